@@ -1,0 +1,35 @@
+"""Writing files so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary file name beside ``path``; rename it to ``path`` once all went well.
+
+    The temporary name keeps the suffix, since writers choose their format by it. What the body
+    makes may also be a folder, as long as ``path`` is not there yet.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "table.csv"
+    >>> with written_whole(target) as temporary:
+    ...     _ = temporary.write_text("a,b")
+    >>> target.read_text()
+    'a,b'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        temporary = room / path.name
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)

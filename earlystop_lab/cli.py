@@ -1,0 +1,173 @@
+"""The command line: ``earlystop ...``. Thin: every command calls the package and prints."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from earlystop_lab._files import written_whole
+
+T = TypeVar("T", bound=str)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="When should training stop? Stopping criteria replayed over recorded learning curves.",
+)
+train_app = typer.Typer(no_args_is_help=True, help="Train networks and record their curves.")
+app.add_typer(train_app, name="train")
+
+Jobs = Annotated[
+    int, typer.Option("--n-jobs", help="Processes; -1 takes every core. Never changes results.")
+]
+
+
+@train_app.command("proben1")
+def train_proben1(
+    data: Annotated[Path, typer.Option(help="Folder with PROBEN1's .dt files.")],
+    output_path: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="x.parquet writes one file, anything else a folder."),
+    ],
+    datasets: Annotated[str, typer.Option(help="Such as cancer1,glass2; all 36 by default.")] = "",
+    hidden: Annotated[
+        str, typer.Option(help="Hidden layers, such as 8+4,16 or none; all 12 by default.")
+    ] = "",
+    output: Annotated[str, typer.Option(help="Kinds of output units.")] = "linear,sigmoid",
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Runs a data set x topology x output; 2 linear and 1 sigmoid by default."
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs a run.")] = 3000,
+    eta_plus: Annotated[float, typer.Option(min=1, help="Growth of RPROP's steps.")] = 1.1,
+    delta0: Annotated[
+        tuple[float, float], typer.Option(min=0, help="Range of RPROP's first steps.")
+    ] = (0.05, 0.2),
+    init: Annotated[float, typer.Option(min=0, help="First weights in -init..init.")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all runs.")] = 0,
+    n_jobs: Jobs = -1,
+) -> None:
+    """Record Prechelt's runs, or others like them, from the .dt files.
+
+    Interrupted at any moment, the same command goes on where it was.
+    """
+    from earlystop_lab.sources.proben1 import DATASETS
+    from earlystop_lab.sources.recording import record
+    from earlystop_lab.sources.training import RUNS, TOPOLOGIES, Rprop, proben1_jobs
+
+    jobs = proben1_jobs(
+        data,
+        datasets=_split("--datasets", datasets) or DATASETS,
+        topologies=[_hidden(text) for text in _split("--hidden", hidden)] or TOPOLOGIES,
+        outputs=[_one_of("--output", text, RUNS) for text in _split("--output", output)],
+        runs=runs,
+        epochs=epochs,
+        rprop=Rprop(eta_plus=eta_plus, delta0=delta0, init=init),
+        seed=seed,
+    )
+    curves = record(jobs, output_path, n_jobs=n_jobs, progress=True)
+    print(f"{output_path}: {curves!r}")
+
+
+@app.command()
+def reproduce(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for tables and figures; default: results/ of the checkout."),
+    ] = None,
+    corpus: Annotated[
+        str, typer.Option(help="A corpus of data/curves/ recorded like the study.")
+    ] = "prechelt1997",
+) -> None:
+    """Rerun Prechelt's 1997 study from recorded curves: tables, figures, comparison with print."""
+    experiment = _checkout() / "experiments" / "prechelt1997.py"
+    if not experiment.is_file():
+        raise FileNotFoundError(
+            f"{experiment} does not exist; the study's code and data come with a checkout of the "
+            "project: run this command in one"
+        )
+    runpy.run_path(str(experiment))["reproduce"](out, corpus)
+
+
+@app.command("replay")
+def replay_command(
+    curves: Annotated[Path, typer.Argument(help="A curve set: a Parquet file or a folder.")],
+    criteria: Annotated[
+        list[str], typer.Option("-c", "--criterion", help="Such as 'GL(2)' or 'Keras(10)'.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the stops: .parquet or .csv.")
+    ] = None,
+    restore: Annotated[
+        str, typer.Option(help="Weights that are kept: best, last or own.")
+    ] = "best",
+    n_jobs: Jobs = 1,
+) -> None:
+    """Find where each criterion would have stopped each run."""
+    from earlystop_lab.replay import replay
+
+    if out is not None and out.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"--out {out}: expected a name ending in .parquet or .csv")
+    frame = replay(curves, criteria, restore=restore, n_jobs=n_jobs, progress=True).to_frame()  # type: ignore[arg-type]
+    if out is None:
+        print(frame.to_string(max_rows=40))
+        return
+    with written_whole(out) as temporary:
+        if out.suffix == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
+    print(f"{out}: {len(frame)} stops")
+
+
+def _checkout() -> Path:
+    """The checkout to work in: around the current folder, else around the package."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "experiments" / "prechelt1997.py").is_file():
+            return folder
+    return Path(__file__).resolve().parents[1]
+
+
+def _split(option: str, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")] if text else []
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{option} {text!r}: {', '.join(sorted(twice))} is there twice")
+    return names
+
+
+def _one_of(option: str, text: str, allowed: Iterable[T]) -> T:
+    for name in allowed:
+        if name == text:
+            return name
+    raise ValueError(f"{option} {text!r}: expected one of {', '.join(allowed)}")
+
+
+def _hidden(text: str) -> tuple[int, ...]:
+    """Hidden layers from their text: ``8+4`` is (8, 4), ``none`` is ()."""
+    parts = [] if text == "none" else text.split("+")
+    if not all(part.isdecimal() and 0 < int(part) < 100_000 for part in parts):
+        raise ValueError(f"--hidden {text!r}: expected layer sizes such as 8+4 or 16, or none")
+    return tuple(map(int, parts))
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message on stderr and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except (ValueError, OSError) as error:
+        print(f"earlystop: {_message(error)}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,188 @@
+"""The conformance kit: what every criterion must keep, checked on curves that try it.
+
+Beside ``replay`` rather than among the criteria, because it uses the replay.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
+from earlystop_lab.curves import Curve, CurveSet, FloatArray
+from earlystop_lab.replay import replay, trace
+
+
+class ConformanceError(ValueError):
+    """A criterion broke a promise; says which, on which curve and at which epoch."""
+
+
+def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
+    """Check a new criterion; silent where it keeps every promise, else ``ConformanceError``.
+
+    Promises: the statistic is one number a check; it depends on nothing later (*causality*) and
+    on nothing else (*determinism*); inputs are not changed (*purity*); NaN, constant,
+    single-epoch and diverging curves raise no error and no warning; a higher threshold never
+    stops earlier (a lower one, for ``<``); ``parse(str(c))`` is ``c``; the replay stops where
+    stepping through the prefix does.
+
+    ``criterion`` is a family, checked with its default parameters at thresholds taken from its
+    own statistic, or a criterion with parameters. Random curves come from ``seed``.
+
+    >>> import numpy as np
+    >>> from earlystop_lab import check_criterion, criterion
+    >>> @criterion(threshold="level", passes="<")
+    ... def Peeking(val):
+    ...     return np.full(len(val), val.min())
+    >>> check_criterion(Peeking)
+    Traceback (most recent call last):
+        ...
+    earlystop_lab.conformance.ConformanceError: Peeking(0): not causal: ...
+    """
+    sample = _sample(criterion) if isinstance(criterion, Family) else criterion
+    families = {**FAMILIES, **{leaf.family.name: leaf.family for leaf in sample.leaves}}
+    if (again := parse(str(sample), families)) != sample:
+        raise ConformanceError(f"{sample}: text form reads back as {again}")
+    rng = np.random.default_rng(seed)
+    levels: list[float] = []
+    for name, curve in _trial_curves(rng):
+        statistic = _checked_trace(sample, name, curve)
+        _require_causal(sample, name, curve, statistic)
+        levels.extend(statistic[np.isfinite(statistic)])
+    for rule in _thresholds(sample, levels):
+        _require_stepping(rule, rng)
+    if isinstance(sample, Criterion):
+        _require_monotone(_thresholds(sample, levels), sample.family.passes, rng)
+
+
+def _sample(family: Family) -> Criterion:
+    """A criterion of the family at the smallest threshold it allows."""
+    least = max(0, int(family.at_least.get(family.threshold or "", 0)))
+    try:
+        return family(least) if family.threshold else family()
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; check a criterion with its parameters instead, such as {family.name}(...)"
+        ) from error
+
+
+def _trial_curves(rng: np.random.Generator) -> Iterator[tuple[str, Curve]]:
+    falling = 1 / np.arange(1.0, 41)
+    noisy = falling + 0.1 * rng.random(40) + 0.01 * np.arange(40)
+    holes = np.where(rng.random(40) < 0.2, np.nan, noisy)
+    curves = {
+        "falling": falling,
+        "overfitting, noisy": noisy,
+        "with ties": np.round(noisy, 1),
+        "constant": np.full(40, 0.5),
+        "zero": np.zeros(40),
+        "negative": -1 + noisy,
+        "single epoch": np.array([0.7]),
+        "two epochs": np.array([0.7, 0.8]),
+        "with NaN": holes,
+        "NaN first": np.concatenate([[np.nan], noisy]),
+        "only NaN": np.full(12, np.nan),
+        "diverging": np.concatenate([noisy, [1e300, np.inf, np.inf, np.nan, 1.0]]),
+    }
+    for name, val in curves.items():
+        train = val * (0.9 - 0.01 * np.arange(len(val)))
+        yield name, CurveSet.from_runs([{"run": name, "val": val, "train": train}])[0]
+
+
+def _checked_trace(rule: Rule, name: str, curve: Curve) -> FloatArray:
+    before = [a.copy() for a in curve[1:] if a is not None]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            statistic = trace(rule, curve).statistic
+            again = trace(rule, curve).statistic
+    except Exception as error:
+        if "read-only" in str(error):
+            raise ConformanceError(
+                f"{rule}: not pure: it changes its input on the curve {name!r} ({error})"
+            ) from error
+        raise ConformanceError(
+            f"{rule}: {type(error).__name__} on the curve {name!r}: {error}"
+        ) from error
+    if not _same(statistic, again):
+        raise ConformanceError(f"{rule}: not deterministic: two calls differ on {name!r}")
+    after = [a for a in curve[1:] if a is not None]
+    if not all(_same(a, b) for a, b in zip(before, after, strict=True)):
+        raise ConformanceError(f"{rule}: not pure: it changes its input on the curve {name!r}")
+    return statistic
+
+
+def _require_causal(rule: Rule, name: str, curve: Curve, statistic: FloatArray) -> None:
+    for length in range(1, len(curve.val)):
+        prefix = trace(rule, _prefix(curve, length)).statistic
+        full = statistic[:length]
+        differs = ~((prefix == full) | (np.isnan(prefix) & np.isnan(full)))
+        if differs.any():
+            at = int(differs.argmax())
+            raise ConformanceError(
+                f"{rule}: not causal: on the curve {name!r} the statistic at epoch "
+                f"{curve.epoch[at]:g} is {statistic[at]:g}, but {prefix[at]:g} when the run has "
+                f"only {length} epochs: it looked ahead"
+            )
+
+
+def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
+    curves = _random_set(rng)
+    stops = replay(curves, [rule])
+    for i, curve in enumerate(curves):
+        lengths = range(1, len(curve.val) + 1)
+        passed = (n for n in lengths if trace(rule, _prefix(curve, n)).holds[-1])
+        stepped = next(passed, None)
+        replayed = int(stops.stop[i, 0]) if stops.fired[i, 0] else None
+        if stepped != replayed:
+            raise ConformanceError(
+                f"{rule}: the replay stops at {replayed}, stepping through the prefix at "
+                f"{stepped}, on val = {curve.val.tolist()}"
+            )
+
+
+def _require_monotone(rules: list[Rule], passes: str, rng: np.random.Generator) -> None:
+    if len(rules) < 2:
+        return
+    stops = replay(_random_set(rng), rules)
+    stop = np.where(stops.fired, stops.stop, np.inf)
+    steps = stop[:, :-1] > stop[:, 1:] if ">" in passes else stop[:, :-1] < stop[:, 1:]
+    if steps.any():
+        run, at = np.argwhere(steps)[0]
+        raise ConformanceError(
+            f"{rules[at + 1]} stops out of order with {rules[at]} on run {stops.meta['run'][run]!r}"
+        )
+
+
+def _thresholds(sample: Rule, levels: list[float]) -> list[Rule]:
+    """The sample at some thresholds in the range of its statistic, ascending."""
+    if isinstance(sample, Combination) or sample.family.threshold is None or not levels:
+        return [sample]
+    least = sample.family.at_least.get(sample.family.threshold, -np.inf)
+    values = np.unique(np.maximum(np.quantile(levels, [0.1, 0.3, 0.5, 0.7, 0.9]), least))
+    if sample.family.kinds.get(sample.family.threshold) is int:
+        values = np.unique(np.floor(values))
+    named: dict[str, Any] = dict(sample.params)
+    rules = [sample.family(float(value), **named) for value in values]
+    return [type(sample)(r.family, r.threshold, r.params, sample.warmup) for r in rules]
+
+
+def _random_set(rng: np.random.Generator) -> CurveSet:
+    runs = []
+    for i in range(12):
+        length = int(rng.integers(1, 30))
+        val = np.round(rng.random(length) + 1 / np.arange(1, length + 1), 1 + i % 3)
+        val[rng.random(length) < 0.05] = np.nan
+        runs.append({"run": f"random {i}", "val": val, "train": val * 0.9})
+    return CurveSet.from_runs(runs)
+
+
+def _prefix(curve: Curve, length: int) -> Curve:
+    return Curve(curve.run, *(None if a is None else a[:length] for a in curve[1:]))  # type: ignore[arg-type]
+
+
+def _same(a: FloatArray, b: FloatArray) -> bool:
+    return np.array_equal(a, b, equal_nan=True)

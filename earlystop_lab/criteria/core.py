@@ -1,0 +1,329 @@
+"""What a stopping criterion is: a causal statistic of a run's curves and a threshold.
+
+A *family* is a pure function of the curves; naming a threshold (and parameters) makes it a
+*criterion*; criteria combine by :func:`any_of`, :func:`all_of` and :func:`after`. Everything
+here is data: :mod:`passage` computes, :mod:`text` reads the text form.
+
+A NaN statistic means "undefined at this check" and never passes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+#: how a statistic passes its threshold
+Passes = Literal[">", ">=", "<", "<="]
+#: a parameter's value
+Value = float | int | bool | str | None
+
+_CHANNELS = ("val", "train", "epoch")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Family:
+    """A statistic and how it passes its threshold; calling it makes a :class:`Criterion`.
+
+    Made by the decorator :func:`criterion`, not directly. A family has one of two forms:
+    ``start`` and ``step`` (a scan), or ``array`` (a function of whole arrays).
+    """
+
+    name: str
+    #: the threshold's name; None for a rule that holds (statistic 1) or does not (0)
+    threshold: str | None
+    passes: Passes
+    #: type of the threshold and of each parameter, where annotated
+    kinds: Mapping[str, Any]
+    #: each parameter's default; ``inspect.Parameter.empty`` where it has none
+    defaults: Mapping[str, Any]
+    at_least: Mapping[str, float]
+    #: curves the rule looks at: of "val", "train"
+    watches: tuple[str, ...]
+    #: name of the parameter that is the length of its strips, for rules with strips
+    strip: str | None = None
+    start: Callable[..., Any] | None = None
+    step: Callable[..., Any] | None = None
+    own: Callable[[Any], float] | None = None
+    array: Callable[..., Any] | None = None
+    __doc__: str | None = field(default=None)
+
+    def __call__(self, *values: Value, **named: Value) -> Criterion:
+        """The criterion of this family with that threshold and those parameters."""
+        given = self._bound(values, named)
+        checked = {name: self._checked(name, value) for name, value in given.items()}
+        threshold = checked.pop(self.threshold) if self.threshold else 1
+        assert isinstance(threshold, (int, float))
+        return Criterion(self, threshold, tuple(checked.items()))
+
+    def __repr__(self) -> str:
+        return f"<criterion family {self.name}({', '.join(self.slots)})>"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # families that can be imported travel by name, so that workers share what is compiled
+        module = sys.modules.get(self.__module__)
+        if self.__module__ != "__main__" and getattr(module, self.name, None) is self:
+            return self.name
+        return super().__reduce_ex__(protocol)
+
+    @property
+    def slots(self) -> list[str]:
+        """Names in the order of the text form: the threshold, then the parameters."""
+        return [*([self.threshold] if self.threshold else []), *self.defaults]
+
+    def _bound(self, values: tuple[Value, ...], named: dict[str, Value]) -> dict[str, Value]:
+        slots = self.slots
+        if len(values) > min(1, len(slots)):
+            raise ValueError(
+                f"{self.name}: {len(values)} values by position; it takes "
+                + (f"{slots[0]}; name the others" if slots else "no parameters")
+            )
+        if unknown := [name for name in named if name not in slots]:
+            raise ValueError(
+                f"{self.name}: unknown parameter {unknown[0]!r}; it takes "
+                f"{', '.join(slots) or 'none'}"
+            )
+        if values and slots[0] in named:
+            raise ValueError(f"{self.name}: {slots[0]} is given twice")
+        defaults = {k: v for k, v in self.defaults.items() if v is not inspect.Parameter.empty}
+        given = {**defaults, **dict(zip(slots, values, strict=False)), **named}
+        if missing := [name for name in slots if name not in given]:
+            raise ValueError(f"{self.name}: {missing[0]} is missing")
+        return {name: given[name] for name in slots}
+
+    def _checked(self, name: str, value: Value) -> Value:
+        """The value in its declared type, or ``ValueError`` naming rule, parameter and value."""
+        kind = self.kinds.get(name, Value)
+        where = f"{self.name}: {name} = {value!r}"
+        choices = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+        if value is None and (type(None) in choices or kind is Value):
+            return None
+        if typing.get_origin(kind) is Literal:
+            if value not in (allowed := typing.get_args(kind)):
+                raise ValueError(f"{where}; expected one of {', '.join(map(repr, allowed))}")
+            return value
+        if isinstance(value, (bool, str)):
+            if type(value) not in choices:
+                raise ValueError(f"{where}; expected {_named(choices)}")
+            return value
+        number = _number(value)
+        if number is None or not math.isfinite(number):
+            raise ValueError(f"{where}; expected {_named(choices)}, finite")
+        if float not in choices and number != math.floor(number):
+            raise ValueError(f"{where}; expected a whole number")
+        if number < (least := self.at_least.get(name, -math.inf)):
+            raise ValueError(f"{where}; expected at least {least:g}")
+        return number if float in choices and kind is not Value else _shortest(number)
+
+
+@dataclass(frozen=True, repr=False)
+class Criterion:
+    """A family with its threshold and parameters: what stops a run.
+
+    ``str`` gives the shortest text that :func:`parse` reads as this criterion: defaults are
+    left out. ``warmup`` is in epochs, see :func:`after`.
+    """
+
+    family: Family
+    threshold: float
+    params: tuple[tuple[str, Value], ...]
+    warmup: float = 0
+
+    def __str__(self) -> str:
+        family = self.family
+        parts = [_literal(self.threshold)] if family.threshold else []
+        for name, value in self.params:
+            if value != family.defaults[name]:
+                leading = not family.threshold and name == family.slots[0]
+                parts.append(_literal(value) if leading else f"{name}={_literal(value)}")
+        text = f"{family.name}({', '.join(parts)})"
+        return f"after({_literal(self.warmup)}, {text})" if self.warmup else text
+
+    __repr__ = __str__
+
+    @property
+    def strips(self) -> frozenset[int]:
+        """Which checks the rule sees: every k-th for each k here; none: it ignores validation."""
+        if self.family.strip is not None:
+            return frozenset([int(typing.cast(int, dict(self.params)[self.family.strip]))])
+        return frozenset([1] if "val" in self.family.watches else [])
+
+    @property
+    def leaves(self) -> tuple[Criterion, ...]:
+        """The criteria this one is made of: itself."""
+        return (self,)
+
+
+@dataclass(frozen=True, repr=False)
+class Combination:
+    """Several criteria as one: ``any_of`` stops with the first, ``all_of`` when all hold."""
+
+    how: Literal["any_of", "all_of"]
+    members: tuple[Rule, ...]
+
+    def __str__(self) -> str:
+        return f"{self.how}({', '.join(map(str, self.members))})"
+
+    __repr__ = __str__
+
+    @property
+    def strips(self) -> frozenset[int]:
+        """The checks that any member sees."""
+        return frozenset().union(*(member.strips for member in self.members))
+
+    @property
+    def leaves(self) -> tuple[Criterion, ...]:
+        """The criteria this one is made of, in order."""
+        return tuple(leaf for member in self.members for leaf in member.leaves)
+
+
+#: anything that stops a run
+Rule = Criterion | Combination
+
+
+def any_of(*criteria: Rule) -> Combination:
+    """Stop as soon as one of the criteria does.
+
+    >>> from earlystop_lab import GL, MaxEpochs, any_of
+    >>> any_of(GL(5), MaxEpochs(3000))
+    any_of(GL(5), MaxEpochs(3000))
+    """
+    return Combination("any_of", _members("any_of", criteria))
+
+
+def all_of(*criteria: Rule) -> Combination:
+    """Stop at the first check at which all criteria hold at once.
+
+    A criterion holds at a check where its statistic passes its threshold; a rule with strips
+    can hold only at their ends, a patience rule only where the library could fire.
+
+    >>> from earlystop_lab import GL, Keras, all_of
+    >>> all_of(GL(5), Keras(10))
+    all_of(GL(5), Keras(10))
+    """
+    return Combination("all_of", _members("all_of", criteria))
+
+
+def after(epochs: float, criterion: Rule) -> Rule:
+    """Warm-up: the criterion cannot stop a run up to and including this epoch.
+
+    The history is *seen but gated*: the statistic runs from the first check on, and training
+    stops at the first later check at which it passes. A threshold passed during the warm-up
+    alone is forgotten. (Keras' ``start_from_epoch`` differs: there history is not seen.)
+
+    >>> from earlystop_lab import UP, after
+    >>> after(100, UP(2))
+    after(100, UP(2))
+    """
+    number = _number(epochs)
+    if number is None or not 0 <= number < math.inf:
+        raise ValueError(f"after: epochs = {epochs!r}; expected a finite number, at least 0")
+    _members("after", (criterion,))
+    if isinstance(criterion, Combination):
+        return replace(criterion, members=tuple(after(number, m) for m in criterion.members))
+    return replace(criterion, warmup=_shortest(max(number, criterion.warmup)))
+
+
+def criterion(
+    *,
+    threshold: str | None = None,
+    passes: Passes = ">=",
+    whole: bool = False,
+    at_least: Mapping[str, float] | None = None,
+    step: Callable[..., Any] | None = None,
+    own: Callable[[Any], float] | None = None,
+    watches: tuple[str, ...] = ("val",),
+    strip: str | None = None,
+) -> Callable[[Callable[..., Any]], Family]:
+    """Make a family of stopping criteria from one pure function.
+
+    *Array form.* The function gets the curves it names (``val``, ``train``, ``epoch``: 1-D
+    arrays of one run, one value a check) and its parameters by keyword; it returns one value a
+    check, which at t must depend on nothing after t:
+
+    >>> import numpy as np
+    >>> from earlystop_lab import criterion
+    >>> @criterion(threshold="level", passes="<")
+    ... def Below(val, *, scale=1.0):
+    ...     '''Validation error below a level, which cannot be missed later.'''
+    ...     return np.minimum.accumulate(val) / scale
+    >>> Below(0.1)
+    Below(0.1)
+
+    *Scan form*, which runs compiled: with ``step=``, the function takes the parameters and
+    returns the first state, a tuple of numbers; ``step(state, epoch, val, train)`` returns the
+    next state and the statistic at this check. State and statistic keep their types. ``own``
+    gives, from a state, the epoch whose weights the rule's library would restore (NaN: none).
+
+    ``threshold`` names the threshold, None for a rule whose statistic is 1 where it holds and
+    0 elsewhere. ``whole`` says that it is a whole number, ``at_least`` bounds it and the
+    parameters from below, whose types come from their annotations. ``watches`` names the
+    curves a scan looks at, ``strip`` the parameter that is the length of its strips.
+    """
+
+    def made(function: Callable[..., Any]) -> Family:
+        signature = inspect.signature(function).parameters.values()
+        inputs = tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY)
+        if wrong := [name for name in inputs if step is not None or name not in _CHANNELS]:
+            allowed = "a scan has only keyword ones" if step else "curves are val, train, epoch"
+            raise ValueError(f"{function.__name__}: positional parameter {wrong[0]!r}; {allowed}")
+        hints = typing.get_type_hints(function)
+        hints.pop("return", None)
+        family = Family(
+            name=function.__name__,
+            threshold=threshold,
+            passes=passes if threshold else ">=",
+            kinds={**hints, **({threshold: int if whole else float} if threshold else {})},
+            defaults={p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY},
+            at_least=at_least or {},
+            watches=watches if step else tuple(n for n in inputs if n != "epoch"),
+            strip=strip,
+            start=function if step else None,
+            step=step,
+            own=own,
+            array=None if step else function,
+            __doc__=inspect.getdoc(function),
+        )
+        object.__setattr__(family, "__module__", function.__module__)
+        return family
+
+    return made
+
+
+def _members(name: str, criteria: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    for member in criteria:
+        if not isinstance(member, (Criterion, Combination)):
+            hint = "; give it a threshold" if isinstance(member, Family) else ""
+            raise ValueError(f"{name}: {member!r} is not a criterion{hint}")
+    if not criteria:
+        raise ValueError(f"{name}: expected at least one criterion")
+    return criteria
+
+
+def _number(value: Any) -> float | int | None:
+    """The value as a Python number, None where it is none."""
+    if isinstance(value, (str, bytes)) or value is None:
+        return None
+    try:
+        return int(value) if isinstance(value, int) else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _shortest(number: float) -> float | int:
+    """A whole number as int, so that GL(1.0) and GL(1) are one criterion."""
+    return int(number) if number == math.floor(number) else float(number)
+
+
+def _literal(value: Value) -> str:
+    return repr(_shortest(value) if isinstance(value, float) else value)
+
+
+def _named(kinds: tuple[Any, ...]) -> str:
+    words = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+    return " or ".join(words.get(kind, "None") for kind in kinds)

@@ -1,0 +1,192 @@
+"""Prechelt's criteria: generalisation loss, its quotient with progress, successive increases.
+
+All of them look at validation only at the ends of strips of ``k`` checks; E_opt(t) is the
+lowest validation error at the strip ends up to t. Off strip ends their statistic is NaN.
+
+Source: L. Prechelt, "Early Stopping - but when?", in Neural Networks: Tricks of the Trade,
+Springer 1998, doi 10.1007/3-540-49430-8_3; formulas as in L. Prechelt, Technical Report 21/94,
+Universitaet Karlsruhe, 1994, section 3.3.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from earlystop_lab.criteria.core import criterion
+
+
+class Loss(NamedTuple):
+    """State of GL: checks left in this strip, lowest validation error at a strip end."""
+
+    k: int
+    left: int
+    best: float
+
+
+class Gain(NamedTuple):
+    """State of P_k: checks left in this strip, sum and minimum of its training errors."""
+
+    k: int
+    left: int
+    total: float
+    low: float
+
+
+class Rises(NamedTuple):
+    """State of UP: checks left in this strip, the last strip end's error, increases so far."""
+
+    k: int
+    left: int
+    before: float
+    ups: int
+
+
+def relative_excess(value: float, reference: float) -> float:
+    """value / reference - 1, measured on abs(reference); over 0 it is 0 or infinite."""
+    if reference > 0:
+        return value / reference - 1
+    if reference < 0:
+        return 1 - value / reference
+    if reference == value:
+        return 0.0
+    return math.inf if value > reference else math.nan
+
+
+def loss_step(s: Loss, epoch: float, val: float, train: float) -> tuple[Loss, float]:
+    """Generalisation loss at strip ends, in percent."""
+    if s.left > 1:
+        return Loss(s.k, s.left - 1, s.best), math.nan
+    best = val if val < s.best else s.best
+    return Loss(s.k, s.k, best), 100 * relative_excess(val, best)
+
+
+def gain_step(s: Gain, epoch: float, val: float, train: float) -> tuple[Gain, float]:
+    """Training progress P_k at strip ends, per thousand."""
+    total = s.total + train
+    low = train if train < s.low else s.low
+    if s.left > 1:
+        return Gain(s.k, s.left - 1, total, low), math.nan
+    # a sum of k equal errors may round below k times the error
+    progress = 1000 * relative_excess(total, s.k * low)
+    return Gain(s.k, s.k, 0.0, math.inf), 0.0 if progress < 0 else progress
+
+
+def quotient_step(
+    s: tuple[Loss, Gain], epoch: float, val: float, train: float
+) -> tuple[tuple[Loss, Gain], float]:
+    """Generalisation loss over progress at strip ends."""
+    loss_state, loss = loss_step(s[0], epoch, val, train)
+    gain_state, gain = gain_step(s[1], epoch, val, train)
+    if gain == 0:  # no progress at all: any loss is infinitely larger, no loss is none
+        return (loss_state, gain_state), math.inf if loss > 0 else loss
+    return (loss_state, gain_state), loss / gain
+
+
+def rises_step(s: Rises, epoch: float, val: float, train: float) -> tuple[Rises, float]:
+    """Successive strips whose last error is above that of the strip before."""
+    if s.left > 1:
+        return Rises(s.k, s.left - 1, s.before, s.ups), math.nan
+    ups = s.ups + 1 if val > s.before else 0
+    return Rises(s.k, s.k, val, ups), math.nan if math.isnan(val) else float(ups)
+
+
+@criterion(threshold="alpha", passes=">", step=loss_step, strip="k", at_least={"alpha": 0, "k": 1})
+def GL(*, k: int = 5) -> Loss:
+    """Generalisation loss: stop when validation error has risen alpha percent above its best.
+
+    GL(t) = 100 (E_va(t) / E_opt(t) - 1) > alpha at the end of a strip of ``k`` checks.
+
+    ``alpha`` is in percent, at least 0; ``k`` counts checks, at least 1. Where E_opt = 0 the
+    loss is 0 while the error stays 0 and infinite once it is above; for a negative E_opt (a
+    log-likelihood, a negated score) it is measured on abs(E_opt). A NaN error gives NaN and
+    leaves E_opt; an infinite one gives an infinite loss.
+
+    Source: Prechelt 1998, see the module. ``k=1`` looks at every check.
+
+    >>> from earlystop_lab import CurveSet, GL, replay
+    >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 1.0, 1.02, 1.03, 1.5]}])
+    >>> replay(curves, [GL(2, k=1)]).to_frame()[["criterion", "stop", "selected", "fired"]]
+        criterion  stop  selected  fired
+    0  GL(2, k=1)     5         3   True
+    """
+    return Loss(k, k, math.inf)
+
+
+@criterion(
+    threshold="alpha",
+    passes=">",
+    step=quotient_step,
+    watches=("val", "train"),
+    strip="k",
+    at_least={"alpha": 0, "k": 1},
+)
+def PQ(*, k: int = 5) -> tuple[Loss, Gain]:
+    """Progress quotient: stop when generalisation loss exceeds alpha times training progress.
+
+    GL(t) / P_k(t) > alpha at the end of a strip, with GL in percent as in :data:`GL` and the
+    progress per thousand P_k(t) = 1000 (sum of E_tr over the strip / (k min of E_tr over the
+    strip) - 1), which needs training errors.
+
+    Where P_k = 0 (training error constant over the strip) the quotient is infinite for any
+    GL > 0, and 0 where GL = 0. Where the strip's lowest training error is 0 and another is
+    not, P_k is infinite and the quotient 0. A NaN training error in the strip, or a NaN
+    validation error at its end, gives NaN.
+
+    Source: Prechelt 1998, see the module.
+
+    >>> from earlystop_lab import CurveSet, PQ, replay
+    >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 1.1, 1.2], "train": [3.0, 2.0, 1.9, 1.8]}])
+    >>> replay(curves, [PQ(0.5, k=2)]).to_frame()[["criterion", "stop", "selected"]]
+          criterion  stop  selected
+    0  PQ(0.5, k=2)     4         2
+    """
+    return Loss(k, k, math.inf), Gain(k, k, 0.0, math.inf)
+
+
+@criterion(
+    threshold="s", passes=">=", whole=True, step=rises_step, strip="k", at_least={"s": 1, "k": 1}
+)
+def UP(*, k: int = 5) -> Rises:
+    """Successive increases: stop when validation error rose in ``s`` successive strips.
+
+    UP_1 holds at a strip end t with E_va(t) > E_va(t - k); UP_s where UP_(s-1) held at t - k and
+    E_va(t) > E_va(t - k). ``s`` counts strips, at least 1.
+
+    The increase is strict: a tie ends a succession. The first strip has nothing before it and
+    counts 0, so UP(s) can stop at the end of strip s + 1 at the earliest. At a NaN error the
+    statistic is NaN, and neither it nor the strip after it counts as an increase.
+
+    Source: Prechelt 1998, see the module.
+
+    >>> from earlystop_lab import CurveSet, UP, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 1.0, 1.5, 1.5, 1.6, 1.7]}])
+    >>> replay(curves, [UP(2, k=1)]).to_frame()[["criterion", "stop", "selected"]]
+        criterion  stop  selected
+    0  UP(2, k=1)     6         2
+    """
+    return Rises(k, k, math.nan, 0)
+
+
+@criterion(
+    threshold="level",
+    passes="<",
+    step=gain_step,
+    watches=("train",),
+    strip="k",
+    at_least={"level": 0, "k": 1},
+)
+def Progress(*, k: int = 5) -> Gain:
+    """Training progress has all but ended: stop when P_k is below ``level`` per thousand.
+
+    P_k as in :data:`PQ`, at the end of a strip of ``k`` checks; the study ends every run when
+    P_5 < 0.1. Needs training errors; a NaN among a strip's gives NaN.
+
+    Source: Prechelt, Technical Report 21/94, 1994, section 3.3.2.
+
+    >>> from earlystop_lab import CurveSet, Progress, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0] * 4, "train": [2.0, 1.0, 1.0, 1.0]}])
+    >>> replay(curves, [Progress(0.1, k=2)]).to_frame()["stop"][0]
+    np.int64(4)
+    """
+    return Gain(k, k, 0.0, math.inf)

@@ -1,0 +1,59 @@
+"""The text form of criteria: ``GL(2)``, ``PQ(0.5, k=10)``, ``any_of(UP(3), MaxEpochs(500))``."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+
+from earlystop_lab.criteria.core import Family, Rule, Value, after, all_of, any_of
+
+_COMBINE = {"any_of": any_of, "all_of": all_of}
+
+
+def parse(text: str, families: Mapping[str, Family]) -> Rule:
+    """The criterion that ``text`` says; ``ValueError`` where it says none."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"criterion {text!r}: not readable; expected such as GL(2)") from error
+    return _rule(text, tree, families)
+
+
+def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        raise ValueError(
+            f"criterion {text!r}: expected a name and its threshold, such as GL(2), "
+            f"found {ast.unparse(node)!r}"
+        )
+    name = node.func.id
+    if name in _COMBINE and not node.keywords:
+        return _COMBINE[name](*(_rule(text, member, families) for member in node.args))
+    if name == "after" and len(node.args) == 2 and not node.keywords:
+        epochs = _value(text, node.args[0])
+        return after(epochs, _rule(text, node.args[1], families))  # type: ignore[arg-type]
+    if name not in families:
+        known = [*families, *_COMBINE, "after"]
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        raise ValueError(
+            f"criterion {text!r}: unknown criterion {name!r}; "
+            + (f"did you mean {near[0]}? " if near else "")
+            + f"known: {', '.join(known)}"
+        )
+    values = [_value(text, node) for node in node.args]
+    named = {}
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise ValueError(f"criterion {text!r}: ** is not allowed")
+        named[keyword.arg] = _value(text, keyword.value)
+    return families[name](*values, **named)
+
+
+def _value(text: str, node: ast.expr) -> Value:
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError) as error:
+        raise ValueError(f"criterion {text!r}: {ast.unparse(node)!r} is not a value") from error
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        raise ValueError(f"criterion {text!r}: {ast.unparse(node)!r} is not a number")
+    return value

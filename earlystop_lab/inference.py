@@ -1,0 +1,64 @@
+"""Statistics of trade-off tables. Knows nothing of curves.
+
+Runs of one problem are not independent: the problem is the unit that was sampled, so every
+test here is over problems.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+class MeanOverClusters(NamedTuple):
+    """A mean over clusters with its two-sided t interval and test against 0."""
+
+    estimate: float
+    low: float
+    high: float
+    p: float
+    clusters: int
+
+
+def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverClusters:
+    """Mean of one value a cluster, Student's t interval, and p of the mean being 0.
+
+    Raises ``ValueError`` for fewer than two clusters or a NaN among them.
+
+    >>> result = mean_over_clusters(pd.Series([1.0, 2.0, 3.0]))
+    >>> round(result.estimate, 2), round(result.low, 2), round(result.p, 3), result.clusters
+    (2.0, -0.48, 0.074, 3)
+    """
+    if len(values) < 2 or values.isna().any():
+        raise ValueError(f"expected a number for each of at least 2 clusters, got {list(values)}")
+    if (values == values.iloc[0]).all():
+        # no spread: no t statistic; all zero is no evidence at all
+        same = float(values.iloc[0])
+        return MeanOverClusters(same, same, same, 1.0 if same == 0 else 0.0, len(values))
+    test = stats.ttest_1samp(values, 0)
+    low, high = test.confidence_interval(confidence)
+    return MeanOverClusters(
+        float(values.mean()), float(low), float(high), float(test.pvalue), len(values)
+    )
+
+
+def slopes(table: pd.DataFrame, *, by: str, x: str, y: str) -> pd.Series:
+    """Least-squares slope of log ``y`` on log ``x`` over the rows of each value of ``by``.
+
+    With ``x`` a time and ``y`` an error this is an elasticity: at -0.037, four times the time
+    means 4 ** -0.037 = 0.95 times the error.
+
+    >>> table = pd.DataFrame({"problem": "a", "time": [1.0, 2.0, 4.0], "error": [4.0, 2.0, 1.0]})
+    >>> slopes(table, by="problem", x="time", y="error").round(6).to_dict()
+    {'a': -1.0}
+    """
+    return pd.Series(
+        {
+            name: float(stats.linregress(np.log(part[x]), np.log(part[y])).slope)
+            for name, part in table.groupby(by, sort=False)
+        },
+        name="slope",
+    )

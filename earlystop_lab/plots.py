@@ -1,0 +1,179 @@
+"""Tables and traces -> matplotlib Axes. Reads no files and computes no statistics.
+
+Every function takes ``ax`` (by default the current one) and returns it. Families keep one
+colour in every figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatter
+
+from earlystop_lab.curves import Curve, FloatArray
+
+_PALETTE = sns.color_palette("colorblind")
+_KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
+
+
+def family(criterion: str) -> str:
+    """The family's name in a criterion's text: ``GL`` of ``GL(2)``."""
+    return criterion.split("(")[0]
+
+
+def colour(criterion: str) -> Any:
+    """The colour of a criterion's family: fixed for Prechelt's, grey for any other."""
+    return _KNOWN.get(family(criterion), _PALETTE[7])
+
+
+def plot_curve(
+    curve: Curve,
+    stops: Mapping[str, float],
+    ax: Axes | None = None,
+    *,
+    strip: int = 1,
+    until: float | None = None,
+) -> Axes:
+    """One run's validation and training error, its local minima, and where criteria stop.
+
+    ``stops`` maps criteria to their stop epochs. Validation is shown at every ``strip``-th
+    check, as rules with strips see it, up to epoch ``until``; the error axis is cut above the
+    level at which the first tenth of that ends, so that the start does not flatten the rest.
+    """
+    ax = ax or plt.gca()
+    epoch, val = curve.epoch[strip - 1 :: strip], curve.val[strip - 1 :: strip]
+    shown = epoch <= (until or epoch[-1])
+    epoch, val = epoch[shown], val[shown]
+    if curve.train is not None:
+        ax.plot(curve.epoch, curve.train, color="0.6", lw=1, label="training error")
+    ax.plot(epoch, val, color="black", lw=1.2, label="validation error")
+    low = local_minima(val)
+    ax.plot(
+        epoch[low], val[low], "o", ms=3, color=_PALETTE[3],
+        label=f"its {len(low)} local minima at strip ends" if strip > 1 else "its local minima",
+    )  # fmt: skip
+    later = val[len(val) // 10 :]
+    lowest, highest = np.nanmin(later), np.nanmax(later)
+    room = 0.15 * (highest - lowest)
+    ax.set(xlabel="epoch", ylabel="error", xlim=(0, epoch[-1]))
+    ax.set_ylim(lowest - 3 * room, highest + 2 * room)
+    _mark_stops(ax, stops)
+    ax.legend(loc="upper right", fontsize="small")
+    return ax
+
+
+def local_minima(values: FloatArray) -> Any:
+    """Positions lower than the value before and not above the one after; ends excluded.
+
+    >>> local_minima(np.array([3.0, 1.0, 2.0, 0.5, 0.5, 0.7]))
+    array([1, 3])
+    """
+    inner = values[1:-1]
+    return 1 + np.flatnonzero((inner < values[:-2]) & (inner <= values[2:]))
+
+
+def plot_statistic(
+    epoch: FloatArray,
+    statistic: FloatArray,
+    thresholds: Mapping[str, float],
+    ax: Axes | None = None,
+    label: str = "",
+) -> Axes:
+    """A criterion's statistic with its thresholds, at the checks where it is defined."""
+    ax = ax or plt.gca()
+    defined = np.isfinite(statistic)
+    first = next(iter(thresholds))
+    ax.plot(epoch[defined], statistic[defined], color=colour(first), lw=1, marker=".", ms=3)
+    for name, threshold in thresholds.items():
+        ax.axhline(threshold, color="0.5", lw=0.7, ls="--")
+        ax.annotate(
+            name, (1, threshold), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize="xx-small",
+        )  # fmt: skip
+    ax.set(xlabel="epoch", ylabel=label)
+    return ax
+
+
+def plot_spread(table: pd.DataFrame, ax: Axes | None = None, label: str = "") -> Axes:
+    """Spread of one measure, a row a criterion: columns criterion, mean, low, q1, median, q3, high.
+
+    A bar spans q1 to q3, a thin line low to high, a dot is the median and a cross the mean.
+    """
+    ax = ax or plt.gca()
+    x = np.arange(len(table))
+    colours = [colour(name) for name in table["criterion"]]
+    ax.vlines(x, table["low"], table["high"], colors=colours, lw=1)
+    ax.vlines(x, table["q1"], table["q3"], colors=colours, lw=5, alpha=0.55)
+    ax.scatter(x, table["median"], color="white", edgecolors="black", s=14, lw=0.8, zorder=3)
+    ax.scatter(x, table["mean"], color="black", marker="x", s=16, lw=1, zorder=3)
+    ax.axhline(1, color="0.5", lw=0.7, ls="--", zorder=0)
+    ax.set_xticks(x, table["criterion"], rotation=90, fontsize="x-small")
+    ax.set(ylabel=label, xlim=(-0.7, len(table) - 0.3))
+    return ax
+
+
+def plot_tradeoff(
+    table: pd.DataFrame,
+    x: str = "slowness_ref",
+    y: str = "badness_ref",
+    ax: Axes | None = None,
+    *,
+    labels: bool = True,
+    marker: str = "o",
+) -> Axes:
+    """One point a criterion, coloured by family; a family's thresholds are joined."""
+    ax = ax or plt.gca()
+    for name, part in table.groupby(table["criterion"].map(family), sort=False):
+        part = part.sort_values(x)
+        tone = colour(str(name))
+        ax.plot(part[x], part[y], color=tone, lw=1, marker=marker, ms=5, label=name)
+        for row in part.to_dict("records") if labels else []:
+            ax.annotate(
+                row["criterion"], (row[x], row[y]), xytext=(4, 4), textcoords="offset points",
+                fontsize="x-small", color=tone,
+            )  # fmt: skip
+    ax.margins(x=0.09, y=0.08)
+    ax.set(xlabel=x, ylabel=y)
+    return ax
+
+
+def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:
+    """Make axis ``"x"`` or ``"y"`` logarithmic with plain numbers, few enough to read."""
+    axis = getattr(ax, f"{which}axis")
+    getattr(ax, f"set_{which}scale")("log")
+    axis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
+    ax.tick_params(axis=which, which="both", labelsize="small")
+
+
+def legend_of_families(ax: Axes, criteria: Sequence[str], **options: Any) -> None:
+    """A legend with one entry a family."""
+    names = list(dict.fromkeys(family(name) for name in criteria))
+    handles = [Line2D([], [], color=colour(name), marker="o", ms=5, lw=1) for name in names]
+    ax.legend(handles, names, **options)
+
+
+def _mark_stops(ax: Axes, stops: Mapping[str, float]) -> None:
+    """A line at each stop epoch, its criteria named above the axes, in rows where they crowd."""
+    together: dict[float, list[str]] = {}
+    for name, epoch in sorted(stops.items(), key=lambda item: item[1]):
+        together.setdefault(epoch, []).append(name)
+    width = ax.get_xlim()[1]
+    row_ends = [-width] * 8
+    for epoch, names in together.items():
+        text = " ".join(names)
+        row = next((i for i, end in enumerate(row_ends) if end < epoch), 0)
+        row_ends[row] = epoch + 0.0115 * width * len(text)
+        tone = colour(names[0]) if len({family(name) for name in names}) == 1 else "black"
+        ax.axvline(epoch, color=tone, lw=0.8, ls="--")
+        ax.annotate(
+            text, (epoch, 1), xycoords=("data", "axes fraction"), xytext=(0, 3 + 9 * row),
+            textcoords="offset points", ha="left", fontsize="x-small", color=tone,
+        )  # fmt: skip

@@ -1,0 +1,279 @@
+"""Replay: criteria x curves -> where each would have stopped each run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from earlystop_lab.criteria import Combination, Criterion, Rule, parse, passage
+from earlystop_lab.criteria.passage import NEVER, Indices, Runs, Trace
+from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray, curve_files
+
+Restore = Literal["best", "last", "own"]
+
+
+class Stops:
+    """Where every criterion stopped every run: arrays of shape (runs, criteria).
+
+    ``stop`` and ``selected`` are epochs as recorded; ``fired`` says whether the criterion
+    passed at all; ``train``, ``val`` and ``test`` are the errors at the selected epoch, NaN
+    where that curve was not recorded. ``meta`` has one row a run.
+    """
+
+    def __init__(
+        self, criteria: Sequence[str], meta: pd.DataFrame, arrays: Mapping[str, NDArray[Any]]
+    ) -> None:
+        self.criteria = list(criteria)
+        self.meta = meta
+        self.stop: FloatArray = arrays["stop"]
+        self.selected: FloatArray = arrays["selected"]
+        self.fired: NDArray[np.bool_] = arrays["fired"]
+        self.train: FloatArray = arrays["train"]
+        self.val: FloatArray = arrays["val"]
+        self.test: FloatArray = arrays["test"]
+
+    def __len__(self) -> int:
+        return len(self.meta)
+
+    def __repr__(self) -> str:
+        fired = f"{self.fired.mean():.0%} fired"
+        return f"Stops: {len(self)} runs x {len(self.criteria)} criteria, {fired}"
+
+    def with_meta(self, meta: pd.DataFrame) -> Stops:
+        """The same stops with other metadata columns, such as groups to tabulate by."""
+        names = ("stop", "selected", "fired", *ERRORS)
+        return Stops(self.criteria, meta, {name: getattr(self, name) for name in names})
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy long form, run by run: run, criterion, stop, selected, fired, train, val, test."""
+        frame = pd.DataFrame(
+            {
+                "run": np.repeat(self.meta["run"].to_numpy(), len(self.criteria)),
+                "criterion": np.tile(np.array(self.criteria, object), len(self)),
+                "stop": _whole(self.stop.ravel()),
+                "selected": _whole(self.selected.ravel()),
+                "fired": self.fired.ravel(),
+            }
+        )
+        for name in ("train", "val", "test"):
+            frame[name] = getattr(self, name).ravel()
+        return frame
+
+
+def replay(
+    curves: CurveSet | str | Path,
+    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
+    *,
+    restore: Restore = "best",
+    n_jobs: int = 1,
+    progress: bool = False,
+    chunk_size: int = 256,
+) -> Stops:
+    """Find where each criterion would have stopped each run, and what it would have kept.
+
+    ``curves`` is a curve set, or the path of one, which is then read ``chunk_size`` runs at a
+    time. ``criteria`` are objects or their text; a mapping gives them other names in the
+    result. Those that share family and parameters are answered in one pass. Where a criterion
+    never passes, stop is the last recorded epoch and ``fired`` False: nothing is padded or
+    invented.
+
+    ``restore`` says which weights are kept: ``"best"``, those of the lowest validation error
+    seen up to the stop, the earliest of ties (a rule with strips sees only their ends; where
+    every error seen is NaN, the stop itself); ``"last"``, those at the stop; ``"own"``, those
+    that the rule's own library would restore, of a combination its first member's.
+
+    ``n_jobs`` spreads chunks over threads, or over processes where a rule is an array function
+    (``joblib.parallel_config`` chooses otherwise). The result is the same for any ``n_jobs`` and
+    ``chunk_size``. Raises ``ValueError`` for an empty set, a text that is no criterion, or a
+    run without a curve that a criterion needs.
+
+    >>> from earlystop_lab import CurveSet, GL, replay
+    >>> curves = CurveSet.from_runs([{"run": "a", "val": [2.0, 1.0, 1.5, 3.0]}])
+    >>> replay(curves, [GL(60, k=1), "Keras(1)"]).to_frame()[["criterion", "stop", "val"]]
+         criterion  stop  val
+    0  GL(60, k=1)     4  1.0
+    1     Keras(1)     3  1.0
+    """
+    if isinstance(criteria, Mapping):
+        texts, rules = list(criteria), [_rule(item) for item in criteria.values()]
+    else:
+        rules = [_rule(item) for item in criteria]
+        texts = [str(rule) for rule in rules]
+    if not rules:
+        raise ValueError("replay: no criteria; give at least one, such as GL(2)")
+    if twice := {text for text in texts if texts.count(text) > 1}:
+        raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
+    if restore not in ("best", "last", "own"):
+        raise ValueError(f"replay: restore = {restore!r}; expected 'best', 'last' or 'own'")
+    if chunk_size < 1:
+        raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
+    scans = all(leaf.family.step is not None for rule in rules for leaf in rule.leaves)
+    results: Iterable[_Part] = joblib.Parallel(
+        n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
+    )(joblib.delayed(_replay_chunk)(chunk, rules, restore) for chunk in _chunks(curves, chunk_size))
+    if progress:
+        from rich.progress import track
+
+        total = len(curves) / chunk_size if isinstance(curves, CurveSet) else None
+        results = track(results, description="replay", total=total)
+    parts = list(results)
+    if not parts:
+        raise ValueError("replay: the curve set is empty; there is nothing to replay")
+    meta = pd.concat([part.meta for part in parts], ignore_index=True)
+    if (twice_run := meta["run"].duplicated()).any():
+        raise ValueError(f"{curves}: run {meta['run'][twice_run.argmax()]!r} is there twice")
+    names = parts[0].arrays
+    return Stops(texts, meta, {n: np.concatenate([p.arrays[n] for p in parts]) for n in names})
+
+
+def trace(criterion: Rule | str, curve: Curve) -> Trace:
+    """What a criterion sees of one run: statistic, where it holds, its library's own epoch.
+
+    A combination's statistic is 1 where it holds and 0 elsewhere.
+
+    >>> from earlystop_lab import CurveSet, GL, trace
+    >>> curve = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0]}])[0]
+    >>> trace(GL(10, k=1), curve).statistic
+    array([ 0.,  0., 50.])
+    """
+    runs = passage.laid_out(CurveSet.from_runs([_present(curve)]))
+    return _trace(_rule(criterion), runs, 0)
+
+
+class _Part(NamedTuple):
+    """The stops of one chunk of runs."""
+
+    meta: pd.DataFrame
+    arrays: dict[str, NDArray[Any]]
+
+
+def _rule(item: Rule | str) -> Rule:
+    if isinstance(item, str):
+        return parse(item)
+    if not isinstance(item, (Criterion, Combination)):
+        raise ValueError(f"{item!r} is not a criterion; expected such as GL(2) or its text")
+    return item
+
+
+def _chunks(curves: CurveSet | str | Path, size: int) -> Iterator[CurveSet]:
+    if isinstance(curves, CurveSet):
+        for start in range(0, len(curves), size):
+            yield curves[start : start + size]
+        return
+    for file in curve_files(Path(curves)):
+        try:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=size):
+                yield CurveSet(pa.table(batch))
+        except (ValueError, pa.ArrowInvalid) as error:
+            raise ValueError(f"{file}: {error}") from error
+
+
+def _replay_chunk(chunk: CurveSet, rules: list[Rule], restore: Restore) -> _Part:
+    runs = passage.laid_out(chunk)
+    lengths = np.diff(runs.offsets)[:, None]
+    passed = _passed(rules, runs)
+    found = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
+    stop = np.where(found == NEVER, lengths - 1, found)
+    selected = _selected(rules, runs, stop, restore)
+    first = runs.offsets[:-1, None]
+    arrays: dict[str, NDArray[Any]] = {
+        "stop": runs.epoch[first + stop],
+        "selected": runs.epoch[first + selected],
+        "fired": found != NEVER,
+    }
+    for name in ERRORS:
+        arrays[name] = _errors(chunk, name, selected)
+    return _Part(chunk.meta, arrays)
+
+
+def _passed(rules: list[Rule], runs: Runs) -> dict[Criterion, Indices]:
+    """Stops of all single criteria that are asked for alone or in an ``any_of``."""
+    groups: dict[Any, dict[Criterion, None]] = {}
+    for leaf in (leaf for rule in rules for leaf in _alone(rule)):
+        groups.setdefault((leaf.family, leaf.params, leaf.warmup), {})[leaf] = None
+    passed = {}
+    for (family, params, warmup), leaves in groups.items():
+        stops = passage.stops(family, params, warmup, [leaf.threshold for leaf in leaves], runs)
+        passed.update({leaf: stops[:, j] for j, leaf in enumerate(leaves)})
+    return passed
+
+
+def _alone(rule: Rule) -> Iterator[Criterion]:
+    if isinstance(rule, Criterion):
+        yield rule
+    elif rule.how == "any_of":
+        for member in rule.members:
+            yield from _alone(member)
+
+
+def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indices:
+    """Check at which the rule stops each run, or NEVER."""
+    if isinstance(rule, Criterion):
+        return passed[rule]
+    if rule.how == "any_of":
+        last = np.iinfo(np.int32).max
+        members = [_stop(member, runs, passed) for member in rule.members]
+        earliest = np.min([np.where(m == NEVER, last, m) for m in members], axis=0)
+        return np.where(earliest == last, NEVER, earliest).astype(np.int32)
+    holds = [_trace(rule, runs, i).holds for i in range(len(runs.names))]
+    return np.array([int(h.argmax()) if h.any() else NEVER for h in holds], np.int32)
+
+
+def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
+    if isinstance(rule, Criterion):
+        return passage.trace(rule, runs, index)
+    members = [_trace(member, runs, index) for member in rule.members]
+    combine = np.any if rule.how == "any_of" else np.all
+    holds = combine([member.holds for member in members], axis=0)
+    return Trace(holds.astype(np.float64), holds, members[0].own)
+
+
+def _selected(rules: list[Rule], runs: Runs, stop: Indices, restore: Restore) -> Indices:
+    """Check whose weights are kept, for each run and rule."""
+    if restore == "last":
+        return stop
+    best = {strips: passage.best_checks(runs, strips) for strips in {r.strips for r in rules}}
+    first = runs.offsets[:-1]
+    columns = []
+    for j, rule in enumerate(rules):
+        kept = best[rule.strips][first + stop[:, j]]
+        kept = np.where(kept == NEVER, stop[:, j], kept)
+        if restore == "own" and rule.leaves[0].family.own is not None:
+            kept = _own(rule.leaves[0], runs, stop[:, j])
+        columns.append(kept)
+    return np.stack(columns, axis=1)
+
+
+def _own(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
+    """Check that the rule's library would restore at each run's stop; the stop where none."""
+    kept = []
+    for i, at in enumerate(stop):
+        epoch = passage.trace(leaf, runs, i).own[at]
+        epochs = runs.epoch[runs.offsets[i] : runs.offsets[i + 1]]
+        kept.append(at if np.isnan(epoch) else np.searchsorted(epochs, epoch))
+    return np.array(kept, np.int32)
+
+
+def _errors(chunk: CurveSet, name: str, selected: Indices) -> FloatArray:
+    values, offsets = chunk.channel(name)
+    recorded = np.diff(offsets) > 0
+    errors = np.full(selected.shape, np.nan)
+    errors[recorded] = values[(offsets[:-1, None] + selected)[recorded]]
+    return errors
+
+
+def _present(curve: Curve) -> dict[str, Any]:
+    return {name: value for name, value in curve._asdict().items() if value is not None}
+
+
+def _whole(values: FloatArray) -> NDArray[Any]:
+    """Epochs as integers where all of them are."""
+    return values.astype(np.int64) if np.all(values == np.floor(values)) else values

@@ -1,0 +1,133 @@
+"""PROBEN1 data sets: the ``.dt`` files of Prechelt's benchmark collection.
+
+A ``.dt`` file has seven header lines (``bool_in=0`` ... ``test_examples=174``) and then one
+example a line: inputs first, targets after them. The partition into training, validation and
+test set is the order of the file. Only the sums ``bool + real`` are used, because the bool
+and real counts of several files do not describe their columns (hearta declares a boolean
+output that is analog), and no range is enforced, because inputs of building, gene, soybean,
+card and glass leave 0..1.
+
+Source: L. Prechelt, "PROBEN1: a set of neural network benchmark problems and benchmarking
+rules", Technical Report 21/94, Universitaet Karlsruhe, 1994.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: the problems of the 1997 study; each has three permutations, ``cancer1`` to ``cancer3``
+PROBLEMS = (
+    "building", "cancer", "card", "diabetes", "flare", "gene",
+    "glass", "heart", "hearta", "horse", "soybean", "thyroid",
+)  # fmt: skip
+#: the 36 data sets of the study
+DATASETS = tuple(f"{problem}{permutation}" for problem in PROBLEMS for permutation in (1, 2, 3))
+
+_HEADER = (
+    "bool_in", "real_in", "bool_out", "real_out",
+    "training_examples", "validation_examples", "test_examples",
+)  # fmt: skip
+
+
+class Examples(NamedTuple):
+    """Inputs and targets of one part of a data set, one example a row."""
+
+    inputs: NDArray[np.float64]
+    targets: NDArray[np.float64]
+
+
+class DataSet(NamedTuple):
+    """One PROBEN1 data set in its three parts."""
+
+    name: str
+    train: Examples
+    val: Examples
+    test: Examples
+
+    @property
+    def problem(self) -> str:
+        """The data set's name without its permutation: ``cancer`` for ``cancer1``."""
+        return self.name.rstrip("0123456789")
+
+    @property
+    def permutation(self) -> int:
+        """Which of the problem's permutations this is; 0 where the name has no number."""
+        return int(self.name[len(self.problem) :] or 0)
+
+
+def read_dt(path: str | Path) -> DataSet:
+    """Read one ``.dt`` file.
+
+    Raises ``OSError`` where the file cannot be read and ``ValueError``, naming file and line,
+    where its header is not the seven counts, a row has too few or too many values, a value is
+    not a finite number, or the number of rows is not the one the header promises.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a PROBEN1 .dt file: it is not plain text") from error
+    counts = _header(path, lines)
+    inputs = counts["bool_in"] + counts["real_in"]
+    outputs = counts["bool_out"] + counts["real_out"]
+    parts = [counts[name] for name in _HEADER[4:]]
+    if min(inputs, outputs, *parts) < 1:
+        raise ValueError(
+            f"{path}: the header counts {inputs} inputs, {outputs} outputs and "
+            f"{parts[0]}, {parts[1]}, {parts[2]} examples; each must be at least 1"
+        )
+    values = np.empty((sum(parts), inputs + outputs))
+    rows = [(n, line) for n, line in enumerate(lines[7:], start=8) if line.strip()]
+    for row, (number, line) in zip(values, rows, strict=False):
+        row[:] = _row(f"{path}, line {number}", line, inputs, outputs)
+    if len(rows) != len(values):
+        raise ValueError(
+            f"{path}: {len(rows)} examples, but the header counts {parts[0]} training + "
+            f"{parts[1]} validation + {parts[2]} test = {len(values)}; "
+            + ("the file looks truncated" if len(rows) < len(values) else "correct the header")
+        )
+    pieces = [
+        Examples(part[:, :inputs], part[:, inputs:])
+        for part in np.split(values, np.cumsum(parts)[:-1])
+    ]
+    return DataSet(path.stem, *pieces)
+
+
+def _header(path: Path, lines: list[str]) -> dict[str, int]:
+    counts = {}
+    for number, name in enumerate(_HEADER, start=1):
+        line = lines[number - 1].strip() if number <= len(lines) else ""
+        match = re.fullmatch(rf"{name}\s*=\s*(\d{{1,9}})", line)
+        if match is None:
+            raise ValueError(f"{path}, line {number}: expected '{name}=<count>', found {line!r}")
+        counts[name] = int(match[1])
+    return counts
+
+
+def _row(where: str, line: str, inputs: int, outputs: int) -> NDArray[np.float64]:
+    words = line.split()
+    if len(words) != inputs + outputs:
+        raise ValueError(
+            f"{where}: {len(words)} values, expected {inputs} inputs + {outputs} outputs "
+            f"= {inputs + outputs}"
+        )
+    try:
+        row = np.array(words, dtype=float)
+    except ValueError:
+        row = np.full(len(words), np.nan)
+    if not np.isfinite(row).all():
+        column, word = next((i, w) for i, w in enumerate(words, 1) if not _is_number(w))
+        raise ValueError(f"{where}, value {column}: {word!r} is not a finite number")
+    return row
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return bool(np.isfinite(float(word)))
+    except ValueError:
+        return False

@@ -1,0 +1,128 @@
+"""Recording many training runs into one curve set, in parallel and without losing any.
+
+Each finished run is written at once into ``<output>.partial/``; when all are there they become
+the output and the folder goes. The same call after an interruption trains only what is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+from numpy.typing import ArrayLike
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from earlystop_lab.curves import CurveSet, read_curves
+
+
+class Job(NamedTuple):
+    """One run to record: ``train(*arguments)`` returns its curves by name.
+
+    ``meta`` is everything that is known of the run beforehand, ``run`` (its id) included: it
+    becomes the run's metadata, and a recorded run counts as this one only where all of it
+    agrees. ``cost`` is the expected work in any unit, for the time that remains.
+    """
+
+    meta: Mapping[str, Any]
+    cost: float
+    train: Callable[..., Mapping[str, ArrayLike]]
+    arguments: tuple[Any, ...]
+
+
+def record(
+    jobs: Sequence[Job], path: str | Path, *, n_jobs: int = 1, progress: bool = False
+) -> CurveSet:
+    """Run all jobs and write their curves, in the order of ``jobs``, to ``path``.
+
+    ``path`` is as in :meth:`CurveSet.write`. A complete output is left as it is. Raises
+    ``ValueError`` where ``path`` or its partial folder holds other runs than these.
+    """
+    path = Path(path)
+    if not jobs:
+        raise ValueError("no runs to record: every list of settings needs at least one entry")
+    if path.exists():
+        done = read_curves(path)
+        _require_same(path, done, jobs)
+        if len(done) != len(jobs):
+            raise ValueError(
+                f"{path} holds {len(done)} runs, this command makes {len(jobs)}; "
+                "remove it or choose another output"
+            )
+        return done
+    partial = path.with_name(path.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    files = [partial / f"{job.meta['run']}.parquet" for job in jobs]
+    todo = []
+    for job, file in zip(jobs, files, strict=True):
+        if file.exists():
+            _require_same(file, read_curves(file), [job])
+        else:
+            todo.append((job, file))
+    _record_all(todo, jobs, n_jobs, progress)
+    runs = [{**job.meta, **_lists(file)} for job, file in zip(jobs, files, strict=True)]
+    curves = CurveSet.from_runs(runs)
+    curves.write(path)
+    shutil.rmtree(partial)
+    return curves
+
+
+def _record_all(
+    todo: list[tuple[Job, Path]], jobs: Sequence[Job], n_jobs: int, progress: bool
+) -> None:
+    # the dearest runs first, so that no core waits for a long last one
+    todo.sort(key=lambda item: -item[0].cost)
+    total = sum(job.cost for job in jobs)
+    done = total - sum(job.cost for job, _ in todo)
+    with Progress(
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("{task.fields[runs]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        disable=not progress,
+    ) as bar:
+        count = len(jobs) - len(todo)
+        task = bar.add_task("training", total=total, runs=f"{count}/{len(jobs)} runs")
+        bar.update(task, completed=done)
+        finished: Iterable[float] = joblib.Parallel(
+            n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs"
+        )(joblib.delayed(_record_one)(job, file) for job, file in todo)
+        for cost in finished:
+            count += 1
+            bar.update(task, advance=cost, runs=f"{count}/{len(jobs)} runs")
+
+
+def _record_one(job: Job, file: Path) -> float:
+    CurveSet.from_runs([{**job.meta, **job.train(*job.arguments)}]).write(file)
+    return job.cost
+
+
+def _lists(file: Path) -> dict[str, Any]:
+    """The curves of a recorded run in the type they were recorded in."""
+    table = read_curves(file).table
+    names = [name for name in ("epoch", "train", "val", "test") if name in table.column_names]
+    return {name: table[name][0].values.to_numpy() for name in names}
+
+
+def _require_same(where: Path, found: CurveSet, jobs: Sequence[Job]) -> None:
+    recorded = {row["run"]: row for row in found.meta.to_dict("records")}
+    for job in jobs:
+        row = recorded.get(job.meta["run"])
+        if row is None:
+            raise ValueError(f"{where} holds no run {job.meta['run']!r}; choose another output")
+        for name, value in job.meta.items():
+            if row.get(name) != value:
+                raise ValueError(
+                    f"{where}: run {job.meta['run']!r} was recorded with {name} = "
+                    f"{row.get(name)!r}, this command says {value!r}; "
+                    "remove it or choose another output"
+                )

@@ -1,0 +1,45 @@
+"""Generators of awkward learning curves: short, ragged, with ties, plateaus, NaN, infinities."""
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+
+# compiling a rule takes a second, which would break the deadline of the example it falls on
+settings.register_profile("criteria", deadline=None)
+settings.load_profile("criteria")
+
+#: a coarse grid makes ties and plateaus common; its values are exact in float32 as well
+GRID = [quarter / 4 for quarter in range(1, 17)]
+
+finite_errors = st.sampled_from(GRID) | st.floats(0.015625, 64)
+errors = finite_errors | st.sampled_from([0.0, np.nan, np.inf])
+
+
+@st.composite
+def curves(draw, values=errors, max_size=30):
+    """A pair of equally long lists, validation and training errors."""
+    length = draw(st.integers(1, max_size))
+    lists = st.lists(values, min_size=length, max_size=length)
+    return draw(lists), draw(lists)
+
+
+def random_values(rng, length, special=True):
+    """A noisy curve that falls, levels off in ties and rises, sometimes with NaN and inf."""
+    trend = 1 / np.arange(1, length + 1) + rng.choice([0, 0.01, 0.05]) * np.arange(length)
+    values = np.round(trend + rng.random() * rng.random(length), int(rng.integers(1, 4)))
+    if special and rng.random() < 0.5:
+        values[rng.random(length) < 0.1] = np.nan
+    if special and rng.random() < 0.2:
+        values[int(rng.integers(length)) :] = np.inf
+    return values
+
+
+def random_runs(seed, count, longest=40, **metadata):
+    """Ragged runs for ``CurveSet.from_runs``, each with all three curves."""
+    rng = np.random.default_rng(seed)
+    runs = []
+    for i in range(count):
+        length = 1 + i % 3 if i < 6 else int(rng.integers(1, longest + 1))
+        lists = {name: random_values(rng, length) for name in ("val", "train", "test")}
+        runs.append({"run": f"run {i}", **lists, **metadata})
+    return runs
