@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -15,7 +16,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file name beside ``path``; rename it to ``path`` once all went well.
 
     The temporary name keeps the suffix, since writers choose their format by it. What the body
-    makes may also be a folder, as long as ``path`` is not there yet.
+    makes may also be a folder, as long as ``path`` is not there yet. Raises ``OSError`` at once
+    where ``path`` cannot be written.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "table.csv"
@@ -25,6 +27,10 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     'a,b'
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.parent.is_file():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent))
     path.parent.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from collections.abc import Iterable
@@ -51,7 +52,7 @@ def train_proben1(
         tuple[float, float], typer.Option(min=0, help="Range of RPROP's first steps.")
     ] = (0.05, 0.2),
     init: Annotated[float, typer.Option(min=0, help="First weights in -init..init.")] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all runs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all runs.")] = 0,
     n_jobs: Jobs = -1,
 ) -> None:
     """Record Prechelt's runs, or others like them, from the .dt files.
@@ -64,7 +65,7 @@ def train_proben1(
 
     jobs = proben1_jobs(
         data,
-        datasets=_split("--datasets", datasets) or DATASETS,
+        datasets=[_dataset(text) for text in _split("--datasets", datasets)] or DATASETS,
         topologies=[_hidden(text) for text in _split("--hidden", hidden)] or TOPOLOGIES,
         outputs=[_one_of("--output", text, RUNS) for text in _split("--output", output)],
         runs=runs,
@@ -72,7 +73,7 @@ def train_proben1(
         rprop=Rprop(eta_plus=eta_plus, delta0=delta0, init=init),
         seed=seed,
     )
-    curves = record(jobs, output_path, n_jobs=n_jobs, progress=True)
+    curves = record(jobs, output_path, n_jobs=n_jobs, progress=sys.stderr.isatty())
     print(f"{output_path}: {curves!r}")
 
 
@@ -115,7 +116,14 @@ def replay_command(
 
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {out}: expected a name ending in .parquet or .csv")
-    frame = replay(curves, criteria, restore=restore, n_jobs=n_jobs, progress=True).to_frame()  # type: ignore[arg-type]
+    stops = replay(
+        curves,
+        criteria,
+        restore=restore,  # type: ignore[arg-type]
+        n_jobs=n_jobs,
+        progress=sys.stderr.isatty(),
+    )
+    frame = stops.to_frame()
     if out is None:
         print(frame.to_string(max_rows=40))
         return
@@ -150,10 +158,16 @@ def _one_of(option: str, text: str, allowed: Iterable[T]) -> T:
     raise ValueError(f"{option} {text!r}: expected one of {', '.join(allowed)}")
 
 
+def _dataset(text: str) -> str:
+    if not re.fullmatch(r"[\w-]+", text):
+        raise ValueError(f"--datasets {text!r}: expected names such as cancer1,glass2")
+    return text
+
+
 def _hidden(text: str) -> tuple[int, ...]:
     """Hidden layers from their text: ``8+4`` is (8, 4), ``none`` is ()."""
     parts = [] if text == "none" else text.split("+")
-    if not all(part.isdecimal() and 0 < int(part) < 100_000 for part in parts):
+    if not all(re.fullmatch("[1-9][0-9]{0,4}", part) for part in parts):
         raise ValueError(f"--hidden {text!r}: expected layer sizes such as 8+4 or 16, or none")
     return tuple(map(int, parts))
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
+from earlystop_lab.criteria.passage import Trace
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
-from earlystop_lab.replay import replay, trace
+from earlystop_lab.replay import replay, traces
 
 
 class ConformanceError(ValueError):
@@ -42,15 +43,18 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
         ...
     earlystop_lab.conformance.ConformanceError: Peeking(0): not causal: ...
     """
+    if not isinstance(criterion, (Family, Criterion, Combination)):
+        raise ValueError(
+            f"{criterion!r} is not a criterion; make one with the decorator @criterion(...)"
+        )
     sample = _sample(criterion) if isinstance(criterion, Family) else criterion
     families = {**FAMILIES, **{leaf.family.name: leaf.family for leaf in sample.leaves}}
     if (again := parse(str(sample), families)) != sample:
         raise ConformanceError(f"{sample}: text form reads back as {again}")
     rng = np.random.default_rng(seed)
     levels: list[float] = []
-    for name, curve in _trial_curves(rng):
-        statistic = _checked_trace(sample, name, curve)
-        _require_causal(sample, name, curve, statistic)
+    for curve in _trial_curves(rng):
+        statistic = _checked_traces(sample, curve)[0].statistic
         levels.extend(statistic[np.isfinite(statistic)])
     for rule in _thresholds(sample, levels):
         _require_stepping(rule, rng)
@@ -69,7 +73,7 @@ def _sample(family: Family) -> Criterion:
         ) from error
 
 
-def _trial_curves(rng: np.random.Generator) -> Iterator[tuple[str, Curve]]:
+def _trial_curves(rng: np.random.Generator) -> Iterator[Curve]:
     falling = 1 / np.arange(1.0, 41)
     noisy = falling + 0.1 * rng.random(40) + 0.01 * np.arange(40)
     holes = np.where(rng.random(40) < 0.2, np.nan, noisy)
@@ -89,53 +93,56 @@ def _trial_curves(rng: np.random.Generator) -> Iterator[tuple[str, Curve]]:
     }
     for name, val in curves.items():
         train = val * (0.9 - 0.01 * np.arange(len(val)))
-        yield name, CurveSet.from_runs([{"run": name, "val": val, "train": train}])[0]
+        yield CurveSet.from_runs([{"run": name, "val": val, "train": train}])[0]
 
 
-def _checked_trace(rule: Rule, name: str, curve: Curve) -> FloatArray:
-    before = [a.copy() for a in curve[1:] if a is not None]
+def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
+    """The traces of all prefixes of the curve, the whole first, where no promise is broken."""
+    prefixes = _prefixes(curve)
+    before = [prefixes.channel(name).values.copy() for name in ("val", "train", "epoch")]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            statistic = trace(rule, curve).statistic
-            again = trace(rule, curve).statistic
+            found = traces(rule, prefixes)
+            again = traces(rule, prefixes)
     except Exception as error:
         if "read-only" in str(error):
-            raise ConformanceError(
-                f"{rule}: not pure: it changes its input on the curve {name!r} ({error})"
-            ) from error
+            raise _changes_input(rule, curve) from error
         raise ConformanceError(
-            f"{rule}: {type(error).__name__} on the curve {name!r}: {error}"
+            f"{rule}: {type(error).__name__} on the curve {curve.run!r} or its start: {error}"
         ) from error
-    if not _same(statistic, again):
-        raise ConformanceError(f"{rule}: not deterministic: two calls differ on {name!r}")
-    after = [a for a in curve[1:] if a is not None]
+    after = [prefixes.channel(name).values for name in ("val", "train", "epoch")]
     if not all(_same(a, b) for a, b in zip(before, after, strict=True)):
-        raise ConformanceError(f"{rule}: not pure: it changes its input on the curve {name!r}")
-    return statistic
+        raise _changes_input(rule, curve)
+    if not all(_same(a.statistic, b.statistic) for a, b in zip(found, again, strict=True)):
+        raise ConformanceError(f"{rule}: not deterministic: two calls differ on {curve.run!r}")
+    for prefix in found:
+        _require_causal(rule, curve, prefix.statistic, found[0].statistic)
+    return found
 
 
-def _require_causal(rule: Rule, name: str, curve: Curve, statistic: FloatArray) -> None:
-    for length in range(1, len(curve.val)):
-        prefix = trace(rule, _prefix(curve, length)).statistic
-        full = statistic[:length]
-        differs = ~((prefix == full) | (np.isnan(prefix) & np.isnan(full)))
-        if differs.any():
-            at = int(differs.argmax())
-            raise ConformanceError(
-                f"{rule}: not causal: on the curve {name!r} the statistic at epoch "
-                f"{curve.epoch[at]:g} is {statistic[at]:g}, but {prefix[at]:g} when the run has "
-                f"only {length} epochs: it looked ahead"
-            )
+def _changes_input(rule: Rule, curve: Curve) -> ConformanceError:
+    return ConformanceError(f"{rule}: not pure: it changes its input on the curve {curve.run!r}")
+
+
+def _require_causal(rule: Rule, curve: Curve, prefix: FloatArray, whole: FloatArray) -> None:
+    full = whole[: len(prefix)]
+    differs = ~((prefix == full) | (np.isnan(prefix) & np.isnan(full)))
+    if differs.any():
+        at = int(differs.argmax())
+        raise ConformanceError(
+            f"{rule}: not causal: on the curve {curve.run!r} the statistic at epoch "
+            f"{curve.epoch[at]:g} is {full[at]:g}, but {prefix[at]:g} when the run has "
+            f"only {len(prefix)} epochs: it looked ahead"
+        )
 
 
 def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
     curves = _random_set(rng)
     stops = replay(curves, [rule])
     for i, curve in enumerate(curves):
-        lengths = range(1, len(curve.val) + 1)
-        passed = (n for n in lengths if trace(rule, _prefix(curve, n)).holds[-1])
-        stepped = next(passed, None)
+        holds = [prefix.holds[-1] for prefix in reversed(_checked_traces(rule, curve))]
+        stepped = holds.index(True) + 1 if any(holds) else None
         replayed = int(stops.stop[i, 0]) if stops.fired[i, 0] else None
         if stepped != replayed:
             raise ConformanceError(
@@ -180,8 +187,13 @@ def _random_set(rng: np.random.Generator) -> CurveSet:
     return CurveSet.from_runs(runs)
 
 
-def _prefix(curve: Curve, length: int) -> Curve:
-    return Curve(curve.run, *(None if a is None else a[:length] for a in curve[1:]))  # type: ignore[arg-type]
+def _prefixes(curve: Curve) -> CurveSet:
+    """Every prefix of a run as a run, the longest first."""
+    return CurveSet.from_runs(
+        {"run": str(n), "epoch": curve.epoch[:n], "val": curve.val[:n], "train": curve.train[:n]}
+        for n in range(len(curve.val), 0, -1)
+        if curve.train is not None
+    )
 
 
 def _same(a: FloatArray, b: FloatArray) -> bool:

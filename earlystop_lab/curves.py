@@ -7,7 +7,10 @@ nothing is ever padded. A set is validated when it is made and read-only afterwa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -219,12 +222,11 @@ class CurveSet:
         if "problem" not in self.table.column_names:
             yield "curves", self
             return
-        problem = self.table["problem"].to_pandas().astype(str)
-        for name in problem.unique():
-            yield (
-                "".join(c if c.isalnum() or c in "-_" else "_" for c in name),
-                self.select((problem == name).to_numpy()),
-            )
+        problems = map(str, self.table["problem"].to_pylist())
+        # problems that look alike as file names share a file
+        labels = np.array([re.sub(r"[^\w-]", "_", name) for name in problems])
+        for label in dict.fromkeys(labels):
+            yield label, self.select(labels == label)
 
     def _write_file(self, path: Path) -> None:
         floats = [
@@ -287,7 +289,7 @@ def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
             )
     try:
         curves = CurveSet(pa.concat_tables(tables, promote_options="permissive"))
-    except (ValueError, pa.ArrowInvalid) as error:
+    except (ValueError, pa.ArrowException) as error:
         raise ValueError(f"{path}: {error}") from error
     return curves if mode == "min" else CurveSet(_negated(curves.table))
 
@@ -311,7 +313,7 @@ def _row(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
     """One run as arrays and scalars; what only the run itself can show wrong is refused here."""
     if not isinstance(run, Mapping):
         raise ValueError(f"run {index}: expected a mapping with 'val', got {type(run).__name__}")
-    name = str(run.get("run", index))
+    name = str(index if run.get("run") is None else run["run"])
     if run.get("val") is None:
         raise ValueError(f"run {name!r}: no 'val'; it has {', '.join(map(str, run)) or 'nothing'}")
     row: dict[str, Any] = {"run": name}
@@ -326,29 +328,26 @@ def _row(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
 def _numbers(run: str, column: str, values: ArrayLike) -> NDArray[Any]:
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
-            array = array.astype(np.float64)
     except (TypeError, ValueError):
-        array = np.empty(0, object)
-    if array.ndim != 1 or array.dtype == object:
-        position = next((i for i, v in enumerate(_listed(values)) if not _is_number(v)), None)
-        at = f", position {position}" if position is not None else ""
+        array = np.array(None)
+    if array.dtype == object and array.ndim == 1 and all(map(_is_number, array)):
+        array = array.astype(np.float64)
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        listed = values if isinstance(values, Sequence) and not isinstance(values, str) else array
+        cells = listed if np.ndim(array) <= 1 and np.iterable(listed) else []
+        position = next((i for i, cell in enumerate(cells) if not _is_number(cell)), None)
+        at = "" if position is None else f", position {position}"
         raise ValueError(f"run {run!r}, column {column!r}{at}: expected a list of numbers")
+    if array.dtype == np.float32 and column != "epoch":
+        return array
+    array = array.astype(np.float64)
     if column == "epoch" and np.all(array == np.floor(array)) and np.all(np.abs(array) < 2**53):
         return array.astype(np.int64)
-    return array if array.dtype == np.float32 else array.astype(np.float64)
-
-
-def _listed(values: Any) -> Sequence[Any]:
-    return values if isinstance(values, Sequence) and not isinstance(values, str) else []
+    return array
 
 
 def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return not isinstance(value, (str, bytes))
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, (bool, np.bool_))
 
 
 def _list_array(cells: Sequence[NDArray[Any] | None]) -> pa.Array:
@@ -449,8 +448,14 @@ def _negated(table: pa.Table) -> pa.Table:
     for i, name in enumerate(table.column_names):
         if name in ERRORS:
             column = table[name].combine_chunks()
+            kind = column.type
+            values, value_type = column.values, kind.value_type
+            if pa.types.is_integer(value_type):
+                values, value_type = values.cast(pa.float64()), pa.float64()
+            field = pa.field("element", value_type, nullable=kind.value_field.nullable)
+            wider = pa.large_list(field) if pa.types.is_large_list(kind) else pa.list_(field)
             negated = type(column).from_arrays(
-                column.offsets, pc.negate(column.values), type=column.type, mask=column.is_null()
+                column.offsets, pc.negate(values), type=wider, mask=column.is_null()
             )
             table = table.set_column(i, name, negated)
     return table

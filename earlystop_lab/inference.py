@@ -26,15 +26,15 @@ class MeanOverClusters(NamedTuple):
 def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverClusters:
     """Mean of one value a cluster, Student's t interval, and p of the mean being 0.
 
-    Raises ``ValueError`` for fewer than two clusters or a NaN among them.
+    Raises ``ValueError`` for fewer than two clusters or a value that is not finite.
 
     >>> result = mean_over_clusters(pd.Series([1.0, 2.0, 3.0]))
     >>> round(result.estimate, 2), round(result.low, 2), round(result.p, 3), result.clusters
     (2.0, -0.48, 0.074, 3)
     """
-    if len(values) < 2 or values.isna().any():
-        raise ValueError(f"expected a number for each of at least 2 clusters, got {list(values)}")
-    if (values == values.iloc[0]).all():
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"expected finite numbers of at least 2 clusters, got {list(values)}")
+    if np.allclose(values, values.iloc[0], rtol=1e-12, atol=0):
         # no spread: no t statistic; all zero is no evidence at all
         same = float(values.iloc[0])
         return MeanOverClusters(same, same, same, 1.0 if same == 0 else 0.0, len(values))
@@ -55,10 +55,12 @@ def slopes(table: pd.DataFrame, *, by: str, x: str, y: str) -> pd.Series:
     >>> slopes(table, by="problem", x="time", y="error").round(6).to_dict()
     {'a': -1.0}
     """
-    return pd.Series(
-        {
-            name: float(stats.linregress(np.log(part[x]), np.log(part[y])).slope)
-            for name, part in table.groupby(by, sort=False)
-        },
-        name="slope",
-    )
+    found = {}
+    for name, part in table.groupby(by, sort=False):
+        if part[x].nunique() < 2 or not ((part[x] > 0) & (part[y] > 0)).all():
+            raise ValueError(
+                f"{by} {name!r}: a slope of logarithms needs positive {x} and {y}, and at least "
+                f"two different {x}"
+            )
+        found[name] = float(stats.linregress(np.log(part[x]), np.log(part[y])).slope)
+    return pd.Series(found, name="slope")

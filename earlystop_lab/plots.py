@@ -15,7 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from earlystop_lab.curves import Curve, FloatArray
 
@@ -49,7 +49,7 @@ def plot_curve(
     """
     ax = ax or plt.gca()
     epoch, val = curve.epoch[strip - 1 :: strip], curve.val[strip - 1 :: strip]
-    shown = epoch <= (until or epoch[-1])
+    shown = epoch <= (until or curve.epoch[-1])
     epoch, val = epoch[shown], val[shown]
     if curve.train is not None:
         ax.plot(curve.epoch, curve.train, color="0.6", lw=1, label="training error")
@@ -59,11 +59,12 @@ def plot_curve(
         epoch[low], val[low], "o", ms=3, color=_PALETTE[3],
         label=f"its {len(low)} local minima at strip ends" if strip > 1 else "its local minima",
     )  # fmt: skip
+    ax.set(xlabel="epoch", ylabel="error", xlim=(0, until or curve.epoch[-1]))
     later = val[len(val) // 10 :]
-    lowest, highest = np.nanmin(later), np.nanmax(later)
-    room = 0.15 * (highest - lowest)
-    ax.set(xlabel="epoch", ylabel="error", xlim=(0, epoch[-1]))
-    ax.set_ylim(lowest - 3 * room, highest + 2 * room)
+    finite = later[np.isfinite(later)]
+    if len(finite) and np.ptp(finite) > 0:
+        room = 0.15 * np.ptp(finite)
+        ax.set_ylim(finite.min() - room, finite.max() + 2 * room)
     _mark_stops(ax, stops)
     ax.legend(loc="upper right", fontsize="small")
     return ax
@@ -89,8 +90,8 @@ def plot_statistic(
     """A criterion's statistic with its thresholds, at the checks where it is defined."""
     ax = ax or plt.gca()
     defined = np.isfinite(statistic)
-    first = next(iter(thresholds))
-    ax.plot(epoch[defined], statistic[defined], color=colour(first), lw=1, marker=".", ms=3)
+    tone = colour(next(iter(thresholds), ""))
+    ax.plot(epoch[defined], statistic[defined], color=tone, lw=1, marker=".", ms=3)
     for name, threshold in thresholds.items():
         ax.axhline(threshold, color="0.5", lw=0.7, ls="--")
         ax.annotate(
@@ -145,12 +146,17 @@ def plot_tradeoff(
 
 
 def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:
-    """Make axis ``"x"`` or ``"y"`` logarithmic with plain numbers, few enough to read."""
-    axis = getattr(ax, f"{which}axis")
+    """Make axis ``"x"`` or ``"y"`` logarithmic with plain numbers, few enough to read.
+
+    Call it when everything is drawn: the numbers depend on the range.
+    """
     getattr(ax, f"set_{which}scale")("log")
-    axis.set_major_formatter(LogFormatter(labelOnlyBase=False))
-    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
-    ax.tick_params(axis=which, which="both", labelsize="small")
+    low, high = getattr(ax, f"get_{which}lim")()
+    axis = getattr(ax, f"{which}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 5, 7)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
+    ax.tick_params(axis=which, labelsize="small")
 
 
 def legend_of_families(ax: Axes, criteria: Sequence[str], **options: Any) -> None:

@@ -120,13 +120,15 @@ def replay(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
     )(joblib.delayed(_replay_chunk)(chunk, rules, restore) for chunk in _chunks(curves, chunk_size))
     if progress:
+        from rich.console import Console
         from rich.progress import track
 
         total = len(curves) / chunk_size if isinstance(curves, CurveSet) else None
-        results = track(results, description="replay", total=total)
+        results = track(results, "replay", total, console=Console(stderr=True))
     parts = list(results)
     if not parts:
-        raise ValueError("replay: the curve set is empty; there is nothing to replay")
+        name = "the curve set" if isinstance(curves, CurveSet) else curves
+        raise ValueError(f"replay: {name} is empty; there is nothing to replay")
     meta = pd.concat([part.meta for part in parts], ignore_index=True)
     if (twice_run := meta["run"].duplicated()).any():
         raise ValueError(f"{curves}: run {meta['run'][twice_run.argmax()]!r} is there twice")
@@ -144,8 +146,13 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
     >>> trace(GL(10, k=1), curve).statistic
     array([ 0.,  0., 50.])
     """
-    runs = passage.laid_out(CurveSet.from_runs([_present(curve)]))
-    return _trace(_rule(criterion), runs, 0)
+    return traces(criterion, CurveSet.from_runs([_present(curve)]))[0]
+
+
+def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
+    """What a criterion sees of every run of a set; see :func:`trace`."""
+    rule, runs = _rule(criterion), passage.laid_out(curves)
+    return [_trace(rule, runs, i) for i in range(len(curves))]
 
 
 class _Part(NamedTuple):
@@ -256,9 +263,10 @@ def _own(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
     """Check that the rule's library would restore at each run's stop; the stop where none."""
     kept = []
     for i, at in enumerate(stop):
-        epoch = passage.trace(leaf, runs, i).own[at]
+        seen = passage.trace(leaf, runs, i)
         epochs = runs.epoch[runs.offsets[i] : runs.offsets[i + 1]]
-        kept.append(at if np.isnan(epoch) else np.searchsorted(epochs, epoch))
+        none = np.isnan(seen.own[at]) or (leaf.family.own_if_stopped and not seen.holds[at])
+        kept.append(at if none else np.searchsorted(epochs, seen.own[at]))
     return np.array(kept, np.int32)
 
 

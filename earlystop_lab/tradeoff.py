@@ -54,17 +54,19 @@ def measures(stops: Stops, reference: str) -> Measures:
                 f"{missing.sum()} of {len(stops)} runs have no {name} error at a selected epoch, "
                 f"the first is {run!r}; leave them out"
             )
+    if (stops.selected <= 0).any():
+        run = stops.meta["run"].iloc[int((stops.selected <= 0).any(axis=1).argmax())]
+        raise ValueError(f"run {run!r} selects epoch 0 or less; ratios need epochs from 1 on")
     best = _best(stops)[:, None]
     ref = stops.criteria.index(reference)
-    with np.errstate(divide="ignore", invalid="ignore"):  # an error of 0 makes ratios inf or NaN
-        return Measures(
-            slowness_best=stops.stop / np.take_along_axis(stops.stop, best, 1),
-            slowness_ref=stops.stop / stops.stop[:, [ref]],
-            redundancy=stops.stop / stops.selected - 1,
-            badness_best=_ratio(stops.test, np.take_along_axis(stops.test, best, 1)),
-            badness_ref=_ratio(stops.test, stops.test[:, [ref]]),
-            good=stops.val == stops.val.min(axis=1, keepdims=True),
-        )
+    return Measures(
+        slowness_best=stops.stop / np.take_along_axis(stops.stop, best, 1),
+        slowness_ref=stops.stop / stops.stop[:, [ref]],
+        redundancy=stops.stop / stops.selected - 1,
+        badness_best=_ratio(stops.test, np.take_along_axis(stops.test, best, 1)),
+        badness_ref=_ratio(stops.test, stops.test[:, [ref]]),
+        good=stops.val == stops.val.min(axis=1, keepdims=True),
+    )
 
 
 def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> pd.DataFrame:
@@ -93,6 +95,9 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
         return _table(stops, every, reference, np.ones(len(stops), bool))
     if by not in stops.meta.columns:
         raise ValueError(f"no metadata column {by!r}; there is {', '.join(stops.meta.columns)}")
+    if (missing := stops.meta[by].isna()).any():
+        run = stops.meta["run"][missing.to_numpy()].iloc[0]
+        raise ValueError(f"run {run!r} has no value in column {by!r}; fill it or leave it out")
     parts = []
     for value in stops.meta[by].unique():
         part = _table(stops, every, reference, (stops.meta[by] == value).to_numpy())
@@ -111,7 +116,7 @@ def equal_time(
     where a family's sweep does not reach: nothing is extrapolated.
 
     >>> table = pd.DataFrame({"family": "GL", "epochs": [10.0, 1000.0], "error": [3.0, 1.0]})
-    >>> equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")["GL"].tolist()
+    >>> equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")["GL"].round(6).tolist()
     [2.0, nan]
     """
     columns = {}
@@ -132,7 +137,8 @@ def _best(stops: Stops) -> NDArray[np.intp]:
 
 def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
     """a / b; 1 where both are equal, zeros and infinities included."""
-    return np.where(a == b, 1.0, a / b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(a == b, 1.0, a / b)
 
 
 def _table(stops: Stops, every: Measures, reference: str, rows: NDArray[np.bool_]) -> pd.DataFrame:
@@ -142,14 +148,14 @@ def _table(stops: Stops, every: Measures, reference: str, rows: NDArray[np.bool_
         table[name] = values.mean(axis=0)
         table[f"{name}_median"] = np.median(values, axis=0)
         if name != "redundancy":
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):  # errors of 0 and infinity
                 table[f"{name}_geometric"] = np.exp(np.log(values).mean(axis=0))
     ref = stops.criteria.index(reference)
     best = _best(stops)[rows][:, None]
     for name, values in (("slowness", stops.stop[rows]), ("badness", stops.test[rows])):
         totals = values.sum(axis=0)
-        table[f"{name}_best_total"] = totals / np.take_along_axis(values, best, 1).sum()
-        table[f"{name}_ref_total"] = totals / totals[ref]
+        table[f"{name}_best_total"] = _ratio(totals, np.take_along_axis(values, best, 1).sum())
+        table[f"{name}_ref_total"] = _ratio(totals, totals[ref])
     table["p_good"] = every.good[rows].mean(axis=0)
     table["fired"] = stops.fired[rows].mean(axis=0)
     table["runs"] = int(rows.sum())

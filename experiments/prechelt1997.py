@@ -135,6 +135,25 @@ def _ended_by(study: Study) -> dict[str, Any]:
     }
 
 
+def facts(study: Study) -> pd.DataFrame:
+    """What the corpus is: one row."""
+    meta = study.curves.meta
+    counts = {name: meta[name].nunique() for name in ("problem", "dataset", "topology")}
+    return pd.DataFrame(
+        [
+            {
+                "corpus": study.corpus,
+                "runs": len(meta),
+                "problems": counts["problem"],
+                "datasets": counts["dataset"],
+                "topologies": counts["topology"],
+                "epochs": meta["epochs"].max(),
+                "init": meta["init"].max(),
+            }
+        ]
+    )
+
+
 def spans(study: Study) -> pd.DataFrame:
     """Largest over smallest mean of slowness and badness, against several references."""
     rows = []
@@ -411,7 +430,7 @@ def _typical_run(study: Study) -> int:
 def figure_spread(study: Study, measure: str, label: str) -> Figure:
     """One measure of each criterion on each problem: quartiles and the 5% to 95% range of runs."""
     values = getattr(measures(study.stops, REFERENCE), f"{measure}_ref")
-    fig, axes = plt.subplots(4, 3, figsize=(11, 11), sharex=True, layout="constrained")
+    fig, axes = _panels(sharex=True)
     groups = study.stops.meta.groupby("problem", sort=False).indices
     for ax, (problem, rows) in zip(axes.flat, groups.items(), strict=False):
         part = values[rows]
@@ -422,7 +441,9 @@ def figure_spread(study: Study, measure: str, label: str) -> Figure:
         )  # fmt: skip
         plot_spread(spread, ax)
         ax.set_title(f"{problem} ({len(rows)} runs)", fontsize="small")
-        log_axis(ax, "y")
+        if measure == "slowness":
+            log_axis(ax, "y")
+        ax.tick_params(axis="y", labelsize="small")
     for ax in axes.flat[len(groups) :]:
         ax.set_axis_off()
     fig.supylabel(label)
@@ -447,10 +468,19 @@ def figure_tradeoff(table: pd.DataFrame) -> Figure:
     return fig
 
 
+def _panels(**options: Any) -> tuple[Figure, Any]:
+    """Twelve panels, placed by hand: measuring every label takes most of the drawing time."""
+    fig, axes = plt.subplots(4, 3, figsize=(11, 12), **options)
+    fig.subplots_adjust(
+        left=0.09, right=0.98, bottom=0.08, top=0.94, wspace=0.2, hspace=0.16 if options else 0.25
+    )
+    return fig, axes
+
+
 def figure_tradeoff_by_problem(problems: pd.DataFrame) -> Figure:
     """The trade-off of every problem: geometric means, one point a criterion."""
     groups = list(problems.groupby("problem", sort=False))
-    fig, axes = plt.subplots(4, 3, figsize=(10, 11), layout="constrained")
+    fig, axes = _panels()
     for ax, (problem, part) in zip(axes.flat, groups, strict=False):
         plot_tradeoff(part, "slowness_ref_geometric", "badness_ref_geometric", ax, labels=False)
         ax.set_title(str(problem), fontsize="small")
@@ -535,6 +565,7 @@ def reproduce(
         "comparison_claims": compare_claims(study, table, published["claims"]),
         "comparison_datasets": pd.concat(datasets, ignore_index=True),
         "rules": rules(study, table, over_problems),
+        "facts": facts(study),
     }
     for name, frame in tables.items():
         _write(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))

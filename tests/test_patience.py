@@ -82,7 +82,7 @@ def random_lists(seed, count):
 
 
 def test_keras_is_the_real_callback_on_random_lists():
-    for rng, val in random_lists(seed=3, count=400):
+    for rng, val in random_lists(seed=3, count=250):
         options = {
             "min_delta": float(rng.choice([0, 0, 0.01, 0.25, 1, -0.25])),
             "baseline": None if rng.random() < 0.6 else float(rng.choice([0.25, 0.5, 1, 2])),
@@ -147,6 +147,15 @@ def test_negated_metrics_stop_where_keras_mode_max_does(val, patience):
 )
 def test_keras_by_hand(val, criterion, expected):
     assert outcome(val, criterion) == expected
+
+
+@pytest.mark.parametrize("epoch", [[0, 1, 2], [0.25, 0.5, 0.75], [10, 20, 30]])
+def test_without_start_from_epoch_every_check_is_seen(epoch):
+    # wait 0 1 2, wherever the first check was
+    curves = CurveSet.from_runs([{"val": [1.0, 2.0, 2.0], "epoch": epoch}])
+    stops = replay(curves, [Keras(2)], restore="own")
+    assert (stops.stop[0, 0], stops.selected[0, 0]) == (epoch[2], epoch[0])
+    assert stops.fired[0, 0]
 
 
 def test_own_weights_differ_from_the_best_where_min_delta_ignores_small_gains():

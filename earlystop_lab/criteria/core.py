@@ -12,7 +12,6 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -50,6 +49,8 @@ class Family:
     start: Callable[..., Any] | None = None
     step: Callable[..., Any] | None = None
     own: Callable[[Any], float] | None = None
+    #: the library restores ``own`` only where it was this rule that stopped the run
+    own_if_stopped: bool = False
     array: Callable[..., Any] | None = None
     __doc__: str | None = field(default=None)
 
@@ -99,21 +100,19 @@ class Family:
     def _checked(self, name: str, value: Value) -> Value:
         """The value in its declared type, or ``ValueError`` naming rule, parameter and value."""
         kind = self.kinds.get(name, Value)
-        where = f"{self.name}: {name} = {value!r}"
-        choices = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-        if value is None and (type(None) in choices or kind is Value):
-            return None
+        where = f"{self.name}: {name} = {_shown(value)}"
         if typing.get_origin(kind) is Literal:
             if value not in (allowed := typing.get_args(kind)):
                 raise ValueError(f"{where}; expected one of {', '.join(map(repr, allowed))}")
             return value
-        if isinstance(value, (bool, str)):
+        choices = typing.get_args(kind) or (kind,)
+        if isinstance(value, (bool, str)) or value is None:
             if type(value) not in choices:
                 raise ValueError(f"{where}; expected {_named(choices)}")
             return value
         number = _number(value)
-        if number is None or not math.isfinite(number):
-            raise ValueError(f"{where}; expected {_named(choices)}, finite")
+        if number is None or not {int, float} & set(choices):
+            raise ValueError(f"{where}; expected {_named(choices)}")
         if float not in choices and number != math.floor(number):
             raise ValueError(f"{where}; expected a whole number")
         if number < (least := self.at_least.get(name, -math.inf)):
@@ -221,8 +220,8 @@ def after(epochs: float, criterion: Rule) -> Rule:
     after(100, UP(2))
     """
     number = _number(epochs)
-    if number is None or not 0 <= number < math.inf:
-        raise ValueError(f"after: epochs = {epochs!r}; expected a finite number, at least 0")
+    if number is None or number < 0:
+        raise ValueError(f"after: epochs = {_shown(epochs)}; expected a number, at least 0")
     _members("after", (criterion,))
     if isinstance(criterion, Combination):
         return replace(criterion, members=tuple(after(number, m) for m in criterion.members))
@@ -237,6 +236,7 @@ def criterion(
     at_least: Mapping[str, float] | None = None,
     step: Callable[..., Any] | None = None,
     own: Callable[[Any], float] | None = None,
+    own_if_stopped: bool = False,
     watches: tuple[str, ...] = ("val",),
     strip: str | None = None,
 ) -> Callable[[Callable[..., Any]], Family]:
@@ -258,7 +258,8 @@ def criterion(
     *Scan form*, which runs compiled: with ``step=``, the function takes the parameters and
     returns the first state, a tuple of numbers; ``step(state, epoch, val, train)`` returns the
     next state and the statistic at this check. State and statistic keep their types. ``own``
-    gives, from a state, the epoch whose weights the rule's library would restore (NaN: none).
+    gives, from a state, the epoch whose weights the rule's library would restore (NaN: none),
+    ``own_if_stopped`` says that it does so only where this rule stopped the run.
 
     ``threshold`` names the threshold, None for a rule whose statistic is 1 where it holds and
     0 elsewhere. ``whole`` says that it is a whole number, ``at_least`` bounds it and the
@@ -286,6 +287,7 @@ def criterion(
             start=function if step else None,
             step=step,
             own=own,
+            own_if_stopped=own_if_stopped,
             array=None if step else function,
             __doc__=inspect.getdoc(function),
         )
@@ -305,25 +307,43 @@ def _members(name: str, criteria: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return criteria
 
 
-def _number(value: Any) -> float | int | None:
-    """The value as a Python number, None where it is none."""
-    if isinstance(value, (str, bytes)) or value is None:
+def _number(value: Any) -> float | None:
+    """The value as a finite number that float64 holds exactly where it is whole, else None."""
+    if isinstance(value, (str, bytes, bool)) or value is None:
         return None
     try:
-        return int(value) if isinstance(value, int) else float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    exact = not isinstance(value, int) or abs(value) <= 2**53
+    return number if math.isfinite(number) and exact else None
 
 
 def _shortest(number: float) -> float | int:
     """A whole number as int, so that GL(1.0) and GL(1) are one criterion."""
-    return int(number) if number == math.floor(number) else float(number)
+    return int(number) if number == math.floor(number) and abs(number) <= 2**53 else number
 
 
 def _literal(value: Value) -> str:
     return repr(_shortest(value) if isinstance(value, float) else value)
 
 
+def _shown(value: Any) -> str:
+    """The value for an error message, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python prints
+        return "an enormous number"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _named(kinds: tuple[Any, ...]) -> str:
-    words = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
-    return " or ".join(words.get(kind, "None") for kind in kinds)
+    words = {
+        int: "a whole number",
+        float: "a finite number",
+        bool: "True or False",
+        str: "a text",
+        type(None): "None",
+    }
+    named = [words[kind] for kind in kinds if kind in words]
+    return " or ".join(n for n in named if not (n == words[int] and float in kinds))

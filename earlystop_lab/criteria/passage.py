@@ -13,6 +13,8 @@ all have passed.
 from __future__ import annotations
 
 import hashlib
+import pickle
+import sys
 import types
 from collections.abc import Callable
 from functools import cache
@@ -251,16 +253,15 @@ _plain: set[Binding] = set()
 
 def _call(binding: Binding, *arguments: Any) -> None:
     """Call a driver bound to a rule: compiled where numba can, plain otherwise."""
-    from numba.core.errors import NumbaError  # importing numba costs more than this package
-
     if binding not in _plain:
         try:
             _compiled(binding)(*arguments)
             return
-        except NumbaError:
-            _plain.add(binding)
+        except Exception:  # numba refuses in many ways; what is the rule's own fault recurs below
+            pass
     driver, rule_step, rule_own = binding
     _rebound(driver, step=rule_step, own=rule_own)(*arguments)
+    _plain.add(binding)
 
 
 @cache
@@ -268,15 +269,18 @@ def _compiled(binding: Binding) -> Callable[..., None]:
     """The bound driver, compiled, under a name that holds a digest of the rule's code.
 
     numba's disk cache knows a function by its file, line and name, and would not notice an
-    edited step; under the digest it does, and finds every unchanged rule again.
+    edited step; under the digest it does, and finds every unchanged rule again. What it stores
+    refers to the rule's modules by name, so only rules of imported modules are stored.
     """
-    from numba import njit
+    from numba import njit  # importing numba costs more than this package
 
     driver, rule_step, rule_own = binding
+    functions = [*_with_helpers(rule_step), *_with_helpers(rule_own)]
     bound = _rebound(driver, step=_jitted(rule_step), own=_jitted(rule_own))
-    digest = hashlib.sha256(repr((_code(rule_step), _code(rule_own))).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr([_code(f) for f in functions]).encode()).hexdigest()[:16]
     bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{digest}"
-    compiled: Callable[..., None] = njit(nogil=True, cache=True)(bound)
+    known = all(f.__globals__ is vars(sys.modules.get(f.__module__, sys)) for f in functions)
+    compiled: Callable[..., None] = njit(nogil=True, cache=known)(bound)
     return compiled
 
 
@@ -292,29 +296,59 @@ def _jitted(function: Callable[..., Any], inside: tuple[Any, ...] = ()) -> Any:
     return njit(nogil=True)(_rebound(function, **helpers))
 
 
+def _with_helpers(function: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """The function and every plain function that it calls by name, directly or not."""
+    found = [function]
+    for each in found:
+        found.extend(helper for helper in _helpers(each).values() if helper not in found)
+    return found
+
+
 def _helpers(function: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    names = [name for name in function.__code__.co_names if name in function.__globals__]
-    used = {name: function.__globals__[name] for name in names}
+    used = {name: function.__globals__.get(name) for name in _names(function.__code__)}
     return {name: f for name, f in used.items() if isinstance(f, types.FunctionType)}
 
 
-def _code(function: Callable[..., Any], inside: tuple[Any, ...] = ()) -> tuple[Any, ...]:
-    """Everything that decides what a function computes: its code, constants and helpers."""
-    code = function.__code__
-    helpers = _helpers(function)
-    constants = [
-        (name, repr(value), getattr(value, "_fields", ()))
-        for name in code.co_names
-        if name not in helpers and (value := function.__globals__.get(name)) is not None
-    ]
-    cells = [repr(cell.cell_contents) for cell in function.__closure__ or ()]
-    nested = [_code(f, (*inside, function)) for f in helpers.values() if f not in inside]
-    return code.co_code, repr(code.co_consts), code.co_names, constants, cells, nested
+def _names(code: types.CodeType) -> list[str]:
+    """Every global and attribute name in the code, that of inner functions included."""
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return [*code.co_names, *(name for each in inner for name in _names(each))]
+
+
+def _code(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """Everything that decides what one function computes, its helpers' code aside."""
+    code, names = function.__code__, _names(function.__code__)
+    scope = function.__globals__
+    constants = [(name, _constant(scope[name], names)) for name in names if name in scope]
+    cells = [_constant(cell.cell_contents, names) for cell in function.__closure__ or ()]
+    defaults = _constant((function.__defaults__, function.__kwdefaults__), names)
+    return function.__module__, _bytecode(code), constants, cells, defaults
+
+
+def _bytecode(code: types.CodeType) -> tuple[Any, ...]:
+    inner = [_bytecode(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, inner
+
+
+def _constant(value: Any, names: list[str]) -> Any:
+    """What a global contributes to the digest; of a module, the attributes that are used."""
+    if isinstance(value, types.ModuleType):
+        used = [name for name in names if hasattr(value, name)]
+        return [(name, _constant(getattr(value, name), [])) for name in used]
+    try:
+        return pickle.dumps(value), getattr(value, "_fields", ())
+    except Exception:  # what cannot be pickled cannot be a compiled constant either
+        return repr(value)
 
 
 def _rebound(function: Callable[..., Any], **names: Any) -> types.FunctionType:
     """A copy of the function that sees these names among its globals."""
-    scope = {**function.__globals__, **names}
-    return types.FunctionType(
-        function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
+    copy = types.FunctionType(
+        function.__code__,
+        {**function.__globals__, **names},
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
     )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy

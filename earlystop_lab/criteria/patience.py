@@ -35,7 +35,7 @@ def keras_step(s: Waiting, epoch: float, val: float, train: float) -> tuple[Wait
         state = Waiting(val, epoch, wait, s.min_delta, s.baseline, s.first_epoch)
         return state, math.nan
     state = Waiting(s.best, s.best_epoch, wait, s.min_delta, s.baseline, s.first_epoch)
-    return state, float(wait) if epoch > 1 else math.nan
+    return state, float(wait)
 
 
 def keras2_step(s: Waiting, epoch: float, val: float, train: float) -> tuple[Waiting, float]:
@@ -61,7 +61,7 @@ def Keras(
     """``keras.callbacks.EarlyStopping``: stop after ``patience`` epochs without improvement.
 
     A value improves where val + abs(min_delta) < best; the first value always does. An epoch
-    that improves never stops, nor does the first; ``patience`` 0 and 1 behave alike.
+    that improves never stops; ``patience`` 0 and 1 behave alike.
 
     ``min_delta`` is in units of the error, absolute. ``baseline``: the wait is reset only by an
     improvement that also has val + abs(min_delta) < baseline, and an improving epoch above it
@@ -84,7 +84,8 @@ def Keras(
     1  Keras(2, min_delta=0.1)     4         2
     """
     level = math.nan if baseline is None else float(baseline)
-    return Waiting(math.inf, math.nan, 0, abs(float(min_delta)), level, float(start_from_epoch + 1))
+    first = start_from_epoch + 1.0 if start_from_epoch else -math.inf
+    return Waiting(math.inf, math.nan, 0, abs(float(min_delta)), level, first)
 
 
 @criterion(
@@ -93,6 +94,7 @@ def Keras(
     whole=True,
     step=keras2_step,
     own=best_epoch,
+    own_if_stopped=True,
     at_least={"patience": 0},
 )
 def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Waiting:
@@ -101,7 +103,8 @@ def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Waiting:
     The best value starts at ``baseline``, or at infinity, so a NaN first value is just no
     improvement, and epochs that improve without beating the baseline use up patience. The
     first epoch can stop training. A negative ``min_delta`` loosens the test: val + min_delta <
-    best. ``restore="own"``: the last improvement, the stop epoch itself where none was.
+    best. ``restore="own"``: the last improvement; the last epoch where there was none, or where
+    it was not this rule that stopped the run.
 
     Source: Keras 2.2.0 to 2.3.1, ``keras/callbacks.py``.
 

@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from earlystop_lab.criteria.core import criterion
 
+#: relative rounding error of one float64 operation
+EPSILON = 2.0**-52
+
 
 class Loss(NamedTuple):
     """State of GL: checks left in this strip, lowest validation error at a strip end."""
@@ -43,10 +46,10 @@ class Rises(NamedTuple):
 
 
 def relative_excess(value: float, reference: float) -> float:
-    """value / reference - 1, measured on abs(reference); over 0 it is 0 or infinite."""
+    """value / reference - 1, measured on abs(reference); over 0 or -inf it is 0 or infinite."""
     if reference > 0:
         return value / reference - 1
-    if reference < 0:
+    if -math.inf < reference < 0:
         return 1 - value / reference
     if reference == value:
         return 0.0
@@ -67,9 +70,10 @@ def gain_step(s: Gain, epoch: float, val: float, train: float) -> tuple[Gain, fl
     low = train if train < s.low else s.low
     if s.left > 1:
         return Gain(s.k, s.left - 1, total, low), math.nan
-    # a sum of k equal errors may round below k times the error
     progress = 1000 * relative_excess(total, s.k * low)
-    return Gain(s.k, s.k, 0.0, math.inf), 0.0 if progress < 0 else progress
+    # a sum of k equal errors may round to either side of k times the error
+    rounding = 1000 * s.k * EPSILON
+    return Gain(s.k, s.k, 0.0, math.inf), 0.0 if progress <= rounding else progress
 
 
 def quotient_step(
@@ -100,12 +104,12 @@ def GL(*, k: int = 5) -> Loss:
     ``alpha`` is in percent, at least 0; ``k`` counts checks, at least 1. Where E_opt = 0 the
     loss is 0 while the error stays 0 and infinite once it is above; for a negative E_opt (a
     log-likelihood, a negated score) it is measured on abs(E_opt). A NaN error gives NaN and
-    leaves E_opt; an infinite one gives an infinite loss.
+    leaves E_opt; an infinite one gives an infinite loss, NaN while none was finite.
 
     Source: Prechelt 1998, see the module. ``k=1`` looks at every check.
 
     >>> from earlystop_lab import CurveSet, GL, replay
-    >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 1.0, 1.02, 1.03, 1.5]}])
+    >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 1.0, 1.01, 1.03, 1.5]}])
     >>> replay(curves, [GL(2, k=1)]).to_frame()[["criterion", "stop", "selected", "fired"]]
         criterion  stop  selected  fired
     0  GL(2, k=1)     5         3   True

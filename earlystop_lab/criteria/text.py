@@ -13,30 +13,39 @@ _COMBINE = {"any_of": any_of, "all_of": all_of}
 
 def parse(text: str, families: Mapping[str, Family]) -> Rule:
     """The criterion that ``text`` says; ``ValueError`` where it says none."""
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is not a text; expected such as 'GL(2)'")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"criterion {text!r}: not readable; expected such as GL(2)") from error
-    return _rule(text, tree, families)
+        raise ValueError(f"criterion {_cut(text)}: not readable; expected such as GL(2)") from error
+    try:
+        return _rule(_cut(text), tree, families)
+    except RecursionError as error:
+        raise ValueError(f"criterion {_cut(text)}: nested too deep to read") from error
 
 
 def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise ValueError(
-            f"criterion {text!r}: expected a name and its threshold, such as GL(2), "
+            f"criterion {text}: expected a name and its threshold, such as GL(2), "
             f"found {ast.unparse(node)!r}"
         )
     name = node.func.id
     if name in _COMBINE and not node.keywords:
         return _COMBINE[name](*(_rule(text, member, families) for member in node.args))
-    if name == "after" and len(node.args) == 2 and not node.keywords:
+    if name in _COMBINE:
+        raise ValueError(f"criterion {text}: {name} takes criteria, nothing by name")
+    if name == "after":
+        if len(node.args) != 2 or node.keywords:
+            raise ValueError(f"criterion {text}: expected after(epochs, criterion)")
         epochs = _value(text, node.args[0])
         return after(epochs, _rule(text, node.args[1], families))  # type: ignore[arg-type]
     if name not in families:
         known = [*families, *_COMBINE, "after"]
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         raise ValueError(
-            f"criterion {text!r}: unknown criterion {name!r}; "
+            f"criterion {text}: unknown criterion {name!r}; "
             + (f"did you mean {near[0]}? " if near else "")
             + f"known: {', '.join(known)}"
         )
@@ -44,7 +53,9 @@ def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
     named = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise ValueError(f"criterion {text!r}: ** is not allowed")
+            raise ValueError(f"criterion {text}: ** is not allowed")
+        if keyword.arg in named:
+            raise ValueError(f"criterion {text}: {keyword.arg} is given twice")
         named[keyword.arg] = _value(text, keyword.value)
     return families[name](*values, **named)
 
@@ -53,7 +64,12 @@ def _value(text: str, node: ast.expr) -> Value:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError) as error:
-        raise ValueError(f"criterion {text!r}: {ast.unparse(node)!r} is not a value") from error
+        raise ValueError(f"criterion {text}: {ast.unparse(node)!r} is not a value") from error
     if value is not None and not isinstance(value, (bool, int, float, str)):
-        raise ValueError(f"criterion {text!r}: {ast.unparse(node)!r} is not a number")
+        raise ValueError(f"criterion {text}: {ast.unparse(node)!r} is not a number")
     return value
+
+
+def _cut(text: str) -> str:
+    """The text in quotes for a message, cut where it is long."""
+    return repr(text if len(text) <= 80 else f"{text[:77]}...")

@@ -13,6 +13,7 @@ rules", Technical Report 21/94, Universitaet Karlsruhe, 1994.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -81,16 +82,18 @@ def read_dt(path: str | Path) -> DataSet:
             f"{path}: the header counts {inputs} inputs, {outputs} outputs and "
             f"{parts[0]}, {parts[1]}, {parts[2]} examples; each must be at least 1"
         )
-    values = np.empty((sum(parts), inputs + outputs))
-    rows = [(n, line) for n, line in enumerate(lines[7:], start=8) if line.strip()]
-    for row, (number, line) in zip(values, rows, strict=False):
-        row[:] = _row(f"{path}, line {number}", line, inputs, outputs)
-    if len(rows) != len(values):
+    rows = [
+        _row(f"{path}, line {number}", line, inputs, outputs)
+        for number, line in enumerate(lines[7:], start=8)
+        if line.strip()
+    ]
+    if len(rows) != sum(parts):
         raise ValueError(
             f"{path}: {len(rows)} examples, but the header counts {parts[0]} training + "
-            f"{parts[1]} validation + {parts[2]} test = {len(values)}; "
-            + ("the file looks truncated" if len(rows) < len(values) else "correct the header")
+            f"{parts[1]} validation + {parts[2]} test = {sum(parts)}; "
+            + ("the file looks truncated" if len(rows) < sum(parts) else "correct the header")
         )
+    values = np.array(rows)
     pieces = [
         Examples(part[:, :inputs], part[:, inputs:])
         for part in np.split(values, np.cumsum(parts)[:-1])
@@ -116,18 +119,14 @@ def _row(where: str, line: str, inputs: int, outputs: int) -> NDArray[np.float64
             f"{where}: {len(words)} values, expected {inputs} inputs + {outputs} outputs "
             f"= {inputs + outputs}"
         )
-    try:
-        row = np.array(words, dtype=float)
-    except ValueError:
-        row = np.full(len(words), np.nan)
-    if not np.isfinite(row).all():
-        column, word = next((i, w) for i, w in enumerate(words, 1) if not _is_number(w))
-        raise ValueError(f"{where}, value {column}: {word!r} is not a finite number")
-    return row
+    for column, word in enumerate(words, start=1):
+        if not _is_number(word):
+            raise ValueError(f"{where}, value {column}: {word!r} is not a finite number")
+    return np.array(words, dtype=np.float64)
 
 
 def _is_number(word: str) -> bool:
     try:
-        return bool(np.isfinite(float(word)))
+        return "_" not in word and math.isfinite(float(word))
     except ValueError:
         return False

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import joblib
 from numpy.typing import ArrayLike
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -49,6 +50,13 @@ def record(
     path = Path(path)
     if not jobs:
         raise ValueError("no runs to record: every list of settings needs at least one entry")
+    if n_jobs == 0:
+        raise ValueError("n_jobs = 0; expected a number of processes, or -1 for every core")
+    ids = [job.meta["run"] for job in jobs]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise ValueError(f"run {twice!r} is asked for twice; name every setting once")
+    partial = path.with_name(path.name + ".partial")
     if path.exists():
         done = read_curves(path)
         _require_same(path, done, jobs)
@@ -57,8 +65,8 @@ def record(
                 f"{path} holds {len(done)} runs, this command makes {len(jobs)}; "
                 "remove it or choose another output"
             )
-        return done
-    partial = path.with_name(path.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        return _in_order(done, ids)
     partial.mkdir(parents=True, exist_ok=True)
     files = [partial / f"{job.meta['run']}.parquet" for job in jobs]
     todo = []
@@ -69,10 +77,15 @@ def record(
             todo.append((job, file))
     _record_all(todo, jobs, n_jobs, progress)
     runs = [{**job.meta, **_lists(file)} for job, file in zip(jobs, files, strict=True)]
-    curves = CurveSet.from_runs(runs)
-    curves.write(path)
+    CurveSet.from_runs(runs).write(path)
     shutil.rmtree(partial)
-    return curves
+    return _in_order(read_curves(path), ids)
+
+
+def _in_order(curves: CurveSet, ids: list[str]) -> CurveSet:
+    """The runs in the order asked for; a folder holds them by problem."""
+    rows = {name: i for i, name in enumerate(curves.runs)}
+    return CurveSet(curves.table.take([rows[name] for name in ids]))
 
 
 def _record_all(
@@ -88,6 +101,7 @@ def _record_all(
         TextColumn("{task.fields[runs]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
         disable=not progress,
     ) as bar:
         count = len(jobs) - len(todo)

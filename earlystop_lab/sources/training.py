@@ -16,11 +16,14 @@ backpropagation learning: the RPROP algorithm", ICNN 1993, doi 10.1109/ICNN.1993
 
 from __future__ import annotations
 
+import hashlib
+import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numba import njit
@@ -31,6 +34,8 @@ from earlystop_lab.sources.proben1 import DATASETS, DataSet, Examples, read_dt
 from earlystop_lab.sources.recording import Job
 
 Output = Literal["linear", "sigmoid"]
+#: a data set's file and the digest of what it held when the jobs were made
+Source = tuple[Path, str]
 
 #: the study's hidden layers
 TOPOLOGIES: tuple[tuple[int, ...], ...] = (
@@ -41,12 +46,15 @@ TOPOLOGIES: tuple[tuple[int, ...], ...] = (
 RUNS: dict[Output, int] = {"linear": 2, "sigmoid": 1}
 
 
-class Rprop(NamedTuple):
+@dataclass(frozen=True)
+class Rprop:
     """RPROP's settings; the defaults are those of the study.
 
     ``eta_plus``, ``eta_minus``: factors for a step whose gradient kept or changed its sign;
     ``delta0``: range of the uniformly drawn first steps; ``delta_min``, ``delta_max``: bounds
     of every step; ``init``: first weights are uniform in -init..init.
+
+    Raises ``ValueError`` for a value that is not allowed.
     """
 
     eta_plus: float = 1.1
@@ -55,6 +63,20 @@ class Rprop(NamedTuple):
     delta_min: float = 0.0
     delta_max: float = 50.0
     init: float = 0.5
+
+    def __post_init__(self) -> None:
+        low, high = self.delta0
+        allowed = {
+            "eta_plus": (1 <= self.eta_plus < math.inf, "a finite number, at least 1"),
+            "eta_minus": (0 < self.eta_minus < 1, "between 0 and 1"),
+            "delta0": (0 < low <= high < math.inf, "two positive numbers, the lower first"),
+            "delta_min": (0 <= self.delta_min <= low, "between 0 and the first steps"),
+            "delta_max": (high <= self.delta_max < math.inf, "finite, above the first steps"),
+            "init": (0 <= 2 * self.init < math.inf, "a finite number, at least 0"),
+        }
+        for name, (fine, expected) in allowed.items():
+            if not fine:
+                raise ValueError(f"RPROP: {name} = {getattr(self, name)}; expected {expected}")
 
 
 STUDY_RPROP = Rprop()
@@ -123,16 +145,17 @@ def proben1_jobs(
     jobs = []
     for dataset in datasets:
         path = Path(folder) / f"{dataset}.dt"
-        data = _read_once(path)
+        source = (path, hashlib.sha256(path.read_bytes()).hexdigest())
+        data = _read_once(source)
         for hidden in topologies:
             for output in outputs:
                 for repeat in range(1, 1 + (RUNS[output] if runs is None else runs)):
-                    jobs.append(_job(path, data, hidden, output, repeat, epochs, rprop, seed))
+                    jobs.append(_job(source, data, hidden, output, repeat, epochs, rprop, seed))
     return jobs
 
 
 def _job(
-    path: Path,
+    source: Source,
     data: DataSet,
     hidden: tuple[int, ...],
     output: Output,
@@ -158,15 +181,19 @@ def _job(
         "epochs": epochs,
         "init": rprop.init,
         "eta_plus": rprop.eta_plus,
+        "eta_minus": rprop.eta_minus,
         "delta0_low": low,
         "delta0_high": high,
+        "delta_min": rprop.delta_min,
+        "delta_max": rprop.delta_max,
+        "data_sha256": source[1],
     }
     cost = float(weights * len(data.train.inputs) * epochs)
-    return Job(meta, cost, _train_job, (path, hidden, output, epochs, rprop, seed, run))
+    return Job(meta, cost, _train_job, (source, hidden, output, epochs, rprop, seed, run))
 
 
 def _train_job(
-    path: Path,
+    source: Source,
     hidden: tuple[int, ...],
     output: Output,
     epochs: int,
@@ -177,12 +204,12 @@ def _train_job(
     # crc32, unlike hash(), is the same in every process
     rng = np.random.default_rng([seed, zlib.crc32(run.encode())])
     linear = output == "linear"
-    return train(_read_once(path), hidden, linear=linear, epochs=epochs, rng=rng, rprop=rprop)
+    return train(_read_once(source), hidden, linear=linear, epochs=epochs, rng=rng, rprop=rprop)
 
 
 @lru_cache(maxsize=2 * len(DATASETS))
-def _read_once(path: Path) -> DataSet:
-    return read_dt(path)
+def _read_once(source: Source) -> DataSet:
+    return read_dt(source[0])
 
 
 def _units(part: Examples, layers: NDArray[np.int64]) -> FloatArray:

@@ -1,3 +1,4 @@
+import inspect
 import os
 import signal
 import subprocess
@@ -222,7 +223,7 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("setting", Rprop._fields)
+@pytest.mark.parametrize("setting", inspect.signature(Rprop).parameters)
 def test_every_setting_of_rprop_that_changes_curves_is_told_apart(tmp_path, write_dt, setting):
     folder = write_dt("toy1").parent
     study = {"datasets": ["toy1"], "topologies": [(2,)], "epochs": 60, "runs": 1}
@@ -290,6 +291,6 @@ def test_a_diverged_run_is_recorded_and_resumed(tmp_path, write_dt):
 
 def test_progress_counts_runs(tmp_path, capsys):
     record(fake_jobs(tmp_path), tmp_path / "out.parquet", progress=True)
-    assert "5/5 runs" in capsys.readouterr().out
+    assert "5/5 runs" in capsys.readouterr().err
     record(fake_jobs(tmp_path), tmp_path / "quiet.parquet")
     assert capsys.readouterr() == ("", "")

@@ -268,6 +268,22 @@ def test_rprop_minimises_a_quadratic_like_torch():
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("eta_plus", value) for value in (0.9, np.nan, np.inf)),
+        *(("eta_minus", value) for value in (0.0, -0.5, 1.1, np.nan)),
+        *(("delta0", value) for value in ((0.2, 0.05), (-0.1, 0.1), (0.1, np.inf), (np.nan, 0.1))),
+        *(("delta_min", value) for value in (-0.1, np.nan)),
+        *(("delta_max", value) for value in (0.0, -1.0, np.nan)),
+        *(("init", value) for value in (-0.5, np.nan, np.inf)),
+    ],
+)
+def test_settings_that_cannot_train_are_refused_by_name(setting, value):
+    with pytest.raises(ValueError, match=setting):
+        Rprop(**{setting: value})
+
+
 # -- train ---------------------------------------------------------------------------------
 
 OTHER = Rprop(

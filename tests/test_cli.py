@@ -1,0 +1,371 @@
+"""``earlystop replay`` and ``earlystop reproduce``: good runs and users' mistakes."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import typer
+
+from earlystop_lab import CurveSet, cli, replay
+
+CURVES = CurveSet.from_runs(
+    [
+        {
+            "run": "b",
+            "val": [0.9, 0.5, 0.4, 0.42, 0.41, 0.5],
+            "test": [0.9, 0.6, 0.5, 0.5, 0.5, 0.6],
+            "problem": "toy",
+        },
+        {"run": "a", "val": [0.8, 0.6, 0.61, 0.5], "train": [0.5, 0.4, 0.3, 0.2], "problem": "toy"},
+    ]
+)
+CRITERIA = ["GL(2, k=1)", "Keras(1, min_delta=0.15)", "any_of(UP(1, k=1), MaxEpochs(3))"]
+
+
+@pytest.fixture
+def curves(tmp_path):
+    path = tmp_path / "curves.parquet"
+    CURVES.write(path)
+    return path
+
+
+@pytest.fixture
+def earlystop(tmp_path, monkeypatch, capsys):
+    """Run the command line in this process, in an empty folder: exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["earlystop", *map(str, words)])
+        # any other exception would be a traceback
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        streams = capsys.readouterr()
+        # some CI services force colours
+        plain = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text) for text in streams]
+        return stop.value.code or 0, *plain
+
+    return run
+
+
+def chosen(*criteria):
+    return [word for criterion in criteria for word in ("-c", criterion)]
+
+
+def files(folder):
+    """Everything in the folder, hidden files too, with its bytes."""
+    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+def flat(text):
+    """The text without the line breaks and frames that the terminal's width makes."""
+    return re.sub(r"\s+", " ", re.sub(r"[│╭╮╰╯─]", " ", text))
+
+
+def assert_refused(result, *expected):
+    """Exit code 2 and one message on stderr that says what was wrong."""
+    code, _, stderr = result
+    assert code == 2, stderr
+    for part in expected:
+        assert str(part) in flat(stderr)
+    assert "Traceback" not in stderr
+    assert len(re.findall(r"^earlystop: |Invalid value|No such|Missing", stderr, re.M)) == 1
+
+
+# -- good runs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restore", ["best", "last", "own"])
+@pytest.mark.parametrize("name", ["stops.csv", "stops.parquet", "new/folder/stops.parquet"])
+def test_replay_writes_what_the_package_finds(earlystop, curves, tmp_path, name, restore):
+    words = ["replay", curves, *chosen(*CRITERIA), "--restore", restore, "-o", name]
+    code, stdout, stderr = earlystop(*words)
+    assert (code, stderr) == (0, "")
+    assert f"{name}: 6 stops" in stdout
+    out = tmp_path / name
+    found = pd.read_csv(out) if out.suffix == ".csv" else pd.read_parquet(out)
+    expected = replay(CURVES, CRITERIA, restore=restore).to_frame()
+    pd.testing.assert_frame_equal(found, expected)
+    assert set(files(tmp_path)) == {curves, out, *(p for p in out.parents if tmp_path in p.parents)}
+
+
+def test_replay_without_an_output_shows_the_table(earlystop, curves, tmp_path):
+    before = files(tmp_path)
+    code, stdout, stderr = earlystop("replay", curves, *chosen(*CRITERIA))
+    assert (code, stderr) == (0, "")
+    assert replay(CURVES, CRITERIA).to_frame().to_string() in stdout
+    assert files(tmp_path) == before
+
+
+def test_standard_output_holds_the_table_alone(earlystop, curves):
+    # it may be piped on; progress belongs on stderr, if anywhere
+    _, stdout, _ = earlystop("replay", curves, *chosen("GL(2)"))
+    assert stdout.strip() == replay(CURVES, ["GL(2)"]).to_frame().to_string().strip()
+
+
+def test_a_folder_of_files_and_two_jobs_give_the_same(earlystop, tmp_path):
+    runs = [{"run": f"r{i}", "val": [1.0, 2.0, i], "problem": f"p{i % 2}"} for i in range(5)]
+    CurveSet.from_runs(runs).write(tmp_path / "corpus")
+    words = ["replay", "corpus", *chosen("GL(2, k=1)"), "--n-jobs", 2, "-o", "stops.csv"]
+    assert earlystop(*words)[0] == 0
+    found = pd.read_csv(tmp_path / "stops.csv")
+    assert found["run"].tolist() == ["r0", "r2", "r4", "r1", "r3"]
+    assert found["stop"].tolist() == [2] * 5
+
+
+def test_an_old_output_is_replaced(earlystop, curves, tmp_path):
+    (tmp_path / "stops.csv").write_text("old")
+    assert earlystop("replay", curves, *chosen("GL(2)"), "-o", "stops.csv")[0] == 0
+    assert len(pd.read_csv(tmp_path / "stops.csv")) == 2
+
+
+def commands(group=None, words=()):
+    """The words of every command, its groups too."""
+    group = group or typer.main.get_command(cli.app)
+    yield words
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*words, name))
+
+
+@pytest.mark.parametrize(
+    "words", list(commands()), ids=lambda words: " ".join(words) or "earlystop"
+)
+def test_every_command_has_help(earlystop, words):
+    code, stdout, stderr = earlystop(*words, "--help")
+    assert (code, stderr) == (0, "")
+    assert " ".join(("Usage: earlystop", *words)) in flat(stdout)
+
+
+def test_the_commands_are_those_of_the_readme():
+    words = {" ".join(words) for words in commands()}
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^    earlystop ([a-z0-9]+(?: proben1)?) ", readme, re.M))
+    assert shown == words - {"", "train"}
+
+
+def test_the_installed_command_is_this_one():
+    (script,) = entry_points(group="console_scripts", name="earlystop")
+    assert script.load() is cli.main
+
+
+# -- mistakes with criteria and options ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        (["GLL(2)"], ["unknown criterion 'GLL'", "did you mean GL?"]),
+        (["GL(2)", "Xyzzy(1)"], ["unknown criterion 'Xyzzy'", "known: GL, PQ"]),
+        (["GL(2, window=3)"], ["GL", "unknown parameter 'window'", "alpha, k"]),
+        (["GL(2, k=0)"], ["GL: k = 0", "at least 1"]),
+        (["GL(-1)"], ["GL: alpha = -1", "at least 0"]),
+        (["GL(two)"], ["'two'"]),
+        (["GL"], ["'GL'", "such as GL(2)"]),
+        (["GL(2"], ["'GL(2'", "such as GL(2)"]),
+        ([""], ["''", "such as GL(2)"]),
+        (["GL(2)", "GL(2.0)"], ["GL(2) is there more than once"]),
+        (["PQ(1)"], ["PQ needs training errors", "'b'"]),
+        ([], ["--criterion"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+@pytest.mark.parametrize("out", ["stops.csv", "new/stops.parquet"])
+def test_a_mistake_in_a_criterion_is_one_message(
+    earlystop, curves, tmp_path, criteria, expected, out
+):
+    before = files(tmp_path)
+    assert_refused(earlystop("replay", curves, *chosen(*criteria), "-o", out), *expected)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--restore", "middle"], ["restore = 'middle'", "'best', 'last' or 'own'"]),
+        (["--n-jobs", "0"], ["n_jobs"]),
+        (["--n-jobs", "two"], ["--n-jobs"]),
+        (["--epochs", "3"], ["--epochs"]),
+        (["-o", "stops.txt"], ["stops.txt", ".parquet or .csv"]),
+        (["-o", "stops"], ["stops", ".parquet or .csv"]),
+        (["-o", "stops.CSV.gz"], ["stops.CSV.gz", ".parquet or .csv"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_a_mistake_in_an_option_is_one_message(earlystop, curves, tmp_path, options, expected):
+    before = files(tmp_path)
+    assert_refused(earlystop("replay", curves, *chosen("GL(2)"), *options), *expected)
+    assert files(tmp_path) == before
+
+
+# -- mistakes with files -------------------------------------------------------------------
+
+
+def nothing(path):
+    """The path is left as it is."""
+
+
+def folder_of_notes(path):
+    path.mkdir()
+    (path / "notes.txt").write_text("notes")
+
+
+def text(path):
+    path.write_text("run,val\na,1\n")
+
+
+def cut(path):
+    CURVES.write(path.with_suffix(".parquet"))
+    path.write_bytes(path.with_suffix(".parquet").read_bytes()[:-20])
+
+
+def folder_with_a_bad_file(path):
+    CURVES.write(path)
+    (path / "worse.parquet").write_text("notes")
+
+
+def no_runs(path):
+    CurveSet.from_runs([]).write(path.with_suffix(".parquet"))
+    path.with_suffix(".parquet").rename(path)
+
+
+def other_table(path):
+    pq.write_table(pa.table({"run": ["a"], "loss": [1.0]}), path)
+
+
+def numbers_as_text(path):
+    pq.write_table(pa.table({"run": ["a"], "val": [["1", "2"]]}), path)
+
+
+def run_twice(path):
+    CURVES.write(path)
+    (path / "again.parquet").write_bytes((path / "toy.parquet").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (nothing, ["does not exist", "curve set"]),
+        (folder_of_notes, ["not a corpus", "no .parquet file"]),
+        (text, ["Parquet"]),
+        (cut, ["Parquet"]),
+        (folder_with_a_bad_file, ["worse.parquet", "Parquet"]),
+        (no_runs, ["empty"]),
+        (other_table, ["not a curve set", "val"]),
+        (numbers_as_text, ["'val'", "list of numbers"]),
+        (run_twice, ["'b'", "twice"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+@pytest.mark.parametrize("out", [None, "stops.csv"])
+def test_what_is_no_curve_set_is_one_message(earlystop, tmp_path, make, expected, out):
+    path = tmp_path / "given"
+    make(path)
+    before = files(tmp_path)
+    words = ["replay", path, *chosen("GL(2)"), *(["-o", out] if out else [])]
+    code, stdout, stderr = earlystop(*words)
+    assert_refused((code, stdout, stderr), *expected)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("make", [nothing, folder_of_notes, text, no_runs, other_table])
+def test_what_is_no_curve_set_is_named_by_its_path(earlystop, tmp_path, make):
+    path = tmp_path / "given"
+    make(path)
+    assert_refused(earlystop("replay", path, *chosen("GL(2)")), path)
+
+
+@pytest.mark.parametrize("out", ["file/stops.csv", "file/new/stops.csv"])
+def test_an_output_below_a_file_cannot_be_written(earlystop, curves, tmp_path, out):
+    (tmp_path / "file").write_text("notes")
+    before = files(tmp_path)
+    result = earlystop("replay", curves, *chosen("GL(2)"), "-o", tmp_path / out)
+    assert_refused(result, tmp_path / "file")
+    # "File exists" alone would not say what is wrong with it
+    assert re.search("not a (directory|folder)", result[2], re.I)
+    assert files(tmp_path) == before
+
+
+def test_an_output_that_is_a_folder_is_named(earlystop, curves, tmp_path):
+    out = tmp_path / "stops.csv"
+    out.mkdir()
+    before = files(tmp_path)
+    # and not the temporary file that was to become it
+    assert_refused(earlystop("replay", curves, *chosen("GL(2)"), "-o", out), f"{out}: ")
+    assert files(tmp_path) == before
+
+
+# -- the study -----------------------------------------------------------------------------
+
+STUDY = "def reproduce(out, corpus):\n    print('study in', __file__, 'out', out, 'of', corpus)\n"
+
+
+def checkout(folder):
+    """A folder with an experiment that only says how it was called."""
+    path = folder / "experiments" / "prechelt1997.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(STUDY)
+    return path
+
+
+def test_the_study_around_the_current_folder_is_run(earlystop, tmp_path, monkeypatch):
+    path = checkout(tmp_path)
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    code, stdout, stderr = earlystop("reproduce", "--out", "there", "--corpus", "mine")
+    assert (code, stderr) == (0, "")
+    assert flat(stdout) == f"study in {path} out there of mine "
+
+
+def test_elsewhere_the_study_around_the_package_is_run(earlystop, tmp_path, monkeypatch):
+    path = checkout(tmp_path / "installed")
+    monkeypatch.setattr(cli, "__file__", str(path.parents[1] / "earlystop_lab" / "cli.py"))
+    code, stdout, _ = earlystop("reproduce")
+    assert (code, flat(stdout)) == (0, f"study in {path} out None of prechelt1997 ")
+
+
+def test_outside_a_checkout_the_study_says_where_it_looked(earlystop, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "lib" / "earlystop_lab" / "cli.py"))
+    before = files(tmp_path)
+    result = earlystop("reproduce")
+    assert_refused(
+        result, tmp_path / "lib" / "experiments" / "prechelt1997.py", "does not exist", "checkout"
+    )
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("corpus", ["nosuch", "no/such"])
+def test_an_unknown_corpus_is_named(earlystop, tmp_path, corpus):
+    result = earlystop("reproduce", "--corpus", corpus, "--out", tmp_path / "out")
+    assert_refused(result, Path("data", "curves", corpus), "does not exist")
+    assert files(tmp_path) == {}
+
+
+# -- in a process of its own ---------------------------------------------------------------
+
+
+def test_a_process_of_its_own_ends_as_this_one(curves, tmp_path):
+    def run(*words):
+        code = "from earlystop_lab.cli import main; main()"
+        return subprocess.run(
+            [sys.executable, "-c", code, "replay", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    good = run("curves.parquet", *chosen(*CRITERIA), "-o", "stops.parquet")
+    assert (good.returncode, good.stderr) == (0, "")
+    found = pd.read_parquet(tmp_path / "stops.parquet")
+    pd.testing.assert_frame_equal(found, replay(CURVES, CRITERIA).to_frame())
+    bad = run("nosuch.parquet", *chosen("GL(2)"))
+    assert bad.returncode == 2
+    assert (
+        bad.stderr == "earlystop: nosuch.parquet does not exist; expected a curve set (Parquet)\n"
+    )

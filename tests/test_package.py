@@ -1,0 +1,166 @@
+"""The package as a whole: what it exports, imports, says of itself and shows in its README."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import earlystop_lab
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(earlystop_lab.__file__).parent
+
+# -- public names --------------------------------------------------------------------------
+
+
+def test_public_names_are_all_there_once():
+    names = earlystop_lab.__all__
+    assert [name for name in names if not hasattr(earlystop_lab, name)] == []
+    assert len(set(names)) == len(names)
+
+
+def test_what_the_package_imports_by_name_is_public():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    imported = [
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert sorted(imported) == sorted(earlystop_lab.__all__)
+
+
+@pytest.mark.parametrize("name", earlystop_lab.__all__)
+def test_public_objects_have_docstrings(name):
+    thing = getattr(earlystop_lab, name)
+    # of the object itself: a criterion has more to say than that it is a family
+    assert inspect.cleandoc(thing.__doc__ or "").strip()
+    if inspect.isclass(thing):
+        methods = {n: m for n, m in vars(thing).items() if not n.startswith("_")}
+        bare = [n for n, m in methods.items() if not inspect.getdoc(m)]
+        assert bare == []
+
+
+def test_every_module_says_what_it_is_for():
+    modules = [path for path in PACKAGE.rglob("*.py") if path.read_text(encoding="utf-8").strip()]
+    assert [p for p in modules if not ast.get_docstring(ast.parse(p.read_text("utf-8")))] == []
+
+
+# -- imports -------------------------------------------------------------------------------
+
+
+def test_importing_the_package_leaves_heavy_libraries_alone():
+    code = "import sys, earlystop_lab; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "earlystop_lab" in loaded
+    assert (
+        loaded & {"numba", "matplotlib", "seaborn", "scipy", "rich", "typer", "tabulate"} == set()
+    )
+
+
+#: data flows downward: a room may import those above it
+ROOMS = (
+    "_files", "curves", "criteria", "replay", "conformance", "tradeoff", "inference", "plots",
+    "sources", "cli",
+)  # fmt: skip
+#: rooms that know less than their place allows
+ONLY = {
+    "_files": set(),
+    "criteria": {"curves"},
+    "inference": set(),
+    "plots": {"curves"},
+    "sources": {"_files", "curves"},
+}
+
+
+def room(module):
+    """``replay`` of ``earlystop_lab.replay``, ``sources`` of ``earlystop_lab.sources.proben1``."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imported_rooms(path):
+    """Rooms of the package that a module imports, anywhere in its code."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    folder = parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = folder[: len(folder) - node.level + 1] if node.level else ()
+            start = ".".join((*base, *filter(None, [node.module])))
+            # "from earlystop_lab import curves" imports a room, too
+            modules = [f"{start}.{alias.name}" for alias in node.names]
+            if start != "earlystop_lab":
+                modules = [start]
+        else:
+            continue
+        found |= {room(m) for m in modules if m.split(".")[0] == "earlystop_lab"}
+    return found
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def test_every_room_has_its_place():
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
+    assert rooms == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_module_imports_a_room_below_its_own(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    above = set(ROOMS[: ROOMS.index(own)])
+    assert imported_rooms(path) <= ONLY.get(own, above) | {own}
+
+
+def test_the_look_at_imports_sees_them():
+    assert imported_rooms(PACKAGE / "conformance.py") == {"criteria", "curves", "replay"}
+    # inside functions, too
+    assert "sources" in imported_rooms(PACKAGE / "cli.py")
+
+
+# -- what it says of itself ----------------------------------------------------------------
+
+
+def test_one_version_everywhere():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    (cited,) = re.findall(r"^version: *['\"]?([^'\"\s]+)", citation, re.M)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert version("earlystop_lab") == cited == project["version"]
+
+
+def test_the_readme_s_python_runs(capsys):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", readme, re.M | re.S)
+    assert len(blocks) >= 2
+    namespace = {"__name__": "readme"}
+    for i, block in enumerate(blocks):
+        exec(compile(block, f"README.md, block {i + 1}", "exec"), namespace)
+    # a row a run and criterion, then a row a criterion
+    assert capsys.readouterr().out.count("any_of(GL(5, k=1), MaxEpochs(4))") == 3
+    assert namespace["stops"].criteria == ["AboveBest(0.05)", "AboveBest(0.1)"]
+
+
+def test_the_readme_s_files_are_there():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", readme)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_s_table_of_criteria_is_that_of_the_package():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^\| `(\w+)\((.*?)\)` \|", readme, re.M))
+    families = earlystop_lab.criteria.FAMILIES
+    assert set(shown) == set(families)
+    for name, family in families.items():
+        parameters = [part.split("=")[0] for part in shown[name].split(", ") if part]
+        assert parameters == family.slots

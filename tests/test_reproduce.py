@@ -1,0 +1,113 @@
+"""The study from the recorded corpus: what the issue of reproducing it promises, and an oracle."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from earlystop_lab import read_curves
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT / "data" / "curves" / "prechelt1997"
+PRINTED = pd.read_csv(ROOT / "data" / "reference" / "prechelt1997_table1.csv")
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    out = tmp_path_factory.mktemp("study")
+    lines = []
+    experiment = runpy.run_path(str(ROOT / "experiments" / "prechelt1997.py"))
+    experiment["reproduce"](out, log=lines.append)
+    return out, "\n".join(lines)
+
+
+def table(study, name):
+    return pd.read_csv(study[0] / f"{name}.csv")
+
+
+def test_table1_has_the_14_criteria_under_the_printed_column_names(study):
+    found = table(study, "table1")
+    assert sorted(found["criterion"]) == sorted(PRINTED["criterion"])
+    assert set(PRINTED.columns) - {"verified"} <= set(found.columns)
+    assert (found["runs"] == 1296).all()
+    assert np.allclose(found.filter(like="ended_by").sum(axis=1), 1)
+
+
+def test_slowness_ranks_the_criteria_as_in_print_and_the_spans_are_of_its_size(study):
+    found = table(study, "table1").set_index("criterion").loc[PRINTED["criterion"]]
+    printed = PRINTED.set_index("criterion")["slowness_GL2"]
+    assert found["slowness_GL2"].corr(printed, method="spearman") >= 0.95
+    assert 2.5 <= found["slowness_GL2"].max() / found["slowness_GL2"].min() <= 6
+    assert 1.02 <= found["badness_GL2"].max() / found["badness_GL2"].min() <= 1.06
+
+
+def test_best_validation_errors_are_those_of_the_technical_report(study):
+    datasets = table(study, "comparison_datasets")
+    main = datasets[datasets["corpus"] == "prechelt1997"]
+    assert len(main) == 36
+    assert 0.97 <= main["best_val_error_ratio"].median() <= 1.05
+
+
+def test_what_was_not_verified_says_so_wherever_it_is_printed(study):
+    assert (table(study, "comparison_table1")["print_verified"] == "no").all()
+    assert "unverified" in (study[0] / "summary.md").read_text()
+    assert "unverified" in study[1]
+
+
+def test_every_figure_is_there_as_png_and_pdf(study):
+    names = ["run", "slowness_by_problem", "badness_by_problem", "tradeoff",
+             "tradeoff_by_problem", "topologies"]  # fmt: skip
+    for name in names:
+        for suffix in ("png", "pdf"):
+            assert (study[0] / "figures" / f"{name}.{suffix}").stat().st_size > 10_000
+
+
+def test_committed_figures_are_the_ones_that_the_study_draws(study):
+    for path in (study[0] / "figures").iterdir():
+        assert (ROOT / "figures" / path.name).is_file()
+
+
+def stops_by_hand(train, val):
+    """Stop and selected epoch of the 14 criteria, straight from the definitions."""
+    ends = np.arange(5, len(val) + 1, 5)
+    e_va = val[ends - 1]
+    e_opt = np.minimum.accumulate(e_va)
+    loss = 100 * (e_va / e_opt - 1)
+    strips = train[: ends[-1]].reshape(-1, 5)
+    progress = 1000 * (strips.sum(axis=1) / (5 * strips.min(axis=1)) - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient = loss / progress
+    rises = np.concatenate([[False], e_va[1:] > e_va[:-1]])
+    holds = {f"GL({a})": loss > a for a in (1, 2, 3, 5)}
+    holds |= {f"PQ({a})": quotient > a for a in (0.5, 0.75, 1, 2, 3)}
+    for s in (2, 3, 4, 6, 8):
+        holds[f"UP({s})"] = np.array([i >= s and rises[i - s + 1 : i + 1].all()
+                                      for i in range(len(ends))])  # fmt: skip
+    found = {}
+    for name, where in holds.items():
+        ended = np.flatnonzero(where | (progress < 0.1))
+        last = ended[0] if len(ended) else len(ends) - 1
+        found[name] = ends[last], ends[: last + 1][np.argmin(e_va[: last + 1])]
+    return found
+
+
+def test_table1_agrees_with_the_definitions_applied_run_by_run(study):
+    rows = {name: [] for name in PRINTED["criterion"]}
+    for curve in read_curves(CORPUS):
+        stops = stops_by_hand(curve.train, curve.val)
+        val = {name: curve.val[kept - 1] for name, (_, kept) in stops.items()}
+        best = min(stops, key=lambda name: (val[name], stops[name][0]))
+        for name, (stop, kept) in stops.items():
+            test = curve.test[kept - 1]
+            rows[name].append((
+                stop / stops[best][0], stop / stops["GL(2)"][0], stop / kept - 1,
+                test / curve.test[stops[best][1] - 1], test / curve.test[stops["GL(2)"][1] - 1],
+                val[name] == val[best],
+            ))  # fmt: skip
+    columns = ["slowness_best", "slowness_GL2", "redundancy", "badness_best", "badness_GL2",
+               "p_good"]  # fmt: skip
+    expected = pd.DataFrame({name: np.mean(r, axis=0) for name, r in rows.items()}, columns).T
+    found = table(study, "table1").set_index("criterion").loc[expected.index, columns]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
