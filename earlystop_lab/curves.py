@@ -165,7 +165,12 @@ class CurveSet:
         return Curve(self.table["run"][row].as_py(), epoch, val, parts["train"], parts["test"])
 
     def __iter__(self) -> Iterator[Curve]:
-        return (self[i] for i in range(len(self)))
+        channels = [self.channel(name) for name in Curve._fields[1:]]
+        for i, run in enumerate(self.runs):
+            cells = [
+                _read_only(values[offsets[i] : offsets[i + 1]]) for values, offsets in channels
+            ]
+            yield Curve(run, *(cell if len(cell) else None for cell in cells))  # type: ignore[arg-type]
 
     def select(self, mask: ArrayLike) -> CurveSet:
         """The runs where ``mask``, one bool a run, is true."""

@@ -116,7 +116,8 @@ def equal_time(
     where a family's sweep does not reach: nothing is extrapolated.
 
     >>> table = pd.DataFrame({"family": "GL", "epochs": [10.0, 1000.0], "error": [3.0, 1.0]})
-    >>> equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")["GL"].round(6).tolist()
+    >>> found = equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")
+    >>> found["GL"].round(6).tolist()
     [2.0, nan]
     """
     columns = {}

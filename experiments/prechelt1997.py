@@ -91,10 +91,10 @@ def replay_study(corpus: str, curves: CurveSet) -> Study:
     return Study(
         corpus,
         curves,
-        replay(curves, {name: any_of(rule, *end) for name, rule in STUDY.items()}),
-        replay(curves, [*STUDY.values(), PROGRESS]),
+        replay(curves, {name: any_of(rule, *end) for name, rule in STUDY.items()}, n_jobs=-1),
+        replay(curves, [*STUDY.values(), PROGRESS], n_jobs=-1),
         {
-            name: replay(curves, {str(rule): any_of(rule, *end) for rule in sweep})
+            name: replay(curves, {str(rule): any_of(rule, *end) for rule in sweep}, n_jobs=-1)
             for name, sweep in SWEEPS.items()
         },
     )
@@ -257,7 +257,7 @@ def compare_datasets(corpus: str, curves: CurveSet, printed: pd.DataFrame) -> pd
 
 def _at_record_end(curves: CurveSet) -> dict[str, list[float]]:
     """Lowest validation error of each run in its record as the technical report ends it."""
-    alone = replay(curves, [GL(5), UP(8), PQ(3), PROGRESS])
+    alone = replay(curves, [GL(5), UP(8), PQ(3), PROGRESS], n_jobs=-1)
     stop = np.where(alone.fired, alone.stop, np.inf)
     end = np.minimum(stop[:, :3].max(axis=1), stop[:, 3])
     found: dict[str, list[float]] = {"val": [], "test": [], "selected": []}
@@ -297,20 +297,21 @@ def rules(study: Study, table: pd.DataFrame, over_time: MeanOverClusters) -> pd.
     error = points["log_test"]
     overfitting = _overfitting(study)
     little = overfitting <= overfitting.median()
-    for group, chosen, expected in (
-        ("little overfitting", little, "PQ"), ("much overfitting", ~little, "UP"),
-    ):  # fmt: skip
-        difference = (error["PQ"] - error["UP"])[chosen]
-        result = mean_over_clusters(difference)
-        other = "UP" if expected == "PQ" else "PQ"
-        verdict = _verdict(
-            result, f"{expected} has lower test error than {other}", larger=expected == "UP"
-        )
-        names = ", ".join(difference.index)
-        rows.append(
-            _rule_row(3, group, "log test error of PQ minus UP at equal time", result, verdict)
-            | {"note": f"problems: {names}"}
-        )
+    for group, chosen, recommended in (
+        ("little overfitting", little, "PQ"),
+        ("much overfitting", ~little, "UP"),
+    ):
+        names = ", ".join(error.index[chosen])
+        for other in ("GL", "PQ", "UP"):
+            if other == recommended:
+                continue
+            result = mean_over_clusters((error[recommended] - error[other])[chosen])
+            claim = f"{recommended} has lower test error than {other}"
+            verdict = _verdict(result, claim, larger=False)
+            quantity = f"log test error of {recommended} minus {other} at equal time"
+            rows.append(
+                _rule_row(3, group, quantity, result, verdict) | {"note": f"problems: {names}"}
+            )
     return pd.DataFrame(rows)
 
 
@@ -409,7 +410,10 @@ def figure_run(study: Study) -> Figure:
         ax.set_ylim(0, 1.6 * max(levels.values()))
         if ax is not axes[-1]:
             ax.set_xlabel("")
-    fig.suptitle(f"Run {curve.run}: where each criterion stops", fontsize="medium")
+    fig.suptitle(
+        f"Run {curve.run}: where each criterion, or $P_5 < 0.1$ before it, ends training",
+        fontsize="medium",
+    )
     return fig
 
 
