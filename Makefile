@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test paper check train clean
+.PHONY: reproduce test paper
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce

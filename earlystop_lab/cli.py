@@ -47,11 +47,15 @@ def train_proben1(
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs a run.")] = 3000,
-    eta_plus: Annotated[float, typer.Option(min=1, help="Growth of RPROP's steps.")] = 1.1,
-    delta0: Annotated[
-        tuple[float, float], typer.Option(min=0, help="Range of RPROP's first steps.")
-    ] = (0.05, 0.2),
-    init: Annotated[float, typer.Option(min=0, help="First weights in -init..init.")] = 0.5,
+    eta_plus: Annotated[float, typer.Option(help="Growth of RPROP's steps.")] = 1.1,
+    eta_minus: Annotated[float, typer.Option(help="Shrinkage of RPROP's steps.")] = 0.5,
+    delta0: Annotated[tuple[float, float], typer.Option(help="Range of RPROP's first steps.")] = (
+        0.05,
+        0.2,
+    ),
+    delta_min: Annotated[float, typer.Option(help="Smallest step.")] = 0.0,
+    delta_max: Annotated[float, typer.Option(help="Largest step.")] = 50.0,
+    init: Annotated[float, typer.Option(help="First weights in -init..init.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all runs.")] = 0,
     n_jobs: Jobs = -1,
 ) -> None:
@@ -67,10 +71,10 @@ def train_proben1(
         data,
         datasets=[_dataset(text) for text in _split("--datasets", datasets)] or DATASETS,
         topologies=[_hidden(text) for text in _split("--hidden", hidden)] or TOPOLOGIES,
-        outputs=[_one_of("--output", text, RUNS) for text in _split("--output", output)],
+        outputs=[_one_of("--output", text, RUNS) for text in _split("--output", output)] or [*RUNS],
         runs=runs,
         epochs=epochs,
-        rprop=Rprop(eta_plus=eta_plus, delta0=delta0, init=init),
+        rprop=Rprop(eta_plus, eta_minus, delta0, delta_min, delta_max, init),
         seed=seed,
     )
     curves = record(jobs, output_path, n_jobs=n_jobs, progress=sys.stderr.isatty())
@@ -87,7 +91,10 @@ def reproduce(
         str, typer.Option(help="A corpus of data/curves/ recorded like the study.")
     ] = "prechelt1997",
 ) -> None:
-    """Rerun Prechelt's 1997 study from recorded curves: tables, figures, comparison with print."""
+    """Rerun Prechelt's 1997 study from recorded curves: tables, figures, comparison with print.
+
+    Runs experiments/prechelt1997.py of the checkout around the current folder.
+    """
     experiment = _checkout() / "experiments" / "prechelt1997.py"
     if not experiment.is_file():
         raise FileNotFoundError(
@@ -184,4 +191,7 @@ def main() -> None:
         app(standalone_mode=True)
     except (ValueError, OSError) as error:
         print(f"earlystop: {_message(error)}", file=sys.stderr)
+        sys.exit(2)
+    except MemoryError as error:
+        print(f"earlystop: not enough memory for what was asked ({error})", file=sys.stderr)
         sys.exit(2)

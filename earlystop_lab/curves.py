@@ -161,15 +161,13 @@ class CurveSet:
         assert val is not None, "every run has val"
         epoch = parts.pop("epoch")
         if epoch is None:
-            epoch = _read_only(np.arange(1.0, len(val) + 1))
+            epoch = read_only(np.arange(1.0, len(val) + 1))
         return Curve(self.table["run"][row].as_py(), epoch, val, parts["train"], parts["test"])
 
     def __iter__(self) -> Iterator[Curve]:
         channels = [self.channel(name) for name in Curve._fields[1:]]
         for i, run in enumerate(self.runs):
-            cells = [
-                _read_only(values[offsets[i] : offsets[i + 1]]) for values, offsets in channels
-            ]
+            cells = [read_only(values[offsets[i] : offsets[i + 1]]) for values, offsets in channels]
             yield Curve(run, *(cell if len(cell) else None for cell in cells))  # type: ignore[arg-type]
 
     def select(self, mask: ArrayLike) -> CurveSet:
@@ -201,7 +199,7 @@ class CurveSet:
         values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
         if name == "epoch" and len(missing := np.flatnonzero(lengths == 0)):
             return _with_counted(Channel(values, offsets), self.channel("val").offsets, missing)
-        return Channel(_read_only(values), offsets)
+        return Channel(read_only(values), offsets)
 
     # -- files -----------------------------------------------------------------------------
 
@@ -212,6 +210,8 @@ class CurveSet:
         once the new one is whole; an existing folder is refused with ``FileExistsError``.
         """
         path = Path(path)
+        if not path.name:
+            raise ValueError(f"{str(path)!r} is no name for a curve set; give a file or folder")
         if path.suffix == ".parquet":
             with written_whole(path) as temporary:
                 self._write_file(temporary)
@@ -270,7 +270,7 @@ class CurveSet:
         if name not in self.table.column_names or not self.table[name][row].is_valid:
             return None
         values = self.table[name][row].values.to_numpy(zero_copy_only=False)
-        return _read_only(values.astype(np.float64, copy=False))
+        return read_only(values.astype(np.float64, copy=False))
 
 
 def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
@@ -386,6 +386,8 @@ def _metadata_array(name: str, cells: list[Any], rows: list[dict[str, Any]]) -> 
 def _validated(table: pa.Table) -> pa.Table:
     """The table, where it keeps every promise of a curve set; otherwise ``ValueError``."""
     names = table.column_names
+    if len(set(names)) < len(names):
+        raise ValueError(f"not a curve set: a column twice among {', '.join(names)}")
     if missing := {"run", "val"} - set(names):
         raise ValueError(f"not a curve set: no column {' and '.join(sorted(missing))}")
     if not pa.types.is_string(table.schema.field("run").type):
@@ -482,7 +484,8 @@ def _with_counted(
     return Channel(values, offsets)
 
 
-def _read_only(values: FloatArray) -> FloatArray:
+def read_only(values: NDArray[Any]) -> NDArray[Any]:
+    """A view of the array that cannot be written to."""
     values = values.view()
     values.flags.writeable = False
     return values

@@ -113,6 +113,8 @@ def replay(
         raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
     if restore not in ("best", "last", "own"):
         raise ValueError(f"replay: restore = {restore!r}; expected 'best', 'last' or 'own'")
+    if n_jobs == 0:
+        raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
     if chunk_size < 1:
         raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
     scans = all(leaf.family.step is not None for rule in rules for leaf in rule.leaves)
@@ -179,7 +181,7 @@ def _chunks(curves: CurveSet | str | Path, size: int) -> Iterator[CurveSet]:
         try:
             for batch in pq.ParquetFile(file).iter_batches(batch_size=size):
                 yield CurveSet(pa.table(batch))
-        except (ValueError, pa.ArrowInvalid) as error:
+        except (ValueError, KeyError, pa.ArrowException) as error:
             raise ValueError(f"{file}: {error}") from error
 
 

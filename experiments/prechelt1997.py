@@ -10,7 +10,8 @@ Springer 1998, doi 10.1007/3-540-49430-8_3.
 
 from __future__ import annotations
 
-import shutil
+import io
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from earlystop_lab import (
     GL,
     PQ,
     UP,
+    Curve,
     CurveSet,
     MaxEpochs,
     Progress,
@@ -35,7 +37,7 @@ from earlystop_lab import (
     tradeoff,
 )
 from earlystop_lab._files import written_whole
-from earlystop_lab.inference import MeanOverClusters, mean_over_clusters, slopes
+from earlystop_lab.inference import MeanOverClusters, holm, mean_over_clusters, slopes
 from earlystop_lab.plots import (
     legend_of_families,
     local_minima,
@@ -69,6 +71,9 @@ SWEEPS = {
     "UP": [UP(s) for s in range(1, 25)],
 }
 SMALL = ("2", "4", "8", "2+2", "4+2", "4+4")
+#: columns of table 1 as printed
+PRINTED = ["criterion", "slowness_best", "slowness_GL2", "redundancy", "badness_best",
+           "badness_GL2", "p_good"]  # fmt: skip
 POOL = "the 14 criteria of the study"
 
 
@@ -107,15 +112,13 @@ def table1(study: Study) -> pd.DataFrame:
     """Table 1: one row a criterion, fastest first; the printed columns, then our own."""
     table = tradeoff(study.stops, REFERENCE).drop(columns="fired")
     table = table.rename(columns=lambda name: name.replace("_ref", "_GL2"))
-    printed = ["criterion", "slowness_best", "slowness_GL2", "redundancy", "badness_best",
-               "badness_GL2", "p_good"]  # fmt: skip
-    table = table[[*printed, *(c for c in table.columns if c not in printed)]]
+    table = table[[*PRINTED, *(c for c in table.columns if c not in PRINTED)]]
     for name, shares in _ended_by(study).items():
         table[name] = shares
     started = (study.alone.stop <= 15) & study.alone.fired
     table["stopped_by_epoch_15"] = started[:, :-1].mean(axis=0)
-    excess = measures(study.stops, REFERENCE).badness_best - 1
-    worst = np.sort(excess, axis=0)[-round(len(excess) / 100) :]
+    excess = np.maximum(measures(study.stops, REFERENCE).badness_best - 1, 0)
+    worst = np.sort(excess, axis=0)[-max(1, round(len(excess) / 100)) :]
     table["excess_share_of_worst_1pct"] = worst.sum(axis=0) / excess.sum(axis=0)
     table["pool"] = POOL
     return table.sort_values("slowness_GL2", ignore_index=True)
@@ -138,17 +141,22 @@ def _ended_by(study: Study) -> dict[str, Any]:
 def facts(study: Study) -> pd.DataFrame:
     """What the corpus is: one row."""
     meta = study.curves.meta
-    counts = {name: meta[name].nunique() for name in ("problem", "dataset", "topology")}
+    settings = ("epochs", "init", "eta_plus", "eta_minus", "delta0_low", "delta0_high")
+    counts = {
+        name: meta[name].nunique() for name in ("problem", "permutation", "dataset", "topology")
+    }
     return pd.DataFrame(
         [
             {
                 "corpus": study.corpus,
                 "runs": len(meta),
                 "problems": counts["problem"],
+                "permutations": counts["permutation"],
                 "datasets": counts["dataset"],
                 "topologies": counts["topology"],
-                "epochs": meta["epochs"].max(),
-                "init": meta["init"].max(),
+                "progress": PROGRESS.threshold,
+                "limit": LIMIT.threshold,
+                **{name: meta[name].max() for name in settings},
             }
         ]
     )
@@ -184,10 +192,9 @@ def per_problem(study: Study) -> pd.DataFrame:
     return tradeoff(study.stops, REFERENCE, by="problem")
 
 
-def trend(problems: pd.DataFrame) -> tuple[pd.Series, MeanOverClusters]:
-    """The test fixed beforehand: slope of log test error on log time, tested over problems."""
-    values = slopes(problems, by="problem", x="slowness_ref_geometric", y="badness_ref_geometric")
-    return values, mean_over_clusters(values)
+def trend(problems: pd.DataFrame) -> pd.Series:
+    """Each problem's slope of log test error on log time: the test fixed beforehand is theirs."""
+    return slopes(problems, by="problem", x="slowness_ref_geometric", y="badness_ref_geometric")
 
 
 # -- the comparison with print ---------------------------------------------------------------
@@ -215,11 +222,15 @@ def compare_table1(table: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def compare_claims(study: Study, table: pd.DataFrame, claims: pd.DataFrame) -> pd.DataFrame:
-    """The abstracts' factor 4 and 4%, beside the same spans here."""
-    slow, bad = table["slowness_GL2"], table["badness_GL2"]
-    ours = [slow.max() / slow.min(), 100 * (bad.max() / bad.min() - 1)]
-    return claims.assign(ours=ours).rename(columns={"value": "print"})
+def compare_claims(spans_here: pd.DataFrame, claims: pd.DataFrame) -> pd.DataFrame:
+    """The abstracts' factor 4 and 4%, beside the spans of means against GL(2) here."""
+    means = spans_here[(spans_here["against"] == REFERENCE) & (spans_here["mean"] == "arithmetic")]
+    span = means.set_index("measure")["span"]
+    ours = {
+        "largest over smallest mean training time": span["slowness"],
+        "lower test error of slower criteria, percent": 100 * (1 - 1 / span["badness"]),
+    }
+    return claims.assign(ours=claims["claim"].map(ours)).rename(columns={"value": "print"})
 
 
 def compare_datasets(corpus: str, curves: CurveSet, printed: pd.DataFrame) -> pd.DataFrame:
@@ -248,6 +259,7 @@ def compare_datasets(corpus: str, curves: CurveSet, printed: pd.DataFrame) -> pd
             }
         )
     ours = pd.DataFrame(rows)
+    printed = printed.assign(best_hidden_units=printed["best_hidden_units"].str.removesuffix("+0"))
     theirs = printed[[*(name for name in ours if name in printed), "verified"]]
     both = ours.merge(theirs, on="dataset", suffixes=("", "_print"))
     for column in ("best_val_error", "test_error_of_best"):
@@ -273,105 +285,123 @@ def _at_record_end(curves: CurveSet) -> dict[str, list[float]]:
 # -- the three rules -------------------------------------------------------------------------
 
 
-def rules(study: Study, table: pd.DataFrame, over_time: MeanOverClusters) -> pd.DataFrame:
-    """Prechelt's three selection rules: the numbers that say whether each holds here."""
-    slow, bad = table["slowness_GL2"], table["badness_GL2"]
-    factor, gain = slow.max() / slow.min(), 100 * (bad.max() / bad.min() - 1)
-    rows = [
-        _rule_row(
-            1, "all problems", "slope of log test error on log time", over_time,
-            "holds: slower criteria lower the test error, by little for much time"
-            if over_time.high < 0 else "not shown: no trend that these problems could show",
-        ) | {"note": f"descriptive span: {gain:.1f}% test error for {factor:.1f} times the time"}
-    ]  # fmt: skip
-    points = _equal_time_points(study)
-    good = points["p_good"]
-    for other in ("PQ", "UP"):
-        result = mean_over_clusters(good["GL"] - good[other])
-        verdict = _verdict(result, f"GL is good more often than {other}", larger=True)
-        quantity = f"p_good of GL minus {other} at equal time"
-        rows.append(
-            _rule_row(2, "all problems", quantity, result, verdict)
-            | {"note": f"good: within {POOL}"}
-        )
-    error = points["log_test"]
-    overfitting = _overfitting(study)
-    little = overfitting <= overfitting.median()
-    for group, chosen, recommended in (
-        ("little overfitting", little, "PQ"),
-        ("much overfitting", ~little, "UP"),
-    ):
-        names = ", ".join(error.index[chosen])
-        for other in ("GL", "PQ", "UP"):
-            if other == recommended:
-                continue
-            result = mean_over_clusters((error[recommended] - error[other])[chosen])
-            claim = f"{recommended} has lower test error than {other}"
-            verdict = _verdict(result, claim, larger=False)
-            quantity = f"log test error of {recommended} minus {other} at equal time"
+class Claim(NamedTuple):
+    """One comparison that a rule implies: it holds where ``values`` are below 0 on average."""
+
+    rule: int
+    group: str
+    text: str
+    quantity: str
+    #: one number a problem
+    values: pd.Series
+
+
+def rules(problem_slopes: pd.Series, points: pd.DataFrame) -> pd.DataFrame:
+    """Prechelt's three selection rules: the numbers that say whether each holds here.
+
+    ``points`` is :func:`equal_time_points`. Intervals stand each by itself; verdicts go by p
+    adjusted over the comparisons of one rule (Holm).
+    """
+    rows = []
+    for number, claims in itertools.groupby(_claims(problem_slopes, points), lambda c: c.rule):
+        tested = [(claim, mean_over_clusters(claim.values)) for claim in claims]
+        adjusted = holm([result.p for _, result in tested])
+        for (claim, result), p_holm in zip(tested, adjusted, strict=True):
+            sure = p_holm < 0.05
+            verdict = (
+                "not shown" if not sure else "holds" if result.estimate < 0 else "contradicted"
+            )
             rows.append(
-                _rule_row(3, group, quantity, result, verdict) | {"note": f"problems: {names}"}
+                {
+                    "rule": number,
+                    "group": claim.group,
+                    "quantity": claim.quantity,
+                    **result._asdict(),
+                    "p_holm": p_holm,
+                    "unit": "problem",
+                    "verdict": f"{verdict}: {claim.text}",
+                    "problems": ", ".join(claim.values.index),
+                }
             )
     return pd.DataFrame(rows)
 
 
-def _rule_row(
-    rule: int, group: str, quantity: str, result: MeanOverClusters, verdict: str
-) -> dict[str, Any]:
-    return {"rule": rule, "group": group, "quantity": quantity, **result._asdict(),
-            "unit": "problem", "verdict": verdict}  # fmt: skip
+def _claims(problem_slopes: pd.Series, points: pd.DataFrame) -> Iterator[Claim]:
+    yield Claim(
+        1, "all problems", "slower criteria lower the test error",
+        "slope of log test error on log time", problem_slopes,
+    )  # fmt: skip
+    for other in ("PQ", "UP"):
+        yield Claim(
+            2, "all problems", f"GL is good more often than {other}",
+            f"p_good of {other} minus GL at equal time",
+            points[f"p_good_{other}"] - points["p_good_GL"],
+        )  # fmt: skip
+    for group, recommended, others in (("less", "PQ", ("GL", "UP")), ("more", "UP", ("GL", "PQ"))):
+        part = points[points["overfitting_group"] == group]
+        for other in others:
+            yield Claim(
+                3, f"{group} overfitting", f"{recommended} has lower test error than {other}",
+                f"log test error of {recommended} minus {other} at equal time",
+                part[f"log_test_{recommended}"] - part[f"log_test_{other}"],
+            )  # fmt: skip
 
 
-def _verdict(result: MeanOverClusters, claim: str, *, larger: bool) -> str:
-    low, high = (result.low, result.high) if larger else (-result.high, -result.low)
-    if low > 0:
-        return f"holds: {claim}"
-    if high < 0:
-        return f"contradicted: the opposite of '{claim}'"
-    return f"not shown: {claim}"
+def equal_time_points(study: Study) -> pd.DataFrame:
+    """Each family's p_good and mean log test error at equal time: a row a problem.
 
-
-def _equal_time_points(study: Study) -> dict[str, pd.DataFrame]:
-    """p_good and mean log test error of each family at equal time: a row a problem.
-
-    Each is the mean over the times (on a log scale) that the study's criteria span in that
-    problem and that all three sweeps reach.
+    Families are interpolated over sweeps of their thresholds and averaged over the times, on a
+    log scale, that the study's criteria span in that problem and all sweeps reach (``from`` to
+    ``to``, epochs). A sweep's criterion is good where it is at least as good as the best of the
+    14. ``overfitting`` is the mean over runs of log(last validation error / lowest), and
+    ``overfitting_group`` the half of the problems with less or more of it.
     """
     problem = study.stops.meta["problem"]
-    lowest = study.stops.val.min(axis=1, keepdims=True)
-    reference = np.log(study.stops.test[:, [study.stops.criteria.index(REFERENCE)]])
-    parts = []
-    for family, sweep in study.sweeps.items():
-        for j, criterion in enumerate(sweep.criteria):
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "problem": problem,
-                        "family": family,
-                        "criterion": criterion,
-                        "log_time": np.log(sweep.stop[:, j]),
-                        "p_good": sweep.val[:, j] <= lowest[:, 0],
-                        "log_test": np.log(sweep.test[:, j]) - reference[:, 0],
-                    }
-                )
-            )
-    means = pd.concat(parts).groupby(["problem", "family", "criterion"], sort=False).mean()
-    means = means.reset_index().assign(time=lambda frame: np.exp(frame["log_time"]))
+    means = _sweep_means(study).reset_index()
     span = pd.DataFrame(np.log(study.stops.stop)).groupby(problem, sort=False).mean()
-    found: dict[str, dict[str, pd.Series]] = {"p_good": {}, "log_test": {}}
+    rows = {}
     for name, part in means.groupby("problem", sort=False):
         times = np.exp(np.linspace(span.loc[name].min(), span.loc[name].max(), 41))
-        for value, rows in found.items():
-            at = equal_time(part, times, time="time", value=value).dropna()
-            if len(at):
-                rows[str(name)] = at.mean()
-    return {value: pd.DataFrame(rows).T for value, rows in found.items()}
-
-
-def _overfitting(study: Study) -> pd.Series:
-    """Mean over a problem's runs of log(last validation error / lowest)."""
+        at = {
+            value: equal_time(part, times, time="time", value=value).dropna()
+            for value in ("p_good", "log_test")
+        }
+        reached = at["p_good"].index
+        if reached.empty:
+            raise ValueError(f"problem {name!r}: the families' sweeps share no training time")
+        rows[name] = {"from": reached.min(), "to": reached.max()} | {
+            f"{value}_{family}": mean
+            for value, frame in at.items()
+            for family, mean in frame.mean().items()
+        }
+    points = pd.DataFrame(rows).T.rename_axis("problem")
     last = [np.log(curve.val[4::5][-1] / curve.val[4::5].min()) for curve in study.curves]
-    return pd.Series(last).groupby(study.curves.meta["problem"], sort=False).mean()
+    points["overfitting"] = pd.Series(last).groupby(problem, sort=False).mean()
+    less = points["overfitting"] <= points["overfitting"].median()
+    points["overfitting_group"] = np.where(less, "less", "more")
+    return points
+
+
+def _sweep_means(study: Study) -> pd.DataFrame:
+    """Geometric mean time, p_good and mean log test error of every criterion of the sweeps."""
+    lowest = study.stops.val.min(axis=1)
+    reference = np.log(study.stops.test[:, study.stops.criteria.index(REFERENCE)])
+    parts = [
+        pd.DataFrame(
+            {
+                "problem": study.stops.meta["problem"],
+                "family": family,
+                "criterion": criterion,
+                "time": np.log(sweep.stop[:, j]),
+                "p_good": sweep.val[:, j] <= lowest,
+                "log_test": np.log(sweep.test[:, j]) - reference,
+            }
+        )
+        for family, sweep in study.sweeps.items()
+        for j, criterion in enumerate(sweep.criteria)
+    ]
+    means = pd.concat(parts).groupby(["problem", "family", "criterion"], sort=False).mean()
+    return means.assign(time=np.exp(means["time"]))
 
 
 # -- figures ---------------------------------------------------------------------------------
@@ -381,26 +411,24 @@ def figures(
     study: Study, table: pd.DataFrame, problems: pd.DataFrame
 ) -> Iterator[tuple[str, Figure]]:
     """Every figure of the study with its file name."""
-    yield "run", figure_run(study)
-    for measure, label in (
-        ("slowness", "slowness: epochs against GL(2)"),
-        ("badness", "badness: test error against GL(2)"),
-    ):
-        yield f"{measure}_by_problem", figure_spread(study, measure, label)
+    row = _typical_run(study)
+    stops = dict(zip(study.stops.criteria, study.stops.stop[row], strict=True))
+    yield "run", figure_run(study.curves[row], stops)
+    yield "slowness_by_problem", figure_spread(study.stops, "slowness", "epochs")
+    yield "badness_by_problem", figure_spread(study.stops, "badness", "test error")
     yield "tradeoff", figure_tradeoff(table)
     yield "tradeoff_by_problem", figure_tradeoff_by_problem(problems)
-    yield "topologies", figure_topologies(study)
+    yield "topologies", figure_topologies(study.stops)
 
 
-def figure_run(study: Study) -> Figure:
+def figure_run(curve: Curve, stops: dict[str, float]) -> Figure:
     """One real validation curve, where each criterion stops, and the statistics under it."""
-    row = _typical_run(study)
-    curve = study.curves[row]
-    stops = dict(zip(study.stops.criteria, study.stops.stop[row], strict=True))
     fig, axes = plt.subplots(
         4, 1, figsize=(8, 9), sharex=True, height_ratios=[3, 1.2, 1.2, 1.2], layout="constrained"
     )
-    plot_curve(curve, stops, axes[0], strip=5, until=1.1 * max(stops.values()))
+    # the training error leaves the range of the validation error within the first epochs
+    shown = curve._replace(train=None)
+    plot_curve(shown, stops, axes[0], strip=5, until=1.1 * max(stops.values()))
     axes[0].set(xlabel="", ylabel="squared error percentage")
     labels = {"GL": "GL (%)", "PQ": "GL / P$_5$", "UP": "successive\nincreases"}
     for ax, (name, label) in zip(axes[1:], labels.items(), strict=True):
@@ -418,7 +446,7 @@ def figure_run(study: Study) -> Figure:
 
 
 def _typical_run(study: Study) -> int:
-    """The run with most local minima at strip ends before epoch 400 among those like Prechelt's.
+    """The run with most local minima at strip ends before epoch 400, if it can be of his kind.
 
     His example has its optimum at epoch 205; ours lies within 150 to 400, and every criterion
     stops within 1000 epochs.
@@ -426,31 +454,33 @@ def _typical_run(study: Study) -> int:
     minima = []
     for i, curve in enumerate(study.curves):
         best = 5 * (1 + int(curve.val[4::5].argmin()))
-        usable = 150 <= best <= 400 and study.stops.stop[i].max() <= 1000
-        minima.append(len(local_minima(curve.val[4:400:5])) if usable else -1)
+        alike = 150 <= best <= 400 and study.stops.stop[i].max() <= 1000
+        minima.append(len(local_minima(curve.val[4:400:5])) + 1000 * alike)
     return int(np.argmax(minima))
 
 
-def figure_spread(study: Study, measure: str, label: str) -> Figure:
+def figure_spread(stops: Stops, measure: str, what: str) -> Figure:
     """One measure of each criterion on each problem: quartiles and the 5% to 95% range of runs."""
-    values = getattr(measures(study.stops, REFERENCE), f"{measure}_ref")
-    fig, axes = _panels(sharex=True)
-    groups = study.stops.meta.groupby("problem", sort=False).indices
+    values = getattr(measures(stops, REFERENCE), f"{measure}_ref")
+    fig, axes = _panels(hspace=0.16)
+    groups = stops.meta.groupby("problem", sort=False).indices
     for ax, (problem, rows) in zip(axes.flat, groups.items(), strict=False):
         part = values[rows]
         low, q1, median, q3, high = np.quantile(part, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
         spread = pd.DataFrame(
-            {"criterion": study.stops.criteria, "mean": part.mean(axis=0), "low": low, "q1": q1,
+            {"criterion": stops.criteria, "mean": part.mean(axis=0), "low": low, "q1": q1,
              "median": median, "q3": q3, "high": high}
         )  # fmt: skip
         plot_spread(spread, ax)
         ax.set_title(f"{problem} ({len(rows)} runs)", fontsize="small")
+        if ax not in axes[-1]:
+            ax.set_xticks([])
         if measure == "slowness":
             log_axis(ax, "y")
         ax.tick_params(axis="y", labelsize="small")
     for ax in axes.flat[len(groups) :]:
         ax.set_axis_off()
-    fig.supylabel(label)
+    fig.supylabel(f"{measure}: {what} against {REFERENCE}")
     fig.suptitle(
         "Bar: quartiles of the runs; line: 5% to 95%; circle: median; cross: mean",
         fontsize="small",
@@ -472,12 +502,10 @@ def figure_tradeoff(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def _panels(**options: Any) -> tuple[Figure, Any]:
+def _panels(hspace: float = 0.25) -> tuple[Figure, Any]:
     """Twelve panels, placed by hand: measuring every label takes most of the drawing time."""
-    fig, axes = plt.subplots(4, 3, figsize=(11, 12), **options)
-    fig.subplots_adjust(
-        left=0.09, right=0.98, bottom=0.08, top=0.94, wspace=0.2, hspace=0.16 if options else 0.25
-    )
+    fig, axes = plt.subplots(4, 3, figsize=(10, 11))
+    fig.subplots_adjust(left=0.09, right=0.98, bottom=0.08, top=0.94, wspace=0.2, hspace=hspace)
     return fig, axes
 
 
@@ -500,12 +528,11 @@ def figure_tradeoff_by_problem(problems: pd.DataFrame) -> Figure:
     return fig
 
 
-def figure_topologies(study: Study) -> Figure:
+def figure_topologies(stops: Stops) -> Figure:
     """The trade-off of small and of large networks."""
-    small = study.stops.meta["topology"].isin(SMALL)
-    sized = pd.DataFrame({"size": np.where(small, "small", "large")})
-    stops = study.stops.with_meta(study.stops.meta.assign(**sized))
-    table = tradeoff(stops, REFERENCE, by="size")
+    small = stops.meta["topology"].isin(SMALL)
+    sized = stops.with_meta(stops.meta.assign(size=np.where(small, "small", "large")))
+    table = tradeoff(sized, REFERENCE, by="size")
     fig, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
     for ax, y, label in zip(
         axes,
@@ -544,16 +571,20 @@ def reproduce(
     the default ``out`` the figures also go to ``figures/``.
     """
     main = corpus == MAIN
+    if Path(corpus).name != corpus:
+        raise ValueError(f"corpus {corpus!r}: expected the name of a folder in data/curves")
     published = {
         name: pd.read_csv(_expected(ROOT / "data" / "reference" / f"{name}.csv"))
         for name in ("prechelt1997_table1", "claims", "proben1_tr_tables_5_6")
     }
-    study = replay_study(corpus, read_curves(_expected(ROOT / "data" / "curves" / corpus)))
+    study = replay_study(corpus, _study_curves(corpus))
     folder = (out or ROOT / "results") / ("" if main else corpus)
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file; expected a folder for tables and figures")
     folder.mkdir(parents=True, exist_ok=True)
 
-    table, problems = table1(study), per_problem(study)
-    by_problem, over_problems = trend(problems)
+    table, problems, spans_here = table1(study), per_problem(study), spans(study)
+    by_problem, points = trend(problems), equal_time_points(study)
     datasets = [compare_datasets(corpus, study.curves, published["proben1_tr_tables_5_6"])]
     if main and (other := ROOT / "data" / "curves" / OTHER).exists():
         datasets.append(
@@ -562,28 +593,28 @@ def reproduce(
     tables = {
         "table1": table,
         "table1_by_problem": problems,
-        "spans": spans(study),
+        "spans": spans_here,
         "trend": by_problem.rename_axis("problem").reset_index(),
-        "trend_test": pd.DataFrame([over_problems._asdict()]),
+        "trend_test": pd.DataFrame([mean_over_clusters(by_problem)._asdict()]),
         "comparison_table1": compare_table1(table, published["prechelt1997_table1"]),
-        "comparison_claims": compare_claims(study, table, published["claims"]),
+        "comparison_claims": compare_claims(spans_here, published["claims"]),
         "comparison_datasets": pd.concat(datasets, ignore_index=True),
-        "rules": rules(study, table, over_problems),
+        "equal_time": points.reset_index(),
+        "rules": rules(by_problem, points),
         "facts": facts(study),
     }
     for name, frame in tables.items():
         _write(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
     for suffix, form in (("md", "github"), ("tex", "latex_booktabs")):
         _write(folder / f"table1.{suffix}", _table1_text(study, table, form))
-    text = summary(study, tables, over_problems)
+    text = summary(study, tables, mean_over_clusters(by_problem))
     _write(folder / "summary.md", text)
     log(text)
-    shown = figures(study, table, problems)
-    for path in draw(shown, folder / "figures"):
-        if out is None:
-            kept = ROOT / "figures" / ("" if main else corpus) / path.name
-            with written_whole(kept) as temporary:
-                shutil.copyfile(path, temporary)
+    folders = [folder / "figures"]
+    if out is None:
+        folders.append(ROOT / "figures" / ("" if main else corpus))
+    for name, fig in figures(study, table, problems):
+        _save(name, fig, folders)
     log(f"Tables in {folder}, figures in {folder / 'figures'}")
 
 
@@ -592,7 +623,6 @@ def summary(study: Study, tables: dict[str, pd.DataFrame], test: MeanOverCluster
     table, claims, datasets = (
         tables[name] for name in ("table1", "comparison_claims", "comparison_datasets")
     )
-    columns = list(tables["comparison_table1"]["column"].unique())
     spearman = tables["comparison_table1"].groupby("column", sort=False)["spearman_of_column"]
     spans_here = tables["spans"].drop(columns="kind").round(3)
     fourfold = 100 * (4**test.estimate - 1)
@@ -600,7 +630,7 @@ def summary(study: Study, tables: dict[str, pd.DataFrame], test: MeanOverCluster
         f"# Prechelt's study on {study.corpus}: {len(study.stops)} runs, "
         f"{study.stops.meta['problem'].nunique()} problems",
         f"Means over runs; 'best' and p_good are relative to {POOL}.",
-        _markdown(table[["criterion", *columns]].round(3)),
+        _markdown(table[PRINTED].round(3)),
         "## The test fixed beforehand",
         f"Slope of log test error on log training time over the 14 criteria: {test.estimate:.4f} "
         f"({test.low:.4f} to {test.high:.4f}, p = {test.p:.2g}; t over {test.clusters} problems): "
@@ -615,7 +645,16 @@ def summary(study: Study, tables: dict[str, pd.DataFrame], test: MeanOverCluster
         "Technical report, tables 5 and 6 (verified), 36 data sets:",
         _markdown(_datasets_in_short(datasets).round(3)),
         "## The three selection rules",
-        _markdown(tables["rules"].drop(columns=["clusters", "unit", "note"]).round(4)),
+        "At equal time: families interpolated over sweeps of their thresholds, problem by problem. "
+        "Each interval stands by itself; verdicts go by p adjusted over a rule's comparisons "
+        "(Holm). Good: at least as good as the best of the 14. Less and more overfitting: halves "
+        "of the problems by mean log(last validation error / lowest): "
+        + ", ".join(
+            f"{row['problem']} {row['overfitting']:.2f}"
+            for row in tables["equal_time"].sort_values("overfitting").to_dict("records")
+        )
+        + ".",
+        _markdown(tables["rules"].drop(columns=["clusters", "unit", "problems"]).round(4)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -640,8 +679,7 @@ def _datasets_in_short(datasets: pd.DataFrame) -> pd.DataFrame:
 
 def _table1_text(study: Study, table: pd.DataFrame, form: str) -> str:
     """Table 1 for reading: the printed columns, with the pool that they are relative to."""
-    short = table[["criterion", "slowness_best", "slowness_GL2", "redundancy", "badness_best",
-                   "badness_GL2", "p_good"]]  # fmt: skip
+    short = table[PRINTED]
     body = tabulate(short.values.tolist(), list(short), tablefmt=form, floatfmt=".3f")
     note = f"Means over {len(study.stops)} runs of {study.corpus}; best and p_good: {POOL}."
     return f"% {note}\n{body}\n" if form.startswith("latex") else f"{body}\n\n{note}\n"
@@ -651,22 +689,32 @@ def _markdown(frame: pd.DataFrame) -> str:
     return tabulate(frame.values.tolist(), list(frame), tablefmt="github")
 
 
-def draw(named: Iterator[tuple[str, Figure]], folder: Path) -> Iterator[Path]:
-    """Write each figure as PNG and PDF, the same bytes every time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, fig in named:
-        for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-            path = folder / f"{name}.{suffix}"
-            with written_whole(path) as temporary:
-                fig.savefig(temporary, dpi=150, metadata=metadata)
-            fig.set_layout_engine("none")  # laid out once; the second format takes it over
-            yield path
-        plt.close(fig)
+def _save(name: str, fig: Figure, folders: list[Path]) -> None:
+    """Write a figure as PNG and PDF, the same bytes every time."""
+    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        drawn = io.BytesIO()
+        fig.savefig(drawn, format=suffix, dpi=150, metadata=metadata)
+        fig.set_layout_engine("none")  # laid out once; the second format takes it over
+        for folder in folders:
+            with written_whole(folder / f"{name}.{suffix}") as temporary:
+                temporary.write_bytes(drawn.getvalue())
+    plt.close(fig)
 
 
 def _write(path: Path, text: str) -> None:
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _study_curves(corpus: str) -> CurveSet:
+    """A corpus of ``data/curves``, where it has what the study needs."""
+    curves = read_curves(_expected(ROOT / "data" / "curves" / corpus))
+    needed = {"problem", "dataset", "topology", "output", "train", "test"}
+    missing = needed - set(curves.table.column_names)
+    if missing or curves.meta["problem"].nunique() < 2:
+        what = f"no column {', '.join(sorted(missing))}" if missing else "fewer than two problems"
+        raise ValueError(f"corpus {corpus!r} is not recorded like the study: {what}")
+    return curves
 
 
 def _expected(path: Path) -> Path:

@@ -339,10 +339,16 @@ def test_outside_a_checkout_the_study_says_where_it_looked(earlystop, tmp_path, 
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize("corpus", ["nosuch", "no/such"])
-def test_an_unknown_corpus_is_named(earlystop, tmp_path, corpus):
+def test_an_unknown_corpus_is_named(earlystop, tmp_path):
+    result = earlystop("reproduce", "--corpus", "nosuch", "--out", tmp_path / "out")
+    assert_refused(result, Path("data", "curves", "nosuch"), "does not exist")
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize("corpus", ["no/such", "../curves", "/", "prechelt1997/"])
+def test_a_corpus_is_a_name_not_a_path(earlystop, tmp_path, corpus):
     result = earlystop("reproduce", "--corpus", corpus, "--out", tmp_path / "out")
-    assert_refused(result, Path("data", "curves", corpus), "does not exist")
+    assert_refused(result, repr(corpus), "data/curves")
     assert files(tmp_path) == {}
 
 

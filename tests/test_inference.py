@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from earlystop_lab.inference import mean_over_clusters, slopes
+from earlystop_lab.inference import holm, mean_over_clusters, slopes
 
 # -- means over clusters -------------------------------------------------------------------
 
@@ -119,3 +119,20 @@ def test_units_do_not_change_a_slope():
     scaled = table.assign(time=table["time"] * 60, error=table["error"] / 100)
     names = {"by": "problem", "x": "time", "y": "error"}
     assert slopes(scaled, **names)["a"] == pytest.approx(slopes(table, **names)["a"])
+
+
+def test_holm_steps_down_from_the_smallest_p():
+    # sorted .01 .02 .03 .04; times 4 3 2 1: .04 .06 .06 .04; running maximum: .04 .06 .06 .06
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([0.2]) == [0.2]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p, alpha):
+    rejected = set()
+    for step, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        if p[i] * (len(p) - step) > alpha:
+            break
+        rejected.add(i)
+    assert {i for i, value in enumerate(holm(p)) if value <= alpha} == rejected

@@ -147,7 +147,7 @@ class Criterion:
 
     @property
     def strips(self) -> frozenset[int]:
-        """Which checks the rule sees: every k-th for each k here; none: it ignores validation."""
+        """Which checks ``restore="best"`` sees: every k-th for each k here; all where none is."""
         if self.family.strip is not None:
             return frozenset([int(typing.cast(int, dict(self.params)[self.family.strip]))])
         return frozenset([1] if "val" in self.family.watches else [])
@@ -172,7 +172,7 @@ class Combination:
 
     @property
     def strips(self) -> frozenset[int]:
-        """The checks that any member sees."""
+        """The checks that any member's own ``strips`` let through."""
         return frozenset().union(*(member.strips for member in self.members))
 
     @property
@@ -339,7 +339,7 @@ def _shown(value: Any) -> str:
 
 def _named(kinds: tuple[Any, ...]) -> str:
     words = {
-        int: "a whole number",
+        int: "a whole number up to 2**53",
         float: "a finite number",
         bool: "True or False",
         str: "a text",

@@ -24,8 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from earlystop_lab._compile import compiled
 from earlystop_lab.criteria.core import Criterion, Family, Value
-from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves import CurveSet, FloatArray, read_only
 
 Indices = NDArray[np.int32]
 #: index of a check that never comes
@@ -149,7 +150,7 @@ def stops(
     if family.step is None:
         # the stand-in step passes on what comes as train: the statistic itself
         statistics = [_array_statistic(family, params, runs, i) for i in range(len(runs.names))]
-        train = _locked(np.concatenate(statistics))
+        train = read_only(np.concatenate(statistics))
     found = np.empty((len(runs.names), len(thresholds)), np.int32)
     _call(
         (first_passages, family.step or step, own),
@@ -202,8 +203,8 @@ def laid_out(curves: CurveSet) -> Runs:
         values[np.repeat(has_train, np.diff(val.offsets))] = train.values
     epoch = curves.channel("epoch").values
     return Runs(
-        *(curves.runs, _locked(epoch), _locked(val.values), _locked(values)),
-        *(_locked(val.offsets), has_train),
+        *(curves.runs, read_only(epoch), read_only(val.values), read_only(values)),
+        *(read_only(val.offsets), has_train),
     )
 
 
@@ -239,12 +240,6 @@ def _array_statistic(
     return result.astype(np.float64)
 
 
-def _locked(values: NDArray[Any]) -> NDArray[Any]:
-    values = values.view()
-    values.flags.writeable = False
-    return values
-
-
 #: a driver with the step and the own to bind it to
 Binding = tuple[Callable[..., None], Callable[..., Any], Callable[..., Any]]
 #: bindings that numba could not compile
@@ -272,28 +267,23 @@ def _compiled(binding: Binding) -> Callable[..., None]:
     edited step; under the digest it does, and finds every unchanged rule again. What it stores
     refers to the rule's modules by name, so only rules of imported modules are stored.
     """
-    from numba import njit  # importing numba costs more than this package
-
     driver, rule_step, rule_own = binding
     functions = [*_with_helpers(rule_step), *_with_helpers(rule_own)]
     bound = _rebound(driver, step=_jitted(rule_step), own=_jitted(rule_own))
     digest = hashlib.sha256(repr([_code(f) for f in functions]).encode()).hexdigest()[:16]
     bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{digest}"
     known = all(f.__globals__ is vars(sys.modules.get(f.__module__, sys)) for f in functions)
-    compiled: Callable[..., None] = njit(nogil=True, cache=known)(bound)
-    return compiled
+    return compiled(bound, cache=known)
 
 
 def _jitted(function: Callable[..., Any], inside: tuple[Any, ...] = ()) -> Any:
     """The function compiled, and with it every plain function that it calls by name."""
-    from numba import njit
-
     helpers = {
         name: _jitted(helper, (*inside, function))
         for name, helper in _helpers(function).items()
         if helper not in (*inside, function)
     }
-    return njit(nogil=True)(_rebound(function, **helpers))
+    return compiled(_rebound(function, **helpers), cache=False)
 
 
 def _with_helpers(function: Callable[..., Any]) -> list[Callable[..., Any]]:

@@ -184,7 +184,8 @@ def Progress(*, k: int = 5) -> Gain:
     """Training progress has all but ended: stop when P_k is below ``level`` per thousand.
 
     P_k as in :data:`PQ`, at the end of a strip of ``k`` checks; the study ends every run when
-    P_5 < 0.1. Needs training errors; a NaN among a strip's gives NaN.
+    P_5 < 0.1. Needs training errors; a NaN among a strip's gives NaN. Like every rule with strips
+    it leaves to ``restore="best"`` only the validation errors at their ends.
 
     Source: Prechelt, Technical Report 21/94, 1994, section 3.3.2.
 

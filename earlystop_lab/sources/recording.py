@@ -48,6 +48,8 @@ def record(
     ``ValueError`` where ``path`` or its partial folder holds other runs than these.
     """
     path = Path(path)
+    if not path.name:
+        raise ValueError(f"{str(path)!r} is no name for an output; give a file or folder")
     if not jobs:
         raise ValueError("no runs to record: every list of settings needs at least one entry")
     if n_jobs == 0:
@@ -58,7 +60,10 @@ def record(
         raise ValueError(f"run {twice!r} is asked for twice; name every setting once")
     partial = path.with_name(path.name + ".partial")
     if path.exists():
-        done = read_curves(path)
+        try:
+            done = read_curves(path)
+        except ValueError as error:
+            raise ValueError(f"{path} exists and is not replaced: {error}") from error
         _require_same(path, done, jobs)
         if len(done) != len(jobs):
             raise ValueError(
@@ -67,7 +72,10 @@ def record(
             )
         shutil.rmtree(partial, ignore_errors=True)
         return _in_order(done, ids)
-    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     files = [partial / f"{job.meta['run']}.parquet" for job in jobs]
     todo = []
     for job, file in zip(jobs, files, strict=True):
@@ -75,7 +83,12 @@ def record(
             _require_same(file, read_curves(file), [job])
         else:
             todo.append((job, file))
-    _record_all(todo, jobs, n_jobs, progress)
+    try:
+        _record_all(todo, jobs, n_jobs, progress)
+    except BaseException:
+        if not any(partial.iterdir()):
+            partial.rmdir()
+        raise
     runs = [{**job.meta, **_lists(file)} for job, file in zip(jobs, files, strict=True)]
     CurveSet.from_runs(runs).write(path)
     shutil.rmtree(partial)

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from earlystop_lab._compile import compiled
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.sources.proben1 import DATASETS, DataSet, Examples, read_dt
 from earlystop_lab.sources.recording import Job
@@ -221,7 +221,7 @@ def _units(part: Examples, layers: NDArray[np.int64]) -> FloatArray:
     return units
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _train(weights, steps, bounds, layers, linear, epochs, train, val, test):  # type: ignore[no-untyped-def]
     units, targets = train
     back = np.zeros_like(units)
@@ -241,7 +241,7 @@ def _train(weights, steps, bounds, layers, linear, epochs, train, val, test):  #
     return errors
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def forward(weights, layers, linear, units):  # type: ignore[no-untyped-def]
     """Fill the rows of hidden and output units from the rows above them."""
     sources = units.shape[0] - layers.sum()
@@ -260,7 +260,7 @@ def forward(weights, layers, linear, units):  # type: ignore[no-untyped-def]
         sources += size
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def backward(weights, layers, linear, units, targets, back, across, gradient):  # type: ignore[no-untyped-def]
     """Gradient of half the summed squared error.
 
@@ -290,7 +290,7 @@ def backward(weights, layers, linear, units, targets, back, across, gradient):  
         end = sources
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_product(out, a, b):  # type: ignore[no-untyped-def]
     """out += a @ b, with only the rows and columns of b that a and out have.
 
@@ -313,12 +313,13 @@ def add_product(out, a, b):  # type: ignore[no-untyped-def]
                 row[j] += a0 * b0[j]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def rprop_update(weights, gradient, previous, steps, bounds):  # type: ignore[no-untyped-def]
     """One RPROP update in place.
 
     Where the gradient changed its sign the step shrinks, the weight stays, and the next sign
-    counts as new: the algorithm of the 1993 paper, and of ``torch.optim.Rprop``.
+    counts as new: RPROP without weight-backtracking, as ``torch.optim.Rprop`` has it. (With
+    backtracking the last step of that weight would be undone.)
     """
     eta_plus, eta_minus, delta_min, delta_max = bounds
     for i in range(weights.size):
@@ -337,7 +338,7 @@ def rprop_update(weights, gradient, previous, steps, bounds):  # type: ignore[no
         previous[i] = gradient[i]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def squared_error_percentage(units, targets):  # type: ignore[no-untyped-def]
     """100 / (outputs examples) times the sum of (o - t)^2; the targets span 0 to 1."""
     outputs, examples = targets.shape
