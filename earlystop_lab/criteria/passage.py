@@ -2,8 +2,9 @@
 
 The drivers below are plain functions over a rule's ``step`` (and ``own``). They are bound to a
 rule by giving a copy of the function its step as a global, compiled by numba where the step
-allows it, and left plain otherwise: the same lines run in both cases. (``float()`` makes numpy
-scalars plain floats, so that the arithmetic is the same in both; compiled, it does nothing.)
+allows it, and left plain otherwise (:mod:`_compile`): the same lines run in both cases.
+(``float()`` makes numpy scalars plain floats, so that the arithmetic is the same in both;
+compiled, it does nothing.)
 
 Thresholds of one family and parameters are answered together: sorted in the order in which a
 rising statistic passes them, they need one look at each check, and a run is left as soon as
@@ -12,19 +13,13 @@ all have passed.
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-import sys
-import types
-from collections.abc import Callable
-from functools import cache
 from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earlystop_lab._compile import compiled
+from earlystop_lab._compile import call_bound
 from earlystop_lab.criteria.core import Criterion, Family, Value
 from earlystop_lab.curves import CurveSet, FloatArray, read_only
 
@@ -152,8 +147,8 @@ def stops(
         statistics = [_array_statistic(family, params, runs, i) for i in range(len(runs.names))]
         train = read_only(np.concatenate(statistics))
     found = np.empty((len(runs.names), len(thresholds)), np.int32)
-    _call(
-        (first_passages, family.step or step, own),
+    call_bound(
+        *(first_passages, family.step or step, own),
         *(_start(family, params), signed[order], sign, strict, float(warmup)),
         *(runs.epoch, runs.val, train, runs.offsets, found),
     )
@@ -172,8 +167,8 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     if family.step is None:
         statistic[:] = _array_statistic(family, criterion.params, runs, index)
     else:
-        _call(
-            (scan, family.step, family.own or own),
+        call_bound(
+            *(scan, family.step, family.own or own),
             *(_start(family, criterion.params), epoch, runs.val[part], runs.train[part]),
             *(statistic, kept),
         )
@@ -189,7 +184,7 @@ def best_checks(runs: Runs, strips: frozenset[int]) -> Indices:
     """
     best = np.empty(len(runs.val), np.int32)
     lengths = np.array(sorted(strips or {1}), np.int64)
-    _call((best_so_far, step, own), runs.val, runs.offsets, lengths, best)
+    call_bound(best_so_far, step, own, runs.val, runs.offsets, lengths, best)
     return best
 
 
@@ -238,107 +233,3 @@ def _array_statistic(
             f"{runs.names[index]!r}; expected {expected} numbers, one a check"
         )
     return result.astype(np.float64)
-
-
-#: a driver with the step and the own to bind it to
-Binding = tuple[Callable[..., None], Callable[..., Any], Callable[..., Any]]
-#: bindings that numba could not compile
-_plain: set[Binding] = set()
-
-
-def _call(binding: Binding, *arguments: Any) -> None:
-    """Call a driver bound to a rule: compiled where numba can, plain otherwise."""
-    if binding not in _plain:
-        try:
-            _compiled(binding)(*arguments)
-            return
-        except Exception:  # numba refuses in many ways; what is the rule's own fault recurs below
-            pass
-    driver, rule_step, rule_own = binding
-    _rebound(driver, step=rule_step, own=rule_own)(*arguments)
-    _plain.add(binding)
-
-
-@cache
-def _compiled(binding: Binding) -> Callable[..., None]:
-    """The bound driver, compiled, under a name that holds a digest of the rule's code.
-
-    numba's disk cache knows a function by its file, line and name, and would not notice an
-    edited step; under the digest it does, and finds every unchanged rule again. What it stores
-    refers to the rule's modules by name, so only rules of imported modules are stored.
-    """
-    driver, rule_step, rule_own = binding
-    functions = [*_with_helpers(rule_step), *_with_helpers(rule_own)]
-    bound = _rebound(driver, step=_jitted(rule_step), own=_jitted(rule_own))
-    digest = hashlib.sha256(repr([_code(f) for f in functions]).encode()).hexdigest()[:16]
-    bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{digest}"
-    known = all(f.__globals__ is vars(sys.modules.get(f.__module__, sys)) for f in functions)
-    return compiled(bound, cache=known)
-
-
-def _jitted(function: Callable[..., Any], inside: tuple[Any, ...] = ()) -> Any:
-    """The function compiled, and with it every plain function that it calls by name."""
-    helpers = {
-        name: _jitted(helper, (*inside, function))
-        for name, helper in _helpers(function).items()
-        if helper not in (*inside, function)
-    }
-    return compiled(_rebound(function, **helpers), cache=False)
-
-
-def _with_helpers(function: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """The function and every plain function that it calls by name, directly or not."""
-    found = [function]
-    for each in found:
-        found.extend(helper for helper in _helpers(each).values() if helper not in found)
-    return found
-
-
-def _helpers(function: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    used = {name: function.__globals__.get(name) for name in _names(function.__code__)}
-    return {name: f for name, f in used.items() if isinstance(f, types.FunctionType)}
-
-
-def _names(code: types.CodeType) -> list[str]:
-    """Every global and attribute name in the code, that of inner functions included."""
-    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    return [*code.co_names, *(name for each in inner for name in _names(each))]
-
-
-def _code(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """Everything that decides what one function computes, its helpers' code aside."""
-    code, names = function.__code__, _names(function.__code__)
-    scope = function.__globals__
-    constants = [(name, _constant(scope[name], names)) for name in names if name in scope]
-    cells = [_constant(cell.cell_contents, names) for cell in function.__closure__ or ()]
-    defaults = _constant((function.__defaults__, function.__kwdefaults__), names)
-    return function.__module__, _bytecode(code), constants, cells, defaults
-
-
-def _bytecode(code: types.CodeType) -> tuple[Any, ...]:
-    inner = [_bytecode(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
-    return code.co_code, code.co_names, code.co_varnames, inner
-
-
-def _constant(value: Any, names: list[str]) -> Any:
-    """What a global contributes to the digest; of a module, the attributes that are used."""
-    if isinstance(value, types.ModuleType):
-        used = [name for name in names if hasattr(value, name)]
-        return [(name, _constant(getattr(value, name), [])) for name in used]
-    try:
-        return pickle.dumps(value), getattr(value, "_fields", ())
-    except Exception:  # what cannot be pickled cannot be a compiled constant either
-        return repr(value)
-
-
-def _rebound(function: Callable[..., Any], **names: Any) -> types.FunctionType:
-    """A copy of the function that sees these names among its globals."""
-    copy = types.FunctionType(
-        function.__code__,
-        {**function.__globals__, **names},
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
