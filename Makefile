@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test paper
+.PHONY: reproduce test verify paper
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -13,6 +13,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
+
+# each rule against its library's own code; installs several GB
+verify: $(VENV)/.installed-verify
+	$(BIN)/pytest -n 2 tests/test_libraries.py tests/test_patience.py
 
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"
@@ -26,6 +30,10 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test]"
+	touch $@
+
+$(VENV)/.installed-verify: $(VENV)/.installed-test
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test,verify]"
 	touch $@
 
 $(VENV)/.installed-paper: $(VENV)/.installed

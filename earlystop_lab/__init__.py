@@ -5,11 +5,19 @@ from earlystop_lab.criteria import (
     GL,
     PQ,
     UP,
+    HuggingFace,
+    Ignite,
     Keras,
     Keras2,
+    LightGBM,
+    Lightning,
     MaxEpochs,
     Progress,
+    SklearnMLP,
+    SklearnSGD,
+    Skorch,
     TerminateOnNaN,
+    XGBoost,
     after,
     all_of,
     any_of,
@@ -21,7 +29,8 @@ from earlystop_lab.replay import Stops, replay, trace
 from earlystop_lab.tradeoff import tradeoff
 
 __all__ = [
-    "GL", "PQ", "UP", "Curve", "CurveSet", "Keras", "Keras2", "MaxEpochs", "Progress", "Stops",
-    "TerminateOnNaN", "after", "all_of", "any_of", "check_criterion", "criterion", "parse",
-    "read_curves", "replay", "trace", "tradeoff",
+    "GL", "PQ", "UP", "Curve", "CurveSet", "HuggingFace", "Ignite", "Keras", "Keras2", "LightGBM",
+    "Lightning", "MaxEpochs", "Progress", "SklearnMLP", "SklearnSGD", "Skorch", "Stops",
+    "TerminateOnNaN", "XGBoost", "after", "all_of", "any_of", "check_criterion", "criterion",
+    "parse", "read_curves", "replay", "trace", "tradeoff",
 ]  # fmt: skip

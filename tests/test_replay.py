@@ -27,6 +27,7 @@ from earlystop_lab import (
     all_of,
     any_of,
     criterion,
+    parse,
     read_curves,
     replay,
     trace,
@@ -46,6 +47,11 @@ SCANS = [
     Keras(2, baseline=0.3), Keras(2, start_from_epoch=4),
     Keras2(2), Keras2(0), Keras2(3, min_delta=-0.05), Keras2(2, baseline=0.3),
     TerminateOnNaN(),
+    *(parse(text) for text in (
+        "Lightning(2)", "Lightning(3, min_delta=-0.1, check_finite=False)",
+        "Ignite(2)", "Ignite(2, threshold=0.1, cumulative=True)", "HuggingFace(2, threshold=0.05)",
+        "Skorch(2)", "SklearnMLP(2)", "SklearnSGD(2)", "XGBoost(3)", "LightGBM(2, min_delta=0.1)",
+    )),
 ]  # fmt: skip
 
 

@@ -11,13 +11,24 @@ from earlystop_lab.criteria.core import (
     any_of,
     criterion,
 )
+from earlystop_lab.criteria.libraries import (
+    HuggingFace,
+    Ignite,
+    LightGBM,
+    Lightning,
+    SklearnMLP,
+    SklearnSGD,
+    Skorch,
+    XGBoost,
+)
 from earlystop_lab.criteria.patience import Keras, Keras2, MaxEpochs, TerminateOnNaN
 from earlystop_lab.criteria.prechelt import GL, PQ, UP, Progress
 
 __all__ = [
-    "FAMILIES", "GL", "PQ", "UP", "Combination", "Criterion", "Family", "Keras", "Keras2",
-    "MaxEpochs", "Progress", "Rule", "TerminateOnNaN", "after", "all_of", "any_of", "criterion",
-    "parse",
+    "FAMILIES", "GL", "PQ", "UP", "Combination", "Criterion", "Family", "HuggingFace", "Ignite",
+    "Keras", "Keras2", "LightGBM", "Lightning", "MaxEpochs", "Progress", "Rule", "SklearnMLP",
+    "SklearnSGD", "Skorch", "TerminateOnNaN", "XGBoost", "after", "all_of", "any_of",
+    "criterion", "parse",
 ]  # fmt: skip
 
 #: every rule of the toolkit by its name; a new one is one more entry
@@ -32,6 +43,14 @@ FAMILIES: dict[str, Family] = {
         Keras,
         Keras2,
         TerminateOnNaN,
+        Lightning,
+        Ignite,
+        HuggingFace,
+        Skorch,
+        SklearnMLP,
+        SklearnSGD,
+        XGBoost,
+        LightGBM,
     )
 }
 

@@ -8,56 +8,134 @@ from typing import NamedTuple
 from earlystop_lab.criteria.core import criterion
 
 
-class Waiting(NamedTuple):
-    """State of Keras' rules: best value and its epoch (NaN: none yet), checks waited since."""
+class Knobs(NamedTuple):
+    """Where the libraries' patience rules differ; one row of settings is one rule.
 
-    best: float
-    best_epoch: float
-    wait: int
-    min_delta: float
+    ``test``: when a value counts as an improvement, one of the constants below, with the
+    library's own arithmetic (``v + d < best`` and ``best - v > d`` differ by rounding).
+    ``first``: the first value always counts as one (otherwise the best starts at infinity).
+    ``moves``: when the best value moves. ``fires_improving``: a check that improves may stop
+    training, its count being 0. ``finite``: a value that is not finite stops at once.
+    """
+
+    test: int
+    first: bool
+    moves: int
+    fires_improving: bool
+    finite: bool
+
+
+#: improved iff v + d < best
+SUM = 0
+#: improved iff v < best - d
+DIFFERENCE = 1
+#: improved iff v < best and abs(v - best) > d
+GAIN = 2
+#: improved iff v < best - best d
+RELATIVE = 3
+#: improved iff not v > best - d: ties (d = 0), gains of just d and NaN improve
+NOT_WORSE = 4
+#: improved iff not v >= best - d: NaN improves
+NOT_WITHIN = 5
+#: improved iff not v >= best (1 + d): the relative test of a negated score
+NOT_WITHIN_RELATIVE = 6
+
+#: the best value moves where a value counts as an improvement
+IMPROVED = 0
+#: ... wherever it is lower
+LOWER = 1
+#: ... in both cases
+EITHER = 2
+
+
+class Patience(NamedTuple):
+    """State of a patience rule: its knobs, limits and what it has seen."""
+
+    knobs: Knobs
+    #: min_delta, tolerance or threshold
+    delta: float
+    #: improvements must also be below it to reset the count; NaN: no such limit
     baseline: float
+    #: checks before this epoch are not seen
     first_epoch: float
+    #: a value below or above these stops at once; NaN: none
+    stop_below: float
+    stop_above: float
+    seen: bool
+    best: float
+    #: epoch at which the best value moved last; NaN: never
+    kept: float
+    #: checks in a row that did not reset the count
+    bad: int
 
 
-def best_epoch(s: Waiting) -> float:
-    """The epoch of the last significant improvement; NaN where there was none."""
-    return s.best_epoch
+def patience_state(
+    knobs: Knobs,
+    *,
+    delta: float = 0.0,
+    baseline: float = math.nan,
+    first_epoch: float = -math.inf,
+    stop_below: float | None = None,
+    stop_above: float | None = None,
+    best: float = math.inf,
+) -> Patience:
+    """The state of a patience rule that has seen nothing."""
+    below, above = (math.nan if x is None else float(x) for x in (stop_below, stop_above))
+    limits = (float(delta), baseline, first_epoch, below, above)
+    return Patience(knobs, *limits, False, best, math.nan, 0)
 
 
-def keras_step(s: Waiting, epoch: float, val: float, train: float) -> tuple[Waiting, float]:
-    """Bad epochs in a row since the wait was last reset; NaN where Keras cannot fire."""
+def improves(test: int, val: float, best: float, delta: float) -> bool:
+    """Whether a value counts as an improvement on the best, in the library's own arithmetic."""
+    if test == SUM:
+        return val + delta < best
+    if test == DIFFERENCE:
+        return val < best - delta
+    if test == GAIN:
+        return val < best and abs(val - best) > delta
+    if test == RELATIVE:
+        # before any value the limit is infinity itself, where the formula would give NaN
+        return val < (best - best * delta if best < math.inf else best)
+    if test == NOT_WORSE:
+        return not val > best - delta
+    if test == NOT_WITHIN:
+        return not val >= best - delta
+    return not val >= best * (1 + delta)
+
+
+def patience_step(s: Patience, epoch: float, val: float, train: float) -> tuple[Patience, float]:
+    """Checks in a row without improvement; NaN where the library cannot fire, inf where it must."""
+    k = s.knobs
     if epoch < s.first_epoch:
         return s, math.nan
-    wait = s.wait + 1
-    if math.isnan(s.best_epoch) or val + s.min_delta < s.best:
-        if math.isnan(s.baseline) or val + s.min_delta < s.baseline:
-            wait = 0
-        state = Waiting(val, epoch, wait, s.min_delta, s.baseline, s.first_epoch)
-        return state, math.nan
-    state = Waiting(s.best, s.best_epoch, wait, s.min_delta, s.baseline, s.first_epoch)
-    return state, float(wait)
+    if (k.finite and not math.isfinite(val)) or val < s.stop_below or val > s.stop_above:
+        return s, math.inf
+    improved = (k.first and not s.seen) or improves(k.test, val, s.best, s.delta)
+    resets = improved and (math.isnan(s.baseline) or val + s.delta < s.baseline)
+    moved = (improved and k.moves != LOWER) or (val < s.best and k.moves != IMPROVED)
+    best, kept = (val, epoch) if moved else (s.best, s.kept)
+    bad = 0 if resets else s.bad + 1
+    limits = (s.delta, s.baseline, s.first_epoch, s.stop_below, s.stop_above)
+    state = Patience(k, *limits, True, best, kept, bad)
+    return state, math.nan if improved and not k.fires_improving else float(state.bad)
 
 
-def keras2_step(s: Waiting, epoch: float, val: float, train: float) -> tuple[Waiting, float]:
-    """Bad epochs in a row since the best value; NaN where it improved."""
-    if val + s.min_delta < s.best:
-        return Waiting(val, epoch, 0, s.min_delta, s.baseline, s.first_epoch), math.nan
-    wait = s.wait + 1
-    state = Waiting(s.best, s.best_epoch, wait, s.min_delta, s.baseline, s.first_epoch)
-    return state, float(wait)
+def kept_epoch(s: Patience) -> float:
+    """The epoch at which the best value moved last; NaN where it never did."""
+    return s.kept
 
 
 @criterion(
     threshold="patience",
     passes=">=",
     whole=True,
-    step=keras_step,
-    own=best_epoch,
+    step=patience_step,
+    own=kept_epoch,
     at_least={"patience": 0, "start_from_epoch": 0},
 )
 def Keras(
     *, min_delta: float = 0.0, baseline: float | None = None, start_from_epoch: int = 0
-) -> Waiting:
+) -> Patience:
     """``keras.callbacks.EarlyStopping``: stop after ``patience`` epochs without improvement.
 
     A value improves where val + abs(min_delta) < best; the first value always does. An epoch
@@ -83,21 +161,25 @@ def Keras(
     0                 Keras(2)     5         3
     1  Keras(2, min_delta=0.1)     4         2
     """
-    level = math.nan if baseline is None else float(baseline)
-    first = start_from_epoch + 1.0 if start_from_epoch else -math.inf
-    return Waiting(math.inf, math.nan, 0, abs(float(min_delta)), level, first)
+    knobs = Knobs(SUM, first=True, moves=IMPROVED, fires_improving=False, finite=False)
+    return patience_state(
+        knobs,
+        delta=abs(min_delta),
+        baseline=math.nan if baseline is None else float(baseline),
+        first_epoch=start_from_epoch + 1.0 if start_from_epoch else -math.inf,
+    )
 
 
 @criterion(
     threshold="patience",
     passes=">=",
     whole=True,
-    step=keras2_step,
-    own=best_epoch,
+    step=patience_step,
+    own=kept_epoch,
     own_if_stopped=True,
     at_least={"patience": 0},
 )
-def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Waiting:
+def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience:
     """``EarlyStopping`` of Keras 2.2: as :data:`Keras`, with another baseline and first value.
 
     The best value starts at ``baseline``, or at infinity, so a NaN first value is just no
@@ -115,8 +197,9 @@ def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Waiting:
     1    4
     Name: stop, dtype: int64
     """
-    first = math.inf if baseline is None else float(baseline)
-    return Waiting(first, math.nan, 0, float(min_delta), math.nan, 0.0)
+    knobs = Knobs(SUM, first=False, moves=IMPROVED, fires_improving=False, finite=False)
+    best = math.inf if baseline is None else float(baseline)
+    return patience_state(knobs, delta=min_delta, best=best)
 
 
 def epoch_step(s: tuple[int], epoch: float, val: float, train: float) -> tuple[tuple[int], float]:
