@@ -1,6 +1,7 @@
 """The study from the recorded corpus: what the issue of reproducing it promises, and an oracle."""
 
 import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_every_figure_is_there_as_png_and_pdf(study):
 def test_committed_figures_are_the_ones_that_the_study_draws(study):
     for path in (study[0] / "figures").iterdir():
         assert (ROOT / "figures" / path.name).is_file()
+
+
+def test_the_paper_is_made_from_these_results(study, tmp_path):
+    typst = pytest.importorskip("typst", reason="typst is not installed: the extra [paper] is")
+    shutil.copytree(study[0], tmp_path / "results")
+    shutil.copytree(study[0] / "figures", tmp_path / "figures")
+    shutil.copytree(ROOT / "paper", tmp_path / "paper")
+    pages = tmp_path / "page{n}.png"
+    typst.compile(tmp_path / "paper" / "paper.typ", output=pages, root=tmp_path, format="png")
+    assert 2 <= len(list(tmp_path.glob("page*.png"))) <= 4
 
 
 def stops_by_hand(train, val):
