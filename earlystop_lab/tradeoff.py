@@ -136,7 +136,7 @@ def _best(stops: Stops) -> NDArray[np.intp]:
     return best
 
 
-def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+def _ratio(a: FloatArray, b: FloatArray | np.float64) -> FloatArray:
     """a / b; 1 where both are equal, zeros and infinities included."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(a == b, 1.0, a / b)
