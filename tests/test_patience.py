@@ -1,7 +1,11 @@
 """Patience as the libraries have it: the real Keras callback, Keras 2.2 restated, and goldens."""
 
+import importlib.util
 import math
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")  # the backend that compares in float64
 
@@ -49,10 +53,13 @@ class StubModel:
         self.epochs = weights
 
 
-def real_keras(val, patience, **options):
-    """Stop, restored epoch and whether the callback stopped training."""
+def real_keras(val, patience, *, exact=False, **options):
+    """Stop, restored epoch and whether the callback stopped training.
+
+    ``exact``: float32 holds these values exactly, so any backend will do.
+    """
     keras = pytest.importorskip("keras", reason="the callback itself is the reference")
-    if keras.backend.backend() != "numpy":
+    if keras.backend.backend() != "numpy" and not exact:
         pytest.skip("needs Keras' numpy backend, others compare in float32")
     callback = keras.callbacks.EarlyStopping(
         patience=patience, restore_best_weights=True, **options
@@ -91,6 +98,30 @@ def test_keras_is_the_real_callback_on_random_lists():
         patience = range(6)
         found = stops_of(val, [Keras(p, **options) for p in patience])
         assert found == [real_keras(val, p, **options) for p in patience], (val, options)
+
+
+def agree_where_float32_is_exact():
+    """Run in a process of its own, since Keras takes its backend when it is first imported."""
+    for rng, val in random_lists(seed=5, count=60):
+        coarse = [round(v * 64) / 64 if math.isfinite(v) else v for v in val]
+        options = {"min_delta": float(rng.choice([0, 0.25])), "exact": True}
+        rules = [Keras(p, min_delta=options["min_delta"]) for p in (1, 2, 4)]
+        expected = [real_keras(coarse, p, **options) for p in (1, 2, 4)]
+        assert stops_of(coarse, rules) == expected, (coarse, options)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_agree_where_float32_is_exact(backend):
+    for module in ("keras", backend):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+    code = "import test_patience; test_patience.agree_where_float32_is_exact()"
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    folder = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @given(st.lists(errors, min_size=1, max_size=12), st.integers(0, 4), st.sampled_from([0.0, 0.5]))
