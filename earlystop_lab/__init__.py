@@ -12,7 +12,10 @@ from earlystop_lab.criteria import (
     LightGBM,
     Lightning,
     MaxEpochs,
+    OptunaPatient,
     Progress,
+    SklearnGB,
+    SklearnHGB,
     SklearnMLP,
     SklearnSGD,
     Skorch,
@@ -30,7 +33,8 @@ from earlystop_lab.tradeoff import tradeoff
 
 __all__ = [
     "GL", "PQ", "UP", "Curve", "CurveSet", "HuggingFace", "Ignite", "Keras", "Keras2", "LightGBM",
-    "Lightning", "MaxEpochs", "Progress", "SklearnMLP", "SklearnSGD", "Skorch", "Stops",
+    "Lightning", "MaxEpochs", "OptunaPatient", "Progress", "SklearnGB", "SklearnHGB", "SklearnMLP",
+    "SklearnSGD", "Skorch", "Stops",
     "TerminateOnNaN", "XGBoost", "after", "all_of", "any_of", "check_criterion", "criterion",
     "parse", "read_curves", "replay", "trace", "tradeoff",
 ]  # fmt: skip

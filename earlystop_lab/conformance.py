@@ -5,6 +5,7 @@ Beside ``replay`` rather than among the criteria, because it uses the replay.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -63,10 +64,15 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
 
 
 def _sample(family: Family) -> Criterion:
-    """A criterion of the family at the smallest threshold it allows."""
+    """A criterion of the family at the smallest threshold, and small bounded parameters."""
     least = max(0, int(family.at_least.get(family.threshold or "", 0)))
+    bounded = {
+        name: max(1, family.at_least[name])
+        for name, default in family.defaults.items()
+        if default is inspect.Parameter.empty and name in family.at_least
+    }
     try:
-        return family(least) if family.threshold else family()
+        return family(least, **bounded) if family.threshold else family(**bounded)
     except ValueError as error:
         raise ValueError(
             f"{error}; check a criterion with its parameters instead, such as {family.name}(...)"

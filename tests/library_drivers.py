@@ -4,7 +4,7 @@ Each function returns two 0-based indices: the check at which the library itself
 it never does on these values, and the check whose weights it would restore, None where it
 restores nothing. It imports its library itself and builds fresh objects on every call.
 
-The real fits (SklearnMLP, SklearnSGD) get one value more than was asked for, which can be no
+The real fits (scikit-learn) get one value more than was asked for, which can be no
 improvement, so that a stop on the last asked value differs from running out.
 """
 
@@ -229,3 +229,72 @@ def LightGBM(values, stopping_rounds, min_delta=0.0):
             except EarlyStopException as e:
                 return (i if end > len(values) else None), e.best_iteration
     return None, None  # stopping_rounds <= 0: switched off
+
+
+def SklearnHGB(values, n_iter_no_change, tol):
+    """values[0] is the score that the library takes before the first tree."""
+    import numpy as np
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    script = iter([*values, np.inf])
+    est = HistGradientBoostingRegressor(
+        early_stopping=True,
+        validation_fraction=None,
+        scoring=lambda *_: -next(script),
+        max_leaf_nodes=2,
+        n_iter_no_change=n_iter_no_change,
+        tol=tol,
+        max_iter=len(values),
+        min_samples_leaf=1,
+    )
+    est.fit(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
+    return (est.n_iter_ if est.n_iter_ < len(values) else None), None
+
+
+def SklearnGB(values, n_iter_no_change, tol):
+    import numpy as np
+    from sklearn._loss.loss import HalfSquaredError
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    script = iter([*values, np.nan])
+
+    class ScriptedError(HalfSquaredError):  # the library doubles it; of 10 rows 3 validate
+        def __call__(self, y_true, *args, **kwargs):
+            return next(script) / 2 if len(y_true) == 3 else 0.0
+
+    class Scripted(GradientBoostingRegressor):
+        def _get_loss(self, sample_weight):
+            return ScriptedError(sample_weight=sample_weight)
+
+    est = Scripted(
+        n_estimators=len(values) + 1,
+        max_depth=1,
+        n_iter_no_change=n_iter_no_change,
+        tol=tol,
+        validation_fraction=0.3,
+        random_state=0,
+    )
+    est.fit(np.arange(10.0).reshape(10, 1), np.arange(10.0))
+    return (est.n_estimators_ - 1 if est.n_estimators_ <= len(values) else None), None
+
+
+def OptunaPatient(values, patience, min_delta=0.0):
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            pruner = optuna.pruners.PatientPruner(None, patience, min_delta)
+        study = optuna.create_study(direction="minimize", pruner=pruner)
+        trial = study.ask()
+        for i, v in enumerate(values):
+            trial.report(v, i)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)  # numpy's nanmin
+                if trial.should_prune():
+                    return i, None
+    finally:
+        optuna.logging.set_verbosity(level)
+    return None, None

@@ -30,6 +30,9 @@ RULES = {
     }),
     "SklearnMLP": ("sklearn", {"n_iter_no_change": COUNTS, "tol": DELTAS}),
     "SklearnSGD": ("sklearn", {"n_iter_no_change": COUNTS, "tol": DELTAS}),
+    "SklearnHGB": ("sklearn", {"n_iter_no_change": COUNTS, "tol": DELTAS}),
+    "SklearnGB": ("sklearn", {"n_iter_no_change": COUNTS, "tol": DELTAS}),
+    "OptunaPatient": ("optuna", {"patience": [0, *COUNTS], "min_delta": DELTAS}),
     "XGBoost": ("xgboost", {"rounds": [0, *COUNTS], "min_delta": DELTAS}),
     "LightGBM": ("lightgbm", {"stopping_rounds": COUNTS, "min_delta": DELTAS}),
 }  # fmt: skip
@@ -147,6 +150,31 @@ def sklearn_sgd(vs, n_iter_no_change, tol):
     return sklearn_mlp(vs, n_iter_no_change, tol, more=0)[0], None
 
 
+def sklearn_hgb(vs, n_iter_no_change, tol):
+    n = n_iter_no_change
+    for i in range(n, len(vs)):
+        if not any(-vs[j] > -vs[i - n] + tol for j in range(i - n + 1, i + 1)):
+            return i, None
+    return None, None
+
+
+def sklearn_gb(vs, n_iter_no_change, tol):
+    for i, v in enumerate(vs):
+        last = ([INF] * n_iter_no_change + vs[:i])[-n_iter_no_change:]
+        if math.isnan(v) or v + tol >= max(last):
+            return i, None
+    return None, None
+
+
+def optuna_patient(vs, patience, min_delta):
+    for i in range(len(vs)):
+        before = [v for v in vs[: max(0, i - patience)] if v == v]
+        window = [v for v in vs[max(0, i - patience) : i + 1] if v == v]
+        if before and window and min(before) + min_delta < min(window):
+            return i, None
+    return None, None
+
+
 def xgboost(vs, rounds, min_delta):
     best, kept, n = None, None, 0
     for i, v in enumerate(vs):
@@ -166,7 +194,8 @@ def lightgbm(vs, stopping_rounds, min_delta):
 RESTATED = {
     "Lightning": lightning, "Ignite": ignite, "HuggingFace": huggingface, "Skorch": skorch,
     "SklearnMLP": sklearn_mlp, "SklearnSGD": sklearn_sgd, "XGBoost": xgboost,
-    "LightGBM": lightgbm,
+    "LightGBM": lightgbm, "SklearnHGB": sklearn_hgb, "SklearnGB": sklearn_gb,
+    "OptunaPatient": optuna_patient,
 }  # fmt: skip
 
 
@@ -216,6 +245,10 @@ def test_the_rule_is_the_library_s_own(name):
         ("Lightning(3)", [1, math.nan], 2),
         ("Lightning(3, stopping_threshold=0.5)", [1, 0.5, 0.4], 3),
         ("Lightning(1, min_delta=-0.5)", [1, 1.25, 1.5], None),
+        # the reference is the score n iterations ago, the worst of the last n, all before
+        ("SklearnHGB(2)", [1, 3, 2, 2.5], 3),
+        ("SklearnGB(2)", [1, 3, 2, 2.5, 2.5], 5),
+        ("OptunaPatient(1)", [1, 1, 1, 1, 1], None),
         ("Skorch(1)", [-1, -1.00005], None),
     ],
 )

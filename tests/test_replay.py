@@ -64,6 +64,7 @@ def Flat(val, train, *, window=3):
 
 RULES = [
     *SCANS,
+    *(parse(text) for text in ("SklearnHGB(3)", "SklearnGB(3)", "OptunaPatient(2)")),
     any_of(GL(50, k=1), Keras(3), MaxEpochs(20)),
     all_of(UP(1, k=1), GL(5, k=1)),
     after(5, Keras(2)),

@@ -23,12 +23,13 @@ from earlystop_lab.criteria.libraries import (
 )
 from earlystop_lab.criteria.patience import Keras, Keras2, MaxEpochs, TerminateOnNaN
 from earlystop_lab.criteria.prechelt import GL, PQ, UP, Progress
+from earlystop_lab.criteria.windows import OptunaPatient, SklearnGB, SklearnHGB
 
 __all__ = [
     "FAMILIES", "GL", "PQ", "UP", "Combination", "Criterion", "Family", "HuggingFace", "Ignite",
-    "Keras", "Keras2", "LightGBM", "Lightning", "MaxEpochs", "Progress", "Rule", "SklearnMLP",
-    "SklearnSGD", "Skorch", "TerminateOnNaN", "XGBoost", "after", "all_of", "any_of",
-    "criterion", "parse",
+    "Keras", "Keras2", "LightGBM", "Lightning", "MaxEpochs", "OptunaPatient", "Progress",
+    "Rule", "SklearnGB", "SklearnHGB", "SklearnMLP", "SklearnSGD", "Skorch", "TerminateOnNaN",
+    "XGBoost", "after", "all_of", "any_of", "criterion", "parse",
 ]  # fmt: skip
 
 #: every rule of the toolkit by its name; a new one is one more entry
@@ -51,6 +52,9 @@ FAMILIES: dict[str, Family] = {
         SklearnSGD,
         XGBoost,
         LightGBM,
+        SklearnHGB,
+        SklearnGB,
+        OptunaPatient,
     )
 }
 
