@@ -57,10 +57,11 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
     for curve in _trial_curves(rng):
         statistic = _checked_traces(sample, curve)[0].statistic
         levels.extend(statistic[np.isfinite(statistic)])
-    for rule in _thresholds(sample, levels):
+    rules = _thresholds(sample, levels)
+    for rule in rules:
         _require_stepping(rule, rng)
     if isinstance(sample, Criterion):
-        _require_monotone(_thresholds(sample, levels), sample.family.passes, rng)
+        _require_monotone(rules, sample.family.passes, rng)
 
 
 def _sample(family: Family) -> Criterion:

@@ -599,6 +599,7 @@ def reproduce(
 
     table, problems, spans_here = table1(study), per_problem(study), spans(study)
     by_problem, points = trend(problems), equal_time_points(study)
+    test = mean_over_clusters(by_problem)
     datasets = [compare_datasets(corpus, study.curves, published["proben1_tr_tables_5_6"])]
     if main and (other := ROOT / "data" / "curves" / OTHER).exists():
         datasets.append(
@@ -609,7 +610,7 @@ def reproduce(
         "table1_by_problem": problems,
         "spans": spans_here,
         "trend": by_problem.rename_axis("problem").reset_index(),
-        "trend_test": pd.DataFrame([mean_over_clusters(by_problem)._asdict()]),
+        "trend_test": pd.DataFrame([test._asdict()]),
         "comparison_table1": compare_table1(table, published["prechelt1997_table1"]),
         "comparison_claims": compare_claims(spans_here, published["claims"]),
         "comparison_datasets": pd.concat(datasets, ignore_index=True),
@@ -621,7 +622,7 @@ def reproduce(
         _write(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
     for suffix, form in (("md", "github"), ("tex", "latex_booktabs")):
         _write(folder / f"table1.{suffix}", _table1_text(study, table, form))
-    text = summary(study, tables, mean_over_clusters(by_problem))
+    text = summary(study, tables, test)
     _write(folder / "summary.md", text)
     log(text)
     folders = [folder / "figures"]

@@ -117,7 +117,7 @@ def patience_step(s: Patience, epoch: float, val: float, train: float) -> tuple[
     bad = 0 if resets else s.bad + 1
     limits = (s.delta, s.baseline, s.first_epoch, s.stop_below, s.stop_above)
     state = Patience(k, *limits, True, best, kept, bad)
-    return state, math.nan if improved and not k.fires_improving else float(state.bad)
+    return state, math.nan if improved and not k.fires_improving else float(bad)
 
 
 def kept_epoch(s: Patience) -> float:
