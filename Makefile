@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: reproduce test verify paper
+.PHONY: reproduce test verify docs paper
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -17,6 +17,10 @@ test: $(VENV)/.installed-test
 # each rule against its library's own code; installs several GB
 verify: $(VENV)/.installed-verify
 	$(BIN)/pytest -n 2 tests/test_libraries.py tests/test_patience.py
+
+docs: $(VENV)/.installed
+	$(BIN)/earlystop criteria --markdown > docs/criteria.md.new
+	mv docs/criteria.md.new docs/criteria.md
 
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"

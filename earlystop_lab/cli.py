@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import runpy
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from rich.markup import escape
 
 from earlystop_lab._files import written_whole
+from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule
 
 T = TypeVar("T", bound=str)
 
@@ -114,7 +118,8 @@ def replay_command(
         Path | None, typer.Option("-o", "--out", help="Write the stops: .parquet or .csv.")
     ] = None,
     restore: Annotated[
-        str, typer.Option(help="Weights that are kept: best, last or own.")
+        str,
+        typer.Option(help="Weights that are kept: best, last, own or ModelCheckpoint(...)."),
     ] = "best",
     n_jobs: Jobs = 1,
 ) -> None:
@@ -126,7 +131,7 @@ def replay_command(
     stops = replay(
         curves,
         criteria,
-        restore=restore,  # type: ignore[arg-type]
+        restore=restore,
         n_jobs=n_jobs,
         progress=sys.stderr.isatty(),
     )
@@ -140,6 +145,76 @@ def replay_command(
         else:
             frame.to_parquet(temporary, index=False)
     print(f"{out}: {len(frame)} stops")
+
+
+@app.command("criteria")
+def criteria_command(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As docs/criteria.md, with what surprises.")
+    ] = False,
+) -> None:
+    """Show every rule: what it watches, its statistic, when it passes, source and verification."""
+    from earlystop_lab import catalogue
+
+    if markdown:
+        print(catalogue.markdown())
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    frame = catalogue.catalogue()
+    table = Table(*frame.columns, show_lines=True)
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(escape, row))
+    # a pipe has no width of its own; this one holds the longest column
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@app.command()
+def check(
+    rule: Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="Such as my_rules.py:Flat.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random curves.")] = 0,
+) -> None:
+    """Check a rule of your own: causal, pure, deterministic, safe with NaN, replayed alike.
+
+    NAME is a family, or a criterion with its parameters. FILE.py is run.
+    """
+    from earlystop_lab.conformance import check_criterion
+
+    check_criterion(_from_file(rule), seed=seed)
+    print(f"{rule}: keeps every promise")
+
+
+def _from_file(text: str) -> Family | Rule:
+    """The rule that FILE.py:NAME names; a mistake in the file is named with its line."""
+    path, _, name = text.rpartition(":")
+    file = Path(path)
+    if not path.endswith(".py") or not name.isidentifier():
+        raise ValueError(f"{text!r}: expected FILE.py:NAME, such as my_rules.py:Flat")
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} does not exist; expected a Python file with the rule")
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(file.stem, module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename) == file.resolve()]
+        line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
+        raise ValueError(f"{file}, line {line}: {type(error).__name__}: {error}") from error
+    found = getattr(module, name, None)
+    kinds = (Family, Criterion, Combination)
+    if not isinstance(found, kinds):
+        own = {key: value for key, value in vars(module).items() if key not in FAMILIES}
+        rules = [key for key, value in own.items() if isinstance(value, kinds)]
+        raise ValueError(
+            f"{file}: {name} is {'no rule' if hasattr(module, name) else 'not there'}; "
+            + (f"rules there: {', '.join(rules)}" if rules else "make one with @criterion(...)")
+        )
+    return found
 
 
 def _checkout() -> Path:

@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
 from earlystop_lab.criteria.passage import Trace
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
 from earlystop_lab.replay import replay, traces
 
+T = TypeVar("T")
+Indices = NDArray[np.int64]
+
+
+#: curves tried while a failing one is made shorter and simpler
+_TRIES = 300
+
 
 class ConformanceError(ValueError):
-    """A criterion broke a promise; says which, on which curve and at which epoch."""
+    """A criterion broke a promise; says which, on which curve and at which epoch.
+
+    ``broken`` is the promise in short, such as "not causal".
+    """
+
+    def __init__(self, rule: Rule, broken: str, details: str) -> None:
+        super().__init__(f"{rule}: {broken}{details}")
+        self.broken = broken
 
 
 def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
@@ -30,6 +46,8 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
     single-epoch and diverging curves raise no error and no warning; a higher threshold never
     stops earlier (a lower one, for ``<``); ``parse(str(c))`` is ``c``; the replay stops where
     stepping through the prefix does.
+
+    The curve that an error names has been made as short and simple as still shows it.
 
     ``criterion`` is a family, checked with its default parameters at thresholds taken from its
     own statistic, or a criterion with parameters. Random curves come from ``seed``.
@@ -51,11 +69,11 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
     sample = _sample(criterion) if isinstance(criterion, Family) else criterion
     families = {**FAMILIES, **{leaf.family.name: leaf.family for leaf in sample.leaves}}
     if (again := parse(str(sample), families)) != sample:
-        raise ConformanceError(f"{sample}: text form reads back as {again}")
+        raise ConformanceError(sample, "text form reads back as ", str(again))
     rng = np.random.default_rng(seed)
     levels: list[float] = []
     for curve in _trial_curves(rng):
-        statistic = _checked_traces(sample, curve)[0].statistic
+        statistic = _on_shortest(_checked_traces, sample, curve)[0].statistic
         levels.extend(statistic[np.isfinite(statistic)])
     rules = _thresholds(sample, levels)
     for rule in rules:
@@ -64,20 +82,80 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
         _require_monotone(rules, sample.family.passes, rng)
 
 
-def _sample(family: Family) -> Criterion:
-    """A criterion of the family at the smallest threshold, and small bounded parameters."""
-    least = max(0, int(family.at_least.get(family.threshold or "", 0)))
-    bounded = {
-        name: max(1, family.at_least[name])
-        for name, default in family.defaults.items()
-        if default is inspect.Parameter.empty and name in family.at_least
-    }
+def _on_shortest(check: Callable[[Rule, Curve], T], rule: Rule, curve: Curve) -> T:
+    """What the check finds; where it fails, its error on a curve as short as still shows it."""
     try:
-        return family(least, **bounded) if family.threshold else family(**bounded)
+        return check(rule, curve)
+    except ConformanceError as error:
+        found = error
+    tries = 0
+    smaller = _smaller(curve)
+    while tries < _TRIES and (candidate := next(smaller, None)) is not None:
+        tries += 1
+        try:
+            check(rule, candidate)
+        except ConformanceError as error:
+            if error.broken == found.broken:
+                found, curve, smaller = error, candidate, _smaller(candidate)
+    raise ConformanceError(rule, str(found).removeprefix(f"{rule}: "), _values(rule, curve))
+
+
+def _smaller(curve: Curve) -> Iterator[Curve]:
+    """The curve with fewer checks, then with one value simpler."""
+    length = len(curve.val)
+    block = length // 2
+    while block:
+        for start in range(length - block, -1, -block):
+            yield _made(curve, np.delete(np.arange(length), slice(start, start + block)))
+        block //= 2
+    for i in range(length):
+        for simple in (0.0, 1.0, float(np.round(curve.val[i], 1))):
+            # each value gets simpler, so that this ends
+            if len(repr(simple)) < len(repr(float(curve.val[i]))):
+                yield _made(curve, np.arange(length), {i: simple})
+
+
+def _made(curve: Curve, kept: Indices, changed: Mapping[int, float] | None = None) -> Curve:
+    """Some checks of the curve, numbered anew, with some validation errors changed."""
+    val = curve.val[kept]
+    for i, value in (changed or {}).items():
+        val[i] = value
+    train = None if curve.train is None else curve.train[kept]
+    return CurveSet.from_runs([{"run": curve.run, "val": val, "train": train}])[0]
+
+
+def _values(rule: Rule, curve: Curve) -> str:
+    """The curves that the rule watches, as one would write them."""
+    watched = sorted({name for leaf in rule.leaves for name in leaf.family.watches}, reverse=True)
+    values = [
+        f"{name} = {errors.tolist()}"
+        for name in watched
+        if (errors := getattr(curve, name)) is not None
+    ]
+    return f"; shortest: {', '.join(values)}" if values else ""
+
+
+def _sample(family: Family) -> Criterion:
+    """A criterion of the family with small values for what has no default."""
+    nothing = inspect.Parameter.empty
+    asked = [name for name, default in family.defaults.items() if default is nothing]
+    values = {name: _small(family, name) for name in asked}
+    try:
+        return family(**{name: value for name, value in values.items() if value is not None})
     except ValueError as error:
         raise ValueError(
             f"{error}; check a criterion with its parameters instead, such as {family.name}(...)"
         ) from error
+
+
+def _small(family: Family, name: str) -> float | None:
+    """A small allowed value of the threshold, or of a parameter whose lower bound is known."""
+    least = family.bounds.get("at least", {}).get(name)
+    if least is not None:
+        return least if name == family.threshold else max(1, least)
+    if name in family.bounds.get("more than", {}):
+        return 1 if family.kinds.get(name) is int else 0.5
+    return 0 if name == family.threshold else None
 
 
 def _trial_curves(rng: np.random.Generator) -> Iterator[Curve]:
@@ -116,20 +194,20 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
         if "read-only" in str(error):
             raise _changes_input(rule, curve) from error
         raise ConformanceError(
-            f"{rule}: {type(error).__name__} on the curve {curve.run!r} or its start: {error}"
+            rule, type(error).__name__, f" on the curve {curve.run!r} or its start: {error}"
         ) from error
     after = [prefixes.channel(name).values for name in ("val", "train", "epoch")]
     if not all(_same(a, b) for a, b in zip(before, after, strict=True)):
         raise _changes_input(rule, curve)
     if not all(_same(a.statistic, b.statistic) for a, b in zip(found, again, strict=True)):
-        raise ConformanceError(f"{rule}: not deterministic: two calls differ on {curve.run!r}")
+        raise ConformanceError(rule, "not deterministic", f": two calls differ on {curve.run!r}")
     for prefix in reversed(found):  # the shortest start that shows it
         _require_causal(rule, curve, prefix.statistic, found[0].statistic)
     return found
 
 
 def _changes_input(rule: Rule, curve: Curve) -> ConformanceError:
-    return ConformanceError(f"{rule}: not pure: it changes its input on the curve {curve.run!r}")
+    return ConformanceError(rule, "not pure", f": it changes its input on the curve {curve.run!r}")
 
 
 def _require_causal(rule: Rule, curve: Curve, prefix: FloatArray, whole: FloatArray) -> None:
@@ -138,9 +216,11 @@ def _require_causal(rule: Rule, curve: Curve, prefix: FloatArray, whole: FloatAr
     if differs.any():
         at = int(differs.argmax())
         raise ConformanceError(
-            f"{rule}: not causal: on the curve {curve.run!r} the statistic at epoch "
-            f"{curve.epoch[at]:g} is {full[at]:g}, but {prefix[at]:g} when the run has "
-            f"only {len(prefix)} epochs: it looked ahead"
+            rule,
+            "not causal",
+            f": on the curve {curve.run!r} the statistic at epoch {curve.epoch[at]:g} is "
+            f"{full[at]:g}, but {prefix[at]:g} when the run has only {len(prefix)} epochs: it "
+            "looked ahead",
         )
 
 
@@ -148,17 +228,29 @@ def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
     curves = _random_set(rng)
     stops = replay(curves, [rule])
     for i, curve in enumerate(curves):
-        holds = [prefix.holds[-1] for prefix in reversed(_checked_traces(rule, curve))]
-        stepped = holds.index(True) + 1 if any(holds) else None
-        replayed = int(stops.stop[i, 0]) if stops.fired[i, 0] else None
-        if stepped != replayed:
+        _on_shortest(_require_step, rule, curve)
+        # among others the run may stop elsewhere, where runs share what they should not
+        alone = replay(curves[i : i + 1], [rule])
+        if alone.stop[0, 0] != stops.stop[i, 0] or alone.fired[0, 0] != stops.fired[i, 0]:
             raise ConformanceError(
-                f"{rule}: the replay stops at {replayed}, stepping through the prefix at "
-                f"{stepped}, on val = {curve.val.tolist()}"
+                rule, "the replay depends on the runs before", f": it differs on {curve.run!r}"
             )
 
 
-def _require_monotone(rules: list[Rule], passes: str, rng: np.random.Generator) -> None:
+def _require_step(rule: Rule, curve: Curve) -> None:
+    stops = replay(CurveSet.from_runs([curve._asdict()]), [rule])
+    holds = [prefix.holds[-1] for prefix in reversed(_checked_traces(rule, curve))]
+    stepped = holds.index(True) + 1 if any(holds) else None
+    replayed = int(stops.stop[0, 0]) if stops.fired[0, 0] else None
+    if stepped != replayed:
+        raise ConformanceError(
+            rule,
+            "the replay stops elsewhere",
+            f": at {replayed}, stepping through the prefix at {stepped}",
+        )
+
+
+def _require_monotone(rules: Sequence[Rule], passes: str, rng: np.random.Generator) -> None:
     if len(rules) < 2:
         return
     stops = replay(_random_set(rng), rules)
@@ -167,21 +259,28 @@ def _require_monotone(rules: list[Rule], passes: str, rng: np.random.Generator) 
     if steps.any():
         run, at = np.argwhere(steps)[0]
         raise ConformanceError(
-            f"{rules[at + 1]} stops out of order with {rules[at]} on run {stops.meta['run'][run]!r}"
+            rules[at + 1],
+            "stops out of order",
+            f" with {rules[at]} on run {stops.meta['run'][run]!r}",
         )
 
 
-def _thresholds(sample: Rule, levels: list[float]) -> list[Rule]:
+def _thresholds(sample: Rule, levels: list[float]) -> Sequence[Rule]:
     """The sample at some thresholds in the range of its statistic, ascending."""
     if isinstance(sample, Combination) or sample.family.threshold is None or not levels:
         return [sample]
-    least = sample.family.at_least.get(sample.family.threshold, -np.inf)
-    values = np.unique(np.maximum(np.quantile(levels, [0.1, 0.3, 0.5, 0.7, 0.9]), least))
+    values = np.unique(np.quantile(levels, [0.1, 0.3, 0.5, 0.7, 0.9]))
     if sample.family.kinds.get(sample.family.threshold) is int:
         values = np.unique(np.floor(values))
     named: dict[str, Any] = dict(sample.params)
-    rules = [sample.family(float(value), **named) for value in values]
-    return [type(sample)(r.family, r.threshold, r.params, sample.warmup) for r in rules]
+    rules: set[Criterion] = {sample}
+    for value in values:
+        try:
+            rule = sample.family(float(value), **named)
+        except ValueError:  # a value that the statistic takes, but the threshold cannot
+            continue
+        rules.add(replace(rule, warmup=sample.warmup))
+    return sorted(rules, key=lambda rule: rule.threshold)
 
 
 def _random_set(rng: np.random.Generator) -> CurveSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -13,11 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from earlystop_lab.criteria import Combination, Criterion, Rule, parse, passage
+from earlystop_lab.criteria import (
+    Combination,
+    Criterion,
+    ModelCheckpoint,
+    Rule,
+    parse,
+    passage,
+)
 from earlystop_lab.criteria.passage import NEVER, Indices, Runs, Trace
 from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray, curve_files
 
-Restore = Literal["best", "last", "own"]
+#: "best", "last", "own", or a ModelCheckpoint
+Restore = str | Criterion
 
 
 class Stops:
@@ -88,7 +96,8 @@ def replay(
     ``restore`` says which weights are kept: ``"best"``, those of the lowest validation error
     seen up to the stop, the earliest of ties (a rule with strips sees only their ends; where
     every error seen is NaN, the stop itself); ``"last"``, those at the stop; ``"own"``, those
-    that the rule's own library would restore, of a combination its first member's.
+    that the rule's own library would restore, of a combination its first member's; a
+    :data:`ModelCheckpoint`, those that it would have saved.
 
     ``n_jobs`` spreads chunks over threads, or over processes where a rule is an array function
     (``joblib.parallel_config`` chooses otherwise). The result is the same for any ``n_jobs`` and
@@ -111,8 +120,7 @@ def replay(
         raise ValueError("replay: no criteria; give at least one, such as GL(2)")
     if twice := {text for text in texts if texts.count(text) > 1}:
         raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
-    if restore not in ("best", "last", "own"):
-        raise ValueError(f"replay: restore = {restore!r}; expected 'best', 'last' or 'own'")
+    policy = _policy(restore)
     if n_jobs == 0:
         raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
     if chunk_size < 1:
@@ -120,7 +128,7 @@ def replay(
     scans = all(leaf.family.step is not None for rule in rules for leaf in rule.leaves)
     results: Iterable[_Part] = joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
-    )(joblib.delayed(_replay_chunk)(chunk, rules, restore) for chunk in _chunks(curves, chunk_size))
+    )(joblib.delayed(_replay_chunk)(chunk, rules, policy) for chunk in _chunks(curves, chunk_size))
     if progress:
         from rich.console import Console
         from rich.progress import track
@@ -170,6 +178,20 @@ def _rule(item: Rule | str) -> Rule:
     if not isinstance(item, (Criterion, Combination)):
         raise ValueError(f"{item!r} is not a criterion; expected such as GL(2) or its text")
     return item
+
+
+def _policy(restore: Restore) -> Restore:
+    """What to keep; a checkpoint may be given as its text."""
+    if restore == "best" or restore == "last" or restore == "own":
+        return restore
+    if isinstance(restore, str) and restore.startswith(ModelCheckpoint.name):
+        restore = parse(restore, {ModelCheckpoint.name: ModelCheckpoint})  # type: ignore[assignment]
+    if not isinstance(restore, Criterion) or restore.family is not ModelCheckpoint:
+        raise ValueError(
+            f"replay: restore = {restore!r}; expected 'best', 'last', 'own' or a "
+            "ModelCheckpoint(...)"
+        )
+    return restore
 
 
 def _chunks(curves: CurveSet | str | Path, size: int) -> Iterator[CurveSet]:
@@ -249,6 +271,9 @@ def _selected(rules: list[Rule], runs: Runs, stop: Indices, restore: Restore) ->
     """Check whose weights are kept, for each run and rule."""
     if restore == "last":
         return stop
+    if isinstance(restore, Criterion):
+        columns = [_own(restore, runs, stop[:, j]) for j in range(len(rules))]
+        return np.stack(columns, axis=1)
     best = {strips: passage.best_checks(runs, strips) for strips in {r.strips for r in rules}}
     first = runs.offsets[:-1]
     columns = []

@@ -1,5 +1,6 @@
 """``earlystop replay`` and ``earlystop reproduce``: good runs and users' mistakes."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import typer
 
 from earlystop_lab import CurveSet, cli, replay
+from earlystop_lab.criteria import FAMILIES
 
 CURVES = CurveSet.from_runs(
     [
@@ -77,10 +79,74 @@ def assert_refused(result, *expected):
     assert len(re.findall(r"^earlystop: |Invalid value|No such|Missing", stderr, re.M)) == 1
 
 
+# -- rules ---------------------------------------------------------------------------------
+
+RULES = """
+import numpy as np
+from earlystop_lab import criterion, any_of, GL
+
+@criterion(threshold="level", passes="<")
+def Good(val, *, window: int = 3):
+    return np.fmin.accumulate(val)
+
+@criterion(threshold="level", passes="<")
+def Peek(val):
+    return val - val[-1]
+
+both = any_of(Good(0.1), GL(5))
+number = 3
+"""
+
+
+def test_criteria_shows_every_rule(earlystop):
+    code, stdout, stderr = earlystop("criteria")
+    assert (code, stderr) == (0, "")
+    assert [name for name in FAMILIES if name not in stdout] == []
+    assert "n_iter_no_change" in stdout
+
+
+def test_criteria_as_markdown_is_the_page(earlystop):
+    page = Path(__file__).parents[1] / "docs" / "criteria.md"
+    assert earlystop("criteria", "--markdown")[1] == page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["Good", "both"])
+def test_a_good_rule_keeps_every_promise(earlystop, tmp_path, name):
+    (tmp_path / "mine.py").write_text(RULES, encoding="utf-8")
+    code, stdout, _ = earlystop("check", f"mine.py:{name}")
+    assert (code, stdout) == (0, f"mine.py:{name}: keeps every promise\n")
+
+
+def test_what_a_rule_breaks_is_shown_on_a_short_curve(earlystop, tmp_path):
+    (tmp_path / "mine.py").write_text(RULES, encoding="utf-8")
+    result = earlystop("check", "mine.py:Peek")
+    assert_refused(result, "Peek(0): not causal", "it looked ahead", "shortest: val = [")
+    shown = ast.literal_eval(result[2].split("val = ")[1])
+    assert len(shown) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        (RULES, "mine.py:Goood", "Goood is not there; rules there: Good, Peek, both"),
+        (RULES, "mine.py:number", "number is no rule; rules there"),
+        (RULES, "other.py:Good", "other.py does not exist"),
+        (RULES, "mine.py", "expected FILE.py:NAME"),
+        (RULES, "mine.txt:Good", "expected FILE.py:NAME"),
+        ("x = 1\ny = 1 / 0\n", "mine.py:y", "mine.py, line 2: ZeroDivisionError"),
+        ("def f(:\n", "mine.py:f", "mine.py, line 1: SyntaxError"),
+        ("x = 1", "mine.py:x", "make one with @criterion"),
+    ],
+)
+def test_what_is_no_rule_is_one_message(earlystop, tmp_path, content, name, expected):
+    (tmp_path / "mine.py").write_text(content, encoding="utf-8")
+    assert_refused(earlystop("check", name), expected)
+
+
 # -- good runs -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("restore", ["best", "last", "own"])
+@pytest.mark.parametrize("restore", ["best", "last", "own", "ModelCheckpoint(ties='last')"])
 @pytest.mark.parametrize("name", ["stops.csv", "stops.parquet", "new/folder/stops.parquet"])
 def test_replay_writes_what_the_package_finds(earlystop, curves, tmp_path, name, restore):
     words = ["replay", curves, *chosen(*CRITERIA), "--restore", restore, "-o", name]
@@ -186,7 +252,7 @@ def test_a_mistake_in_a_criterion_is_one_message(
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--restore", "middle"], ["restore = 'middle'", "'best', 'last' or 'own'"]),
+        (["--restore", "middle"], ["restore = 'middle'", "'best', 'last', 'own' or"]),
         (["--n-jobs", "0"], ["n_jobs"]),
         (["--n-jobs", "two"], ["--n-jobs"]),
         (["--epochs", "3"], ["--epochs"]),

@@ -168,9 +168,9 @@ def test_an_array_function_that_remembers_its_calls_is_refused():
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        (lambda val: val[1:], "(39,)"),
-        (lambda val: np.append(val, 0), "(41,)"),
-        (lambda val: val[:, None], "(40, 1)"),
+        (lambda val: val[1:], "(0,)"),
+        (lambda val: np.append(val, 0), "(2,)"),
+        (lambda val: val[:, None], "(1, 1)"),
         (lambda val: val.min(), "shape ()"),
         (lambda val: ["high"] * len(val), "<U4"),
         (lambda val: val + 0j, "complex128"),
@@ -179,7 +179,8 @@ def test_an_array_function_that_remembers_its_calls_is_refused():
     ids=["too short", "too long", "2-D", "one number", "texts", "complex", "nothing"],
 )
 def test_something_else_than_one_number_a_check_is_refused(function, expected):
-    assert_refused(offender(function), expected, "expected 40 numbers")
+    # shown on a run of one check, which is enough
+    assert_refused(offender(function), expected, "expected 1 numbers", "val = [1.0]")
 
 
 def test_an_error_on_nan_is_refused():
@@ -237,7 +238,7 @@ def test_a_state_that_is_changed_in_place_is_refused():
         state[0][0] += 1
         return state, state[0][0]
 
-    assert_refused(scanned(lambda: (np.zeros(1),), step), "replay stops at", "stepping")
+    assert_refused(scanned(lambda: (np.zeros(1),), step), "replay depends on the runs before")
 
 
 def test_a_state_shared_by_all_runs_is_refused():

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")  # the backend that compares in float64
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,17 +1,20 @@
 """Replay against stepping a plain loop; what must not change its bytes; what it refuses."""
 
 import hashlib
+import inspect
 import math
 import os
 import subprocess
 import sys
 
+import library_drivers
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import curves, random_runs
+from test_libraries import random_errors
 
 from earlystop_lab import (
     GL,
@@ -21,6 +24,7 @@ from earlystop_lab import (
     Keras,
     Keras2,
     MaxEpochs,
+    ModelCheckpoint,
     Progress,
     TerminateOnNaN,
     after,
@@ -36,6 +40,17 @@ from earlystop_lab.criteria import FAMILIES
 
 ARRAYS = ("stop", "selected", "fired", "train", "val", "test")
 
+
+def small(family):
+    """A criterion of the family with small thresholds and windows, so that it often stops."""
+    asked = {
+        name: 2 if family.kinds[name] is int else 0.5
+        for name, default in family.defaults.items()
+        if default is inspect.Parameter.empty or (family.kinds[name] is int and default > 2)
+    }
+    return family(**asked)
+
+
 #: criteria of every family, several thresholds to a family and out of order
 SCANS = [
     GL(5), GL(0), GL(50), GL(5, k=1), GL(2, k=3),
@@ -48,10 +63,11 @@ SCANS = [
     Keras2(2), Keras2(0), Keras2(3, min_delta=-0.05), Keras2(2, baseline=0.3),
     TerminateOnNaN(),
     *(parse(text) for text in (
-        "Lightning(2)", "Lightning(3, min_delta=-0.1, check_finite=False)",
-        "Ignite(2)", "Ignite(2, threshold=0.1, cumulative=True)", "HuggingFace(2, threshold=0.05)",
-        "Skorch(2)", "SklearnMLP(2)", "SklearnSGD(2)", "XGBoost(3)", "LightGBM(2, min_delta=0.1)",
+        "Lightning(3, min_delta=-0.1, check_finite=False)",
+        "Ignite(2, threshold=0.1, cumulative=True)", "HuggingFace(2, threshold=0.05)",
+        "LightGBM(2, min_delta=0.1)", "Median(1, window=4)", "Encog(1, check_frequency=0)",
     )),
+    *(small(family) for family in FAMILIES.values() if family.step),
 ]  # fmt: skip
 
 
@@ -62,9 +78,10 @@ def Flat(val, train, *, window=3):
     return np.array([np.ptp(val[max(0, t - window) : t]) for t in range(1, len(val) + 1)])
 
 
+SCANS = list(dict.fromkeys(SCANS))
 RULES = [
     *SCANS,
-    *(parse(text) for text in ("SklearnHGB(3)", "SklearnGB(3)", "OptunaPatient(2)")),
+    *(small(family) for family in FAMILIES.values() if not family.step),
     any_of(GL(50, k=1), Keras(3), MaxEpochs(20)),
     all_of(UP(1, k=1), GL(5, k=1)),
     after(5, Keras(2)),
@@ -111,10 +128,6 @@ def lowest(curve, last, k):
     """Position of the first lowest error at strip ends up to ``last``; ``last`` without one."""
     seen = [i for i in range(last + 1) if (i + 1) % k == 0 and not math.isnan(curve.val[i])]
     return min(seen, key=lambda i: curve.val[i], default=last)
-
-
-def test_every_family_is_among_the_rules():
-    assert {leaf.family.name for rule in RULES for leaf in rule.leaves} == set(FAMILIES)
 
 
 @pytest.mark.parametrize("restore", ["best", "last", "own"])
@@ -440,7 +453,8 @@ def test_missing_training_errors_are_named(rule):
         ({"criteria": ["GLL(2)"]}, "did you mean GL"),
         ({"criteria": [GL]}, "GL.*not a criterion"),
         ({"criteria": [2]}, "2 is not a criterion"),
-        ({"restore": "first"}, "'first'.*'best', 'last' or 'own'"),
+        ({"restore": "first"}, "'first'.*'best', 'last', 'own' or a ModelCheckpoint"),
+        ({"restore": GL(2)}, r"GL\(2\).*ModelCheckpoint"),
         ({"chunk_size": 0}, "chunk_size = 0"),
         ({"chunk_size": -3}, "chunk_size = -3"),
         ({"curves": CurveSet.from_runs([])}, "empty"),
@@ -465,3 +479,39 @@ def test_a_run_in_two_files_of_a_folder_is_named(tmp_path):
         CurveSet.from_runs([{"run": "again", "val": [1.0]}]).write(tmp_path / f"{name}.parquet")
     with pytest.raises(ValueError, match="'again' is there twice"):
         replay(tmp_path, [GL(2)])
+
+
+# -- checkpoints -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "val", "kept"),
+    [
+        ({}, [3.0, 1.0, 2.0], 3),
+        ({"save_best_only": True}, [3.0, 1.0, 1.0, 2.0], 2),
+        ({"save_best_only": True, "ties": "last"}, [3.0, 1.0, 1.0, 2.0], 3),
+        # only what is below the initial value is saved; the stop where nothing was
+        ({"save_best_only": True, "initial_value_threshold": 1.5}, [2.0, 1.8, 1.4, 1.6], 3),
+        ({"save_best_only": True, "initial_value_threshold": 1.0}, [2.0, 1.8, 1.4, 1.6], 4),
+        # a NaN first is the best for good, unless the best starts elsewhere
+        ({"save_best_only": True}, [math.nan, 1.0, 2.0], 1),
+        ({"save_best_only": True, "initial_value_threshold": 9}, [math.nan, 1.0, 2.0], 2),
+    ],
+)
+def test_a_checkpoint_keeps_what_it_saved(options, val, kept):
+    curves = CurveSet.from_runs([{"val": val}])
+    stops = replay(curves, [MaxEpochs(99)], restore=ModelCheckpoint(**options))
+    assert stops.selected[0, 0] == kept
+
+
+@pytest.mark.parametrize("threshold", [None, 0.5])
+def test_a_checkpoint_keeps_what_keras_saves(threshold):
+    pytest.importorskip("keras", reason="the callback itself is the reference")
+    rng = np.random.default_rng(12)
+    policy = ModelCheckpoint(save_best_only=True, initial_value_threshold=threshold)
+    for _ in range(200):
+        errors = random_errors(rng)
+        saved = library_drivers.keras_checkpoint(errors, initial_value_threshold=threshold)
+        stops = replay(CurveSet.from_runs([{"val": errors}]), [MaxEpochs(999)], restore=policy)
+        expected = len(errors) if saved is None else saved + 1
+        assert stops.selected[0, 0] == expected, errors

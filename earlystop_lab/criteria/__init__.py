@@ -1,62 +1,94 @@
 """Stopping criteria, and the one table of their names."""
 
+from earlystop_lab.criteria import (
+    catboost,
+    checkpoint,
+    emerging,
+    libraries,
+    papers,
+    patience,
+    prechelt,
+    smoothed,
+    windows,
+)
 from earlystop_lab.criteria import text as _text
-from earlystop_lab.criteria.core import (
-    Combination,
-    Criterion,
-    Family,
-    Rule,
-    after,
-    all_of,
-    any_of,
-    criterion,
-)
-from earlystop_lab.criteria.libraries import (
-    HuggingFace,
-    Ignite,
-    LightGBM,
-    Lightning,
-    SklearnMLP,
-    SklearnSGD,
-    Skorch,
-    XGBoost,
-)
-from earlystop_lab.criteria.patience import Keras, Keras2, MaxEpochs, TerminateOnNaN
-from earlystop_lab.criteria.prechelt import GL, PQ, UP, Progress
-from earlystop_lab.criteria.windows import OptunaPatient, SklearnGB, SklearnHGB
+from earlystop_lab.criteria.catboost import *
+from earlystop_lab.criteria.checkpoint import *
+from earlystop_lab.criteria.core import Combination as Combination
+from earlystop_lab.criteria.core import Criterion as Criterion
+from earlystop_lab.criteria.core import Family as Family
+from earlystop_lab.criteria.core import Rule as Rule
+from earlystop_lab.criteria.core import after, all_of, any_of, criterion
+from earlystop_lab.criteria.emerging import *
+from earlystop_lab.criteria.libraries import *
+from earlystop_lab.criteria.papers import *
+from earlystop_lab.criteria.patience import *
+from earlystop_lab.criteria.prechelt import *
+from earlystop_lab.criteria.smoothed import *
+from earlystop_lab.criteria.windows import *
 
-__all__ = [
-    "FAMILIES", "GL", "PQ", "UP", "Combination", "Criterion", "Family", "HuggingFace", "Ignite",
-    "Keras", "Keras2", "LightGBM", "Lightning", "MaxEpochs", "OptunaPatient", "Progress",
-    "Rule", "SklearnGB", "SklearnHGB", "SklearnMLP", "SklearnSGD", "Skorch", "TerminateOnNaN",
-    "XGBoost", "after", "all_of", "any_of", "criterion", "parse",
-]  # fmt: skip
-
-#: every rule of the toolkit by its name; a new one is one more entry
+#: every rule of the toolkit by its name; a new one is one more line
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        GL,
-        PQ,
-        UP,
-        Progress,
-        MaxEpochs,
-        Keras,
-        Keras2,
-        TerminateOnNaN,
-        Lightning,
-        Ignite,
-        HuggingFace,
-        Skorch,
-        SklearnMLP,
-        SklearnSGD,
-        XGBoost,
-        LightGBM,
-        SklearnHGB,
-        SklearnGB,
-        OptunaPatient,
+        prechelt.GL,
+        prechelt.PQ,
+        prechelt.UP,
+        prechelt.Progress,
+        patience.MaxEpochs,
+        patience.Keras,
+        patience.Keras2,
+        patience.TerminateOnNaN,
+        libraries.Lightning,
+        libraries.Ignite,
+        libraries.HuggingFace,
+        libraries.Fastai,
+        libraries.Skorch,
+        libraries.Flax,
+        libraries.MMEngine,
+        libraries.Ultralytics,
+        libraries.SpaCy,
+        libraries.SklearnMLP,
+        libraries.SklearnSGD,
+        windows.SklearnHGB,
+        windows.SklearnGB,
+        libraries.XGBoost,
+        libraries.LightGBM,
+        catboost.CatBoostIter,
+        catboost.CatBoostIncToDec,
+        windows.OptunaPatient,
+        windows.RayPlateau,
+        windows.H2O,
+        libraries.DL4J,
+        libraries.Encog,
+        libraries.Weka,
+        libraries.MatlabMaxFail,
+        windows.PyBrain,
+        papers.CDSC,
+        papers.EVE,
+        papers.Slope,
+        papers.PlateauStd,
+        papers.Discrepancy,
+        papers.RelativePatience,
+        papers.SuccessiveStrips,
+        smoothed.EMA,
+        smoothed.Median,
+        smoothed.EMAGL,
+        smoothed.MedianGL,
+        emerging.PowerLaw,
     )
 }
+
+__all__ = ["after", "all_of", "any_of", "criterion", "parse"]
+__all__ += prechelt.__all__
+__all__ += patience.__all__
+__all__ += libraries.__all__
+__all__ += windows.__all__
+__all__ += catboost.__all__
+__all__ += papers.__all__
+__all__ += smoothed.__all__
+__all__ += emerging.__all__
+__all__ += checkpoint.__all__
 
 
 def parse(text: str, families: dict[str, Family] = FAMILIES) -> Rule:

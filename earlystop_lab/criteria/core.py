@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -23,6 +24,12 @@ Passes = Literal[">", ">=", "<", "<="]
 Value = float | int | bool | str | None
 
 _CHANNELS = ("val", "train", "epoch")
+_HOLDS = {
+    "at least": operator.ge,
+    "more than": operator.gt,
+    "at most": operator.le,
+    "less than": operator.lt,
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,16 +46,19 @@ class Family:
     passes: Passes
     #: type of the threshold and of each parameter, where annotated
     kinds: Mapping[str, Any]
-    #: each parameter's default; ``inspect.Parameter.empty`` where it has none
+    #: default of the threshold and each parameter; ``inspect.Parameter.empty`` where there is none
     defaults: Mapping[str, Any]
-    at_least: Mapping[str, float]
+    #: limits of the threshold and the parameters, such as {"at least": {"k": 1}}
+    bounds: Mapping[str, Mapping[str, float]]
+    #: those for which 0 means "off" in the rule's library, and which are therefore above 0
+    off: tuple[str, ...]
     #: curves the rule looks at: of "val", "train"
     watches: tuple[str, ...]
     #: name of the parameter that is the length of its strips, for rules with strips
     strip: str | None = None
     start: Callable[..., Any] | None = None
     step: Callable[..., Any] | None = None
-    own: Callable[[Any], float] | None = None
+    own: Callable[..., Any] | None = None
     #: the library restores ``own`` only where it was this rule that stopped the run
     own_if_stopped: bool = False
     array: Callable[..., Any] | None = None
@@ -75,7 +85,7 @@ class Family:
     @property
     def slots(self) -> list[str]:
         """Names in the order of the text form: the threshold, then the parameters."""
-        return [*([self.threshold] if self.threshold else []), *self.defaults]
+        return [*self.defaults]
 
     def _bound(self, values: tuple[Value, ...], named: dict[str, Value]) -> dict[str, Value]:
         slots = self.slots
@@ -86,8 +96,8 @@ class Family:
             )
         if unknown := [name for name in named if name not in slots]:
             raise ValueError(
-                f"{self.name}: unknown parameter {unknown[0]!r}; it takes "
-                f"{', '.join(slots) or 'none'}"
+                f"{self.name}: unknown parameter {unknown[0]!r} = {_shown(named[unknown[0]])}; "
+                f"it takes {', '.join(slots) or 'none'}"
             )
         if values and slots[0] in named:
             raise ValueError(f"{self.name}: {slots[0]} is given twice")
@@ -115,8 +125,11 @@ class Family:
             raise ValueError(f"{where}; expected {_named(choices)}")
         if float not in choices and number != math.floor(number):
             raise ValueError(f"{where}; expected a whole number")
-        if number < (least := self.at_least.get(name, -math.inf)):
-            raise ValueError(f"{where}; expected at least {least:g}")
+        if name in self.off and number == 0:
+            raise ValueError(f"{where} switches the rule off in its library; expected more than 0")
+        for words, limits in self.bounds.items():
+            if name in limits and not _HOLDS[words](number, limits[name]):
+                raise ValueError(f"{where}; expected {words} {limits[name]:g}")
         return number if float in choices and kind is not Value else _shortest(number)
 
 
@@ -233,9 +246,14 @@ def criterion(
     threshold: str | None = None,
     passes: Passes = ">=",
     whole: bool = False,
+    default: float | None = None,
     at_least: Mapping[str, float] | None = None,
+    above: Mapping[str, float] | None = None,
+    at_most: Mapping[str, float] | None = None,
+    below: Mapping[str, float] | None = None,
+    off: tuple[str, ...] = (),
     step: Callable[..., Any] | None = None,
-    own: Callable[[Any], float] | None = None,
+    own: Callable[..., Any] | None = None,
     own_if_stopped: bool = False,
     watches: tuple[str, ...] = ("val",),
     strip: str | None = None,
@@ -261,11 +279,19 @@ def criterion(
     gives, from a state, the epoch whose weights the rule's library would restore (NaN: none),
     ``own_if_stopped`` says that it does so only where this rule stopped the run.
 
+    In the array form ``own`` takes the same arrays and parameters as the function and gives
+    that epoch for every check.
+
     ``threshold`` names the threshold, None for a rule whose statistic is 1 where it holds and
-    0 elsewhere. ``whole`` says that it is a whole number, ``at_least`` bounds it and the
-    parameters from below, whose types come from their annotations. ``watches`` names the
-    curves a scan looks at, ``strip`` the parameter that is the length of its strips.
+    0 elsewhere; ``default`` is its default, ``whole`` says that it is a whole number.
+    ``at_least``, ``above``, ``at_most`` and ``below`` bound it and the parameters, whose types
+    come from their annotations; those in ``off`` cannot be 0, which switches the library's rule
+    off. ``watches`` names the curves a scan looks at, ``strip`` the parameter that is the length
+    of its strips.
     """
+    above = {**dict.fromkeys(off, 0.0), **(above or {})}
+    bounds = {"at least": at_least, "more than": above, "at most": at_most, "less than": below}
+    nothing = inspect.Parameter.empty
 
     def made(function: Callable[..., Any]) -> Family:
         signature = inspect.signature(function).parameters.values()
@@ -275,13 +301,17 @@ def criterion(
             raise ValueError(f"{function.__name__}: positional parameter {wrong[0]!r}; {allowed}")
         hints = typing.get_type_hints(function)
         hints.pop("return", None)
+        defaults = {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY}
+        if threshold:
+            defaults = {threshold: nothing if default is None else default, **defaults}
         family = Family(
             name=function.__name__,
             threshold=threshold,
             passes=passes if threshold else ">=",
             kinds={**hints, **({threshold: int if whole else float} if threshold else {})},
-            defaults={p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY},
-            at_least=at_least or {},
+            defaults=defaults,
+            bounds={words: limits for words, limits in bounds.items() if limits},
+            off=off,
             watches=watches if step else tuple(n for n in inputs if n != "epoch"),
             strip=strip,
             start=function if step else None,

@@ -2,26 +2,35 @@
 
 Parameter names and defaults are each library's own, the waiting count first. All are given for
 errors, lower is better; a rule that its library defines for scores sees score = -error. Counts
-are in checks, one for each recorded validation error. ``restore="own"`` is what the library
-restores where it is asked to; a library that never restores keeps its rule's best value.
+are in checks, one for each recorded validation error, where nothing else is said.
+``restore="own"`` is what the library restores where it is asked to; of a library that restores
+nothing, or simply the lowest error, it is the lowest error seen.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Literal, NamedTuple
 
 from earlystop_lab.criteria.core import criterion
 from earlystop_lab.criteria.patience import (
+    BETWEEN,
+    COUNTED,
     DIFFERENCE,
     EITHER,
     GAIN,
+    GAIN_OR_INFINITE,
     IMPROVED,
     LOWER,
+    LOWER_BY,
+    LOWER_OR_ZERO,
     NOT_WITHIN,
     NOT_WITHIN_RELATIVE,
     NOT_WORSE,
     RELATIVE,
+    RISING,
     SUM,
+    WORSE,
     Knobs,
     Patience,
     kept_epoch,
@@ -29,9 +38,20 @@ from earlystop_lab.criteria.patience import (
     patience_step,
 )
 
+__all__ = [
+    "DL4J", "Encog", "Fastai", "Flax", "HuggingFace", "Ignite", "LightGBM", "Lightning",
+    "MMEngine", "MatlabMaxFail", "SklearnMLP", "SklearnSGD", "Skorch", "SpaCy", "Ultralytics",
+    "Weka", "XGBoost",
+]  # fmt: skip
+
 
 @criterion(
-    threshold="patience", passes=">=", whole=True, step=patience_step, at_least={"patience": 0}
+    threshold="patience",
+    default=3,
+    passes=">=",
+    whole=True,
+    step=patience_step,
+    at_least={"patience": 0},
 )
 def Lightning(
     *,
@@ -47,7 +67,11 @@ def Lightning(
     ``stopping_threshold`` or above ``divergence_threshold``, all strict; with
     ``check_finite=False`` a NaN is just no improvement. It restores nothing.
 
+    Statistic: checks since val + min_delta < best; infinite past a limit
+
     Source: Lightning 2.6.6, ``lightning/pytorch/callbacks/early_stopping.py``.
+
+    Verified: lightning 2.6.6
 
     >>> from earlystop_lab import CurveSet, Lightning, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.5, float("nan"), 1.0]}])
@@ -55,7 +79,7 @@ def Lightning(
     >>> replay(curves, rules).to_frame()["fired"].tolist()
     [True, False]
     """
-    knobs = Knobs(SUM, first=False, moves=IMPROVED, fires_improving=False, finite=check_finite)
+    knobs = Knobs(SUM, finite=check_finite)
     return patience_state(
         knobs, delta=min_delta, stop_below=stopping_threshold, stop_above=divergence_threshold
     )
@@ -78,7 +102,11 @@ def Ignite(
     does not, and gains add up. A NaN counts as a gain and becomes the best, and so does the
     value after it. It restores nothing.
 
+    Statistic: checks since not val >= best - threshold
+
     Source: PyTorch-Ignite 0.5.5, ``ignite/handlers/early_stopping.py``.
+
+    Verified: pytorch-ignite 0.5.5
 
     >>> from earlystop_lab import CurveSet, Ignite, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.95, 0.9, 0.85, 0.8]}])
@@ -88,12 +116,12 @@ def Ignite(
     """
     test = NOT_WITHIN if threshold_mode == "abs" else NOT_WITHIN_RELATIVE
     moves = IMPROVED if cumulative else EITHER
-    knobs = Knobs(test, first=True, moves=moves, fires_improving=False, finite=False)
-    return patience_state(knobs, delta=threshold)
+    return patience_state(Knobs(test, first=True, moves=moves), delta=threshold)
 
 
 @criterion(
     threshold="patience",
+    default=1,
     passes=">=",
     whole=True,
     step=patience_step,
@@ -107,7 +135,11 @@ def HuggingFace(*, threshold: float = 0.0) -> Patience:
     any gain, so a creep below the threshold stops. ``patience=0`` stops at the first
     evaluation. ``restore="own"``: the first of the lowest, as ``load_best_model_at_end`` does.
 
-    Source: transformers 5.23.0, ``trainer_callback.py`` and ``trainer.py``.
+    Statistic: evaluations since val < best and abs(val - best) > threshold
+
+    Source: transformers 5.24.0, ``trainer_callback.py`` and ``trainer.py``.
+
+    Verified: transformers 5.24.0
 
     >>> from earlystop_lab import CurveSet, HuggingFace, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.99, 0.98, 0.97]}])
@@ -115,12 +147,14 @@ def HuggingFace(*, threshold: float = 0.0) -> Patience:
        stop  selected
     0     4         4
     """
-    knobs = Knobs(GAIN, first=True, moves=LOWER, fires_improving=True, finite=False)
-    return patience_state(knobs, delta=threshold)
+    return patience_state(
+        Knobs(LOWER_BY, first=True, moves=LOWER, at_gain=COUNTED), delta=threshold
+    )
 
 
 @criterion(
     threshold="patience",
+    default=5,
     passes=">=",
     whole=True,
     step=patience_step,
@@ -135,7 +169,11 @@ def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "
     ``patience=0``, which stops at the first epoch that improves, is not offered.
     ``restore="own"``: the last improvement, as ``load_best=True`` does.
 
+    Statistic: epochs since val < best - threshold best
+
     Source: skorch 1.4.0, ``skorch/callbacks/training.py``.
+
+    Verified: skorch 1.4.0
 
     >>> from earlystop_lab import CurveSet, Skorch, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.99995, 0.9999, 0.5]}])
@@ -143,12 +181,12 @@ def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "
     [3, 4]
     """
     test = RELATIVE if threshold_mode == "rel" else DIFFERENCE
-    knobs = Knobs(test, first=False, moves=IMPROVED, fires_improving=False, finite=False)
-    return patience_state(knobs, delta=threshold)
+    return patience_state(Knobs(test), delta=threshold)
 
 
 @criterion(
     threshold="n_iter_no_change",
+    default=10,
     passes=">",
     whole=True,
     step=patience_step,
@@ -163,19 +201,23 @@ def SklearnMLP(*, tol: float = 1e-4) -> Patience:
     first of the lowest, as with ``early_stopping=True``. Without it (the default) the same
     test watches the training loss and nothing is restored.
 
+    Statistic: epochs since not val > best - tol
+
     Source: scikit-learn 1.9.1, ``sklearn/neural_network/_multilayer_perceptron.py``.
+
+    Verified: scikit-learn 1.9.1
 
     >>> from earlystop_lab import CurveSet, SklearnMLP, SklearnSGD, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 6}])
     >>> replay(curves, [SklearnMLP(2), SklearnSGD(2)]).to_frame()["stop"].tolist()
     [4, 3]
     """
-    knobs = Knobs(NOT_WORSE, first=False, moves=LOWER, fires_improving=False, finite=False)
-    return patience_state(knobs, delta=tol)
+    return patience_state(Knobs(NOT_WORSE, moves=LOWER), delta=tol)
 
 
 @criterion(
     threshold="n_iter_no_change",
+    default=5,
     passes=">=",
     whole=True,
     step=patience_step,
@@ -186,15 +228,18 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
 
     The test of :data:`SklearnMLP`, one check sooner. It restores nothing.
 
+    Statistic: epochs since not val > best - tol
+
     Source: scikit-learn 1.9.1, ``sklearn/linear_model/_sgd_fast``.
+
+    Verified: scikit-learn 1.9.1
 
     >>> from earlystop_lab import CurveSet, SklearnSGD, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.9995, 0.999, 0.9985, 0.5]}])
     >>> replay(curves, [SklearnSGD(3)]).to_frame()["stop"][0]
     np.int64(4)
     """
-    knobs = Knobs(NOT_WORSE, first=False, moves=LOWER, fires_improving=False, finite=False)
-    return patience_state(knobs, delta=tol)
+    return patience_state(Knobs(NOT_WORSE, moves=LOWER), delta=tol)
 
 
 @criterion(
@@ -212,7 +257,11 @@ def XGBoost(*, min_delta: float = 0.0) -> Patience:
     first is never improved on. ``rounds=0`` stops at the first round. ``restore="own"``: the
     library's ``best_iteration``, to which ``save_best=True`` cuts the model.
 
+    Statistic: rounds since val < best - min_delta
+
     Source: xgboost 3.2.0, ``xgboost/callback.py``.
+
+    Verified: xgboost 3.2.0
 
     >>> from earlystop_lab import CurveSet, XGBoost, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.0, 2.0, 1.0]}])
@@ -220,8 +269,7 @@ def XGBoost(*, min_delta: float = 0.0) -> Patience:
        stop  selected
     0     4         2
     """
-    knobs = Knobs(DIFFERENCE, first=True, moves=IMPROVED, fires_improving=True, finite=False)
-    return patience_state(knobs, delta=min_delta)
+    return patience_state(Knobs(DIFFERENCE, first=True, at_gain=COUNTED), delta=min_delta)
 
 
 @criterion(
@@ -230,7 +278,8 @@ def XGBoost(*, min_delta: float = 0.0) -> Patience:
     whole=True,
     step=patience_step,
     own=kept_epoch,
-    at_least={"stopping_rounds": 1, "min_delta": 0},
+    at_least={"min_delta": 0},
+    off=("stopping_rounds",),
 )
 def LightGBM(*, min_delta: float = 0.0) -> Patience:
     """``lightgbm.early_stopping``: ``stopping_rounds`` iterations without improvement.
@@ -238,7 +287,11 @@ def LightGBM(*, min_delta: float = 0.0) -> Patience:
     The test of :data:`XGBoost`; the library switches off at ``stopping_rounds=0``, which is an
     error here. ``restore="own"``: the library's best iteration, to which the model is cut.
 
+    Statistic: iterations since val < best - min_delta
+
     Source: LightGBM 4.7.0, ``lightgbm/callback.py``.
+
+    Verified: lightgbm 4.7.0
 
     >>> from earlystop_lab import CurveSet, LightGBM, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.5, 1.75, 1.4]}])
@@ -246,5 +299,303 @@ def LightGBM(*, min_delta: float = 0.0) -> Patience:
        stop  selected
     0     5         3
     """
-    knobs = Knobs(DIFFERENCE, first=True, moves=IMPROVED, fires_improving=True, finite=False)
-    return patience_state(knobs, delta=min_delta)
+    return patience_state(Knobs(DIFFERENCE, first=True), delta=min_delta)
+
+
+@criterion(
+    threshold="patience",
+    default=1,
+    passes=">=",
+    whole=True,
+    step=patience_step,
+    at_least={"patience": 0},
+)
+def Fastai(*, min_delta: float = 0.0) -> Patience:
+    """``fastai.callback.tracker.EarlyStoppingCallback``: ``patience`` epochs without improvement.
+
+    A value improves where val + min_delta < best; a negative ``min_delta`` loosens the test. An
+    epoch that improves never stops, so ``patience`` 0 and 1 behave alike. A NaN is no
+    improvement. It restores nothing.
+
+    Statistic: epochs since val + min_delta < best
+
+    Source: fastai 2.8.12, ``fastai/callback/tracker.py``.
+
+    Verified: fastai 2.8.12
+
+    >>> from earlystop_lab import CurveSet, Fastai, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.9, 1.0]}])
+    >>> replay(curves, [Fastai(1, min_delta=0.5)]).to_frame()["stop"][0]
+    np.int64(3)
+    """
+    return patience_state(Knobs(SUM), delta=min_delta)
+
+
+def fitness_step(s: Patience, epoch: float, val: float, train: float) -> tuple[Patience, float]:
+    """Patience on the negated fitness -(1 - error), whose rounding decides what is a tie."""
+    return patience_step(s, epoch, -(1 - val), train)
+
+
+@criterion(
+    threshold="patience",
+    default=50,
+    passes=">=",
+    whole=True,
+    step=fitness_step,
+    own=kept_epoch,
+    off=("patience",),
+)
+def Ultralytics() -> Patience:
+    """``ultralytics.utils.torch_utils.EarlyStopping``: ``patience`` epochs since the best.
+
+    Its fitness is 1 - error, which improves where it is above the best or the best is 0: while
+    the fitness stays 0 (error 1) training never stops. A NaN among the first values is never
+    improved on. The count is in epochs. ``restore="own"``: the *last* epoch of the best
+    fitness, which ``best.pt`` holds, though the count starts at the first.
+
+    Statistic: epochs since 1 - val > 1 - best
+
+    Source: Ultralytics 8.4.190, ``ultralytics/utils/torch_utils.py`` and ``engine/trainer.py``.
+
+    Verified: ULTRA
+
+    >>> from earlystop_lab import CurveSet, Ultralytics, replay
+    >>> curves = CurveSet.from_runs([{"val": [0.5, 0.25, 0.25, 0.5]}, {"val": [1.0] * 9}])
+    >>> replay(curves, [Ultralytics(2)], restore="own").to_frame()[["stop", "selected", "fired"]]
+       stop  selected  fired
+    0     4         3   True
+    1     9         9  False
+    """
+    return patience_state(Knobs(LOWER_OR_ZERO, epochs=True, last_tie=True), best=-0.0)
+
+
+@criterion(
+    threshold="patience",
+    default=0,
+    passes=">",
+    whole=True,
+    step=patience_step,
+    at_least={"patience": 0},
+)
+def Flax(*, min_delta: float = 0.0) -> Patience:
+    """``flax.training.early_stopping.EarlyStopping``: *more than* ``patience`` without a gain.
+
+    A value improves where best - val > min_delta, or where the best is infinite. The count is
+    tested before it is raised, so patience + 1 checks without improvement stop. A NaN among the
+    first values is never improved on. It restores nothing.
+
+    Statistic: checks since best - val > min_delta
+
+    Source: flax 0.12.8, ``flax/training/early_stopping.py``.
+
+    Verified: FLAX
+
+    >>> from earlystop_lab import CurveSet, Flax, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0] * 5}])
+    >>> replay(curves, [Flax(2)]).to_frame()["stop"][0]
+    np.int64(4)
+    """
+    return patience_state(Knobs(GAIN_OR_INFINITE), delta=min_delta)
+
+
+@criterion(
+    threshold="patience",
+    default=5,
+    passes=">=",
+    whole=True,
+    step=patience_step,
+    at_least={"patience": 0},
+)
+def MMEngine(*, min_delta: float = 0.1) -> Patience:
+    """``mmengine.hooks.EarlyStoppingHook``: ``patience`` checks without improvement.
+
+    A check is bad where val > best - min_delta, so a gain of just ``min_delta``, or a tie with
+    ``min_delta=0``, improves. The default of 0.1 is the code's; its documentation says 0.01. A
+    value that is not finite stops at once. It restores nothing.
+
+    Statistic: checks since not best - min_delta < val; infinite at a value that is not finite
+
+    Source: mmengine 0.10.7, ``mmengine/hooks/early_stopping_hook.py``.
+
+    Verified: MMENG
+
+    >>> from earlystop_lab import CurveSet, MMEngine, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 0.95, 0.92, 0.5]}])
+    >>> replay(curves, [MMEngine(2), MMEngine(2, min_delta=0)]).to_frame()["stop"].tolist()
+    [3, 4]
+    """
+    return patience_state(Knobs(NOT_WORSE, finite=True), delta=min_delta)
+
+
+@criterion(
+    threshold="patience",
+    default=1600,
+    passes=">=",
+    whole=True,
+    step=patience_step,
+    own=kept_epoch,
+    off=("patience",),
+)
+def SpaCy() -> Patience:
+    """``spacy train``'s patience: that many *steps* since the best evaluation.
+
+    Steps are the curve's epochs: record evaluations with their step. The library tests at every
+    step, also between evaluations, and stops there; the replay stops at the next recorded
+    check, even one that improves. A NaN among the first values is never improved on.
+    ``restore="own"``: the *last* of the lowest errors, which ``model-best`` holds, though the
+    count starts at the first.
+
+    Statistic: steps since val < best, before a check that improves
+
+    Source: spaCy 3.8.18, ``spacy/training/loop.py``.
+
+    Verified: SPACYV
+
+    >>> from earlystop_lab import CurveSet, SpaCy, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.0, 1.0], "epoch": [0, 200, 400, 600]}])
+    >>> replay(curves, [SpaCy(200), SpaCy(300), SpaCy(400)]).to_frame()["stop"].tolist()
+    [400, 600, 600]
+    """
+    return patience_state(
+        Knobs(DIFFERENCE, first=True, at_gain=BETWEEN, epochs=True, last_tie=True)
+    )
+
+
+@criterion(
+    threshold="n",
+    passes=">=",
+    whole=True,
+    step=patience_step,
+    at_least={"n": 0, "min_improvement": 0},
+)
+def DL4J(*, min_improvement: float = 0.0) -> Patience:
+    """DL4J's ``ScoreImprovementEpochTerminationCondition``: ``n`` epochs without improvement.
+
+    A score improves where best - val > min_improvement; the first always does, and a NaN among
+    the first is never improved on. An epoch that improves never stops. The count is in epochs.
+    ``restore="own"``: the first of the lowest, which the model saver holds.
+
+    Statistic: epochs since best - val > min_improvement
+
+    Source: Deeplearning4j 1.0, ``ScoreImprovementEpochTerminationCondition.java``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import DL4J, CurveSet, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.5, 1.6]}])
+    >>> replay(curves, [DL4J(2, min_improvement=0.5)]).to_frame()["stop"][0]
+    np.int64(4)
+    """
+    return patience_state(Knobs(GAIN, first=True, epochs=True), delta=min_improvement)
+
+
+@criterion(
+    threshold="E",
+    default=20,
+    passes=">",
+    whole=True,
+    step=patience_step,
+    own=kept_epoch,
+    at_least={"E": 0},
+)
+def Weka() -> Patience:
+    """WEKA's ``MultilayerPerceptron -V -E``: more than ``E`` epochs not below the one before.
+
+    An epoch counts where its error is not below that of the epoch *before*; an error that is,
+    without being a new best, leaves the count as it is, and only a new best resets it.
+    ``restore="own"``: the epoch of the best, which the library restores.
+
+    Statistic: epochs with val >= the one before, since the last new best
+
+    Source: WEKA 3.8, ``weka/classifiers/functions/MultilayerPerceptron.java``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import CurveSet, Weka, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 3.0, 2.0, 2.5, 2.0, 2.1]}])
+    >>> replay(curves, [Weka(1), Weka(2)]).to_frame()["stop"].tolist()
+    [4, 6]
+    """
+    return patience_state(Knobs(DIFFERENCE, counts=RISING))
+
+
+@criterion(
+    threshold="max_fail",
+    default=6,
+    passes=">",
+    whole=True,
+    step=patience_step,
+    own=kept_epoch,
+    at_least={"max_fail": 0},
+)
+def MatlabMaxFail() -> Patience:
+    """MATLAB's ``max_fail``, as Octave's nnet has it: more than ``max_fail`` errors above the best.
+
+    An error above the best counts, a tie leaves the count as it is, a new best resets it.
+    (MATLAB's documentation words its own rule in two ways; its code is not public.)
+    ``restore="own"``: the first of the lowest, the net that is returned.
+
+    Statistic: checks with val > best, since val < best
+
+    Source: the nnet package of Octave Forge, ``__trainlm.m``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import CurveSet, MatlabMaxFail, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 2.0, 1.0, 1.0, 2.0]}])
+    >>> replay(curves, [MatlabMaxFail(1)]).to_frame()["stop"][0]
+    np.int64(5)
+    """
+    return patience_state(Knobs(DIFFERENCE, first=True, counts=WORSE))
+
+
+class Looks(NamedTuple):
+    """State of Encog's rule: checks from one look to the next, checks left, patience in looks."""
+
+    between: int
+    left: int
+    looks: Patience
+
+
+def look_step(s: Looks, epoch: float, val: float, train: float) -> tuple[Looks, float]:
+    """Checks without improvement, seen at every so manieth check only."""
+    if s.left > 1:
+        return Looks(s.between, s.left - 1, s.looks), math.nan
+    looks, bad = patience_step(s.looks, epoch, val, train)
+    return Looks(s.between, s.between, looks), bad * s.between
+
+
+def looked_epoch(s: Looks) -> float:
+    """The epoch of the lowest error at a look."""
+    return s.looks.kept
+
+
+@criterion(
+    threshold="allowed_stagnant",
+    default=50,
+    passes=">",
+    whole=True,
+    step=look_step,
+    own=looked_epoch,
+    at_least={"allowed_stagnant": 0, "check_frequency": 0},
+)
+def Encog(*, check_frequency: int = 5) -> Looks:
+    """Encog's ``EarlyStoppingStrategy``: more than ``allowed_stagnant`` iterations without a gain.
+
+    It looks at the first check and then at every (check_frequency + 1)-th; between two looks
+    without improvement so many iterations are stagnant. A value that is not finite stops. The
+    library's ``minimumImprovement`` has no effect and is left out. ``restore="own"``: the first
+    of the lowest errors at a look, which ``saveBest`` keeps.
+
+    Statistic: checks since val < best, at every (check_frequency + 1)-th
+
+    Source: Encog 3, ``EarlyStoppingStrategy.java``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import CurveSet, Encog, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0] * 9}])
+    >>> replay(curves, [Encog(3, check_frequency=1)]).to_frame()["stop"][0]
+    np.int64(5)
+    """
+    return Looks(check_frequency + 1, 1, patience_state(Knobs(DIFFERENCE, first=True, finite=True)))

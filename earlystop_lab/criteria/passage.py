@@ -13,6 +13,7 @@ all have passed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -166,6 +167,8 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     statistic, kept = np.empty(len(epoch)), np.full(len(epoch), np.nan)
     if family.step is None:
         statistic[:] = _array_statistic(family, criterion.params, runs, index)
+        if family.own is not None:
+            kept[:] = _called(family.own, family, criterion.params, runs, index)
     else:
         call_bound(
             *(scan, family.step, family.own or own),
@@ -222,14 +225,24 @@ def _array_statistic(
     family: Family, params: tuple[tuple[str, Value], ...], runs: Runs, index: int
 ) -> FloatArray:
     assert family.array is not None
-    part = slice(runs.offsets[index], runs.offsets[index + 1])
-    asked = [p.name for p in signature(family.array).parameters.values()]
-    inputs = {name: getattr(runs, name)[part] for name in asked if name not in family.defaults}
-    result = np.asarray(family.array(**inputs, **dict(params)))
-    expected = part.stop - part.start
+    result = np.asarray(_called(family.array, family, params, runs, index))
+    expected = int(runs.offsets[index + 1] - runs.offsets[index])
     if result.shape != (expected,) or result.dtype.kind not in "fiub":
         raise ValueError(
             f"{family.name}: returned {result.dtype} of shape {result.shape} for run "
             f"{runs.names[index]!r}; expected {expected} numbers, one a check"
         )
     return result.astype(np.float64)
+
+
+def _called(
+    function: Callable[..., Any],
+    family: Family,
+    params: tuple[tuple[str, Value], ...],
+    runs: Runs,
+    index: int,
+) -> Any:
+    """An array function of one run: the curves that it names, and the parameters."""
+    part = slice(runs.offsets[index], runs.offsets[index + 1])
+    asked = [name for name in signature(function).parameters if name not in family.defaults]
+    return function(**{name: getattr(runs, name)[part] for name in asked}, **dict(params))
