@@ -119,9 +119,13 @@ class CurveSet:
     @property
     def meta(self) -> pd.DataFrame:
         """The run ids and metadata, one row a run."""
-        scalars = [name for name in self.table.column_names if name not in _LISTS]
-        meta: pd.DataFrame = self.table.select(scalars).to_pandas()
+        meta: pd.DataFrame = self.scalars.to_pandas()
         return meta
+
+    @property
+    def scalars(self) -> pa.Table:
+        """The run ids and metadata as an Arrow table."""
+        return self.table.select([name for name in self.table.column_names if name not in _LISTS])
 
     @property
     def runs(self) -> list[str]:
@@ -189,17 +193,41 @@ class CurveSet:
 
         ``epoch`` is 1, 2, 3 ... in every run where none was given.
         """
-        if name not in self.table.column_names:
+        if not self.has(name):
             if name == "epoch":
                 return _counted(self.channel("val").offsets)
             return Channel(np.empty(0), np.zeros(len(self) + 1, np.int64))
+        values, offsets = self._flat(name)
+        values = values.astype(np.float64, copy=False)
+        if name == "epoch" and len(missing := np.flatnonzero(np.diff(offsets) == 0)):
+            return _with_counted(Channel(values, offsets), self.channel("val").offsets, missing)
+        return Channel(read_only(values), offsets)
+
+    def has(self, name: str) -> bool:
+        """Whether the set has a column of that name."""
+        return name in self.table.column_names
+
+    def at(self, name: str, checks: NDArray[np.int32]) -> FloatArray:
+        """A list column's values at some checks, counted from 0, of every run.
+
+        ``checks`` has one row a run; so has the result, NaN where a run lacks the curve.
+        """
+        # checks without a recorded epoch are counted
+        found: FloatArray = checks.astype(np.float64) + 1
+        if name != "epoch":
+            found[:] = np.nan
+        if self.has(name):
+            values, offsets = self._flat(name)
+            recorded = np.diff(offsets) > 0
+            found[recorded] = values[(offsets[:-1, None] + checks)[recorded]]
+        return found
+
+    def _flat(self, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """A list column as its values one after the other, in their own type, and offsets."""
         column = self.table[name].combine_chunks()
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-        if name == "epoch" and len(missing := np.flatnonzero(lengths == 0)):
-            return _with_counted(Channel(values, offsets), self.channel("val").offsets, missing)
-        return Channel(read_only(values), offsets)
+        return column.flatten().to_numpy(zero_copy_only=False), offsets
 
     # -- files -----------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,10 @@ from earlystop_lab.criteria import (
 from earlystop_lab.criteria.passage import NEVER, Indices, Runs, Trace
 from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray, curve_files
 
+#: checks in a chunk of runs: 16 MB of two channels
+_CHECKS = 2**20
+#: what the stops look up in the curves
+_LOOKED_UP = ("stop", "selected", *ERRORS)
 #: "best", "last", "own", or a ModelCheckpoint
 Restore = str | Criterion
 
@@ -33,20 +39,41 @@ class Stops:
 
     ``stop`` and ``selected`` are epochs as recorded; ``fired`` says whether the criterion
     passed at all; ``train``, ``val`` and ``test`` are the errors at the selected epoch, NaN
-    where that curve was not recorded. ``meta`` has one row a run.
+    where that curve was not recorded. ``meta`` has one row a run. What is looked up in the
+    curves is looked up when first asked for.
     """
 
     def __init__(
-        self, criteria: Sequence[str], meta: pd.DataFrame, arrays: Mapping[str, NDArray[Any]]
+        self,
+        criteria: Sequence[str],
+        meta: pd.DataFrame,
+        fired: NDArray[np.bool_],
+        look_up: Callable[[str], FloatArray],
     ) -> None:
         self.criteria = list(criteria)
         self.meta = meta
-        self.stop: FloatArray = arrays["stop"]
-        self.selected: FloatArray = arrays["selected"]
-        self.fired: NDArray[np.bool_] = arrays["fired"]
-        self.train: FloatArray = arrays["train"]
-        self.val: FloatArray = arrays["val"]
-        self.test: FloatArray = arrays["test"]
+        self.fired = fired
+        self._look_up = look_up
+
+    @cached_property
+    def stop(self) -> FloatArray:
+        return self._look_up("stop")
+
+    @cached_property
+    def selected(self) -> FloatArray:
+        return self._look_up("selected")
+
+    @cached_property
+    def train(self) -> FloatArray:
+        return self._look_up("train")
+
+    @cached_property
+    def val(self) -> FloatArray:
+        return self._look_up("val")
+
+    @cached_property
+    def test(self) -> FloatArray:
+        return self._look_up("test")
 
     def __len__(self) -> int:
         return len(self.meta)
@@ -57,8 +84,7 @@ class Stops:
 
     def with_meta(self, meta: pd.DataFrame) -> Stops:
         """The same stops with other metadata columns, such as groups to tabulate by."""
-        names = ("stop", "selected", "fired", *ERRORS)
-        return Stops(self.criteria, meta, {name: getattr(self, name) for name in names})
+        return Stops(self.criteria, meta, self.fired, partial(getattr, self))
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy long form, run by run: run, criterion, stop, selected, fired, train, val, test."""
@@ -83,15 +109,15 @@ def replay(
     restore: Restore = "best",
     n_jobs: int = 1,
     progress: bool = False,
-    chunk_size: int = 256,
+    chunk_size: int | None = None,
 ) -> Stops:
     """Find where each criterion would have stopped each run, and what it would have kept.
 
     ``curves`` is a curve set, or the path of one, which is then read ``chunk_size`` runs at a
-    time. ``criteria`` are objects or their text; a mapping gives them other names in the
-    result. Those that share family and parameters are answered in one pass. Where a criterion
-    never passes, stop is the last recorded epoch and ``fired`` False: nothing is padded or
-    invented.
+    time (by default about a million checks), so that memory stays bounded. ``criteria`` are
+    objects or their text; a mapping gives them other names in the result. Those that share
+    family and parameters are answered in one pass. Where a criterion never passes, stop is the
+    last recorded epoch and ``fired`` False: nothing is padded or invented.
 
     ``restore`` says which weights are kept: ``"best"``, those of the lowest validation error
     seen up to the stop, the earliest of ties (a rule with strips sees only their ends; where
@@ -123,27 +149,34 @@ def replay(
     policy = _policy(restore)
     if n_jobs == 0:
         raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
-    if chunk_size < 1:
+    if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
     scans = all(leaf.family.step is not None for rule in rules for leaf in rule.leaves)
     results: Iterable[_Part] = joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
-    )(joblib.delayed(_replay_chunk)(chunk, rules, policy) for chunk in _chunks(curves, chunk_size))
+    )(
+        joblib.delayed(_replay_chunk)(chunk, rules, policy, not isinstance(curves, CurveSet))
+        for chunk in _chunks(curves, chunk_size)
+    )
     if progress:
-        from rich.console import Console
-        from rich.progress import track
-
-        total = len(curves) / chunk_size if isinstance(curves, CurveSet) else None
-        results = track(results, "replay", total, console=Console(stderr=True))
+        results = _shown(results, curves)
     parts = list(results)
     if not parts:
         name = "the curve set" if isinstance(curves, CurveSet) else curves
         raise ValueError(f"replay: {name} is empty; there is nothing to replay")
-    meta = pd.concat([part.meta for part in parts], ignore_index=True)
+    found, kept = (
+        np.concatenate(checks) for checks in zip(*(p.checks for p in parts), strict=True)
+    )
+    fired = found != NEVER
+    if isinstance(curves, CurveSet):
+        last = np.diff(curves.channel("val").offsets)[:, None] - 1
+        stop = np.where(fired, found, last).astype(np.int32)
+        return Stops(texts, curves.meta, fired, partial(_looked_up, curves, stop, kept))
+    meta = pa.concat_tables([part.meta for part in parts], promote_options="permissive").to_pandas()
     if (twice_run := meta["run"].duplicated()).any():
         raise ValueError(f"{curves}: run {meta['run'][twice_run.argmax()]!r} is there twice")
-    names = parts[0].arrays
-    return Stops(texts, meta, {n: np.concatenate([p.arrays[n] for p in parts]) for n in names})
+    arrays = {name: np.concatenate([p.looked_up[name] for p in parts]) for name in _LOOKED_UP}
+    return Stops(texts, meta, fired, arrays.__getitem__)
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
@@ -168,8 +201,11 @@ def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
 class _Part(NamedTuple):
     """The stops of one chunk of runs."""
 
-    meta: pd.DataFrame
-    arrays: dict[str, NDArray[Any]]
+    #: the checks at which each run stopped, or NEVER, and which it keeps
+    checks: tuple[Indices, Indices]
+    #: run ids and metadata, and what was looked up: for a chunk that is gone afterwards
+    meta: pa.Table
+    looked_up: dict[str, FloatArray]
 
 
 def _rule(item: Rule | str) -> Rule:
@@ -194,35 +230,80 @@ def _policy(restore: Restore) -> Restore:
     return restore
 
 
-def _chunks(curves: CurveSet | str | Path, size: int) -> Iterator[CurveSet]:
+def _chunks(curves: CurveSet | str | Path, size: int | None) -> Iterator[CurveSet]:
     if isinstance(curves, CurveSet):
-        for start in range(0, len(curves), size):
-            yield curves[start : start + size]
+        if size is None and len(curves):
+            size = max(1, len(curves) * _CHECKS // int(curves.channel("val").offsets[-1]))
+        for start in range(0, len(curves), size or 1):
+            yield curves[start : start + (size or 1)]
         return
     for file in curve_files(Path(curves)):
         try:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=size):
-                yield CurveSet(pa.table(batch))
+            yield from _file_chunks(file, size)
         except (ValueError, KeyError, pa.ArrowException) as error:
             raise ValueError(f"{file}: {error}") from error
 
 
-def _replay_chunk(chunk: CurveSet, rules: list[Rule], restore: Restore) -> _Part:
+def _file_chunks(file: Path, size: int | None) -> Iterator[CurveSet]:
+    """The runs of one file, some at a time."""
+    parquet = pq.ParquetFile(file)
+    if size is None:
+        groups = [parquet.metadata.row_group(i) for i in range(parquet.num_row_groups)]
+        runs = sum(group.num_rows for group in groups)
+        # 8 bytes a check in each of two channels
+        size = max(1, runs * 16 * _CHECKS // max(1, sum(g.total_byte_size for g in groups)))
+    for batch in parquet.iter_batches(batch_size=size):
+        yield CurveSet(pa.table(batch))
+
+
+def _shown(results: Iterable[_Part], curves: CurveSet | str | Path) -> Iterator[_Part]:
+    """The parts as they come, with a bar on stderr once they have taken a second."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    began = time.monotonic()
+    columns = (BarColumn(), TextColumn("{task.completed:.0f} runs, {task.fields[speed]} a second"))
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task("replay", total=_runs(curves), speed="-")
+    done = 0
+    try:
+        for part in results:
+            yield part
+            done += len(part.checks[0])
+            passed = time.monotonic() - began
+            if passed > 1:
+                bar.start()
+                bar.update(task, completed=done, speed=f"{done / passed:.0f}")
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _runs(curves: CurveSet | str | Path) -> int:
+    """How many runs there are to replay."""
+    if isinstance(curves, CurveSet):
+        return len(curves)
+    return sum(pq.read_metadata(file).num_rows for file in curve_files(Path(curves)))
+
+
+def _replay_chunk(chunk: CurveSet, rules: list[Rule], restore: Restore, look_up: bool) -> _Part:
     runs = passage.laid_out(chunk)
-    lengths = np.diff(runs.offsets)[:, None]
     passed = _passed(rules, runs)
     found = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
-    stop = np.where(found == NEVER, lengths - 1, found)
-    selected = _selected(rules, runs, stop, restore)
-    first = runs.offsets[:-1, None]
-    arrays: dict[str, NDArray[Any]] = {
-        "stop": runs.epoch[first + stop],
-        "selected": runs.epoch[first + selected],
-        "fired": found != NEVER,
-    }
-    for name in ERRORS:
-        arrays[name] = _errors(chunk, name, selected)
-    return _Part(chunk.meta, arrays)
+    last = np.diff(runs.offsets)[:, None] - 1
+    stop = np.where(found == NEVER, last, found).astype(np.int32)
+    kept = _selected(rules, runs, stop, restore)
+    if not look_up:
+        return _Part((found, kept), None, {})
+    arrays = {name: _looked_up(chunk, stop, kept, name) for name in _LOOKED_UP}
+    return _Part((found, kept), chunk.scalars, arrays)
+
+
+def _looked_up(curves: CurveSet, stop: Indices, kept: Indices, name: str) -> FloatArray:
+    """What the curves have at the stops: their epoch, or an error at the selected ones."""
+    if name in ("stop", "selected"):
+        return curves.at("epoch", stop if name == "stop" else kept)
+    return curves.at(name, kept)
 
 
 def _passed(rules: list[Rule], runs: Runs) -> dict[Criterion, Indices]:
@@ -254,7 +335,7 @@ def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indice
         members = [_stop(member, runs, passed) for member in rule.members]
         earliest = np.min([np.where(m == NEVER, last, m) for m in members], axis=0)
         return np.where(earliest == last, NEVER, earliest).astype(np.int32)
-    holds = [_trace(rule, runs, i).holds for i in range(len(runs.names))]
+    holds = [_trace(rule, runs, i).holds for i in range(len(runs.curves))]
     return np.array([int(h.argmax()) if h.any() else NEVER for h in holds], np.int32)
 
 
@@ -274,16 +355,17 @@ def _selected(rules: list[Rule], runs: Runs, stop: Indices, restore: Restore) ->
     if isinstance(restore, Criterion):
         columns = [_own(restore, runs, stop[:, j]) for j in range(len(rules))]
         return np.stack(columns, axis=1)
-    best = {strips: passage.best_checks(runs, strips) for strips in {r.strips for r in rules}}
-    first = runs.offsets[:-1]
-    columns = []
-    for j, rule in enumerate(rules):
-        kept = best[rule.strips][first + stop[:, j]]
-        kept = np.where(kept == NEVER, stop[:, j], kept)
-        if restore == "own" and rule.leaves[0].family.own is not None:
-            kept = _own(rule.leaves[0], runs, stop[:, j])
-        columns.append(kept)
-    return np.stack(columns, axis=1)
+    selected = np.empty_like(stop)
+    for strips in {rule.strips for rule in rules}:
+        alike = [j for j, rule in enumerate(rules) if rule.strips == strips]
+        among = np.ascontiguousarray(stop[:, alike])
+        best = passage.best_checks(runs, strips, among)
+        selected[:, alike] = np.where(best == NEVER, among, best)
+    if restore == "own":
+        for j, rule in enumerate(rules):
+            if rule.leaves[0].family.own is not None:
+                selected[:, j] = _own(rule.leaves[0], runs, stop[:, j])
+    return selected
 
 
 def _own(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
@@ -291,18 +373,9 @@ def _own(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
     kept = []
     for i, at in enumerate(stop):
         seen = passage.trace(leaf, runs, i)
-        epochs = runs.epoch[runs.offsets[i] : runs.offsets[i + 1]]
         none = np.isnan(seen.own[at]) or (leaf.family.own_if_stopped and not seen.holds[at])
-        kept.append(at if none else np.searchsorted(epochs, seen.own[at]))
+        kept.append(at if none else np.searchsorted(runs.epochs(i), seen.own[at]))
     return np.array(kept, np.int32)
-
-
-def _errors(chunk: CurveSet, name: str, selected: Indices) -> FloatArray:
-    values, offsets = chunk.channel(name)
-    recorded = np.diff(offsets) > 0
-    errors = np.full(selected.shape, np.nan)
-    errors[recorded] = values[(offsets[:-1, None] + selected)[recorded]]
-    return errors
 
 
 def _present(curve: Curve) -> dict[str, Any]:

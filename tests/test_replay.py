@@ -2,10 +2,12 @@
 
 import hashlib
 import inspect
+import itertools
 import math
 import os
 import subprocess
 import sys
+import time
 
 import library_drivers
 import numpy as np
@@ -344,9 +346,13 @@ def test_chunks_and_processes_do_not_matter(n_jobs, chunk_size):
     assert_same(found, replay(CURVES, rules))
 
 
-def test_progress_bar_changes_nothing(capsys):
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_a_progress_bar_shows_after_a_second_and_changes_nothing(seconds, monkeypatch, capsys):
+    clock = itertools.count(step=seconds)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     assert_same(replay(CURVES, RULES, progress=True, chunk_size=7), replay(CURVES, RULES))
-    assert "replay" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "60 runs, " in shown if seconds else shown == ""
 
 
 @pytest.mark.parametrize("chunk_size", [4, 256])

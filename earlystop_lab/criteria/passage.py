@@ -13,6 +13,7 @@ all have passed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from inspect import signature
 from typing import Any, NamedTuple
@@ -35,13 +36,26 @@ class Runs(NamedTuple):
     All arrays are read-only, so that numba sees one type and compiles once.
     """
 
-    names: list[str]
+    curves: CurveSet
+    #: positions of the checks; one ramp 1, 2, 3 ... for all runs where none were given
     epoch: FloatArray
+    #: where each run's positions begin in ``epoch``
+    starts: NDArray[np.int64]
     val: FloatArray
     #: NaN throughout a run without training errors
     train: FloatArray
     offsets: NDArray[np.int64]
     has_train: NDArray[np.bool_]
+
+    def epochs(self, index: int) -> FloatArray:
+        """Positions of the checks of one run."""
+        length = self.offsets[index + 1] - self.offsets[index]
+        return self.epoch[self.starts[index] : self.starts[index] + length]
+
+    def one(self, index: int) -> dict[str, FloatArray]:
+        """The channels of one run by name."""
+        part = slice(self.offsets[index], self.offsets[index + 1])
+        return {"epoch": self.epochs(index), "val": self.val[part], "train": self.train[part]}
 
 
 class Trace(NamedTuple):
@@ -68,7 +82,9 @@ def own(state: Any) -> float:
     return np.nan
 
 
-def first_passages(start, thresholds, sign, strict, warmup, epoch, val, train, offsets, stop):  # type: ignore[no-untyped-def]
+def first_passages(  # type: ignore[no-untyped-def]
+    start, thresholds, sign, strict, warmup, epoch, starts, val, train, offsets, stop
+):
     """Fill ``stop`` (runs, thresholds) with the first check past each threshold, or NEVER.
 
     ``thresholds`` are ascending and already multiplied by ``sign``, which is -1 for a
@@ -78,11 +94,11 @@ def first_passages(start, thresholds, sign, strict, warmup, epoch, val, train, o
     for run in range(offsets.size - 1):
         state = start
         passed = 0
+        shift = starts[run] - offsets[run]
         for check in range(offsets[run], offsets[run + 1]):
-            state, statistic = step(
-                state, float(epoch[check]), float(val[check]), float(train[check])
-            )
-            if epoch[check] > warmup:
+            at = float(epoch[check + shift])
+            state, statistic = step(state, at, float(val[check]), float(train[check]))
+            if at > warmup:
                 value = sign * statistic
                 while passed < count and (
                     value > thresholds[passed] or (not strict and value == thresholds[passed])
@@ -105,21 +121,31 @@ def scan(start, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-
         kept[check] = own(state)
 
 
-def best_so_far(val, offsets, strips, best):  # type: ignore[no-untyped-def]
-    """Fill ``best`` with the check of the lowest error seen so far, or NEVER.
+def lowest_errors(val, offsets, strips, stop, seen, best):  # type: ignore[no-untyped-def]
+    """Fill ``best`` (runs, stops) with the check of the lowest error seen up to each stop.
 
-    Only every k-th check is seen, for any k in ``strips``; the earliest of ties is kept.
+    Only every k-th check is seen, for any k in ``strips``, whose greatest common divisor comes
+    first; the earliest of ties is kept, NEVER where none was seen. ``seen`` is room to work in.
     """
+    stride = strips[0]
     for run in range(offsets.size - 1):
-        found = NEVER
-        for check in range(offsets[run], offsets[run + 1]):
-            for k in strips:
-                if (check - offsets[run] + 1) % k == 0:
-                    lower = found == NEVER or val[check] < val[offsets[run] + found]
-                    if lower and not np.isnan(val[check]):
-                        found = check - offsets[run]
-                    break
-            best[check] = found
+        first, found, lowest = offsets[run], NEVER, np.inf
+        last = NEVER
+        for column in range(stop.shape[1]):
+            last = max(last, stop[run, column])
+        for check in range(stride - 1, last + 1, stride):
+            error = val[first + check]
+            # infinity is an error like any other, NaN never the lowest
+            if error < lowest or (found == NEVER and error == lowest):
+                visible = strips.size == 1
+                for k in strips[1:]:
+                    visible = visible or (check + 1) % k == 0
+                if visible:
+                    found, lowest = check, error
+            seen[check // stride] = found
+        for column in range(stop.shape[1]):
+            strip = (stop[run, column] + 1) // stride
+            best[run, column] = seen[strip - 1] if strip else NEVER
 
 
 # -- what the rest of the package calls ------------------------------------------------------
@@ -143,15 +169,16 @@ def stops(
     order = np.argsort(signed, kind="stable")
     strict = family.passes in (">", "<")
     train = runs.train
+    count = len(runs.offsets) - 1
     if family.step is None:
         # the stand-in step passes on what comes as train: the statistic itself
-        statistics = [_array_statistic(family, params, runs, i) for i in range(len(runs.names))]
+        statistics = [_array_statistic(family, params, runs, i) for i in range(count)]
         train = read_only(np.concatenate(statistics))
-    found = np.empty((len(runs.names), len(thresholds)), np.int32)
+    found = np.empty((count, len(thresholds)), np.int32)
     call_bound(
         *(first_passages, family.step or step, own),
         *(_start(family, params), signed[order], sign, strict, float(warmup)),
-        *(runs.epoch, runs.val, train, runs.offsets, found),
+        *(runs.epoch, runs.starts, runs.val, train, runs.offsets, found),
     )
     result = np.empty_like(found)
     result[:, order] = found
@@ -162,8 +189,8 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     """What the criterion sees of run ``index``: its statistic, where it passes, its own epoch."""
     family = criterion.family
     _require_train(family, runs, slice(index, index + 1))
-    part = slice(runs.offsets[index], runs.offsets[index + 1])
-    epoch = runs.epoch[part]
+    one = runs.one(index)
+    epoch = one["epoch"]
     statistic, kept = np.empty(len(epoch)), np.full(len(epoch), np.nan)
     if family.step is None:
         statistic[:] = _array_statistic(family, criterion.params, runs, index)
@@ -172,7 +199,7 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     else:
         call_bound(
             *(scan, family.step, family.own or own),
-            *(_start(family, criterion.params), epoch, runs.val[part], runs.train[part]),
+            *(_start(family, criterion.params), epoch, one["val"], one["train"]),
             *(statistic, kept),
         )
     compare = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
@@ -180,28 +207,36 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     return Trace(statistic, holds, kept)
 
 
-def best_checks(runs: Runs, strips: frozenset[int]) -> Indices:
-    """For every check, the check of the lowest validation error seen up to it, or NEVER.
+def best_checks(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
+    """For every stop (runs, stops), the check of the lowest validation error up to it, or NEVER.
 
     ``strips`` says which checks are seen (:attr:`Criterion.strips`); all where it is empty.
     """
-    best = np.empty(len(runs.val), np.int32)
-    lengths = np.array(sorted(strips or {1}), np.int64)
-    call_bound(best_so_far, step, own, runs.val, runs.offsets, lengths, best)
+    best = np.empty(stop.shape, np.int32)
+    some = sorted(strips or {1})
+    lengths = np.array(some if len(some) == 1 else [math.gcd(*some), *some], np.int64)
+    longest = int(np.diff(runs.offsets).max(initial=0))
+    room = np.empty(longest // lengths[0] + 1, np.int32)
+    call_bound(lowest_errors, step, own, runs.val, runs.offsets, lengths, stop, room, best)
     return best
 
 
 def laid_out(curves: CurveSet) -> Runs:
     """The channels of a curve set as the drivers take them."""
     val, train = curves.channel("val"), curves.channel("train")
+    lengths = np.diff(val.offsets)
     has_train = np.diff(train.offsets) > 0
     values = train.values
     if not has_train.all():
         values = np.full(len(val.values), np.nan)
-        values[np.repeat(has_train, np.diff(val.offsets))] = train.values
-    epoch = curves.channel("epoch").values
+        values[np.repeat(has_train, lengths)] = train.values
+    if curves.has("epoch"):
+        epoch, starts = curves.channel("epoch").values, val.offsets[:-1]
+    else:
+        epoch = np.arange(1.0, lengths.max(initial=0) + 1)
+        starts = np.zeros(len(curves), np.int64)
     return Runs(
-        *(curves.runs, read_only(epoch), read_only(val.values), read_only(values)),
+        *(curves, read_only(epoch), read_only(starts), read_only(val.values), read_only(values)),
         *(read_only(val.offsets), has_train),
     )
 
@@ -211,7 +246,7 @@ def laid_out(curves: CurveSet) -> Runs:
 
 def _require_train(family: Family, runs: Runs, part: slice) -> None:
     if "train" in family.watches and not runs.has_train[part].all():
-        run = runs.names[part][int(np.argmin(runs.has_train[part]))]
+        run = runs.curves.runs[part][int(np.argmin(runs.has_train[part]))]
         raise ValueError(
             f"{family.name} needs training errors; run {run!r} has none (column 'train')"
         )
@@ -230,7 +265,7 @@ def _array_statistic(
     if result.shape != (expected,) or result.dtype.kind not in "fiub":
         raise ValueError(
             f"{family.name}: returned {result.dtype} of shape {result.shape} for run "
-            f"{runs.names[index]!r}; expected {expected} numbers, one a check"
+            f"{runs.curves.runs[index]!r}; expected {expected} numbers, one a check"
         )
     return result.astype(np.float64)
 
@@ -243,6 +278,6 @@ def _called(
     index: int,
 ) -> Any:
     """An array function of one run: the curves that it names, and the parameters."""
-    part = slice(runs.offsets[index], runs.offsets[index + 1])
-    asked = [name for name in signature(function).parameters if name not in family.defaults]
-    return function(**{name: getattr(runs, name)[part] for name in asked}, **dict(params))
+    asked = signature(function).parameters
+    curves = {name: values for name, values in runs.one(index).items() if name in asked}
+    return function(**curves, **dict(params))
