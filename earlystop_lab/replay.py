@@ -288,8 +288,7 @@ def _runs(curves: CurveSet | str | Path) -> int:
 
 def _replay_chunk(chunk: CurveSet, rules: list[Rule], restore: Restore, look_up: bool) -> _Part:
     runs = passage.laid_out(chunk)
-    passed = _passed(rules, runs)
-    found = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
+    found = _found(rules, runs)
     last = np.diff(runs.offsets)[:, None] - 1
     stop = np.where(found == NEVER, last, found).astype(np.int32)
     kept = _selected(rules, runs, stop, restore)
@@ -306,16 +305,14 @@ def _looked_up(curves: CurveSet, stop: Indices, kept: Indices, name: str) -> Flo
     return curves.at(name, kept)
 
 
-def _passed(rules: list[Rule], runs: Runs) -> dict[Criterion, Indices]:
-    """Stops of all single criteria that are asked for alone or in an ``any_of``."""
-    groups: dict[Any, dict[Criterion, None]] = {}
-    for leaf in (leaf for rule in rules for leaf in _alone(rule)):
-        groups.setdefault((leaf.family, leaf.params, leaf.warmup), {})[leaf] = None
-    passed = {}
-    for (family, params, warmup), leaves in groups.items():
-        stops = passage.stops(family, params, warmup, [leaf.threshold for leaf in leaves], runs)
-        passed.update({leaf: stops[:, j] for j, leaf in enumerate(leaves)})
-    return passed
+def _found(rules: list[Rule], runs: Runs) -> Indices:
+    """Check at which each rule stops each run, or NEVER."""
+    leaves = list(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
+    stops = passage.stops(leaves, runs)
+    if leaves == rules:
+        return stops
+    passed = {leaf: stops[:, j] for j, leaf in enumerate(leaves)}
+    return np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
 
 
 def _alone(rule: Rule) -> Iterator[Criterion]:
@@ -355,12 +352,15 @@ def _selected(rules: list[Rule], runs: Runs, stop: Indices, restore: Restore) ->
     if isinstance(restore, Criterion):
         columns = [_own(restore, runs, stop[:, j]) for j in range(len(rules))]
         return np.stack(columns, axis=1)
-    selected = np.empty_like(stop)
-    for strips in {rule.strips for rule in rules}:
+    kinds = {rule.strips for rule in rules}
+    if len(kinds) == 1:
+        selected = passage.best_checks(runs, kinds.pop(), stop)
+    else:
+        selected = np.empty_like(stop)
+    for strips in kinds:
         alike = [j for j, rule in enumerate(rules) if rule.strips == strips]
         among = np.ascontiguousarray(stop[:, alike])
-        best = passage.best_checks(runs, strips, among)
-        selected[:, alike] = np.where(best == NEVER, among, best)
+        selected[:, alike] = passage.best_checks(runs, strips, among)
     if restore == "own":
         for j, rule in enumerate(rules):
             if rule.leaves[0].family.own is not None:

@@ -83,12 +83,12 @@ def own(state: Any) -> float:
 
 
 def first_passages(  # type: ignore[no-untyped-def]
-    start, thresholds, sign, strict, warmup, epoch, starts, val, train, offsets, stop
+    start, thresholds, sign, strict, warmup, epoch, starts, val, train, offsets, columns, stop
 ):
-    """Fill ``stop`` (runs, thresholds) with the first check past each threshold, or NEVER.
+    """Fill columns of ``stop`` with the first check past each threshold, or NEVER.
 
     ``thresholds`` are ascending and already multiplied by ``sign``, which is -1 for a
-    statistic that passes by falling.
+    statistic that passes by falling; ``columns`` says where each is answered.
     """
     count = thresholds.size
     for run in range(offsets.size - 1):
@@ -103,12 +103,12 @@ def first_passages(  # type: ignore[no-untyped-def]
                 while passed < count and (
                     value > thresholds[passed] or (not strict and value == thresholds[passed])
                 ):
-                    stop[run, passed] = check - offsets[run]
+                    stop[run, columns[passed]] = check - offsets[run]
                     passed += 1
                 if passed == count:
                     break
         for later in range(passed, count):
-            stop[run, later] = NEVER
+            stop[run, columns[later]] = NEVER
 
 
 def scan(start, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-def]
@@ -125,7 +125,8 @@ def lowest_errors(val, offsets, strips, stop, seen, best):  # type: ignore[no-un
     """Fill ``best`` (runs, stops) with the check of the lowest error seen up to each stop.
 
     Only every k-th check is seen, for any k in ``strips``, whose greatest common divisor comes
-    first; the earliest of ties is kept, NEVER where none was seen. ``seen`` is room to work in.
+    first; the earliest of ties is kept, the stop itself where none was seen. ``seen`` is room to
+    work in.
     """
     stride = strips[0]
     for run in range(offsets.size - 1):
@@ -145,44 +146,42 @@ def lowest_errors(val, offsets, strips, stop, seen, best):  # type: ignore[no-un
             seen[check // stride] = found
         for column in range(stop.shape[1]):
             strip = (stop[run, column] + 1) // stride
-            best[run, column] = seen[strip - 1] if strip else NEVER
+            found = seen[strip - 1] if strip else NEVER
+            best[run, column] = stop[run, column] if found == NEVER else found
 
 
 # -- what the rest of the package calls ------------------------------------------------------
 
 
-def stops(
-    family: Family,
-    params: tuple[tuple[str, Value], ...],
-    warmup: float,
-    thresholds: list[float],
-    runs: Runs,
-) -> Indices:
-    """Check at which each threshold is first passed: (runs, thresholds), NEVER where it is not.
+def stops(criteria: list[Criterion], runs: Runs) -> Indices:
+    """Check at which each criterion stops each run: (runs, criteria), NEVER where it does not.
 
-    One pass over the runs, whatever the number of thresholds. Raises ``ValueError`` where a run
-    lacks a curve that the rule watches, or an array rule returns something else than asked.
+    One pass over the runs for those that share family and parameters, whatever their number of
+    thresholds. Raises ``ValueError`` where a run lacks a curve that a rule watches, or an array
+    rule returns something else than asked.
     """
-    _require_train(family, runs, slice(None))
-    sign = 1.0 if family.passes in (">", ">=") else -1.0
-    signed = sign * np.asarray(thresholds, dtype=np.float64)
-    order = np.argsort(signed, kind="stable")
-    strict = family.passes in (">", "<")
-    train = runs.train
-    count = len(runs.offsets) - 1
-    if family.step is None:
-        # the stand-in step passes on what comes as train: the statistic itself
-        statistics = [_array_statistic(family, params, runs, i) for i in range(count)]
-        train = read_only(np.concatenate(statistics))
-    found = np.empty((count, len(thresholds)), np.int32)
-    call_bound(
-        *(first_passages, family.step or step, own),
-        *(_start(family, params), signed[order], sign, strict, float(warmup)),
-        *(runs.epoch, runs.starts, runs.val, train, runs.offsets, found),
-    )
-    result = np.empty_like(found)
-    result[:, order] = found
-    return result
+    groups: dict[Any, list[int]] = {}
+    for column, each in enumerate(criteria):
+        groups.setdefault((each.family, each.params, each.warmup), []).append(column)
+    found = np.empty((len(runs.curves), len(criteria)), np.int32)
+    for (family, params, warmup), columns in groups.items():
+        _require_train(family, runs, slice(None))
+        sign = 1.0 if family.passes in (">", ">=") else -1.0
+        thresholds = sign * np.array([criteria[column].threshold for column in columns], np.float64)
+        order = np.argsort(thresholds, kind="stable")
+        train = runs.train
+        if family.step is None:
+            # the stand-in step passes on what comes as train: the statistic itself
+            count = range(len(runs.curves))
+            statistics = [_array_statistic(family, params, runs, i) for i in count]
+            train = read_only(np.concatenate(statistics))
+        call_bound(
+            *(first_passages, family.step or step, own),
+            *(_start(family, params), thresholds[order], sign, family.passes in (">", "<")),
+            *(float(warmup), runs.epoch, runs.starts, runs.val, train, runs.offsets),
+            *(np.array(columns)[order], found),
+        )
+    return found
 
 
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
@@ -208,9 +207,10 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
 
 
 def best_checks(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
-    """For every stop (runs, stops), the check of the lowest validation error up to it, or NEVER.
+    """For every stop (runs, stops), the check of the lowest validation error seen up to it.
 
-    ``strips`` says which checks are seen (:attr:`Criterion.strips`); all where it is empty.
+    ``strips`` says which checks are seen (:attr:`Criterion.strips`); all where it is empty. The
+    stop itself where every error seen was NaN.
     """
     best = np.empty(stop.shape, np.int32)
     some = sorted(strips or {1})
