@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# versions of the libraries whose rules the tests drive
+CONSTRAINTS ?= constraints.txt
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: reproduce test verify docs paper
 
@@ -14,9 +17,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
 
-# each rule against its library's own code; installs several GB
+# each rule against its library's own code, all of them: installs some GB
 verify: $(VENV)/.installed-verify
-	$(BIN)/pytest -n 2 tests/test_libraries.py tests/test_patience.py
+	$(BIN)/pytest -n 2 tests/test_libraries.py tests/test_patience.py tests/test_rates.py \
+	    tests/test_replay.py
 
 docs: $(VENV)/.installed
 	$(BIN)/earlystop criteria --markdown > docs/criteria.md.new
@@ -29,20 +33,21 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	$(PIP) -e .
 	@# compiles the study's rules once, so that the first run takes no longer than the next
 	$(BIN)/earlystop replay data/curves/prechelt1997/cancer.parquet -o $(VENV)/first.csv \
 	    -c "any_of(GL(2), PQ(1), UP(2), Progress(0.1), MaxEpochs(3000))"
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test]"
+$(VENV)/.installed-test: $(VENV)/.installed constraints.txt
+	$(PIP) -c $(CONSTRAINTS) -e ".[test]"
 	touch $@
 
 $(VENV)/.installed-verify: $(VENV)/.installed-test
-	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test,verify]"
+	$(PIP) -c $(CONSTRAINTS) -e ".[test,verify]"
+	$(PIP) -c $(CONSTRAINTS) --no-deps fastai ultralytics
 	touch $@
 
 $(VENV)/.installed-paper: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[paper]"
+	$(PIP) -e ".[paper]"
 	touch $@

@@ -37,9 +37,8 @@ def patience_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
     """
     rows = []
     for family in families.values():
-        knobs = _knobs(family.start()) if family.start else None
-        if knobs is not None:
-            rows.append(_knob_row(family, knobs))
+        if family.start and (knobs := _knobs(family.start())):
+            rows.append(_knob_row(family, knobs[0], knobs[-1]))
     return pd.DataFrame(rows)
 
 
@@ -100,15 +99,15 @@ def _field(family: Family, name: str) -> str:
     return " ".join(found[1].split()).replace("``", "") if found else ""
 
 
-def _knobs(state: Any) -> Knobs | None:
-    """The knobs somewhere in a rule's state."""
+def _knobs(state: Any) -> list[Knobs]:
+    """The knobs in a rule's state: of the rule itself, then of what is restored."""
     if isinstance(state, Knobs):
-        return state
-    found = [_knobs(part) for part in state] if isinstance(state, tuple) else []
-    return next((knobs for knobs in found if knobs), None)
+        return [state]
+    parts = state if isinstance(state, tuple) else ()
+    return [knobs for part in parts for knobs in _knobs(part)]
 
 
-def _knob_row(family: Family, knobs: Knobs) -> dict[str, str]:
+def _knob_row(family: Family, knobs: Knobs, restored: Knobs) -> dict[str, str]:
     return {
         "rule": family.name,
         "improves where": IMPROVES[knobs.test],
@@ -119,5 +118,5 @@ def _knob_row(family: Family, knobs: Knobs) -> dict[str, str]:
         "bad to stop": f"{family.threshold}{' + 1' if family.passes == '>' else ''}",
         "stops while improving": AT_GAIN[knobs.at_gain],
         "NaN, infinity": "stops" if knobs.finite else "compared",
-        "of ties keeps": "last" if knobs.last_tie else "first",
+        "of ties keeps": "last" if restored.last_tie else "first",
     }

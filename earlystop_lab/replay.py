@@ -373,8 +373,10 @@ def _own(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
     kept = []
     for i, at in enumerate(stop):
         seen = passage.trace(leaf, runs, i)
-        none = np.isnan(seen.own[at]) or (leaf.family.own_if_stopped and not seen.holds[at])
-        kept.append(at if none else np.searchsorted(runs.epochs(i), seen.own[at]))
+        unseen = leaf.family.between and seen.holds[at] and seen.statistic[at] > leaf.threshold
+        own = seen.own[at - 1] if unseen and at else seen.own[at]
+        none = np.isnan(own) or (leaf.family.own_if_stopped and not seen.holds[at])
+        kept.append(at if none else np.searchsorted(runs.epochs(i), own))
     return np.array(kept, np.int32)
 
 

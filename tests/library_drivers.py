@@ -2,13 +2,17 @@
 
 Each function returns two 0-based indices: the check at which the library itself stops, None if
 it never does on these values, and the check whose weights it would restore, None where it
-restores nothing. It imports its library itself and builds fresh objects on every call.
+restores nothing. It imports its library itself and builds fresh objects on every call. The last
+three, in lower case, say what they return.
 
-The real fits (scikit-learn) get one value more than was asked for, which can be no
+The real fits (scikit-learn, CatBoost) get one value more than was asked for, which can be no
 improvement, so that a stop on the last asked value differs from running out.
 """
 
 import warnings
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 
@@ -298,3 +302,331 @@ def OptunaPatient(values, patience, min_delta=0.0):
     finally:
         optuna.logging.set_verbosity(level)
     return None, None
+
+
+@cache
+def _definition(package, path, name):
+    import ast
+
+    spec = find_spec(package)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    file = Path(spec.submodule_search_locations[0], path)
+    found = next(
+        node
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name
+    )
+    # annotations may name what is not needed here: leave them unevaluated
+    future = ast.parse("from __future__ import annotations").body
+    return compile(ast.Module([*future, found], []), str(file), "exec")
+
+
+def _lifted(package, path, name, **needs):
+    """A class or function taken out of an installed package's source, not imported: where the
+    import fails (PyBrain3 with a recent SciPy) or does too much (Ultralytics writes a settings
+    file and replaces torch.save)."""
+    exec(_definition(package, path, name), needs)
+    return needs[name]
+
+
+def _catboost(values, **detector):
+    """The detector is in C++: a metric hands it the values. Which value comes after the last does
+    not matter to a stop, only that it is asked for; as no new best it is never restored."""
+    import numpy as np
+    from catboost import CatBoostRegressor, Pool
+
+    script, seen = [*values, max(values)], []
+
+    class Scripted:
+        def is_max_optimal(self):
+            return False
+
+        def evaluate(self, approxes, target, weight):
+            if len(target) != 4:  # the training rows
+                return 0.0, 1.0
+            seen.append(script[len(seen)])
+            return seen[-1], 1.0
+
+        def get_final_error(self, error, weight):
+            return error
+
+    x, y = np.arange(8.0).reshape(8, 1), np.arange(8.0) % 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # with numba: that it cannot compile the metric
+        model = CatBoostRegressor(
+            iterations=len(script),
+            depth=1,
+            eval_metric=Scripted(),
+            thread_count=1,
+            random_seed=0,
+            logging_level="Silent",
+            allow_writing_files=False,
+            **detector,
+        )
+        model.fit(Pool(x, y), eval_set=Pool(x[:4], y[:4]))
+    stop = len(seen) - 1 if len(seen) <= len(values) else None
+    return stop, model.tree_count_ - 1  # use_best_model, on by default, cuts to the best
+
+
+def CatBoostIter(values, od_wait=20):
+    """Finite values only: the library's log writer fails on the others."""
+    return _catboost(values, od_type="Iter", od_wait=od_wait)
+
+
+def CatBoostIncToDec(values, od_pval, od_wait=20):
+    """Finite values only: the library's log writer fails on the others."""
+    return _catboost(values, od_type="IncToDec", od_pval=od_pval, od_wait=od_wait)
+
+
+def Fastai(values, patience=1, min_delta=0.0):
+    import contextlib
+    import io
+
+    from fastai.callback.core import CancelFitException
+    from fastai.callback.tracker import EarlyStoppingCallback
+
+    cb = EarlyStoppingCallback("valid_loss", min_delta=min_delta, patience=patience)
+    recorder = SimpleNamespace(metric_names=["epoch", "valid_loss"], values=[])
+    cb.learn = SimpleNamespace(recorder=recorder, epoch=0)
+    cb.before_fit()
+    for i, v in enumerate(values):
+        recorder.values.append([v])
+        cb.learn.epoch = i
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints that it stops
+                cb.after_epoch()
+        except CancelFitException:
+            return i, None
+    return None, None
+
+
+def Ultralytics(values, patience=50):
+    """fitness = 1 - value, epochs from 1 as its trainer counts them. Restored is what best.pt
+    holds: save_model writes it at every epoch whose fitness equals the trainer's best."""
+    import logging
+
+    import torch
+
+    stopper = _lifted(
+        "ultralytics",
+        "utils/torch_utils.py",
+        "EarlyStopping",
+        LOGGER=logging.getLogger("lifted"),
+        colorstr=str,
+    )(patience=patience)
+    validate = _lifted("ultralytics", "engine/trainer.py", "validate")
+    trainer = SimpleNamespace(ema=None, world_size=1, best_fitness=None, loss=torch.zeros(()))
+    restored = None
+    for i, v in enumerate(values):
+        trainer.validator = lambda self, v=v: {"fitness": 1 - v}
+        _, fitness = validate(trainer)
+        if trainer.best_fitness == fitness:
+            restored = i
+        if stopper(i + 1, fitness):
+            return i, restored
+    return None, restored
+
+
+def Flax(values, patience=0, min_delta=0.0):
+    from flax.training.early_stopping import EarlyStopping
+
+    state = EarlyStopping(min_delta=min_delta, patience=patience)
+    for i, v in enumerate(values):
+        state = state.update(v)
+        if state.should_stop:
+            return i, None
+    return None, None
+
+
+def MMEngine(values, patience=5, min_delta=0.1):
+    from mmengine.hooks import EarlyStoppingHook
+
+    hook = EarlyStoppingHook("v", rule="less", min_delta=min_delta, patience=patience)
+    runner = SimpleNamespace(
+        train_loop=SimpleNamespace(stop_training=False),
+        logger=SimpleNamespace(info=lambda message: None),
+    )
+    hook.before_run(runner)
+    for i, v in enumerate(values):
+        hook.after_val_epoch(runner, {"v": v})
+        if runner.train_loop.stop_training:
+            return i, None
+    return None, None
+
+
+def RayPlateau(values, std=0.01, num_results=4, grace_period=4, metric_threshold=None):
+    import numpy as np
+    from ray.tune.stopper import TrialPlateauStopper
+
+    stopper = TrialPlateauStopper(
+        "v",
+        std=std,
+        num_results=num_results,
+        grace_period=grace_period,
+        metric_threshold=metric_threshold,
+        mode="min",
+    )
+    for i, v in enumerate(values):
+        with np.errstate(invalid="ignore"):  # the deviation of infinities
+            if stopper("trial", {"v": v}):
+                return i, None
+    return None, None
+
+
+def SpaCy(values, patience=1600, epochs=None):
+    """`epochs` are the steps of the evaluations, evenly spaced (1 apart if not given). It stops
+    between evaluations too: returned is the first evaluation that is not before the stop."""
+    from spacy.training.loop import train_while_improving
+
+    every = int(epochs[1] - epochs[0]) if epochs is not None and len(epochs) > 1 else 1
+    # one value and one step more, so that a stop at the last value differs from running out
+    script, last = iter([*values, float("inf")]), (len(values) - 1) * every
+    steps = train_while_improving(
+        SimpleNamespace(pipeline=[]),
+        SimpleNamespace(averages=None, step_schedules=lambda: None),
+        ((0, []) for _ in range(last + 2)),
+        lambda: (-next(script), None),
+        dropout=0.0,
+        eval_frequency=every,
+        accumulate_gradient=1,
+        patience=patience,
+        max_steps=0,
+        exclude=[],
+        annotating_components=[],
+        before_update=None,
+    )
+    restored = None
+    for _, info, is_best in steps:
+        step = info["step"]
+        if is_best and step <= last:  # where its caller writes model-best
+            restored = step // every
+    return (-(-step // every) if step <= last else None), restored
+
+
+def PyBrain(values, continue_epochs=10):
+    """values[0] is the error before training."""
+    import numpy as np
+
+    train = _lifted(
+        "pybrain3", "supervised/trainers/backprop.py", "trainUntilConvergence", fListToString=str
+    )
+    if len(values) < 2:
+        return None, None
+    # the last epoch allowed ends training before the test for a stop: one more, never the best
+    script, module = iter([*values, np.nan]), SimpleNamespace(params=np.array([0]))
+
+    def epoch():
+        module.params[:] += 1
+        return 0.0
+
+    errors = train(
+        SimpleNamespace(
+            module=module, train=epoch, testOnData=lambda data: next(script, 0.0), verbose=False
+        ),
+        SimpleNamespace(splitWithProportion=lambda share: ([0], [0])),
+        maxEpochs=len(values) - 1,
+        continueEpochs=continue_epochs,
+    )[1]
+    return (len(errors) - 1 if len(errors) <= len(values) else None), int(module.params[0])
+
+
+def EVE(values, patience=1000, smoothing=0.75, min_delta=0.0, baseline=0.0):
+    from evestop.generic import EVEEarlyStopping
+
+    eve = EVEEarlyStopping(
+        baseline=baseline, patience=patience, smoothing=smoothing, min_delta=min_delta, mode="min"
+    )
+    for i, v in enumerate(values):
+        eve.register(v, i)
+        if not eve.proceed:
+            return i, eve.best_measuree
+    return None, eve.best_measuree
+
+
+def Slope(values, window):
+    """The library has no threshold: it stops at a slope of 0 or more."""
+    from early_stopping import EarlyStopping
+
+    stopper = EarlyStopping(depth=window, ignore=window - 1, method="slope")
+    for i, v in enumerate(values):
+        if stopper.check(v):
+            return i, None
+    return None, None
+
+
+def keras_reduce_lr(values, lr, factor=0.1, patience=10, min_delta=1e-4, cooldown=0, min_lr=0.0):
+    """The learning rate after each epoch, in float32 as the optimizer holds it."""
+    import keras
+
+    optimizer = keras.optimizers.SGD(lr)
+    cb = keras.callbacks.ReduceLROnPlateau(
+        "val_loss",
+        factor=factor,
+        patience=patience,
+        mode="min",
+        min_delta=min_delta,
+        cooldown=cooldown,
+        min_lr=min_lr,
+    )
+    cb.set_model(SimpleNamespace(optimizer=optimizer))
+    cb.on_train_begin()
+    rates = []
+    for i, v in enumerate(values):
+        cb.on_epoch_end(i, {"val_loss": v})
+        rates.append(float(keras.ops.convert_to_numpy(optimizer.learning_rate)))
+    return rates
+
+
+def torch_reduce_lr(
+    values,
+    lr,
+    factor=0.1,
+    patience=10,
+    threshold=1e-4,
+    threshold_mode="rel",
+    cooldown=0,
+    min_lr=0.0,
+    eps=1e-8,
+):
+    """The learning rate after each epoch."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer,
+        mode="min",
+        factor=factor,
+        patience=patience,
+        threshold=threshold,
+        threshold_mode=threshold_mode,
+        cooldown=cooldown,
+        min_lr=min_lr,
+        eps=eps,
+    )
+    rates = []
+    for v in values:
+        scheduler.step(v)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
+def keras_checkpoint(values, initial_value_threshold=None):
+    """The last epoch that it saves, None if it saves none."""
+    import keras
+
+    cb = keras.callbacks.ModelCheckpoint(
+        "model.keras",
+        monitor="val_loss",
+        mode="min",
+        save_best_only=True,
+        initial_value_threshold=initial_value_threshold,
+    )
+    now, saved = {"epoch": None}, []
+    cb.set_model(SimpleNamespace(save=lambda path, overwrite: saved.append(now["epoch"])))
+    cb.on_train_begin()
+    for i, v in enumerate(values):
+        now["epoch"] = i
+        cb.on_epoch_begin(i)
+        cb.on_epoch_end(i, {"val_loss": v})
+    return saved[-1] if saved else None

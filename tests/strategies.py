@@ -43,3 +43,27 @@ def random_runs(seed, count, longest=40, **metadata):
         lists = {name: random_values(rng, length) for name in ("val", "train", "test")}
         runs.append({"run": f"run {i}", **lists, **metadata})
     return runs
+
+
+def random_errors(rng):
+    """Walks, ties, plateaus, creeping gains, negative values; in some, NaN and infinities."""
+    n, digits = int(rng.integers(1, 31)), int(rng.integers(1, 3))
+    t = np.arange(n)
+    kinds = [
+        np.round(np.cumsum(rng.normal(0, 0.2, n)) + 2, digits),
+        rng.integers(0, 5, n) / 10,
+        np.round(np.repeat(np.exp(-t / 3), rng.integers(1, 5, n))[:n], digits),
+        np.round(1 - 0.05 * t - 0.01 * rng.integers(0, 3, n), 2),
+        np.round((t - n / 2) ** 2 / n + rng.normal(0, 0.1, n), digits),
+        rng.normal(1, 1, n),
+        np.full(n, float(rng.integers(0, 3))) - 0.1 * (rng.random(n) < 0.2),
+        # gains of just a delta, where v + d < best and best - v > d differ by rounding
+        np.round(2 + np.cumsum(rng.choice([-0.2, -0.1, -0.05, -0.01, 0, 0.1], n)), 2),
+        np.round(1 - 0.1 * t + 0.1 * rng.integers(0, 2, n), 1),
+        -np.round(np.log1p(t) / 3 + rng.normal(0, 0.05, n), digits),
+    ]
+    errors = [float(x) for x in kinds[rng.integers(len(kinds))]]
+    if rng.random() < 0.4:
+        for _ in range(int(rng.integers(1, 4))):
+            errors[int(rng.integers(n))] = [np.nan, np.nan, np.inf, -np.inf][int(rng.integers(4))]
+    return errors

@@ -1,6 +1,7 @@
 """Criteria as objects and text, their combinations, user mistakes, and rules users write."""
 
 import doctest
+import inspect
 import math
 import os
 import pickle
@@ -223,6 +224,21 @@ def test_warm_up_is_in_epochs():
 # -- mistakes ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_parameter_of_every_rule_refuses_what_is_no_value_of_it(name):
+    family = FAMILIES[name]
+    asked = {
+        slot: 1 for slot, default in family.defaults.items() if default is inspect.Parameter.empty
+    }
+    for slot in family.slots:
+        for value in (math.nan, math.inf, "a", [1], object()):
+            with pytest.raises(ValueError, match=rf"^{name}: {slot} = .*; expected ") as caught:
+                family(**{**asked, slot: value})
+            assert len(str(caught.value)) < 200
+    with pytest.raises(ValueError, match=f"^{name}: unknown parameter 'other' = 3; it takes "):
+        family(**asked, other=3)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -254,6 +270,18 @@ def test_warm_up_is_in_epochs():
         (lambda: Labelled(1, flag=7), ["Labelled", "flag", "7", "True or False"]),
         (lambda: Labelled(1, name=5), ["Labelled", "name", "5", "a text"]),
         (lambda: Labelled(1, name=2.5), ["Labelled", "name", "2.5", "a text"]),
+        # 0 means "off" in the library
+        (lambda: FAMILIES["LightGBM"](0), ["LightGBM: stopping_rounds = 0", "switches", "off"]),
+        (lambda: FAMILIES["LightGBM"](-1), ["stopping_rounds = -1", "more than 0"]),
+        (lambda: FAMILIES["CatBoostIncToDec"](0), ["od_pval = 0", "off in its library"]),
+        (lambda: FAMILIES["CatBoostIncToDec"](1.5), ["od_pval = 1.5", "at most 1"]),
+        (lambda: FAMILIES["EMA"](2, decay=1), ["EMA: decay = 1", "less than 1"]),
+        (lambda: FAMILIES["CDSC"](2, mu=-2), ["CDSC: mu = -2", "at least -1"]),
+        (lambda: FAMILIES["H2O"](2.5), ["H2O: k = 2.5", "whole"]),
+        (lambda: FAMILIES["H2O"](), ["H2O: k is missing"]),
+        (lambda: FAMILIES["Ultralytics"](0), ["Ultralytics: patience = 0", "off"]),
+        (lambda: FAMILIES["Flax"](-1), ["Flax: patience = -1", "at least 0"]),
+        (lambda: FAMILIES["Ignite"](2, threshold_mode="x"), ["Ignite", "'x'", "'abs', 'rel'"]),
         (lambda: any_of(), ["any_of", "at least one"]),
         (lambda: all_of(GL), ["all_of", "GL", "threshold"]),
         (lambda: any_of(GL(1), "UP(2)"), ["any_of", "UP(2)"]),
@@ -375,6 +403,11 @@ def test_examples_in_docstrings(name):
     report = []
     doctest.DocTestRunner(verbose=False).run(examples, out=report.append)
     assert not report, "".join(report)
+
+
+def test_the_library_s_default_is_the_threshold_s():
+    assert str(FAMILIES["Lightning"]()) == "Lightning(3)" == str(parse("Lightning()"))
+    assert str(FAMILIES["RayPlateau"]()) == "RayPlateau(0.01)"
 
 
 def test_the_table_of_names_is_by_name():

@@ -5,13 +5,14 @@ import math
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import errors, random_values
+from strategies import errors, random_errors, random_values
 
 from earlystop_lab import CurveSet, Keras, Keras2, MaxEpochs, TerminateOnNaN, replay
 
@@ -86,8 +87,9 @@ def random_lists(seed, count):
         yield rng, val.tolist()
 
 
-def test_keras_is_the_real_callback_on_random_lists():
-    for rng, val in random_lists(seed=3, count=250):
+def test_keras_is_the_real_callback_on_random_lists(record_property):
+    tried = 250
+    for rng, val in random_lists(seed=3, count=tried):
         options = {
             "min_delta": float(rng.choice([0, 0, 0.01, 0.25, 1, -0.25])),
             "baseline": None if rng.random() < 0.6 else float(rng.choice([0.25, 0.5, 1, 2])),
@@ -96,6 +98,7 @@ def test_keras_is_the_real_callback_on_random_lists():
         patience = range(6)
         found = stops_of(val, [Keras(p, **options) for p in patience])
         assert found == [real_keras(val, p, **options) for p in patience], (val, options)
+    record_property("verified", ("keras", version("keras"), "Keras", tried, 0))
 
 
 def agree_where_float32_is_exact():
@@ -302,3 +305,21 @@ def test_terminate_on_nan_watches_training_only(special):
     val = [NAN, INF, 1.0, 1.0]
     assert stops_of(val, [TerminateOnNaN()], train=[1.0, 1.0, special, 1.0])[0][::2] == (3, True)
     assert stops_of(val, [TerminateOnNaN()], train=[1.0] * 4)[0][::2] == (4, False)
+
+
+def test_terminate_on_nan_is_the_real_callback(record_property):
+    keras = pytest.importorskip("keras", reason="the callback itself is the reference")
+    tried = 240
+    rng = np.random.default_rng(8)
+    for _ in range(tried):
+        errors, stop = random_errors(rng), None
+        callback, model = keras.callbacks.TerminateOnNaN(), StubModel()
+        callback.set_model(model)
+        for i, error in enumerate(errors, start=1):
+            callback.on_batch_end(0, {"loss": error})
+            if model.stop_training:
+                stop = i
+                break
+        found, _, fired = stops_of([1.0] * len(errors), [TerminateOnNaN()], train=errors)[0]
+        assert (found if fired else None) == stop, errors
+    record_property("verified", ("keras", version("keras"), "TerminateOnNaN", tried, 0))

@@ -5,7 +5,7 @@ import math
 import library_drivers
 import numpy as np
 import pytest
-from test_libraries import random_errors
+from strategies import random_errors
 
 from earlystop_lab import reduce_lr_on_plateau, step_decay
 
@@ -21,6 +21,7 @@ def random_cases(seed, count, **grid):
         )
 
 
+@pytest.mark.filterwarnings("ignore")  # a library's own warnings are not ours to fix
 def test_keras_own_rates():
     pytest.importorskip("keras")
     for errors, options in random_cases(
@@ -32,6 +33,7 @@ def test_keras_own_rates():
         assert found[1:].tolist() == pytest.approx(after[:-1]), (errors, options)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_pytorch_own_rates():
     pytest.importorskip("torch")
     for errors, options in random_cases(

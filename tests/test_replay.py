@@ -15,8 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import curves, random_runs
-from test_libraries import random_errors
+from strategies import curves, random_errors, random_runs
 
 from earlystop_lab import (
     GL,

@@ -61,6 +61,8 @@ class Family:
     own: Callable[..., Any] | None = None
     #: the library restores ``own`` only where it was this rule that stopped the run
     own_if_stopped: bool = False
+    #: the library also tests between checks: one that passes by more than just is never made
+    between: bool = False
     array: Callable[..., Any] | None = None
     __doc__: str | None = field(default=None)
 
@@ -255,6 +257,7 @@ def criterion(
     step: Callable[..., Any] | None = None,
     own: Callable[..., Any] | None = None,
     own_if_stopped: bool = False,
+    between: bool = False,
     watches: tuple[str, ...] = ("val",),
     strip: str | None = None,
 ) -> Callable[[Callable[..., Any]], Family]:
@@ -277,7 +280,9 @@ def criterion(
     returns the first state, a tuple of numbers; ``step(state, epoch, val, train)`` returns the
     next state and the statistic at this check. State and statistic keep their types. ``own``
     gives, from a state, the epoch whose weights the rule's library would restore (NaN: none),
-    ``own_if_stopped`` says that it does so only where this rule stopped the run.
+    ``own_if_stopped`` says that it does so only where this rule stopped the run, ``between`` that
+    the library tests between checks, too, so that where the statistic is above its threshold
+    the check itself is not seen any more.
 
     In the array form ``own`` takes the same arrays and parameters as the function and gives
     that epoch for every check.
@@ -318,6 +323,7 @@ def criterion(
             step=step,
             own=own,
             own_if_stopped=own_if_stopped,
+            between=between,
             array=None if step else function,
             __doc__=inspect.getdoc(function),
         )

@@ -331,9 +331,25 @@ def Fastai(*, min_delta: float = 0.0) -> Patience:
     return patience_state(Knobs(SUM), delta=min_delta)
 
 
-def fitness_step(s: Patience, epoch: float, val: float, train: float) -> tuple[Patience, float]:
+def saved_step(
+    s: tuple[Patience, Patience], epoch: float, val: float, train: float
+) -> tuple[tuple[Patience, Patience], float]:
+    """Patience, and beside it what a model saver holds."""
+    rule, bad = patience_step(s[0], epoch, val, train)
+    saved, _ = patience_step(s[1], epoch, val, train)
+    return (rule, saved), bad
+
+
+def saved_epoch(s: tuple[Patience, Patience]) -> float:
+    """The epoch that the model saver holds."""
+    return s[1].kept
+
+
+def fitness_step(
+    s: tuple[Patience, Patience], epoch: float, val: float, train: float
+) -> tuple[tuple[Patience, Patience], float]:
     """Patience on the negated fitness -(1 - error), whose rounding decides what is a tie."""
-    return patience_step(s, epoch, -(1 - val), train)
+    return saved_step(s, epoch, -(1 - val), train)
 
 
 @criterion(
@@ -342,10 +358,10 @@ def fitness_step(s: Patience, epoch: float, val: float, train: float) -> tuple[P
     passes=">=",
     whole=True,
     step=fitness_step,
-    own=kept_epoch,
+    own=saved_epoch,
     off=("patience",),
 )
-def Ultralytics() -> Patience:
+def Ultralytics() -> tuple[Patience, Patience]:
     """``ultralytics.utils.torch_utils.EarlyStopping``: ``patience`` epochs since the best.
 
     Its fitness is 1 - error, which improves where it is above the best or the best is 0: while
@@ -357,7 +373,7 @@ def Ultralytics() -> Patience:
 
     Source: Ultralytics 8.4.190, ``ultralytics/utils/torch_utils.py`` and ``engine/trainer.py``.
 
-    Verified: ULTRA
+    Verified: ultralytics 8.4.190
 
     >>> from earlystop_lab import CurveSet, Ultralytics, replay
     >>> curves = CurveSet.from_runs([{"val": [0.5, 0.25, 0.25, 0.5]}, {"val": [1.0] * 9}])
@@ -366,7 +382,8 @@ def Ultralytics() -> Patience:
     0     4         3   True
     1     9         9  False
     """
-    return patience_state(Knobs(LOWER_OR_ZERO, epochs=True, last_tie=True), best=-0.0)
+    rule = patience_state(Knobs(LOWER_OR_ZERO, epochs=True), best=0.0)
+    return rule, patience_state(Knobs(DIFFERENCE, first=True, last_tie=True))
 
 
 @criterion(
@@ -388,7 +405,7 @@ def Flax(*, min_delta: float = 0.0) -> Patience:
 
     Source: flax 0.12.8, ``flax/training/early_stopping.py``.
 
-    Verified: FLAX
+    Verified: flax 0.12.8
 
     >>> from earlystop_lab import CurveSet, Flax, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 5}])
@@ -417,7 +434,7 @@ def MMEngine(*, min_delta: float = 0.1) -> Patience:
 
     Source: mmengine 0.10.7, ``mmengine/hooks/early_stopping_hook.py``.
 
-    Verified: MMENG
+    Verified: mmengine 0.10.7
 
     >>> from earlystop_lab import CurveSet, MMEngine, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.95, 0.92, 0.5]}])
@@ -434,6 +451,7 @@ def MMEngine(*, min_delta: float = 0.1) -> Patience:
     whole=True,
     step=patience_step,
     own=kept_epoch,
+    between=True,
     off=("patience",),
 )
 def SpaCy() -> Patience:
@@ -445,11 +463,11 @@ def SpaCy() -> Patience:
     ``restore="own"``: the *last* of the lowest errors, which ``model-best`` holds, though the
     count starts at the first.
 
-    Statistic: steps since val < best, before a check that improves
+    Statistic: steps since val < best; before a check that improves, where it does
 
     Source: spaCy 3.8.18, ``spacy/training/loop.py``.
 
-    Verified: SPACYV
+    Verified: spacy 3.8.18
 
     >>> from earlystop_lab import CurveSet, SpaCy, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.0, 1.0], "epoch": [0, 200, 400, 600]}])
@@ -465,15 +483,17 @@ def SpaCy() -> Patience:
     threshold="n",
     passes=">=",
     whole=True,
-    step=patience_step,
+    step=saved_step,
+    own=saved_epoch,
     at_least={"n": 0, "min_improvement": 0},
 )
-def DL4J(*, min_improvement: float = 0.0) -> Patience:
+def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
     """DL4J's ``ScoreImprovementEpochTerminationCondition``: ``n`` epochs without improvement.
 
     A score improves where best - val > min_improvement; the first always does, and a NaN among
     the first is never improved on. An epoch that improves never stops. The count is in epochs.
-    ``restore="own"``: the first of the lowest, which the model saver holds.
+    ``restore="own"``: the first of the lowest, which the model saver holds; the very first where
+    that is NaN.
 
     Statistic: epochs since best - val > min_improvement
 
@@ -486,7 +506,8 @@ def DL4J(*, min_improvement: float = 0.0) -> Patience:
     >>> replay(curves, [DL4J(2, min_improvement=0.5)]).to_frame()["stop"][0]
     np.int64(4)
     """
-    return patience_state(Knobs(GAIN, first=True, epochs=True), delta=min_improvement)
+    rule = patience_state(Knobs(GAIN, first=True, epochs=True), delta=min_improvement)
+    return rule, patience_state(Knobs(DIFFERENCE, first=True))
 
 
 @criterion(

@@ -200,7 +200,8 @@ def RelativePatience(*, min_delta: float = 0.01) -> Patience:
     """Patience with a relative ``min_delta``: 0.01 asks for an error 1% below the best.
 
     A value improves where val < best - min_delta abs(best). An epoch that improves never stops;
-    a NaN is no improvement. ``restore="own"``: the last significant improvement.
+    neither a NaN nor an infinite error is an improvement. ``restore="own"``: the last
+    significant improvement.
 
     Statistic: checks since val < best - min_delta abs(best)
 

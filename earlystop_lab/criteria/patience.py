@@ -40,7 +40,7 @@ OTHERS, WORSE, RISING = range(3)
 COUNTS = {OTHERS: "all others", WORSE: "those above the best", RISING: "those not below the last"}
 
 # What a check that improves may do: never stop; stop on the count it leaves; stop on the count
-# just before it, for a library that tests between the checks, too.
+# before it, for a library that tests between the checks, too.
 SILENT, COUNTED, BETWEEN = range(3)
 AT_GAIN = {SILENT: "no", COUNTED: "if its count is enough", BETWEEN: "on the count before it"}
 
@@ -144,7 +144,7 @@ def patience_step(s: Patience, epoch: float, val: float, train: float) -> tuple[
     resets = improved and (math.isnan(s.baseline) or val + s.delta < s.baseline)
     moved = (improved and k.moves != LOWER) or (val < s.best and k.moves != IMPROVED)
     best = val if moved else s.best
-    kept = epoch if moved or (k.last_tie and val == best) else s.kept
+    kept = epoch if (val == best if k.last_tie else moved) else s.kept
     passed = epoch - s.epoch if k.epochs else 1.0
     above = k.counts == WORSE and val > best
     if k.counts == OTHERS or above or (k.counts == RISING and not falling):
@@ -157,7 +157,8 @@ def patience_step(s: Patience, epoch: float, val: float, train: float) -> tuple[
     if improved and k.at_gain == SILENT:
         count = math.nan
     elif improved and k.at_gain == BETWEEN:
-        count = s.bad + passed - 1
+        # above a whole threshold only where the check before this one would be
+        count = s.bad + passed - 0.5
     limits = (s.delta, s.baseline, s.first_epoch, s.stop_below, s.stop_above)
     return Patience(k, *limits, epoch, val, best, kept, bad), count
 

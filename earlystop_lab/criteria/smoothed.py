@@ -16,9 +16,10 @@ __all__ = ["EMA", "EMAGL", "Median", "MedianGL"]
 
 
 class Average(NamedTuple):
-    """State of an exponential moving average; NaN before the first error."""
+    """State of an exponential moving average: its decay, whether it has begun, its value."""
 
     decay: float
+    begun: bool
     value: float
 
 
@@ -32,9 +33,9 @@ def averaged(s: Average, val: float) -> Average:
     """decay value + (1 - decay) val; a NaN leaves it as it is, the first error starts it."""
     if math.isnan(val):
         return s
-    if math.isnan(s.value):
-        return Average(s.decay, val)
-    return Average(s.decay, s.decay * s.value + (1 - s.decay) * val)
+    if not s.begun:
+        return Average(s.decay, True, val)
+    return Average(s.decay, True, s.decay * s.value + (1 - s.decay) * val)
 
 
 def shifted(s: Last, val: float) -> Last:
@@ -132,7 +133,7 @@ def EMA(*, decay: float = 0.6, min_delta: float = 0.0) -> tuple[Average, Patienc
     >>> replay(curves, [EMA(2), Keras(2)]).to_frame()["fired"].tolist()
     [False, True]
     """
-    return Average(float(decay), math.nan), patience_state(Knobs(SUM), delta=min_delta)
+    return Average(float(decay), False, math.nan), patience_state(Knobs(SUM), delta=min_delta)
 
 
 @criterion(
@@ -186,7 +187,7 @@ def EMAGL(*, decay: float = 0.6) -> tuple[Average, Loss]:
     >>> replay(curves, [EMAGL(5), GL(5, k=1)]).to_frame()["fired"].tolist()
     [False, True]
     """
-    return Average(float(decay), math.nan), Loss(1, 1, math.inf)
+    return Average(float(decay), False, math.nan), Loss(1, 1, math.inf)
 
 
 @criterion(threshold="alpha", passes=">", step=median_loss_step, at_least={"alpha": 0, "window": 1})

@@ -155,9 +155,10 @@ def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
     """H2O's ``stopping_rounds``: moving averages that improve by less than a share ``tol``.
 
     Of the k + 1 newest averages over k scoring events each, MA_0 is the oldest. Holds where the
-    lowest of the others is at least (1 - tol) MA_0. The first scoring event is left out, so 2k +
-    1 are needed. It never holds where an average is NaN or the averages change sign; where all
-    are 0 it does. Nothing is restored. The library is off by default (``stopping_rounds=0``).
+    lowest of the others is at least (1 - tol) MA_0. The first scoring event is left out, so
+    2k + 1 are needed. It never holds where an average is NaN or the averages change sign, and
+    always where MA_0 is 0, as for metrics that cannot be negative. Nothing is restored. The
+    library is off by default (``stopping_rounds=0``).
 
     Statistic: lowest of MA_1 .. MA_k over MA_0 >= 1 - tol
 
@@ -181,7 +182,8 @@ def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
     one_sign = (signs == signs[0]).all(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = lowest / oldest
-    holds[2 * k :] = one_sign & ((ratio >= 1 - tol) | (oldest == 0))
+    at_zero = (oldest == 0) & ~np.isnan(highest)
+    holds[2 * k :] = at_zero | (one_sign & (ratio >= 1 - tol))
     return holds
 
 
@@ -218,7 +220,7 @@ def PyBrain(val: FloatArray, *, continue_epochs: int = 10) -> FloatArray:
 
     Source: PyBrain3 3.0.4, ``pybrain/supervised/trainers/backprop.py``.
 
-    Verified: PYBRAINV
+    Verified: PyBrain3 3.0.4
 
     >>> from earlystop_lab import CurveSet, PyBrain, replay
     >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 2.5, 3.0, 3.0]}])
