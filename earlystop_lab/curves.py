@@ -203,6 +203,11 @@ class CurveSet:
             return _with_counted(Channel(values, offsets), self.channel("val").offsets, missing)
         return Channel(read_only(values), offsets)
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of checks of every run."""
+        return np.asarray(pc.list_value_length(_one_array(self.table["val"])), np.int64)
+
     def has(self, name: str) -> bool:
         """Whether the set has a column of that name."""
         return name in self.table.column_names
@@ -224,7 +229,7 @@ class CurveSet:
 
     def _flat(self, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """A list column as its values one after the other, in their own type, and offsets."""
-        column = self.table[name].combine_chunks()
+        column = _one_array(self.table[name])
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         return column.flatten().to_numpy(zero_copy_only=False), offsets
@@ -439,13 +444,18 @@ def _validated(table: pa.Table) -> pa.Table:
     if len(empty := np.flatnonzero(lengths["val"] <= 0)):
         raise ValueError(f"run {runs[int(empty[0])].as_py()!r}, column 'val': no values")
     if "epoch" in names:
-        _check_epochs(table["epoch"].combine_chunks(), lengths["epoch"], runs)
+        _check_epochs(_one_array(table["epoch"]), lengths["epoch"], runs)
     return table
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array; of a single chunk that chunk, which combining would copy."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _lengths(table: pa.Table, name: str) -> NDArray[np.int64]:
     """Values a run in a list column; -1 where the run has no such curve."""
-    column = table[name].combine_chunks()
+    column = _one_array(table[name])
     kind = column.type
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     if not is_list or not (
@@ -482,7 +492,7 @@ def _check_mode(mode: str) -> None:
 def _negated(table: pa.Table) -> pa.Table:
     for i, name in enumerate(table.column_names):
         if name in ERRORS:
-            column = table[name].combine_chunks()
+            column = _one_array(table[name])
             kind = column.type
             values, value_type = column.values, kind.value_type
             if pa.types.is_integer(value_type):

@@ -29,7 +29,7 @@ from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray, curve_file
 #: checks in a chunk of runs: 16 MB of two channels
 _CHECKS = 2**20
 #: what the stops look up in the curves
-_LOOKED_UP = ("stop", "selected", *ERRORS)
+_LOOKED_UP = ("fired", "stop", "selected", *ERRORS)
 #: "best", "last", "own", or a ModelCheckpoint
 Restore = str | Criterion
 
@@ -47,13 +47,15 @@ class Stops:
         self,
         criteria: Sequence[str],
         meta: pd.DataFrame,
-        fired: NDArray[np.bool_],
-        look_up: Callable[[str], FloatArray],
+        look_up: Callable[[str], NDArray[Any]],
     ) -> None:
         self.criteria = list(criteria)
         self.meta = meta
-        self.fired = fired
         self._look_up = look_up
+
+    @cached_property
+    def fired(self) -> NDArray[np.bool_]:
+        return self._look_up("fired")
 
     @cached_property
     def stop(self) -> FloatArray:
@@ -84,7 +86,7 @@ class Stops:
 
     def with_meta(self, meta: pd.DataFrame) -> Stops:
         """The same stops with other metadata columns, such as groups to tabulate by."""
-        return Stops(self.criteria, meta, self.fired, partial(getattr, self))
+        return Stops(self.criteria, meta, partial(getattr, self))
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy long form, run by run: run, criterion, stop, selected, fired, train, val, test."""
@@ -164,19 +166,13 @@ def replay(
     if not parts:
         name = "the curve set" if isinstance(curves, CurveSet) else curves
         raise ValueError(f"replay: {name} is empty; there is nothing to replay")
-    found, kept = (
-        np.concatenate(checks) for checks in zip(*(p.checks for p in parts), strict=True)
-    )
-    fired = found != NEVER
     if isinstance(curves, CurveSet):
-        last = np.diff(curves.channel("val").offsets)[:, None] - 1
-        stop = np.where(fired, found, last).astype(np.int32)
-        return Stops(texts, curves.meta, fired, partial(_looked_up, curves, stop, kept))
+        return Stops(texts, curves.meta, _Gathered(curves, parts))
     meta = pa.concat_tables([part.meta for part in parts], promote_options="permissive").to_pandas()
     if (twice_run := meta["run"].duplicated()).any():
         raise ValueError(f"{curves}: run {meta['run'][twice_run.argmax()]!r} is there twice")
     arrays = {name: np.concatenate([p.looked_up[name] for p in parts]) for name in _LOOKED_UP}
-    return Stops(texts, meta, fired, arrays.__getitem__)
+    return Stops(texts, meta, arrays.__getitem__)
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
@@ -202,10 +198,30 @@ class _Part(NamedTuple):
     """The stops of one chunk of runs."""
 
     #: the checks at which each run stopped, or NEVER, and which it keeps
-    checks: tuple[Indices, Indices]
-    #: run ids and metadata, and what was looked up: for a chunk that is gone afterwards
+    found: Indices
+    kept: Indices
+    #: run ids and metadata, and what was looked up: of a chunk that is gone afterwards
     meta: pa.Table
     looked_up: dict[str, FloatArray]
+
+
+class _Gathered:
+    """What the stops of a set look up: the chunks are put together when first asked for."""
+
+    def __init__(self, curves: CurveSet, parts: list[_Part]) -> None:
+        self.curves = curves
+        self.parts = parts
+
+    @cached_property
+    def checks(self) -> tuple[Indices, Indices]:
+        found = np.concatenate([part.found for part in self.parts])
+        kept = np.concatenate([part.kept for part in self.parts])
+        self.parts = []
+        return found, kept
+
+    def __call__(self, name: str) -> NDArray[Any]:
+        looked_up: NDArray[Any] = _looked_up(self.curves, *self.checks, name)
+        return looked_up
 
 
 def _rule(item: Rule | str) -> Rule:
@@ -269,7 +285,7 @@ def _shown(results: Iterable[_Part], curves: CurveSet | str | Path) -> Iterator[
     try:
         for part in results:
             yield part
-            done += len(part.checks[0])
+            done += len(part.found)
             passed = time.monotonic() - began
             if passed > 1:
                 bar.start()
@@ -288,31 +304,57 @@ def _runs(curves: CurveSet | str | Path) -> int:
 
 def _replay_chunk(chunk: CurveSet, rules: list[Rule], restore: Restore, look_up: bool) -> _Part:
     runs = passage.laid_out(chunk)
-    found = _found(rules, runs)
-    last = np.diff(runs.offsets)[:, None] - 1
-    stop = np.where(found == NEVER, last, found).astype(np.int32)
-    kept = _selected(rules, runs, stop, restore)
+    found, kept = _found(rules, runs, restore)
     if not look_up:
-        return _Part((found, kept), None, {})
-    arrays = {name: _looked_up(chunk, stop, kept, name) for name in _LOOKED_UP}
-    return _Part((found, kept), chunk.scalars, arrays)
+        return _Part(found, kept, None, {})
+    arrays = {name: _looked_up(chunk, found, kept, name) for name in _LOOKED_UP}
+    return _Part(found, kept, chunk.scalars, arrays)
 
 
-def _looked_up(curves: CurveSet, stop: Indices, kept: Indices, name: str) -> FloatArray:
+def _looked_up(curves: CurveSet, found: Indices, kept: Indices, name: str) -> Any:
     """What the curves have at the stops: their epoch, or an error at the selected ones."""
-    if name in ("stop", "selected"):
-        return curves.at("epoch", stop if name == "stop" else kept)
-    return curves.at(name, kept)
+    if name == "fired":
+        return found != NEVER
+    if name == "stop":
+        last = curves.lengths[:, None] - 1
+        return curves.at("epoch", np.where(found == NEVER, last, found).astype(np.int32))
+    return curves.at("epoch" if name == "selected" else name, kept)
 
 
-def _found(rules: list[Rule], runs: Runs) -> Indices:
-    """Check at which each rule stops each run, or NEVER."""
+def _found(rules: list[Rule], runs: Runs, restore: Restore) -> tuple[Indices, Indices]:
+    """Check at which each rule stops each run, or NEVER, and the one whose weights are kept."""
     leaves = list(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
-    stops = passage.stops(leaves, runs)
-    if leaves == rules:
-        return stops
-    passed = {leaf: stops[:, j] for j, leaf in enumerate(leaves)}
-    return np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
+    found, kept = passage.stops(leaves, runs)
+    last = np.diff(runs.offsets).astype(np.int32) - 1
+    if leaves != rules:
+        at = {leaf: j for j, leaf in enumerate(leaves)}
+        columns = [
+            _stop(rule, runs, {leaf: found[:, j] for leaf, j in at.items()}) for rule in rules
+        ]
+        found, alone = np.stack(columns, axis=1), kept
+        kept = np.empty_like(found)
+        for j, rule in enumerate(rules):
+            if isinstance(rule, Criterion):
+                kept[:, j] = alone[:, at[rule]]
+            else:
+                stop = np.where(found[:, j] == NEVER, last, found[:, j])
+                kept[:, j] = passage.lowest_errors(runs, rule.strips, stop)
+    if restore != "best":
+        stop = np.where(found == NEVER, last[:, None], found)
+        kept = _kept(rules, runs, stop, kept, restore)
+    return found, kept
+
+
+def _kept(rules: list[Rule], runs: Runs, stop: Indices, best: Indices, restore: Restore) -> Indices:
+    """Check whose weights are kept where that is not the lowest error."""
+    if restore == "last":
+        return stop
+    kept = best.copy()
+    for j, rule in enumerate(rules):
+        keeper = restore if isinstance(restore, Criterion) else rule.leaves[0]
+        if keeper.family.own is not None:
+            kept[:, j] = _own(keeper, runs, stop[:, j])
+    return kept
 
 
 def _alone(rule: Rule) -> Iterator[Criterion]:
@@ -343,29 +385,6 @@ def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
     combine = np.any if rule.how == "any_of" else np.all
     holds = combine([member.holds for member in members], axis=0)
     return Trace(holds.astype(np.float64), holds, members[0].own)
-
-
-def _selected(rules: list[Rule], runs: Runs, stop: Indices, restore: Restore) -> Indices:
-    """Check whose weights are kept, for each run and rule."""
-    if restore == "last":
-        return stop
-    if isinstance(restore, Criterion):
-        columns = [_own(restore, runs, stop[:, j]) for j in range(len(rules))]
-        return np.stack(columns, axis=1)
-    kinds = {rule.strips for rule in rules}
-    if len(kinds) == 1:
-        selected = passage.best_checks(runs, kinds.pop(), stop)
-    else:
-        selected = np.empty_like(stop)
-    for strips in kinds:
-        alike = [j for j, rule in enumerate(rules) if rule.strips == strips]
-        among = np.ascontiguousarray(stop[:, alike])
-        selected[:, alike] = passage.best_checks(runs, strips, among)
-    if restore == "own":
-        for j, rule in enumerate(rules):
-            if rule.leaves[0].family.own is not None:
-                selected[:, j] = _own(rule.leaves[0], runs, stop[:, j])
-    return selected
 
 
 def _own(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:

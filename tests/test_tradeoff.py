@@ -27,7 +27,7 @@ def stops_of(criteria, *, stop, val, test, selected=None, fired=None, **metadata
         "test": test,
     }
     meta = pd.DataFrame({"run": [f"run {i}" for i in range(len(stop))], **metadata})
-    return Stops(criteria, meta, arrays.pop("fired"), arrays.__getitem__)
+    return Stops(criteria, meta, arrays.__getitem__)
 
 
 # -- by hand -------------------------------------------------------------------------------

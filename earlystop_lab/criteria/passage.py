@@ -14,7 +14,7 @@ all have passed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -83,32 +83,56 @@ def own(state: Any) -> float:
 
 
 def first_passages(  # type: ignore[no-untyped-def]
-    start, thresholds, sign, strict, warmup, epoch, starts, val, train, offsets, columns, stop
-):
+    start, thresholds, sign, strict, warmup, strips, epoch, starts, val, train, offsets,
+    columns, stop, best,
+):  # fmt: skip
     """Fill columns of ``stop`` with the first check past each threshold, or NEVER.
 
     ``thresholds`` are ascending and already multiplied by ``sign``, which is -1 for a
     statistic that passes by falling; ``columns`` says where each is answered.
+
+    ``best`` gets the check of the lowest error seen up to there (up to the end of a run that
+    never passes), the earliest of ties; where none was seen, the last check itself. Every k-th
+    check is seen, for any k in ``strips``, whose greatest common divisor comes first.
     """
     count = thresholds.size
+    stride = strips[0]
     for run in range(offsets.size - 1):
         state = start
         passed = 0
-        shift = starts[run] - offsets[run]
-        for check in range(offsets[run], offsets[run + 1]):
+        first = offsets[run]
+        shift = starts[run] - first
+        left = stride
+        found, lowest = NEVER, np.inf
+        for check in range(first, offsets[run + 1]):
+            error = float(val[check])
+            left -= 1
+            if left == 0:
+                left = stride
+                # infinity is an error like any other, NaN never the lowest
+                if error < lowest or (found == NEVER and error == lowest):
+                    seen = strips.size == 1
+                    for k in strips[1:]:
+                        seen = seen or (check - first + 1) % k == 0
+                    if seen:
+                        found, lowest = check - first, error
             at = float(epoch[check + shift])
-            state, statistic = step(state, at, float(val[check]), float(train[check]))
+            state, statistic = step(state, at, error, float(train[check]))
             if at > warmup:
                 value = sign * statistic
                 while passed < count and (
                     value > thresholds[passed] or (not strict and value == thresholds[passed])
                 ):
-                    stop[run, columns[passed]] = check - offsets[run]
+                    stop[run, columns[passed]] = check - first
+                    best[run, columns[passed]] = check - first if found == NEVER else found
                     passed += 1
                 if passed == count:
                     break
+        if found == NEVER:
+            found = offsets[run + 1] - first - 1
         for later in range(passed, count):
             stop[run, columns[later]] = NEVER
+            best[run, columns[later]] = found
 
 
 def scan(start, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-def]
@@ -121,40 +145,15 @@ def scan(start, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-
         kept[check] = own(state)
 
 
-def lowest_errors(val, offsets, strips, stop, seen, best):  # type: ignore[no-untyped-def]
-    """Fill ``best`` (runs, stops) with the check of the lowest error seen up to each stop.
-
-    Only every k-th check is seen, for any k in ``strips``, whose greatest common divisor comes
-    first; the earliest of ties is kept, the stop itself where none was seen. ``seen`` is room to
-    work in.
-    """
-    stride = strips[0]
-    for run in range(offsets.size - 1):
-        first, found, lowest = offsets[run], NEVER, np.inf
-        last = NEVER
-        for column in range(stop.shape[1]):
-            last = max(last, stop[run, column])
-        for check in range(stride - 1, last + 1, stride):
-            error = val[first + check]
-            # infinity is an error like any other, NaN never the lowest
-            if error < lowest or (found == NEVER and error == lowest):
-                visible = strips.size == 1
-                for k in strips[1:]:
-                    visible = visible or (check + 1) % k == 0
-                if visible:
-                    found, lowest = check, error
-            seen[check // stride] = found
-        for column in range(stop.shape[1]):
-            strip = (stop[run, column] + 1) // stride
-            found = seen[strip - 1] if strip else NEVER
-            best[run, column] = stop[run, column] if found == NEVER else found
-
-
 # -- what the rest of the package calls ------------------------------------------------------
 
 
-def stops(criteria: list[Criterion], runs: Runs) -> Indices:
-    """Check at which each criterion stops each run: (runs, criteria), NEVER where it does not.
+def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
+    """Where each criterion stops each run, and the lowest error seen: checks, (runs, criteria).
+
+    The first is NEVER where it does not stop; the second is the check of the lowest validation
+    error that it has seen up to its stop or the run's end (see :attr:`Criterion.strips`), the
+    last check where all were NaN.
 
     One pass over the runs for those that share family and parameters, whatever their number of
     thresholds. Raises ``ValueError`` where a run lacks a curve that a rule watches, or an array
@@ -163,7 +162,8 @@ def stops(criteria: list[Criterion], runs: Runs) -> Indices:
     groups: dict[Any, list[int]] = {}
     for column, each in enumerate(criteria):
         groups.setdefault((each.family, each.params, each.warmup), []).append(column)
-    found = np.empty((len(runs.curves), len(criteria)), np.int32)
+    shape = (len(runs.curves), len(criteria))
+    found, best = np.empty(shape, np.int32), np.empty(shape, np.int32)
     for (family, params, warmup), columns in groups.items():
         _require_train(family, runs, slice(None))
         sign = 1.0 if family.passes in (">", ">=") else -1.0
@@ -178,10 +178,35 @@ def stops(criteria: list[Criterion], runs: Runs) -> Indices:
         call_bound(
             *(first_passages, family.step or step, own),
             *(_start(family, params), thresholds[order], sign, family.passes in (">", "<")),
-            *(float(warmup), runs.epoch, runs.starts, runs.val, train, runs.offsets),
-            *(np.array(columns)[order], found),
+            *(float(warmup), _strides(criteria[columns[0]].strips)),
+            *(runs.epoch, runs.starts, runs.val, train, runs.offsets),
+            *(np.array(columns, np.int32)[order], found, best),
         )
-    return found
+    return found, best
+
+
+def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
+    """Check of the lowest validation error seen up to one stop of each run.
+
+    ``strips`` says which checks are seen (:attr:`Criterion.strips`); the stop itself where every
+    error seen was NaN.
+    """
+    # the statistic, which the stand-in step passes on, is 1 at the stop
+    marks = np.zeros(len(runs.val))
+    marks[runs.offsets[:-1] + stop] = 1
+    found, best = np.empty((2, len(stop), 1), np.int32)
+    call_bound(
+        *(first_passages, step, own, (0,), np.ones(1), 1.0, False, -math.inf, _strides(strips)),
+        *(runs.epoch, runs.starts, runs.val, read_only(marks), runs.offsets),
+        *(np.zeros(1, np.int32), found, best),
+    )
+    return best[:, 0]
+
+
+def _strides(strips: frozenset[int]) -> NDArray[np.int64]:
+    """Strip lengths as the driver takes them; every check is seen where there are none."""
+    some = sorted(strips or {1})
+    return np.array(some if len(some) == 1 else [math.gcd(*some), *some], np.int64)
 
 
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
@@ -204,21 +229,6 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     compare = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
     holds = compare[family.passes](statistic, criterion.threshold) & (epoch > criterion.warmup)
     return Trace(statistic, holds, kept)
-
-
-def best_checks(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
-    """For every stop (runs, stops), the check of the lowest validation error seen up to it.
-
-    ``strips`` says which checks are seen (:attr:`Criterion.strips`); all where it is empty. The
-    stop itself where every error seen was NaN.
-    """
-    best = np.empty(stop.shape, np.int32)
-    some = sorted(strips or {1})
-    lengths = np.array(some if len(some) == 1 else [math.gcd(*some), *some], np.int64)
-    longest = int(np.diff(runs.offsets).max(initial=0))
-    room = np.empty(longest // lengths[0] + 1, np.int32)
-    call_bound(lowest_errors, step, own, runs.val, runs.offsets, lengths, stop, room, best)
-    return best
 
 
 def laid_out(curves: CurveSet) -> Runs:
