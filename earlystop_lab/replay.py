@@ -55,26 +55,32 @@ class Stops:
 
     @cached_property
     def fired(self) -> NDArray[np.bool_]:
+        """Whether the criterion passed at all."""
         return self._look_up("fired")
 
     @cached_property
     def stop(self) -> FloatArray:
+        """Epoch at which training stops; the last where the criterion never passes."""
         return self._look_up("stop")
 
     @cached_property
     def selected(self) -> FloatArray:
+        """Epoch whose weights are kept."""
         return self._look_up("selected")
 
     @cached_property
     def train(self) -> FloatArray:
+        """Training error at the selected epoch."""
         return self._look_up("train")
 
     @cached_property
     def val(self) -> FloatArray:
+        """Validation error at the selected epoch."""
         return self._look_up("val")
 
     @cached_property
     def test(self) -> FloatArray:
+        """Test error at the selected epoch."""
         return self._look_up("test")
 
     def __len__(self) -> int:
