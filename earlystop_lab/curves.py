@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
@@ -237,15 +238,16 @@ class CurveSet:
     # -- files -----------------------------------------------------------------------------
 
     def write(self, path: str | Path) -> None:
-        """Write Parquet: one file for ``x.parquet``, otherwise a folder with a file a problem.
+        """Write one file for ``x.parquet`` or ``x.arrow``, else a folder of Parquet, one a problem.
 
-        Floats are stored split by byte and compressed with zstd. An existing file is replaced
-        once the new one is whole; an existing folder is refused with ``FileExistsError``.
+        Parquet is small: floats are split by byte and compressed with zstd. Arrow is fast: read
+        again it is mapped into memory, and nothing is copied. An existing file is replaced once
+        the new one is whole; an existing folder is refused with ``FileExistsError``.
         """
         path = Path(path)
         if not path.name:
             raise ValueError(f"{str(path)!r} is no name for a curve set; give a file or folder")
-        if path.suffix == ".parquet":
+        if path.suffix in (".parquet", ".arrow"):
             with written_whole(path) as temporary:
                 self._write_file(temporary)
             return
@@ -267,6 +269,10 @@ class CurveSet:
             yield label, self.select(labels == label)
 
     def _write_file(self, path: Path) -> None:
+        if path.suffix == ".arrow":
+            with pa.ipc.new_file(str(path), self.table.schema) as writer:
+                writer.write_table(self.table)
+            return
         floats = [
             f"{field.name}.list.element"
             for field in self.table.schema
@@ -307,40 +313,55 @@ class CurveSet:
 
 
 def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
-    """Read a curve set from a Parquet file or a folder of them.
+    """Read a curve set from a Parquet or Arrow file, or a folder of them.
 
-    ``mode="max"`` negates the error curves, see :meth:`CurveSet.from_runs`. Raises ``OSError``
-    where nothing can be read and ``ValueError``, naming the file, where it is not a curve set.
+    An Arrow file is mapped into memory, not copied. ``mode="max"`` negates the error curves, see
+    :meth:`CurveSet.from_runs`. Raises ``OSError`` where nothing can be read and ``ValueError``,
+    naming the file, where it is not a curve set.
     """
     _check_mode(mode)
     path = Path(path)
     tables = []
     for file in curve_files(path):
-        try:
-            tables.append(pq.read_table(file))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise ValueError(f"{file}: not a Parquet file ({error})") from error
-        if missing := {"run", "val"} - set(tables[-1].column_names):
-            raise ValueError(
-                f"{file}: not a curve set: no column {' and '.join(sorted(missing))}; "
-                f"it has {', '.join(tables[-1].column_names)}"
-            )
-    try:
+        with not_curves(file):
+            tables.append(_read_table(file))
+            if missing := {"run", "val"} - set(tables[-1].column_names):
+                raise ValueError(
+                    f"not a curve set: no column {' and '.join(sorted(missing))}; "
+                    f"it has {', '.join(tables[-1].column_names)}"
+                )
+    with not_curves(path):
         curves = CurveSet(pa.concat_tables(tables, promote_options="permissive"))
-    except (ValueError, pa.ArrowException) as error:
-        raise ValueError(f"{path}: {error}") from error
     return curves if mode == "min" else CurveSet(_negated(curves.table))
 
 
+def _read_table(file: Path) -> pa.Table:
+    if file.suffix == ".arrow":
+        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+    return pq.read_table(file)
+
+
+@contextmanager
+def not_curves(path: Path) -> Iterator[None]:
+    """Name the file in the errors of reading it."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
+        raise ValueError(f"{path}: not {kind} file ({error})") from error
+    except (ValueError, KeyError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
 def curve_files(path: Path) -> list[Path]:
-    """The Parquet files that make up the curve set at ``path``, sorted by name."""
+    """The Parquet and Arrow files that make up the curve set at ``path``, sorted by name."""
     if path.is_file():
         return [path]
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; expected a curve set (Parquet)")
-    files = sorted(path.glob("*.parquet"))
+        raise FileNotFoundError(f"{path} does not exist; expected a curve set (Parquet or Arrow)")
+    files = sorted(file for suffix in ("parquet", "arrow") for file in path.glob(f"*.{suffix}"))
     if not files:
-        raise ValueError(f"{path} is not a corpus: no .parquet file in this folder")
+        raise ValueError(f"{path} is not a corpus: no .parquet or .arrow file in this folder")
     return files
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,7 +13,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from earlystop_lab.criteria import (
@@ -24,10 +24,9 @@ from earlystop_lab.criteria import (
     passage,
 )
 from earlystop_lab.criteria.passage import NEVER, Indices, Runs, Trace
-from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray, curve_files
+from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray
+from earlystop_lab.storage import CHECKS, Unit, chunks, units
 
-#: checks in a chunk of runs: 16 MB of two channels
-_CHECKS = 2**20
 #: what the stops look up in the curves
 _LOOKED_UP = ("fired", "stop", "selected", *ERRORS)
 #: "best", "last", "own", or a ModelCheckpoint
@@ -152,7 +151,7 @@ def replay(
         texts = [str(rule) for rule in rules]
     if not rules:
         raise ValueError("replay: no criteria; give at least one, such as GL(2)")
-    if twice := {text for text in texts if texts.count(text) > 1}:
+    if twice := {text for text, count in Counter(texts).items() if count > 1}:
         raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
     policy = _policy(restore)
     if n_jobs == 0:
@@ -160,12 +159,10 @@ def replay(
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
     scans = all(leaf.family.step is not None for rule in rules for leaf in rule.leaves)
+    tasks = _chunks(curves, chunk_size) if isinstance(curves, CurveSet) else units(Path(curves))
     results: Iterable[_Part] = joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
-    )(
-        joblib.delayed(_replay_chunk)(chunk, rules, policy, not isinstance(curves, CurveSet))
-        for chunk in _chunks(curves, chunk_size)
-    )
+    )(joblib.delayed(_replay_task)(task, rules, policy, chunk_size) for task in tasks)
     if progress:
         results = _shown(results, curves)
     parts = list(results)
@@ -174,11 +171,11 @@ def replay(
         raise ValueError(f"replay: {name} is empty; there is nothing to replay")
     if isinstance(curves, CurveSet):
         return Stops(texts, curves.meta, _Gathered(curves, parts))
-    meta = pa.concat_tables([part.meta for part in parts], promote_options="permissive").to_pandas()
+    whole = _joined(parts)
+    meta = whole.meta.to_pandas()
     if (twice_run := meta["run"].duplicated()).any():
         raise ValueError(f"{curves}: run {meta['run'][twice_run.argmax()]!r} is there twice")
-    arrays = {name: np.concatenate([p.looked_up[name] for p in parts]) for name in _LOOKED_UP}
-    return Stops(texts, meta, arrays.__getitem__)
+    return Stops(texts, meta, whole.looked_up.__getitem__)
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
@@ -252,30 +249,11 @@ def _policy(restore: Restore) -> Restore:
     return restore
 
 
-def _chunks(curves: CurveSet | str | Path, size: int | None) -> Iterator[CurveSet]:
-    if isinstance(curves, CurveSet):
-        if size is None and len(curves):
-            size = max(1, len(curves) * _CHECKS // int(curves.channel("val").offsets[-1]))
-        for start in range(0, len(curves), size or 1):
-            yield curves[start : start + (size or 1)]
-        return
-    for file in curve_files(Path(curves)):
-        try:
-            yield from _file_chunks(file, size)
-        except (ValueError, KeyError, pa.ArrowException) as error:
-            raise ValueError(f"{file}: {error}") from error
-
-
-def _file_chunks(file: Path, size: int | None) -> Iterator[CurveSet]:
-    """The runs of one file, some at a time."""
-    parquet = pq.ParquetFile(file)
+def _chunks(curves: CurveSet, size: int | None) -> Iterator[CurveSet]:
     if size is None:
-        groups = [parquet.metadata.row_group(i) for i in range(parquet.num_row_groups)]
-        runs = sum(group.num_rows for group in groups)
-        # 8 bytes a check in each of two channels
-        size = max(1, runs * 16 * _CHECKS // max(1, sum(g.total_byte_size for g in groups)))
-    for batch in parquet.iter_batches(batch_size=size):
-        yield CurveSet(pa.table(batch))
+        size = max(1, len(curves) * CHECKS // max(1, int(curves.lengths.sum())))
+    for start in range(0, len(curves), size):
+        yield curves[start : start + size]
 
 
 def _shown(results: Iterable[_Part], curves: CurveSet | str | Path) -> Iterator[_Part]:
@@ -305,16 +283,31 @@ def _runs(curves: CurveSet | str | Path) -> int:
     """How many runs there are to replay."""
     if isinstance(curves, CurveSet):
         return len(curves)
-    return sum(pq.read_metadata(file).num_rows for file in curve_files(Path(curves)))
+    return sum(unit.runs for unit in units(Path(curves)))
 
 
-def _replay_chunk(chunk: CurveSet, rules: list[Rule], restore: Restore, look_up: bool) -> _Part:
-    runs = passage.laid_out(chunk)
-    found, kept = _found(rules, runs, restore)
-    if not look_up:
-        return _Part(found, kept, None, {})
-    arrays = {name: _looked_up(chunk, found, kept, name) for name in _LOOKED_UP}
-    return _Part(found, kept, chunk.scalars, arrays)
+def _replay_task(
+    task: CurveSet | Unit, rules: list[Rule], restore: Restore, size: int | None
+) -> _Part:
+    """The stops of some runs in memory, or of a unit of a file, read here."""
+    if isinstance(task, CurveSet):
+        return _Part(*_found(rules, passage.laid_out(task), restore), None, {})
+    parts = []
+    for chunk in chunks(task, size):
+        found, kept = _found(rules, passage.laid_out(chunk), restore)
+        arrays = {name: _looked_up(chunk, found, kept, name) for name in _LOOKED_UP}
+        parts.append(_Part(found, kept, chunk.scalars, arrays))
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[_Part]) -> _Part:
+    """Chunks of runs that are gone, put together."""
+    return _Part(
+        np.concatenate([part.found for part in parts]),
+        np.concatenate([part.kept for part in parts]),
+        pa.concat_tables([part.meta for part in parts], promote_options="permissive"),
+        {name: np.concatenate([part.looked_up[name] for part in parts]) for name in _LOOKED_UP},
+    )
 
 
 def _looked_up(curves: CurveSet, found: Indices, kept: Indices, name: str) -> Any:

@@ -316,7 +316,7 @@ def run_twice(path):
     ("make", "expected"),
     [
         (nothing, ["does not exist", "curve set"]),
-        (folder_of_notes, ["not a corpus", "no .parquet file"]),
+        (folder_of_notes, ["not a corpus", "no .parquet or .arrow file"]),
         (text, ["Parquet"]),
         (cut, ["Parquet"]),
         (folder_with_a_bad_file, ["worse.parquet", "Parquet"]),
@@ -439,5 +439,6 @@ def test_a_process_of_its_own_ends_as_this_one(curves, tmp_path):
     bad = run("nosuch.parquet", *chosen("GL(2)"))
     assert bad.returncode == 2
     assert (
-        bad.stderr == "earlystop: nosuch.parquet does not exist; expected a curve set (Parquet)\n"
+        bad.stderr
+        == "earlystop: nosuch.parquet does not exist; expected a curve set (Parquet or Arrow)\n"
     )

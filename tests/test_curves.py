@@ -439,7 +439,7 @@ def test_a_path_without_curves_is_named(tmp_path):
         read_curves(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "readme.txt").write_text("nothing here")
-    with pytest.raises(ValueError, match=r"empty.*no \.parquet file"):
+    with pytest.raises(ValueError, match=r"empty.*no \.parquet or \.arrow file"):
         read_curves(tmp_path / "empty")
 
 

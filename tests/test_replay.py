@@ -355,7 +355,7 @@ def test_a_progress_bar_shows_after_a_second_and_changes_nothing(seconds, monkey
 
 
 @pytest.mark.parametrize("chunk_size", [4, 256])
-@pytest.mark.parametrize("name", ["curves.parquet", "folder"])
+@pytest.mark.parametrize("name", ["curves.parquet", "folder", "curves.arrow"])
 def test_a_path_is_the_same_as_the_set(tmp_path, name, chunk_size):
     runs = random_runs(1, 9, problem="p1") + [
         {

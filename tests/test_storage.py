@@ -1,0 +1,78 @@
+"""Curve sets in files: mapped Arrow files, and units that cover every run once."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from strategies import random_runs
+
+from earlystop_lab import GL, CurveSet, read_curves, replay, storage
+
+CURVES = CurveSet.from_runs(random_runs(seed=4, count=50))
+
+
+@pytest.fixture(params=["curves.parquet", "curves.arrow", "mixed"])
+def path(request, tmp_path):
+    """The curves in one file of either kind, or in a folder with both."""
+    if request.param != "mixed":
+        CURVES.write(tmp_path / request.param)
+        return tmp_path / request.param
+    CURVES[:20].write(tmp_path / "a.arrow")
+    CURVES[20:].write(tmp_path / "b.parquet")
+    return tmp_path
+
+
+def test_a_file_holds_what_was_written(path):
+    found = read_curves(path)
+    assert found.table.schema.equals(CURVES.table.schema)
+    assert found.meta.equals(CURVES.meta)
+    for name in ("epoch", "val", "train", "test"):
+        # NaN is NaN, bit by bit
+        for a, b in zip(found.channel(name), CURVES.channel(name), strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+def test_formats_convert_into_each_other(tmp_path):
+    CURVES.write(tmp_path / "a.arrow")
+    read_curves(tmp_path / "a.arrow").write(tmp_path / "b.parquet")
+    read_curves(tmp_path / "b.parquet").write(tmp_path / "c.arrow")
+    assert (tmp_path / "a.arrow").read_bytes() == (tmp_path / "c.arrow").read_bytes()
+
+
+def test_a_mapped_file_is_not_copied(tmp_path):
+    val = np.arange(1e6)
+    CurveSet.from_runs([{"val": val}, {"val": val}]).write(tmp_path / "big.arrow")
+    before = pa.total_allocated_bytes()
+    curves = read_curves(tmp_path / "big.arrow")
+    channel = curves.channel("val")
+    assert pa.total_allocated_bytes() - before < 1e5
+    assert channel.values.base is not None
+    assert channel.values[-1] == val[-1]
+
+
+def test_units_cover_every_run_once_and_in_order(path):
+    runs = [curve.run for unit in storage.units(path) for part in storage.chunks(unit, 7)
+            for curve in part]  # fmt: skip
+    assert runs == CURVES.runs
+    assert sum(unit.runs for unit in storage.units(path)) == len(CURVES)
+
+
+def test_a_large_arrow_file_has_many_units(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_UNIT", 64)
+    CURVES.write(tmp_path / "curves.arrow")
+    found = storage.units(tmp_path / "curves.arrow")
+    assert len(found) > 5
+    parts = [part for unit in found for part in storage.chunks(unit)]
+    assert [run for part in parts for run in part.runs] == CURVES.runs
+    stops = replay(tmp_path / "curves.arrow", [GL(5, k=1)], n_jobs=2)
+    assert stops.stop.tolist() == replay(CURVES, [GL(5, k=1)]).stop.tolist()
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+@pytest.mark.parametrize("length", [0, 3, 200])
+def test_a_cut_file_is_named(tmp_path, suffix, length):
+    whole, cut = tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}"
+    CURVES.write(whole)
+    cut.write_bytes(whole.read_bytes()[:length])
+    for read in (read_curves, lambda path: replay(path, [GL(2)])):
+        with pytest.raises(ValueError, match=rf"cut\.{suffix}: not an? \w+ file"):
+            read(cut)
