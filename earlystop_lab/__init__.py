@@ -6,10 +6,12 @@ from earlystop_lab.criteria import *
 from earlystop_lab.curves import Curve, CurveSet, read_curves
 from earlystop_lab.rates import reduce_lr_on_plateau, step_decay
 from earlystop_lab.replay import Stops, replay, trace
+from earlystop_lab.sources.logs import read_logs
+from earlystop_lab.sources.synthetic import simulate
 from earlystop_lab.tradeoff import tradeoff
 
 __all__ = [
-    "Curve", "CurveSet", "Stops", "check_criterion", "read_curves", "reduce_lr_on_plateau",
-    "replay", "step_decay", "trace", "tradeoff",
+    "Curve", "CurveSet", "Stops", "check_criterion", "read_curves", "read_logs",
+    "reduce_lr_on_plateau", "replay", "simulate", "step_decay", "trace", "tradeoff",
 ]  # fmt: skip
 __all__ += _criteria.__all__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import runpy
@@ -9,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
@@ -183,6 +184,90 @@ def check(
 
     check_criterion(_from_file(rule), seed=seed)
     print(f"{rule}: keeps every promise")
+
+
+@app.command("import")
+def import_logs(
+    paths: Annotated[list[Path], typer.Argument(help="Logs, or folders of them.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Curve set: .parquet or .arrow.")
+    ] = None,
+    val: Annotated[str | None, typer.Option(help="Column of the validation error.")] = None,
+    train: Annotated[str | None, typer.Option(help="Column of the training error.")] = None,
+    test: Annotated[str | None, typer.Option(help="Column of the test error.")] = None,
+    epoch: Annotated[str | None, typer.Option(help="Column of the position.")] = None,
+    run: Annotated[str | None, typer.Option(help="Column that tells runs apart.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option("--format", help="Format of all files; recognised by default.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="max: higher is better in the validation column.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would be read.")] = False,
+) -> None:
+    """Read training logs of other programs into a curve set.
+
+    Shows which column became which curve. What cannot be used is named, the rest is imported.
+    """
+    from earlystop_lab.sources.logs import read_logs
+
+    if not dry_run and (out is None or out.suffix not in (".parquet", ".arrow")):
+        raise ValueError(f"--out {out}: expected a name ending in .parquet or .arrow")
+    found = read_logs(
+        paths,
+        **{"val": val, "train": train, "test": test, "epoch": epoch, "run": run},
+        format=log_format,
+        mode=mode,  # type: ignore[arg-type]
+    )
+    for note in found.notes:
+        print(f"note: {note.file}: {note.text}", file=sys.stderr)
+    for file, line, reason in found.skipped:
+        at = "" if line is None else f", line {line}"
+        print(f"skipped: {file}{at}: {reason}", file=sys.stderr)
+    if not len(found.curves):
+        raise ValueError("nothing was imported; the lines above say why")
+    print(found.plan.to_string(index=False))
+    if out is not None and not dry_run:
+        found.curves.write(out)
+        print(f"{out}: {found.curves!r}")
+
+
+@app.command()
+def simulate(
+    family: Annotated[
+        str, typer.Argument(help="gradient_flow, double_descent, parametric or resample.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Curve set: .parquet or .arrow.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of runs.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all runs.")] = 0,
+    curves: Annotated[
+        Path | None, typer.Option(help="For resample: the curve set to draw from.")
+    ] = None,
+    params: Annotated[
+        list[str] | None, typer.Option("-p", "--param", help="Such as epochs=500; repeatable.")
+    ] = None,
+) -> None:
+    """Simulate runs whose true optimum is known."""
+    from earlystop_lab.curves import read_curves
+    from earlystop_lab.sources.synthetic import simulate as simulated
+
+    given = dict(_assignment(text) for text in params or [])
+    if curves is not None:
+        given["curves"] = read_curves(curves)
+    found = simulated(family, n, seed=seed, **given)
+    found.write(out)
+    print(f"{out}: {found!r}")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """Name and value of ``name=value``; a value that Python cannot read is a text."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise ValueError(f"--param {text!r}: expected name=value, such as epochs=500")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 def _from_file(text: str) -> Family | Rule:

@@ -548,3 +548,14 @@ def read_only(values: NDArray[Any]) -> NDArray[Any]:
     values = values.view()
     values.flags.writeable = False
     return values
+
+
+def local_minima(values: FloatArray) -> NDArray[np.intp]:
+    """Positions lower than the value before and not above the one after; ends excluded.
+
+    >>> import numpy as np
+    >>> local_minima(np.array([3.0, 1.0, 2.0, 0.5, 0.5, 0.7]))
+    array([1, 3])
+    """
+    inner = values[1:-1]
+    return 1 + np.flatnonzero((inner < values[:-2]) & (inner <= values[2:]))

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from earlystop_lab.curves import Curve, FloatArray
+from earlystop_lab.curves import Curve, FloatArray, local_minima
 
 _PALETTE = sns.color_palette("colorblind")
 _KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
@@ -68,16 +68,6 @@ def plot_curve(
     _mark_stops(ax, stops)
     ax.legend(loc="upper right", fontsize="small")
     return ax
-
-
-def local_minima(values: FloatArray) -> Any:
-    """Positions lower than the value before and not above the one after; ends excluded.
-
-    >>> local_minima(np.array([3.0, 1.0, 2.0, 0.5, 0.5, 0.7]))
-    array([1, 3])
-    """
-    inner = values[1:-1]
-    return 1 + np.flatnonzero((inner < values[:-2]) & (inner <= values[2:]))
 
 
 def plot_statistic(

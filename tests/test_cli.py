@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from earlystop_lab import CurveSet, cli, replay
+from earlystop_lab import CurveSet, cli, read_curves, replay, simulate
 from earlystop_lab.criteria import FAMILIES
 
 CURVES = CurveSet.from_runs(
@@ -77,6 +77,72 @@ def assert_refused(result, *expected):
         assert str(part) in flat(stderr)
     assert "Traceback" not in stderr
     assert len(re.findall(r"^earlystop: |Invalid value|No such|Missing", stderr, re.M)) == 1
+
+
+# -- logs and simulated runs -----------------------------------------------------------------
+
+LOG = "epoch,loss,val_loss\n0,0.9,1.0\n1,0.5,0.8\n2,0.3,oops\n"
+
+
+def test_import_shows_what_it_chose_and_writes_the_curves(earlystop, tmp_path):
+    (tmp_path / "history.csv").write_text(LOG, encoding="utf-8")
+    code, stdout, stderr = earlystop("import", "history.csv", "-o", "curves.arrow")
+    assert code == 0
+    assert "val_loss" in stdout
+    assert "history.csv, line 4: column 'val_loss': 'oops' is not a number" in stderr
+    assert read_curves(tmp_path / "curves.arrow")[0].val.tolist() == [1.0, 0.8]
+
+
+def test_import_can_only_look(earlystop, tmp_path):
+    (tmp_path / "history.csv").write_text(LOG, encoding="utf-8")
+    before = files(tmp_path)
+    assert earlystop("import", "history.csv", "--dry-run")[0] == 0
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["history.csv"], ["--out None", ".parquet or .arrow"]),
+        (["history.csv", "-o", "x.csv"], ["--out x.csv", ".parquet or .arrow"]),
+        (["history.csv", "-o", "x.arrow", "--mode", "up"], ["mode 'up'"]),
+        (["history.csv", "-o", "x.arrow", "--format", "up"], ["format 'up'", "keras-csv"]),
+        (["notes.txt", "-o", "x.arrow"], ["nothing was imported"]),
+        (["missing.csv", "-o", "x.arrow"], ["nothing was imported"]),
+    ],
+)
+def test_an_import_without_curves_is_one_message(earlystop, tmp_path, words, expected):
+    (tmp_path / "history.csv").write_text(LOG, encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("nothing here", encoding="utf-8")
+    before = files(tmp_path)
+    assert_refused(earlystop("import", *words), *expected)
+    assert files(tmp_path) == before
+
+
+def test_simulated_runs_are_those_of_the_package(earlystop, tmp_path):
+    words = ["simulate", "parametric", "-n", "3", "-o", "x.parquet", "-p", "epochs=40"]
+    assert earlystop(*words, "--seed", "7")[0] == 0
+    found = read_curves(tmp_path / "x.parquet")
+    assert found.table.equals(simulate("parametric", 3, seed=7, epochs=40).table)
+
+
+def test_runs_are_drawn_from_a_curve_set(earlystop, curves, tmp_path):
+    assert earlystop("simulate", "resample", "-n", "4", "-o", "x.arrow", "--curves", curves)[0] == 0
+    assert len(read_curves(tmp_path / "x.arrow")) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["nope"], ["'nope'", "gradient_flow"]),
+        (["parametric", "-p", "epoch=3"], ["no parameter epoch", "epochs"]),
+        (["parametric", "-p", "epochs"], ["'epochs'", "name=value"]),
+        (["resample"], ["resample needs curves"]),
+    ],
+)
+def test_a_mistake_in_a_simulation_is_one_message(earlystop, tmp_path, words, expected):
+    assert_refused(earlystop("simulate", *words, "-o", "x.arrow"), *expected)
+    assert files(tmp_path) == {}
 
 
 # -- rules ---------------------------------------------------------------------------------

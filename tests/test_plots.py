@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
 from earlystop_lab import CurveSet
+from earlystop_lab.curves import local_minima
 from earlystop_lab.plots import (
     colour,
     legend_of_families,
-    local_minima,
     log_axis,
     plot_curve,
     plot_spread,

@@ -1,0 +1,260 @@
+"""Training logs of other programs, read into curve sets.
+
+:data:`FORMATS` is the one table of what is known: for each format how a file of it is
+recognised, how it is read, and which files belong together. A new format is one module with
+``recognises(source)`` and ``read(source)``, and one line there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from earlystop_lab.curves import CurveSet, Mode
+from earlystop_lab.sources.logs import (
+    autogluon,
+    boosting,
+    catboost,
+    generic,
+    huggingface,
+    keras,
+    lightning,
+    mlflow,
+    nanogpt,
+    sklearn,
+    tables,
+    tensorboard,
+    ultralytics,
+    wandb,
+)
+from earlystop_lab.sources.logs._channels import Choice, choose, run_column
+from earlystop_lab.sources.logs._checks import measure
+from earlystop_lab.sources.logs._finding import Owner, clean, find, labels
+from earlystop_lab.sources.logs._reading import Log, LogError, Note, Skipped, Source, listed, shown
+
+__all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
+
+#: lines of one file that are named one by one; further ones are counted
+MOST_LINES = 20
+
+
+class Format(NamedTuple):
+    """One kind of log: whether a file is one, its runs, and the folder of files it consists of."""
+
+    recognises: Callable[[Source], bool]
+    read: Callable[[Source], list[Log]]
+    owner: Owner | None = None
+
+
+def _never(source: Source) -> bool:
+    """For formats that are known by the names of their files alone."""
+    return False
+
+
+def _read_table(source: Source) -> list[Log]:
+    return [tables.read_table(source)]
+
+
+#: every format by name, in the order in which they are tried: the particular before the general
+FORMATS: Mapping[str, Format] = {
+    "parquet": Format(generic.is_parquet, generic.read_parquet),
+    "catboost": Format(catboost.recognises, catboost.read, catboost.owner),
+    "tensorboard": Format(_never, tensorboard.read, tensorboard.owner),
+    "mlflow": Format(_never, mlflow.read, mlflow.owner),
+    "huggingface": Format(huggingface.recognises, huggingface.read, huggingface.owner),
+    "autogluon": Format(autogluon.recognises, autogluon.read),
+    "sklearn": Format(sklearn.recognises, sklearn.read),
+    "lightgbm": Format(boosting.is_lightgbm, boosting.read_lightgbm),
+    "xgboost": Format(boosting.is_xgboost, boosting.read_xgboost),
+    "wandb": Format(wandb.recognises, wandb.read),
+    "json": Format(generic.is_json, generic.read_json),
+    "keras-history": Format(keras.is_history, keras.read_history),
+    "ultralytics": Format(ultralytics.recognises, ultralytics.read),
+    "lightning": Format(lightning.recognises, _read_table),
+    "keras-csv": Format(keras.is_csv, _read_table),
+    "text": Format(nanogpt.recognises, nanogpt.read),
+    "csv": Format(tables.is_table, _read_table),
+}
+#: formats in which a column may tell several runs apart
+_GENERIC = ("csv", "json", "parquet")
+
+
+class LogImport(NamedTuple):
+    """What :func:`read_logs` read and what it did not."""
+
+    curves: CurveSet
+    #: files, and lines of files, that could not be used
+    skipped: tuple[Skipped, ...]
+    #: repairs and assumptions
+    notes: tuple[Note, ...]
+
+    @property
+    def plan(self) -> pd.DataFrame:
+        """What was read from where, one row a run.
+
+        Columns: file, run, format, the column that became each of val, train, test and epoch
+        (None: not there; epoch then is counted), mode (``max``: val was negated) and the number
+        of checks.
+        """
+        names = ["val", "train", "test", "epoch"]
+        columns = ["file", "run", "format", *names, "mode", "checks"]
+        meta = self.curves.meta
+        meta["checks"] = [len(curve.val) for curve in self.curves]
+        meta = meta.rename(columns={f"{name}_channel": name for name in names})
+        return meta.reindex(columns=columns)
+
+
+def read_logs(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    val: str | None = None,
+    train: str | None = None,
+    test: str | None = None,
+    epoch: str | None = None,
+    run: str | None = None,
+    format: str | None = None,
+    mode: Mode | None = None,
+) -> LogImport:
+    """Read training logs from files and folders (searched with all their folders).
+
+    The format of each file (a key of :data:`FORMATS`) is recognised by its content, unless
+    ``format`` says it for all. ``val``, ``train``, ``test`` and ``epoch`` name the columns to
+    use; what is not named is chosen by name, a validation loss before anything else. ``run``
+    names a column that tells the runs of one table apart. Positions are steps where the log has
+    them, else epochs (counted from 1, also where the log counts from 0), else 1, 2, 3 ...
+
+    Curves are errors, in the units of the log. ``mode="max"`` says that higher is better in
+    ``val`` and in the same metric of the other sets: they are negated, as in
+    :meth:`CurveSet.from_runs`. Some formats say so themselves; a metric whose name says so is
+    refused until ``mode`` tells what to do.
+
+    A file or line that cannot be used is named in ``skipped`` and the rest is imported; what
+    was repaired or assumed is named in ``notes``. A check is a row in which ``val`` was measured;
+    ``train`` and ``test`` are taken there or at the last row before. Metadata columns of the
+    curves are format, file, ``val_channel``, ``train_channel``, ``test_channel``,
+    ``epoch_channel`` and mode.
+
+    Raises ``ValueError`` only where ``format`` or ``mode`` is none of those there are.
+
+    >>> import tempfile
+    >>> log = Path(tempfile.mkdtemp()) / "history.csv"
+    >>> _ = log.write_text("epoch,loss,val_loss\\n0,0.9,1.0\\n1,0.5,0.8\\n2,0.3,oops\\n")
+    >>> found = read_logs(log)
+    >>> found.curves["history.csv"].val
+    array([1. , 0.8])
+    >>> print(found.plan.to_string(index=False))
+           file         run    format      val train test epoch mode  checks
+    history.csv history.csv keras-csv val_loss  loss None epoch  min       2
+    >>> found.skipped
+    (Skipped(file='history.csv', line=4, reason="column 'val_loss': 'oops' is not a number"),)
+    >>> found.notes
+    (Note(file='history.csv', text="'epoch' counts from 0: recorded + 1"),)
+    """
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"format {format!r}: expected one of {', '.join(FORMATS)}")
+    if mode not in (None, "min", "max"):
+        raise ValueError(f"mode {mode!r}: expected 'min' (errors) or 'max' (higher is better)")
+    given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    formats = FORMATS if format is None else {format: FORMATS[format]}
+    sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
+    asked = {"val": val, "train": train, "test": test, "epoch": epoch}
+    runs: list[dict[str, Any]] = []
+    notes: list[Note] = []
+    # a folder with one file is named as that file: shorter to find, and no two are the same
+    shown_as = [source.files[0] if len(source.files) == 1 else source.path for _, source in sources]
+    for label, (name, source) in zip(labels(shown_as, given), sources, strict=True):
+        file = _File(label, asked, mode)
+        try:
+            file.add(name or format or _recognised(source), source, run)
+        except LogError as error:
+            file.skipped.append(error)
+        runs += file.runs
+        notes += [Note(file.label, clean(text)) for text in dict.fromkeys(file.notes)]
+        skipped += _named(file.label, file.skipped)
+    return LogImport(CurveSet.from_runs(_distinct(runs)), tuple(skipped), tuple(notes))
+
+
+class _File:
+    """What one file, or folder of files that belong together, gave."""
+
+    def __init__(self, label: str, asked: Mapping[str, str | None], mode: Mode | None) -> None:
+        self.label, self.asked, self.mode = label, asked, mode
+        self.runs: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.skipped: list[LogError] = []
+
+    def add(self, name: str, source: Source, run: str | None) -> None:
+        logs = FORMATS[name].read(source)
+        self.notes += source.notes
+        for log in logs:
+            for part in _by_run(log, run, name in _GENERIC):
+                self._add_run(name, part)
+
+    def _add_run(self, name: str, log: Log) -> None:
+        of = f"run {log.name}: " if log.name else ""
+        try:
+            choice = choose(log, self.asked, self.mode)
+            measured = measure(log, choice)
+        except LogError as error:
+            self.notes += log.notes
+            self.skipped += [*log.skipped, LogError(of + str(error), error.line)]
+            return
+        self.notes += [of + note for note in (*choice.notes, *measured.notes)]
+        self.skipped += measured.skipped
+        label = f"{self.label}:{log.name}" if log.name else self.label
+        about = {"run": clean(label), "format": name, "file": self.label, **_channels(choice)}
+        self.runs.append({**measured.run, **about})
+
+
+def _recognised(source: Source) -> str:
+    for name, known in FORMATS.items():
+        if known.recognises(source):
+            return name
+    raise LogError(
+        f"no log of a known format ({', '.join(FORMATS)}); it begins {shown(source.text.strip())}"
+    )
+
+
+def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
+    """A table split by the column that names its runs."""
+    name = column or (run_column(log.columns) if generic else None)
+    if name is None:
+        return [log]
+    if name not in log.columns:
+        raise LogError(f"no column {shown(name)} for run; it has {listed(log.columns)}")
+    parts: dict[str, list[Any]] = {}
+    for i, cells in log.rows:
+        parts.setdefault(str(cells.get(name, "")), []).append((i, cells))
+    if len(parts) == 1 and column is None:
+        return [log]
+    logs = [Log(rows, part, notes=[], skipped=[]) for part, rows in parts.items()]
+    logs[0].notes, logs[0].skipped = log.notes, log.skipped
+    return logs
+
+
+def _channels(choice: Choice) -> dict[str, str | None]:
+    columns = {role: getattr(choice, role) for role in ("val", "train", "test", "epoch")}
+    named = {f"{role}_channel": name and clean(name) for role, name in columns.items()}
+    return {**named, "mode": "max" if choice.val in choice.higher else "min"}
+
+
+def _named(label: str, errors: list[LogError]) -> list[Skipped]:
+    named = [Skipped(label, error.line, clean(str(error))) for error in errors[:MOST_LINES]]
+    if (more := len(errors) - MOST_LINES) > 0:
+        named.append(Skipped(label, None, f"{more} further lines or entries like these"))
+    return named
+
+
+def _distinct(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Runs with different ids; a second one of a name gets a number."""
+    seen: dict[str, int] = {}
+    for run in runs:
+        name = run["run"]
+        while run["run"] in seen:
+            seen[name] += 1
+            run["run"] = f"{name} ({seen[name]})"
+        seen[run["run"]] = 1
+    return runs

@@ -1,0 +1,312 @@
+"""Which column is which curve, judged by its name.
+
+A name is read as words: ``valid_0's binary_logloss`` is the words ``binary logloss`` of a
+validation set. The words say the metric; metrics are ranked, losses first, and those where
+higher is better are never chosen unasked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from earlystop_lab.curves import Mode
+from earlystop_lab.sources.logs._reading import (
+    BLANK,
+    Log,
+    LogError,
+    Role,
+    is_number,
+    listed,
+    shown,
+)
+
+_SETS: dict[str, Role] = {
+    **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev", "holdout"), "val"),
+    # llm.c and its kin write tel and trl, XGBoost's users dtrain and dvalid
+    **dict.fromkeys(("heldout", "tel", "vali", "vl", "dval", "dvalid", "deval"), "val"),
+    **dict.fromkeys(("train", "training", "trn", "learn", "trl", "tr", "dtrain"), "train"),
+    **dict.fromkeys(("test", "testing", "tst", "dtest"), "test"),
+}
+_GLUED = re.compile(
+    r"(validation|valid|val|eval|dev|training|train|test)"
+    r"(loss|error|err|accuracy|acc|auc|nll|mse|rmse|mae)"
+)
+_LOSSES = frozenset({"loss", "losses", "nll", "ce", "bce", "xent", "crossentropy", "entropy",
+    "deviance", "bpb", "bpc", "cost", "objective", "elbo", "nelbo", "kl", "kld"})  # fmt: skip
+_ERRORS = frozenset({"error", "err", "errors", "mse", "rmse", "mae", "mape", "smape", "wmape",
+    "rmsle", "msle", "l1", "l2", "wer", "cer", "ter", "perplexity", "ppl", "brier", "ece", "huber",
+    "poisson", "gamma", "tweedie", "quantile", "fid", "hinge"})  # fmt: skip
+_HIGHER = frozenset({"accuracy", "acc", "auc", "auroc", "auprc", "aucpr", "prauc", "rocauc", "ap",
+    "f1", "fbeta", "f2", "precision", "recall", "r2", "score", "scores", "iou", "miou", "dice",
+    "meteor", "mcc", "kappa", "psnr", "ssim", "fitness", "reward", "rewards", "return", "mrr",
+    "spearman", "pearson", "sensitivity", "specificity", "likelihood", "correct", "jaccard", "em",
+    "exact", "win", "corr", "correlation", "tpr", "tnr", "chrf", "cider", "spice"})  # fmt: skip
+_HIGHER_STARTS = ("rouge", "bleu", "map", "ndcg", "hit", "top", "accura", "f1")
+#: columns that measure something else than how well the run does
+_NEVER = frozenset({"lr", "learning", "time", "times", "runtime", "second", "seconds", "sec",
+    "duration", "timestamp", "wall", "std", "stdv", "stddev", "stderr", "var", "grad", "gradient",
+    "memory", "mem", "gpu", "flos", "flops", "num", "count", "size", "samples", "examples",
+    "tokens", "momentum", "mfu", "ms", "iterations", "min", "max", "best", "norm", "eta", "seed",
+    "weight", "patience", "throughput", "progress", "remaining", "elapsed", "decay"})  # fmt: skip
+#: words that say how a metric was averaged, not which it is
+_NOISE = frozenset({"epoch", "mean", "avg", "average", "s", "dataloader", "idx", "metrics",
+    "metric", "per", "eval", "set", "step", "batch", "iter"})  # fmt: skip
+_STEPS = frozenset({"step", "steps", "global_step", "trainer_global_step", "iter", "iters",
+    "iteration", "iterations", "it", "update", "updates", "num_updates", "round", "tree",
+    "train_global_step"})  # fmt: skip
+_EPOCHS = frozenset({"epoch", "epochs", "ep", "epoch_num", "epoch_number", "current_epoch"})
+_RUNS = ("run", "run_id", "run_name")
+
+
+class Meaning(NamedTuple):
+    """What a column's name says."""
+
+    role: Role | None
+    #: the words of the metric; empty where the name says only the set
+    metric: tuple[str, ...]
+    kind: Literal["loss", "error", "higher", "unknown", "aside"]
+    #: measured on one batch, where an average over the epoch would say more
+    noisy: bool
+
+    @property
+    def rank(self) -> int | None:
+        """0 a plain loss, rising: other losses, errors; None: not to be chosen unasked."""
+        if self.kind == "loss":
+            return 0 if self.metric == ("loss",) else 2 - ("total" in self.metric)
+        if self.kind == "error":
+            return 3
+        return 1 if self.kind == "unknown" and self.role and not self.metric else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The columns of one run; ``epoch`` is None where checks are counted."""
+
+    val: str
+    train: str | None
+    test: str | None
+    epoch: str | None
+    #: the chosen columns that are negated, because higher is better there
+    higher: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def words(name: str) -> list[str]:
+    """The words of a name in lower case: ``valLoss`` and ``val/loss`` are ``val loss``."""
+    apart = re.sub(r"(?<=[a-z]{2})(?=[A-Z])", "_", name[:200]).lower()
+    out: list[str] = []
+    for part in re.findall(r"[a-z]*\d+|[a-z]+", apart):
+        glued = _GLUED.fullmatch(part)
+        out += glued.groups() if glued else [part]
+    return out
+
+
+@lru_cache(4096)
+def meaning(name: str) -> Meaning:
+    """What the name of a column says.
+
+    >>> meaning("valid_0's binary_logloss")
+    Meaning(role='val', metric=('binary', 'logloss'), kind='loss', noisy=False)
+    """
+    every = words(name)
+    sets = [i for i, word in enumerate(every) if word in _SETS]
+    # "validation_0" and "dataloader_idx_1" number sets, "mAP_0.5" is the metric's own number
+    numbers = [i for i in range(1, len(every)) if every[i].isdigit()
+               and (i - 1 in sets or every[i - 1] == "idx")]  # fmt: skip
+    rest = [word for i, word in enumerate(every) if i not in sets and i not in numbers]
+    metric = tuple(word for word in rest if word not in _NOISE)
+    role = _SETS[every[sets[-1]]] if sets else None
+    noisy = not {"step", "batch", "iter"}.isdisjoint(rest)
+    return Meaning(role, metric, _kind(metric, rest), noisy)
+
+
+def _kind(
+    metric: Sequence[str], rest: Sequence[str]
+) -> Literal["loss", "error", "higher", "unknown", "aside"]:
+    bare = {word.rstrip("0123456789") for word in metric} | {*metric}
+    if not _NEVER.isdisjoint(rest) or (rest and not metric):
+        return "aside"
+    higher = any(word in _HIGHER or word.startswith(_HIGHER_STARTS) for word in metric)
+    if not bare.isdisjoint({"neg", "negative"}):
+        # sklearn's neg_mean_squared_error is a score, a negative log likelihood is a loss
+        return "loss" if higher or "ll" in bare else "higher"
+    if higher:
+        return "higher"
+    if any(word in _LOSSES or word.endswith("loss") for word in bare):
+        return "loss"
+    lower = any(word in _ERRORS or word.endswith("error") for word in bare)
+    return "error" if lower else "unknown"
+
+
+def choose(log: Log, asked: Mapping[str, str | None], mode: Mode | None) -> Choice:
+    """The columns for each curve: as asked, else as the format says, else by name.
+
+    Raises :class:`LogError` where a column that was asked for is not there, where no column can
+    be the validation curve, or where nobody said what to do with a metric of which higher is
+    better.
+    """
+    return _Chooser(log, asked).choice(mode)
+
+
+class _Chooser:
+    def __init__(self, log: Log, asked: Mapping[str, str | None]) -> None:
+        self.log, self.notes = log, list[str]()
+        self.asked = {key: self._named(key, name) for key, name in asked.items() if name}
+        self.counts = dict.fromkeys(log.columns, 0)
+        for _, cells in log.rows:
+            for name, cell in cells.items():
+                if cell is not None and not (isinstance(cell, str) and cell.lower() in BLANK):
+                    self.counts[name] += 1
+        self.positions = [name for name in log.columns if is_position(name)]
+
+    def choice(self, mode: Mode | None) -> Choice:
+        val = self.asked.get("val") or self.log.roles.get("val") or self._val(mode)
+        told = mode or self.log.modes.get(val)
+        if told is None and meaning(val).kind == "higher":
+            raise LogError(
+                f"{shown(val)} is a metric where higher is better: say mode='max', which turns "
+                "it into an error, or mode='min' where it is an error already"
+            )
+        train, test = self._like("train", val), self._like("test", val)
+        higher = {val} if told == "max" else set()
+        for name in (train, test):
+            if name is None or name == val:
+                continue
+            if self._metric(name) == self._metric(val):
+                higher |= {name} if told == "max" else set()
+            elif self.log.modes.get(name) == "max":
+                higher.add(name)
+            elif name not in self.log.modes and meaning(name).kind == "higher":
+                raise LogError(
+                    f"{shown(name)} and {shown(val)} are different metrics, and in the first "
+                    "higher is better; choose another column"
+                )
+        return Choice(val, train, test, self._epoch(val), frozenset(higher), tuple(self.notes))
+
+    def _named(self, key: str, name: str) -> str:
+        if name in self.log.columns:
+            return name
+        for found in self.log.columns:
+            if found.strip().lower() == name.strip().lower():
+                return found
+        raise LogError(f"no column {shown(name)} for {key}; it has {listed(self.log.columns)}")
+
+    def _role(self, name: str) -> str | None:
+        return self.log.sets.get(name, meaning(name).role)
+
+    def _metric(self, name: str) -> tuple[str, ...]:
+        # a column named by its set alone is as much a loss as one that says so
+        return meaning(name).metric or ("loss",)
+
+    def _free(self, *roles: str | None) -> list[str]:
+        """Columns of these sets that hold something and that nobody asked for elsewhere."""
+        taken = {*self.asked.values(), *self.positions}
+        return [n for n, count in self.counts.items()
+                if count and n not in taken and self._role(n) in roles]  # fmt: skip
+
+    def _losses(self, *roles: str | None) -> list[str]:
+        """Columns that may be chosen unasked, the best first."""
+        ranked = []
+        for name in self._free(*roles):
+            rank = meaning(name).rank
+            if name in self.log.modes:  # the format knows better than the name
+                rank = None if self.log.modes[name] == "max" else 2 if rank is None else rank
+            if rank is not None:
+                # what was recorded once, at the end, is no curve where others are
+                ranked.append((self.counts[name] == 1, rank, meaning(name).noisy, name))
+        return [name for *_, name in sorted(ranked, key=lambda entry: entry[:3])]
+
+    def _val(self, mode: Mode | None) -> str:
+        if mode == "max":
+            return self._score()
+        if found := self._losses("val"):
+            equal = [n for n in found[1:] if meaning(n).rank == meaning(found[0]).rank
+                     and meaning(n).noisy == meaning(found[0]).noisy]  # fmt: skip
+            if equal:
+                self.notes.append(f"val is {shown(found[0])}; it could be {listed(equal)} too")
+            return found[0]
+        if scores := [n for n in self._free("val") if self.log.modes.get(n) == "max"]:
+            self.notes.append(f"val is {shown(scores[0])}, where higher is better: negated")
+            return scores[0]
+        if refused := [n for n in self._free("val") if meaning(n).kind in ("higher", "unknown")]:
+            raise LogError(
+                f"no validation loss among {listed(refused)}: choose one with "
+                f"val={refused[0]!r}, and mode='max' where higher is better, which turns it into "
+                "an error"
+            )
+        if found := self._losses("test"):
+            self.notes.append(f"no validation curve: {shown(found[0])} is taken as val")
+            return found[0]
+        if found := self._losses("train", None):
+            self.notes.append(
+                f"no validation curve: the training curve {shown(found[0])} stands in as val"
+            )
+            return found[0]
+        raise LogError(
+            f"no column looks like a validation error; it has {listed(self.log.columns)}; "
+            "name one with val="
+        )
+
+    def _score(self) -> str:
+        """The first validation metric of which higher is better; a loss is never meant."""
+        for role in ("val", "test"):
+            if found := [name for name in self._free(role) if meaning(name).kind == "higher"]:
+                if found[1:]:
+                    self.notes.append(f"val is {shown(found[0])}; it could be {listed(found[1:])}")
+                return found[0]
+        raise LogError(
+            f"mode='max', and no validation metric is known to be better when higher; it has "
+            f"{listed(self.log.columns)}; name one with val="
+        )
+
+    def _like(self, role: Role, val: str) -> str | None:
+        """The column for another curve: of the metric of ``val`` where there is one."""
+        if name := self.asked.get(role) or self.log.roles.get(role):
+            return name
+        role_of_val = "val" if self.asked.get("val") else self._role(val)
+        if role_of_val in ("train", None):
+            return None  # it stands in as val: what is left tells nothing new
+        roles = ("train", None) if role == "train" else (role,)
+        losses = self._losses(*roles)
+        alike = [n for n in self._free(*roles) if self._metric(n) == self._metric(val)]
+        found = [n for n in dict.fromkeys([*alike, *losses]) if n != val]
+        found.sort(key=lambda n: (self.counts[n] == 1, n not in alike, self._role(n) is None,
+                                  meaning(n).noisy))  # fmt: skip
+        if found and self.counts[found[0]] == 1 < self.counts[val]:
+            self.notes.append(f"{shown(found[0])} was recorded only once: left out")
+            return None
+        return found[0] if found else None
+
+    def _epoch(self, val: str) -> str | None:
+        if name := self.asked.get("epoch"):
+            return name
+        measured = [cells for _, cells in self.log.rows if is_number(cells.get(val))]
+        for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
+            # a few may be damaged: the column that is there mostly is the one
+            if sum(is_number(cells.get(name)) for cells in measured) > 0.5 * len(measured):
+                return name
+        return None
+
+
+def position_name(name: str) -> str:
+    """A column's name in the form in which positions are known."""
+    return "_".join(words(name))
+
+
+def is_position(name: str) -> bool:
+    """Whether a column says at which epoch or step a row was recorded."""
+    return position_name(name) in _STEPS | _EPOCHS
+
+
+def is_epoch(name: str) -> bool:
+    """Whether a column counts epochs (some loggers from 0), not steps."""
+    return position_name(name) in _EPOCHS
+
+
+def run_column(names: Sequence[str]) -> str | None:
+    """The column that tells the runs of one table apart."""
+    return next((name for name in names if name.lower() in _RUNS), None)

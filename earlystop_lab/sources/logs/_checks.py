@@ -1,0 +1,164 @@
+"""From recorded rows to the curves of one run: positions, resumed pieces, sparse validation."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from earlystop_lab.sources.logs._channels import Choice, is_epoch
+from earlystop_lab.sources.logs._reading import Log, LogError, Role, number, shown
+
+_ROLES: tuple[Role, ...] = ("val", "train", "test")
+
+
+class Point(NamedTuple):
+    """What was measured at one position, by channel."""
+
+    at: float
+    values: dict[Role, float]
+
+
+class Measured(NamedTuple):
+    """One run's curves and what it took to get them."""
+
+    run: dict[str, Any]
+    notes: list[str]
+    skipped: list[LogError]
+
+
+def measure(log: Log, choice: Choice) -> Measured:
+    """The curves of a run: the checks at which ``val`` was measured, in order.
+
+    ``train`` and ``test`` are their values at the same position or, where they were measured
+    less often, the last ones before it. Raises :class:`LogError` where no check is left.
+    """
+    notes, skipped = list(log.notes), list(log.skipped)
+    points = _from_one(_points(log, choice, skipped), choice.epoch, notes)
+    clocks = [_ROLES] if log.shared else [(role,) for role in _ROLES]
+    series: dict[Role, dict[float, float]] = {role: {} for role in _ROLES}
+    for roles in clocks:
+        for point in _in_order([p for p in points if p.values.keys() & {*roles}], roles, notes):
+            for role in point.values.keys() & {*roles}:
+                # a later value at the same position is the one that counts
+                series[role].pop(point.at, None)
+                series[role][point.at] = point.values[role]
+    if not series["val"]:
+        raise LogError(f"no value of {shown(choice.val)} could be read" + _why(skipped))
+    epoch = sorted(series["val"])
+    run: dict[str, Any] = {"val": [series["val"][at] for at in epoch]}
+    for role in ("train", "test"):
+        if series[role]:
+            run[role] = _at_checks(series[role], epoch, role, notes)
+    return Measured({**run, "epoch": epoch}, notes, skipped)
+
+
+def _why(skipped: Sequence[LogError]) -> str:
+    return f"; line {skipped[0].line}: {skipped[0]}" if skipped else ""
+
+
+def _points(log: Log, choice: Choice, skipped: list[LogError]) -> list[Point]:
+    columns = {"val": choice.val, "train": choice.train, "test": choice.test}
+    named = {role: columns[role] for role in _ROLES if columns[role] is not None}
+    # lines that were left out count too: the checks after them keep their place
+    lines = sorted({line for line, _ in log.rows} | {e.line for e in log.skipped if e.line})
+    counted = {line: float(k) for k, line in enumerate(lines, start=1)}
+    points = []
+    for line, cells in log.rows:
+        try:
+            values = {
+                role: value
+                for role, name in named.items()
+                if (value := _cell(cells, name)) is not None
+            }
+            if values:
+                at = counted[line] if choice.epoch is None else _position(cells, choice.epoch)
+                points.append(Point(at, {r: -v if named[r] in choice.higher else v
+                                         for r, v in values.items()}))  # fmt: skip
+        except LogError as error:
+            skipped.append(LogError(str(error), line))
+    return points
+
+
+def _cell(cells: Any, name: str | None) -> float | None:
+    assert name is not None, "only named channels are read"
+    try:
+        return number(cells.get(name))
+    except LogError as error:
+        raise LogError(f"column {shown(name)}: {error}") from error
+
+
+def _position(cells: Any, name: str) -> float:
+    at = _cell(cells, name)
+    if at is None:
+        raise LogError(f"column {shown(name)}: no position in a row with measurements")
+    # beyond 2**53 neighbouring integers are one and the same float
+    if not 0 <= at < 2**53:
+        raise LogError(
+            f"column {shown(name)}: {shown(cells.get(name))} is no position; "
+            "expected an epoch or step from 0 to 2**53"
+        )
+    return at
+
+
+def _from_one(points: list[Point], name: str | None, notes: list[str]) -> list[Point]:
+    """Epochs counted from 0 counted from 1 instead; steps stay as they are."""
+    if not points or name is None or not is_epoch(name):
+        return points
+    if min(p.at for p in points) != 0 or any(not p.at.is_integer() for p in points):
+        return points
+    notes.append(f"{shown(name)} counts from 0: recorded + 1")
+    return [Point(at + 1, values) for at, values in points]
+
+
+def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> list[Point]:
+    """The points by position, a resumed piece in place of what it repeats.
+
+    Training that resumes goes back to a position that was there before; all from there on was
+    abandoned, whether or not the later piece gets as far. A position that was not there before
+    is a row out of its place, and only sorted. A final test leaves the order alone: it may be
+    recorded at the position of the best weights.
+    """
+    kept: list[tuple[float, int]] = []
+    seen: set[float] = set()
+    strays = again = 0
+    of_training = [not (point.values.keys() <= {"test"} and len(roles) > 1) for point in points]
+    for i, point in enumerate(points):
+        if not of_training[i]:
+            continue
+        at = point.at
+        if kept and at < kept[-1][0]:
+            if at in seen:
+                cut = bisect_left(kept, (at, -1))
+                notes.append(
+                    f"{' '.join(roles) + ': ' if len(roles) == 1 else ''}resumed at {at:g} after "
+                    f"{kept[-1][0]:g}: the later values replace the {len(kept) - cut} from there on"
+                )
+                seen.difference_update(p for p, _ in kept[cut:])
+                del kept[cut:]
+            else:
+                strays += 1
+            insort(kept, (at, i))
+        else:
+            if kept and at == kept[-1][0]:
+                again += bool(points[kept[-1][1]].values.keys() & point.values.keys())
+            kept.append((at, i))
+        seen.add(at)
+    if strays:
+        notes.append(f"{strays} rows out of order: sorted by position")
+    if again:
+        notes.append(f"{again} positions recorded more than once: the last value of each is kept")
+    tests = [(p.at, i) for i, p in enumerate(points) if not of_training[i]]
+    return [points[i] for _, i in sorted(kept + tests)]
+
+
+def _at_checks(
+    series: dict[float, float], epoch: list[float], role: Role, notes: list[str]
+) -> list[float]:
+    """The value at each check or the last before it; NaN, and a note, where there is none."""
+    at = sorted(series)
+    found = [bisect_right(at, check) - 1 for check in epoch]
+    if missing := found.count(-1):
+        notes.append(f"{role} was not measured up to the first {missing} checks: NaN there")
+    return [series[at[k]] if k >= 0 else math.nan for k in found]

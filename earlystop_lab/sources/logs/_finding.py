@@ -1,0 +1,74 @@
+"""Which files there are, and which belong together as one log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from earlystop_lab.sources.logs._reading import Skipped, Source
+
+Owner = Callable[[Path], Path | None]
+#: what a folder is searched for; everything else in it (weights, pictures) is passed over
+SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".parquet"})
+
+
+def find(
+    paths: Sequence[Path], owners: Mapping[str, Owner]
+) -> tuple[list[tuple[str | None, Source]], list[Skipped]]:
+    """Every log at the paths with the format that owns it (None: to be recognised).
+
+    Folders are searched with all their folders, not following links to folders, by name; a file
+    that is reached twice counts once. ``owners`` give the folder that a file belongs to.
+    """
+    found: dict[tuple[str | None, Path], list[Path]] = {}
+    skipped, seen = [], set()
+    for path in paths:
+        files = list(_logs_under(path, owners.values())) if path.is_dir() else [path]
+        if not files:
+            skipped.append(Skipped(str(path), None, "a folder without logs; give one that has any"))
+        for file in files:
+            if (real := _real(file)) not in seen:
+                seen.add(real)
+                found.setdefault(_owned(file, owners), []).append(file)
+    return [(name, Source(where, files)) for (name, where), files in found.items()], skipped
+
+
+def _real(path: Path) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # a loop of links, or a name no file can have
+        return str(path)
+
+
+def _owned(path: Path, owners: Mapping[str, Owner]) -> tuple[str | None, Path]:
+    for name, owner in owners.items():
+        if (folder := owner(path)) is not None:
+            return name, folder
+    return None, path
+
+
+def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:
+    for where, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(where, name)
+            if path.suffix.lower() in SUFFIXES or any(owner(path) for owner in owners):
+                yield path
+
+
+def labels(paths: Sequence[Path], given: Sequence[Path]) -> list[str]:
+    """A short name for each path: relative to the folder that all the given ones share."""
+    folders = [os.path.abspath(p if p.is_dir() else p.parent) for p in given]
+    try:
+        base = Path(os.path.commonpath(folders))
+    except ValueError:  # on different drives, or nothing given
+        base = Path()
+    whole = [Path(os.path.abspath(path)) for path in paths]
+    # a folder above that base is a log to which a given file belongs
+    return [clean(p.relative_to(base).as_posix() if base in p.parents else p.name) for p in whole]
+
+
+def clean(text: str) -> str:
+    """Text that Arrow can hold: names of files and columns need not be valid Unicode."""
+    return text.encode("utf-8", "replace").decode()

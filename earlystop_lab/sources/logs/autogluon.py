@@ -1,0 +1,62 @@
+"""AutoGluon's ``learning_curves.json``: a run for every model, its curves by metric and set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from earlystop_lab.curves import Mode
+from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, log_of_lists, shown
+
+
+def recognises(source: Source) -> bool:
+    document = source.document
+    return (
+        isinstance(document, list)
+        and len(document) == 2
+        and all(isinstance(part, dict) for part in document)
+        and "models" in document[0]
+    )
+
+
+def read(source: Source) -> list[Log]:
+    """The metric is the one that was optimised, where it was recorded, else the first."""
+    about, models = source.document
+    logs, failed = [], []
+    for name, curves in models.items():
+        try:
+            logs.append(_model(name, curves, about))
+        except LogError as error:
+            failed.append(LogError(f"model {shown(name)}: {error}"))
+    if not logs:
+        raise failed[0] if failed else LogError("it holds no models")
+    logs[0].skipped += failed
+    return logs
+
+
+def _model(name: str, curves: Any, about: dict[str, Any]) -> Log:
+    if not (isinstance(curves, list) and len(curves) == 3 and all(map(_is_list, curves))):
+        raise LogError("expected three lists: sets, metrics, curves")
+    sets, metrics, values = curves
+    if len(values) != len(metrics) or any(
+        not _is_list(of_metric) or len(of_metric) != len(sets) for of_metric in values
+    ):
+        raise LogError("as many curves as metrics times sets were expected")
+    lists = {f"{s}/{m}": values[j][i] for j, m in enumerate(metrics) for i, s in enumerate(sets)}
+    log = log_of_lists(lists, name)
+    optimised = about.get("eval_metric")
+    metric = optimised if optimised in metrics else metrics[0]
+    roles: dict[Role, str] = {r: f"{r}/{metric}" for r in ("val", "train", "test") if r in sets}
+    options = about["models"].get(name) if isinstance(about["models"], dict) else None
+    options = options.get("ag_args_fit") if isinstance(options, dict) else None
+    errors = isinstance(options, dict) and options.get("use_error_for_curve_metrics") is True
+    mode: Mode = "min" if errors else "max"
+    log.notes.append(
+        "recorded as errors (use_error_for_curve_metrics)"
+        if errors
+        else "recorded as scores, higher is better: negated"
+    )
+    return Log(log.rows, name, roles=roles, modes=dict.fromkeys(lists, mode), notes=log.notes)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and bool(value)

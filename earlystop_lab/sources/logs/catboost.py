@@ -1,0 +1,129 @@
+"""CatBoost's ``catboost_info``: ``catboost_training.json`` and the ``*_error.tsv`` tables.
+
+What CatBoost calls test is the set it stops by: the validation curve. Of several sets (test,
+test1 ...) the first is it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.curves import Mode
+from earlystop_lab.sources.logs._channels import meaning
+from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, shown
+from earlystop_lab.sources.logs.tables import read_table
+
+_SETS = {"test": "val", "learn": "train"}
+_NAMES = ("catboost_training.json", "learn_error.tsv", "test_error.tsv", "time_left.tsv")
+
+
+def owner(path: Path) -> Path | None:
+    """The folder of CatBoost's own files, and of the event files that repeat them."""
+    if path.name in _NAMES:
+        return path.parent
+    folder = path.parent
+    repeats = "tfevents" in path.name and re.fullmatch(r"learn|test\d*", folder.name)
+    if repeats and any((folder.parent / name).is_file() for name in _NAMES):
+        return folder.parent
+    return None
+
+
+def recognises(source: Source) -> bool:
+    document = None if source.path.is_dir() else source.document
+    return isinstance(document, dict) and {"meta", "iterations"} <= document.keys()
+
+
+def read(source: Source) -> list[Log]:
+    """The JSON, which has every digit; the tables where a crash has left it unfinished."""
+    files = {path.name: path for path in source.files if path.name in _NAMES[:3]}
+    if not files:
+        files = {_NAMES[0]: source.path}
+    notes = []
+    if (path := files.pop(_NAMES[0], None)) is not None:
+        try:
+            return [_from_json(Source(path).document)]
+        except LogError as error:
+            if not files:
+                raise
+            notes.append(f"{_NAMES[0]}: {error}; read from the tables beside it")
+    if not files:
+        raise LogError(f"none of {', '.join(_NAMES[:3])} is here")
+    log = _from_tables(files)
+    log.notes += notes
+    return [log]
+
+
+def _from_json(document: Any) -> Log:
+    if not (isinstance(document, dict) and isinstance(document.get("meta"), dict)
+            and isinstance(document.get("iterations"), list)):  # fmt: skip
+        raise LogError("expected an object with 'meta' and 'iterations'")
+    names: dict[str, list[str]] = {}
+    modes: dict[str, Mode] = {}
+    for part in ("learn", "test"):
+        metrics = document["meta"].get(f"{part}_metrics", [])
+        if not isinstance(metrics, list) or not all(
+            isinstance(m, dict) and isinstance(m.get("name"), str) for m in metrics
+        ):
+            raise LogError(f"'{part}_metrics' of 'meta': expected a list of named metrics")
+        names[part] = [metric["name"] for metric in metrics]
+        for metric in metrics:
+            if metric.get("best_value") in ("Min", "Max"):
+                modes[f"{part}-{metric['name']}"] = (
+                    "min" if metric["best_value"] == "Min" else "max"
+                )
+    rows: list[Row] = []
+    skipped = []
+    for i, entry in enumerate(document["iterations"], start=1):
+        try:
+            rows.append((i, _iteration(entry, names)))
+        except LogError as error:
+            skipped.append(LogError(str(error), i))
+    return _settled(Log(rows, modes=modes, skipped=skipped))
+
+
+def _iteration(entry: Any, names: dict[str, list[str]]) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise LogError("an iteration that is no object")
+    cells: dict[str, Any] = {"iteration": entry.get("iteration")}
+    for part, values in entry.items():
+        if re.fullmatch(r"learn|test\d*", part):
+            metrics = names[part.rstrip("0123456789")]
+            if not isinstance(values, list) or len(values) != len(metrics):
+                raise LogError(f"{shown(part)}: expected {len(metrics)} values, one a metric")
+            cells |= {f"{part}-{m}": value for m, value in zip(metrics, values, strict=True)}
+    return cells
+
+
+def _from_tables(files: dict[str, Path]) -> Log:
+    rows: dict[str, dict[str, Any]] = {}
+    lines: dict[str, int] = {}
+    notes, skipped = [], []
+    for part in ("learn", "test"):
+        if (path := files.get(f"{part}_error.tsv")) is not None:
+            table = read_table(Source(path))
+            notes += [f"{path.name}: {note}" for note in table.notes]
+            skipped += [LogError(f"{path.name}: {e}", e.line) for e in table.skipped]
+            for i, cells in table.rows:
+                at = str(cells.get("iter"))
+                if at in rows and any(name.startswith(f"{part}-") for name in rows[at]):
+                    notes.append(f"{path.name}: iteration {at} comes again, the last one is kept")
+                lines.setdefault(at, i)
+                found = {f"{part}-{name}": v for name, v in cells.items() if name != "iter"}
+                rows.setdefault(at, {"iteration": at}).update(found)
+    ordered = [(lines[at], cells) for at, cells in rows.items()]
+    return _settled(Log(ordered, notes=notes, skipped=skipped))
+
+
+def _settled(log: Log) -> Log:
+    """Learn is train and test is val, in the first metric of which lower is better."""
+    log.sets = {n: _SETS.get(n.split("-")[0], "other") for n in log.columns}
+    names = [name for name in log.columns if name.startswith("test-")]
+    names.sort(key=lambda n: log.modes.get(n, "max" if meaning(n).kind == "higher" else "min"),
+               reverse=True)  # fmt: skip
+    if names:
+        log.roles = {"val": names[0]}
+        same = "learn-" + names[0].removeprefix("test-")
+        log.roles = {"val": names[0], "train": same} if same in log.columns else log.roles
+    return log

@@ -1,0 +1,65 @@
+"""MLflow's file store: a folder a run, in it ``meta.yaml`` and ``metrics/<name>``.
+
+A metric's file has one ``timestamp value step`` a line (older ones no step). Metrics keep their
+own steps: training may count batches where validation counts epochs.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, decode, read_bytes
+
+
+def owner(path: Path) -> Path | None:
+    """The run's folder, for a file under its ``metrics``."""
+    for folder in path.parents:
+        if folder.name == "metrics" and (folder.parent / "meta.yaml").is_file():
+            return folder.parent
+    return None
+
+
+def read(source: Source) -> list[Log]:
+    if not source.path.is_dir():
+        raise LogError("no run of a file store; give the folder that has meta.yaml and metrics/")
+    timed: list[tuple[int, float, Row]] = []
+    notes: list[str] = []
+    skipped: list[LogError] = []
+    for path in source.files:
+        name = path.relative_to(source.path / "metrics").as_posix()
+        try:
+            text, found = decode(read_bytes(path))
+        except LogError as error:
+            skipped.append(LogError(f"metric {name}: {error}"))
+            continue
+        notes += [f"metric {name}: {note}" for note in found]
+        lines = [(i, line.split()) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+        for i, words in lines:
+            if len(words) not in (2, 3) or not words[0].isdecimal() or len(words[0]) > 20:
+                skipped.append(
+                    LogError(f"metric {name}: expected 'timestamp value step', found "
+                             f"{' '.join(words)[:60]!r}", i)
+                )  # fmt: skip
+                continue
+            at = words[2] if len(words) == 3 else None
+            order = float(at) if at and at.isdecimal() and len(at) < 20 else 0.0
+            timed.append((int(words[0]), order, (i, {"step": at, name: words[1]})))
+        if lines and not text.endswith("\n"):
+            notes.append(f"metric {name}: line {lines[-1][0]} has no line end: it may be cut off")
+    # within a metric the time says which value came later
+    timed.sort(key=lambda item: item[:2])
+    rows = [row for _, _, row in timed]
+    if not rows:
+        raise LogError("no metrics in this run" + (f"; {skipped[0]}" if skipped else ""))
+    return [Log(rows, shared=False, notes=_about(source.path) + notes, skipped=skipped)]
+
+
+def _about(folder: Path) -> list[str]:
+    """What ``meta.yaml`` says of the run in its plain lines."""
+    text, _ = decode(read_bytes(folder / "meta.yaml"))
+    found = dict(re.findall(r"^(run_name|lifecycle_stage): *'?([^'\n]+)'?\s*$", text, re.MULTILINE))
+    notes = [f"run name {found['run_name']!r}"] if "run_name" in found else []
+    if found.get("lifecycle_stage") == "deleted":
+        raise LogError("a deleted run; restore it in MLflow to import it")
+    return notes

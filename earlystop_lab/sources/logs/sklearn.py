@@ -1,0 +1,41 @@
+"""scikit-learn: fitted curves (``loss_curve_``, ``validation_scores_`` ...) dumped as JSON.
+
+The names are those of ``MLPClassifier``, ``MLPRegressor`` (a loss, and validation scores of
+which higher is better), ``HistGradientBoosting*`` (scores of both sets) and
+``GradientBoosting*`` (a training loss only).
+"""
+
+from __future__ import annotations
+
+from earlystop_lab.curves import Mode
+from earlystop_lab.sources.logs._reading import Log, Role, Source, is_curve, log_of_lists
+
+_VAL = ("validation_scores_", "validation_score_")
+_TRAIN = ("loss_curve_", "train_score_")
+
+
+def recognises(source: Source) -> bool:
+    document = source.document
+    return isinstance(document, dict) and any(
+        is_curve(document.get(name)) for name in (*_VAL, *_TRAIN)
+    )
+
+
+def read(source: Source) -> list[Log]:
+    curves = {n: source.document[n] for n in (*_VAL, *_TRAIN) if is_curve(source.document.get(n))}
+    log = log_of_lists(curves)
+    val = next((name for name in _VAL if name in curves), None)
+    train = next((name for name in _TRAIN if name in curves), None)
+    modes: dict[str, Mode] = dict.fromkeys(curves, "min")
+    roles: dict[Role, str] = {}
+    if val is not None:
+        roles["val"], modes[val] = val, "max"
+        log.notes.append(f"{val} are scores, higher is better: negated")
+        if "validation_score_" in curves and "train_score_" in curves:
+            modes["train_score_"] = "max"
+        if train is not None:
+            roles["train"] = train
+    elif train is not None:
+        roles["val"] = train
+        log.notes.append(f"no validation curve: the training loss {train} stands in as val")
+    return [Log(log.rows, roles=roles, modes=modes, notes=log.notes)]

@@ -1,0 +1,97 @@
+"""TensorBoard event files: scalars, as simple values and as the tensors of version 2.
+
+All event files of one folder are one run, and so are the folders ``train``, ``validation`` and
+the like inside it, which Keras writes: their tags get the folder's name in front.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, read_bytes, shown
+
+_PARTS = ("train", "validation", "val", "valid", "eval", "test")
+
+
+def owner(path: Path) -> Path | None:
+    """The run's folder."""
+    if "tfevents" not in path.name:
+        return None
+    folder = path.parent
+    return folder.parent if folder.name in _PARTS and path.parent.parent.name else folder
+
+
+def read(source: Source) -> list[Log]:
+    """Every scalar; the files in the order in which they were begun.
+
+    Raises :class:`LogError`, naming the extra to install, where TensorBoard's reader is missing.
+    """
+    rows: list[Row] = []
+    skipped: list[LogError] = []
+    for path in sorted(source.files, key=lambda path: path.name):
+        part = path.parent.name if path.parent != source.path and source.path.is_dir() else ""
+        try:
+            for step, tag, value in _scalars(path):
+                name = f"{part}/{tag}" if part else tag
+                # TensorBoard allows any text as a tag; "step" is where the position goes
+                name = "step " if name == "step" else name
+                rows.append((len(rows) + 1, {"step": step, name: value}))
+        except LogError as error:
+            skipped.append(LogError(f"{path.name}: {error}"))
+    if not rows:
+        raise skipped[0] if skipped else LogError("no scalars in these event files")
+    return [Log(rows, shared=False, skipped=skipped)]
+
+
+def _scalars(path: Path) -> Iterator[tuple[int, str, float]]:
+    try:
+        loader = import_module("tensorboard.backend.event_processing.event_file_loader")
+        tensors = import_module("tensorboard.util.tensor_util")
+    except ImportError as error:
+        raise LogError(
+            "event files are read with TensorBoard's own reader; install it: "
+            "pip install 'earlystop_lab[logs]'"
+        ) from error
+    data = read_bytes(path)
+    if not data:
+        raise LogError("the file is empty")
+    events = 0
+    try:
+        for event in loader.EventFileLoader(str(path)).Load():
+            events += 1
+            for value in event.summary.value:
+                scalar = _scalar(value, tensors.make_ndarray)
+                if scalar is not None:
+                    yield int(event.step), str(value.tag), scalar
+    except Exception as error:  # a damaged record may break that reader in any way
+        raise LogError(
+            f"a damaged record; what comes after it is lost ({type(error).__name__}: "
+            f"{str(error)[:80]})"
+        ) from error
+    # that reader checks every record and ends at the first damaged one without a word
+    if not _is_whole(data, events):
+        raise LogError(f"record {events + 1} is damaged or cut off; it and what follows is lost")
+
+
+def _is_whole(data: bytes, events: int) -> bool:
+    """Whether the records, each a length and its checksum, bytes and theirs, fill the file."""
+    at = 0
+    for _ in range(events):
+        at += 16 + int.from_bytes(data[at : at + 8], "little")
+    return at == len(data)
+
+
+def _scalar(value: Any, make_ndarray: Any) -> float | None:
+    if value.WhichOneof("value") != "tensor" or len(value.tensor.tensor_shape.dim) > 1:
+        return None
+    array = make_ndarray(value.tensor)
+    if array.size != 1 or array.dtype.kind not in "fiu":
+        return None
+    number = float(array.reshape(()))
+    if math.isfinite(number) or array.dtype.kind == "f":
+        return number
+    raise LogError(f"{shown(value.tag)}: {array} is too large")
