@@ -17,7 +17,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
 
-# each rule against its library's own code, all of them: installs some GB
+# rules against their libraries' own code, also the large libraries: installs some GB
 verify: $(VENV)/.installed-verify
 	$(BIN)/pytest -n 2 tests/test_libraries.py tests/test_patience.py tests/test_rates.py \
 	    tests/test_replay.py

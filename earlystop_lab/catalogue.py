@@ -55,7 +55,9 @@ def markdown() -> str:
             "`after(50, UP(3))`.",
             catalogue().to_markdown(index=False),
             "## Patience rules, knob by knob",
-            "`v` is the validation error, `d` the delta; one row of settings is one rule.",
+            "`v` is what the rule compares (the validation error; to Ultralytics -(1 - error), to "
+            "`EMA` and `Median` the smoothed one, to Encog that at its looks), `d` the delta; one "
+            "row of settings is one rule.",
             patience_table().to_markdown(index=False),
             quirks_markdown(),
         ]

@@ -8,7 +8,8 @@ import re
 import runpy
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,7 +17,7 @@ import typer
 from rich.markup import escape
 
 from earlystop_lab._files import written_whole
-from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule
+from earlystop_lab.criteria import Combination, Criterion, Family, Rule
 
 T = TypeVar("T", bound=str)
 
@@ -160,15 +161,19 @@ def criteria_command(
     if markdown:
         print(catalogue.markdown())
         return
+    from rich.box import ASCII, HEAVY_HEAD
     from rich.console import Console
     from rich.table import Table
 
     frame = catalogue.catalogue()
-    table = Table(*frame.columns, show_lines=True)
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    table = Table(show_lines=True, box=ASCII if plain else HEAVY_HEAD)
+    for column in frame.columns:
+        table.add_column(column, overflow="fold")
     for row in frame.itertuples(index=False):
         table.add_row(*map(escape, row))
-    # a pipe has no width of its own; this one holds the longest column
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    # a pipe has no width of its own
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 @app.command()
@@ -182,7 +187,13 @@ def check(
     """
     from earlystop_lab.conformance import check_criterion
 
-    check_criterion(_from_file(rule), seed=seed)
+    made = _from_file(rule)
+    try:
+        check_criterion(made, seed=seed)
+    except SystemExit as error:
+        raise ValueError(
+            f"{rule}: it calls sys.exit({error.code!r}) where it is evaluated"
+        ) from error
     print(f"{rule}: keeps every promise")
 
 
@@ -278,28 +289,45 @@ def _from_file(text: str) -> Family | Rule:
         raise ValueError(f"{text!r}: expected FILE.py:NAME, such as my_rules.py:Flat")
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist; expected a Python file with the rule")
-    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
+    # a name that no installed module has; its neighbours can be imported after all others
+    spec = importlib.util.spec_from_file_location(f"rules_of_{file.stem}", file.resolve())
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(file.stem, module)
-    try:
+    sys.modules[module.__name__] = module
+    sys.path.append(str(file.resolve().parent))
+    with _named(file):
         spec.loader.exec_module(module)
-    except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename) == file.resolve()]
-        line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
-        raise ValueError(f"{file}, line {line}: {type(error).__name__}: {error}") from error
-    found = getattr(module, name, None)
+    found = vars(module).get(name)
     kinds = (Family, Criterion, Combination)
-    if not isinstance(found, kinds):
-        own = {key: value for key, value in vars(module).items() if key not in FAMILIES}
-        rules = [key for key, value in own.items() if isinstance(value, kinds)]
+    if not issubclass(type(found), kinds):
+        rules = [
+            key
+            for key, value in vars(module).items()
+            if issubclass(type(value), kinds[1:])
+            or (type(value) is Family and value.__module__ == module.__name__)
+        ]
         raise ValueError(
-            f"{file}: {name} is {'no rule' if hasattr(module, name) else 'not there'}; "
+            f"{file}: {name} is {'no rule' if name in vars(module) else 'not there'}; "
             + (f"rules there: {', '.join(rules)}" if rules else "make one with @criterion(...)")
         )
+    assert isinstance(found, kinds)
     return found
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Turn whatever a user's file raises into one message with its line."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = str(file.resolve())
+        lines = [frame.lineno for frame in frames if frame.filename == own]
+        if isinstance(error, SyntaxError) and error.filename == own:
+            lines = [error.lineno]
+        at = f", line {lines[-1]}" if lines and lines[-1] else ""
+        raise ValueError(f"{file}{at}: {type(error).__name__}: {error}") from error
 
 
 def _checkout() -> Path:

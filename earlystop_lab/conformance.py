@@ -20,11 +20,13 @@ from earlystop_lab.curves import Curve, CurveSet, FloatArray
 from earlystop_lab.replay import replay, traces
 
 T = TypeVar("T")
-Indices = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
 #: curves tried while a failing one is made shorter and simpler
 _TRIES = 300
+#: ends the names of such curves
+_CUT = ", made shorter"
 
 
 class ConformanceError(ValueError):
@@ -47,7 +49,7 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
     stops earlier (a lower one, for ``<``); ``parse(str(c))`` is ``c``; the replay stops where
     stepping through the prefix does.
 
-    The curve that an error names has been made as short and simple as still shows it.
+    The curve that an error shows has been made shorter and simpler as long as it shows it.
 
     ``criterion`` is a family, checked with its default parameters at thresholds taken from its
     own statistic, or a criterion with parameters. Random curves come from ``seed``.
@@ -83,45 +85,52 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
 
 
 def _on_shortest(check: Callable[[Rule, Curve], T], rule: Rule, curve: Curve) -> T:
-    """What the check finds; where it fails, its error on a curve as short as still shows it."""
+    """What the check finds; where it fails, its error on a shorter and simpler curve."""
     try:
         return check(rule, curve)
     except ConformanceError as error:
         found = error
+    if found.broken == "not deterministic":  # any curve may show it, or none
+        raise found
     tries = 0
-    smaller = _smaller(curve)
-    while tries < _TRIES and (candidate := next(smaller, None)) is not None:
-        tries += 1
-        try:
-            check(rule, candidate)
-        except ConformanceError as error:
-            if error.broken == found.broken:
-                found, curve, smaller = error, candidate, _smaller(candidate)
+    for smaller in (_shorter, _simpler):
+        candidates = smaller(curve)
+        while tries < _TRIES and (candidate := next(candidates, None)) is not None:
+            tries += 1
+            try:
+                check(rule, candidate)
+            except ConformanceError as error:
+                if error.broken == found.broken:
+                    found, curve, candidates = error, candidate, smaller(candidate)
     raise ConformanceError(rule, str(found).removeprefix(f"{rule}: "), _values(rule, curve))
 
 
-def _smaller(curve: Curve) -> Iterator[Curve]:
-    """The curve with fewer checks, then with one value simpler."""
+def _shorter(curve: Curve) -> Iterator[Curve]:
+    """The curve without some of its checks, many at first."""
     length = len(curve.val)
     block = length // 2
     while block:
         for start in range(length - block, -1, -block):
             yield _made(curve, np.delete(np.arange(length), slice(start, start + block)))
         block //= 2
-    for i in range(length):
-        for simple in (0.0, 1.0, float(np.round(curve.val[i], 1))):
-            # each value gets simpler, so that this ends
-            if len(repr(simple)) < len(repr(float(curve.val[i]))):
-                yield _made(curve, np.arange(length), {i: simple})
 
 
-def _made(curve: Curve, kept: Indices, changed: Mapping[int, float] | None = None) -> Curve:
+def _simpler(curve: Curve) -> Iterator[Curve]:
+    """The curve with one error that is shorter to write, so that this ends."""
+    for i, error in enumerate(curve.val.tolist()):
+        for simple in (0.0, 1.0, round(error, 1)):
+            if len(repr(simple)) < len(repr(error)):
+                yield _made(curve, np.arange(len(curve.val)), {i: simple})
+
+
+def _made(curve: Curve, kept: Positions, changed: Mapping[int, float] | None = None) -> Curve:
     """Some checks of the curve, numbered anew, with some validation errors changed."""
     val = curve.val[kept]
     for i, value in (changed or {}).items():
         val[i] = value
     train = None if curve.train is None else curve.train[kept]
-    return CurveSet.from_runs([{"run": curve.run, "val": val, "train": train}])[0]
+    name = curve.run.removesuffix(_CUT) + _CUT
+    return CurveSet.from_runs([{"run": name, "val": val, "train": train}])[0]
 
 
 def _values(rule: Rule, curve: Curve) -> str:
@@ -132,7 +141,7 @@ def _values(rule: Rule, curve: Curve) -> str:
         for name in watched
         if (errors := getattr(curve, name)) is not None
     ]
-    return f"; shortest: {', '.join(values)}" if values else ""
+    return f"; for example: {', '.join(values)}" if values else ""
 
 
 def _sample(family: Family) -> Criterion:
@@ -191,7 +200,7 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
             found = traces(rule, prefixes)
             again = traces(rule, prefixes)
     except Exception as error:
-        if "read-only" in str(error):
+        if isinstance(error, ValueError) and "is read-only" in str(error):
             raise _changes_input(rule, curve) from error
         raise ConformanceError(
             rule, type(error).__name__, f" on the curve {curve.run!r} or its start: {error}"
@@ -219,13 +228,15 @@ def _require_causal(rule: Rule, curve: Curve, prefix: FloatArray, whole: FloatAr
             rule,
             "not causal",
             f": on the curve {curve.run!r} the statistic at epoch {curve.epoch[at]:g} is "
-            f"{full[at]:g}, but {prefix[at]:g} when the run has only {len(prefix)} epochs: it "
+            f"{full[at]!r}, but {prefix[at]!r} when the run has only {len(prefix)} epochs: it "
             "looked ahead",
         )
 
 
 def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
     curves = _random_set(rng)
+    for curve in curves:
+        _on_shortest(_checked_traces, rule, curve)
     stops = replay(curves, [rule])
     for i, curve in enumerate(curves):
         _on_shortest(_require_step, rule, curve)
@@ -238,8 +249,8 @@ def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
 
 
 def _require_step(rule: Rule, curve: Curve) -> None:
-    stops = replay(CurveSet.from_runs([curve._asdict()]), [rule])
     holds = [prefix.holds[-1] for prefix in reversed(_checked_traces(rule, curve))]
+    stops = replay(CurveSet.from_runs([curve._asdict()]), [rule])
     stepped = holds.index(True) + 1 if any(holds) else None
     replayed = int(stops.stop[0, 0]) if stops.fired[0, 0] else None
     if stepped != replayed:
@@ -253,7 +264,10 @@ def _require_step(rule: Rule, curve: Curve) -> None:
 def _require_monotone(rules: Sequence[Rule], passes: str, rng: np.random.Generator) -> None:
     if len(rules) < 2:
         return
-    stops = replay(_random_set(rng), rules)
+    curves = _random_set(rng)
+    for curve in curves:
+        _on_shortest(_checked_traces, rules[0], curve)
+    stops = replay(curves, rules)
     stop = np.where(stops.fired, stops.stop, np.inf)
     steps = stop[:, :-1] > stop[:, 1:] if ">" in passes else stop[:, :-1] < stop[:, 1:]
     if steps.any():

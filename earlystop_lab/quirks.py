@@ -81,7 +81,7 @@ small gains never add up; in Keras they do.
 (3, None)
 
 **Relative thresholds loosen for negative errors** (log-likelihoods, negated scores) in skorch, and
-for every error in Ignite, where the score is the negated error.
+for positive ones in Ignite, where the score is the negated error.
 
 >>> stop("Skorch(2, threshold=0.1)", -1, -0.95, -0.92, -0.9)
 >>> stop("Ignite(2, threshold=0.1, threshold_mode='rel')", 1, 1.05, 1.1, 1.15)

@@ -8,7 +8,9 @@ that ignored the first.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,17 +67,16 @@ def reduce_lr_on_plateau(
         )
     if library == "keras" and relative:
         raise ValueError("reduce_lr_on_plateau: relative = True; Keras has absolute gains only")
-    for name, value, allowed, holds in (
-        ("lr", lr, "above 0", lr > 0),
-        ("factor", factor, "in [0, 1)", 0 <= factor < 1),
-        ("patience", patience, "at least 0", patience >= 0),
-        ("min_delta", min_delta, "a finite number", math.isfinite(min_delta)),
-        ("cooldown", cooldown, "at least 0", cooldown >= 0),
-        ("min_lr", min_lr, "at least 0", min_lr >= 0),
-        ("eps", eps, "at least 0", eps >= 0),
-    ):
-        if not holds:
-            raise ValueError(f"reduce_lr_on_plateau: {name} = {value!r}; expected {allowed}")
+    _require(
+        "reduce_lr_on_plateau",
+        ("lr", lr, "a number above 0", lambda x: x > 0),
+        ("factor", factor, "a number in [0, 1)", lambda x: 0 <= x < 1),
+        ("patience", patience, "a whole number, at least 0", lambda x: x >= 0 and x == int(x)),
+        ("min_delta", min_delta, "a finite number", lambda x: True),
+        ("cooldown", cooldown, "a whole number, at least 0", lambda x: x >= 0 and x == int(x)),
+        ("min_lr", min_lr, "a number, at least 0", lambda x: x >= 0),
+        ("eps", eps, "a number, at least 0", lambda x: x >= 0),
+    )
     rates = np.full(len(errors), float(lr))
     best, bad, cooling = math.inf, 0, 0
     for i, v in enumerate(errors.tolist()[:-1]):
@@ -90,7 +91,7 @@ def reduce_lr_on_plateau(
         if library == "torch" and was_cooling:
             cooling, bad = cooling - 1, 0
         lower = max(rate * factor, min_lr)
-        if library == "keras" and 0 < max(patience, 1) <= bad and rate > np.float32(min_lr):
+        if library == "keras" and bad >= max(patience, 1) and rate > np.float32(min_lr):
             rate, cooling, bad = lower, cooldown, 0
         elif library == "torch" and bad > patience:
             rate, cooling, bad = lower if rate - lower > eps else rate, cooldown, 0
@@ -119,13 +120,20 @@ def step_decay(epochs: int, *, lr: float, factor: float = 0.5, every: int = 10) 
     >>> step_decay(5, lr=1.0, every=2)
     array([1.  , 1.  , 0.5 , 0.5 , 0.25])
     """
-    for name, value, allowed, holds in (
-        ("epochs", epochs, "at least 0", epochs >= 0),
-        ("lr", lr, "above 0", lr > 0),
-        ("factor", factor, "above 0", factor > 0),
-        ("every", every, "at least 1", every >= 1),
-    ):
-        if not holds:
-            raise ValueError(f"step_decay: {name} = {value!r}; expected {allowed}")
+    _require(
+        "step_decay",
+        ("epochs", epochs, "a whole number, at least 0", lambda x: x >= 0 and x == int(x)),
+        ("lr", lr, "a number above 0", lambda x: x > 0),
+        ("factor", factor, "a number above 0", lambda x: x > 0),
+        ("every", every, "a whole number, at least 1", lambda x: x >= 1 and x == int(x)),
+    )
     cuts = np.arange(epochs) // every
     return np.asarray(lr * float(factor) ** cuts, dtype=np.float64)
+
+
+def _require(name: str, *asked: tuple[str, Any, str, Callable[[Any], bool]]) -> None:
+    """``ValueError`` for the first parameter that is not what it has to be."""
+    for parameter, value, allowed, holds in asked:
+        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        if not (number and holds(value)):
+            raise ValueError(f"{name}: {parameter} = {value!r}; expected {allowed}")

@@ -29,6 +29,7 @@ from earlystop_lab.storage import CHECKS, Unit, chunks, units
 
 #: what the stops look up in the curves
 _LOOKED_UP = ("fired", "stop", "selected", *ERRORS)
+_POLICIES = "expected 'best', 'last', 'own' or a ModelCheckpoint(...)"
 #: "best", "last", "own", or a ModelCheckpoint
 Restore = str | Criterion
 
@@ -38,8 +39,8 @@ class Stops:
 
     ``stop`` and ``selected`` are epochs as recorded; ``fired`` says whether the criterion
     passed at all; ``train``, ``val`` and ``test`` are the errors at the selected epoch, NaN
-    where that curve was not recorded. ``meta`` has one row a run. What is looked up in the
-    curves is looked up when first asked for.
+    where that curve was not recorded. ``meta`` has one row a run. What has to be looked up in the
+    curves is when first asked for; until then they hold on to them.
     """
 
     def __init__(
@@ -144,38 +145,77 @@ def replay(
     0  GL(60, k=1)     4  1.0
     1     Keras(1)     3  1.0
     """
-    if isinstance(criteria, Mapping):
-        texts, rules = list(criteria), [_rule(item) for item in criteria.values()]
-    else:
-        rules = [_rule(item) for item in criteria]
-        texts = [str(rule) for rule in rules]
+    asked = plan(criteria, restore, chunk_size)
+    results = parts(curves, asked, n_jobs=n_jobs)
+    if progress:
+        results = shown(results, curves)
+    found = list(results)
+    if not found:
+        name = "the curve set" if isinstance(curves, CurveSet) else curves
+        raise ValueError(f"replay: {name} is empty; there is nothing to replay")
+    if isinstance(curves, CurveSet):
+        return Stops(asked.texts, curves.meta, _Gathered(curves, found, asked.back))
+    whole = joined(found)
+    meta = whole.meta.to_pandas()
+    if (twice := meta["run"].duplicated()).any():
+        raise ValueError(f"{curves}: run {meta['run'][twice.argmax()]!r} is there twice")
+    return asked.stops(whole._replace(meta=meta))
+
+
+class Plan(NamedTuple):
+    """What to replay: criteria in the order of :func:`passage.in_order`, and how to name them."""
+
+    texts: list[str]
+    rules: list[Rule]
+    #: where each criterion as asked for stands among ``rules``
+    back: list[int]
+    restore: Restore
+    chunk_size: int | None
+
+    def stops(self, part: Part) -> Stops:
+        """The stops of a part of a file."""
+        back = {name: values[:, self.back] for name, values in part.looked_up.items()}
+        return Stops(self.texts, part.meta, back.__getitem__)
+
+
+def plan(
+    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
+    restore: Restore = "best",
+    chunk_size: int | None = None,
+) -> Plan:
+    """What :func:`replay` is asked for, read and checked."""
+    items = criteria.values() if isinstance(criteria, Mapping) else criteria
+    rules = [_rule(item) for item in items]
+    texts = list(criteria) if isinstance(criteria, Mapping) else [str(rule) for rule in rules]
     if not rules:
         raise ValueError("replay: no criteria; give at least one, such as GL(2)")
     if twice := {text for text, count in Counter(texts).items() if count > 1}:
         raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
-    policy = _policy(restore)
-    if n_jobs == 0:
-        raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
-    scans = all(leaf.family.step is not None for rule in rules for leaf in rule.leaves)
-    tasks = _chunks(curves, chunk_size) if isinstance(curves, CurveSet) else units(Path(curves))
-    results: Iterable[_Part] = joblib.Parallel(
-        n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
-    )(joblib.delayed(_replay_task)(task, rules, policy, chunk_size) for task in tasks)
-    if progress:
-        results = _shown(results, curves)
-    parts = list(results)
-    if not parts:
-        name = "the curve set" if isinstance(curves, CurveSet) else curves
-        raise ValueError(f"replay: {name} is empty; there is nothing to replay")
+    alone = passage.in_order(dict.fromkeys(r for r in rules if isinstance(r, Criterion)))
+    ordered: list[Rule] = [*alone]
+    ordered += dict.fromkeys(rule for rule in rules if isinstance(rule, Combination))
+    at = {rule: j for j, rule in enumerate(ordered)}
+    return Plan(texts, ordered, [at[rule] for rule in rules], _policy(restore), chunk_size)
+
+
+def parts(
+    curves: CurveSet | str | Path, asked: Plan, *, n_jobs: int = 1, skip: int = 0
+) -> Iterator[Part]:
+    """The stops of some runs after the other, in order; of a file without its first units."""
+    if n_jobs == 0:
+        raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
+    scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
+    tasks: Iterable[CurveSet | Unit]
     if isinstance(curves, CurveSet):
-        return Stops(texts, curves.meta, _Gathered(curves, parts))
-    whole = _joined(parts)
-    meta = whole.meta.to_pandas()
-    if (twice_run := meta["run"].duplicated()).any():
-        raise ValueError(f"{curves}: run {meta['run'][twice_run.argmax()]!r} is there twice")
-    return Stops(texts, meta, whole.looked_up.__getitem__)
+        tasks = _chunks(curves, asked.chunk_size)
+    else:
+        tasks = units(Path(curves))[skip:]
+    found: Iterator[Part] = joblib.Parallel(
+        n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
+    )(joblib.delayed(_replay_task)(task, asked) for task in tasks)
+    return found
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
@@ -197,7 +237,7 @@ def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
     return [_trace(rule, runs, i) for i in range(len(curves))]
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """The stops of one chunk of runs."""
 
     #: the checks at which each run stopped, or NEVER, and which it keeps
@@ -211,9 +251,11 @@ class _Part(NamedTuple):
 class _Gathered:
     """What the stops of a set look up: the chunks are put together when first asked for."""
 
-    def __init__(self, curves: CurveSet, parts: list[_Part]) -> None:
+    def __init__(self, curves: CurveSet, parts: list[Part], back: list[int]) -> None:
         self.curves = curves
         self.parts = parts
+        #: where each column as asked for stands; None where all stand as they are
+        self.back = None if back == list(range(len(back))) else back
 
     @cached_property
     def checks(self) -> tuple[Indices, Indices]:
@@ -224,7 +266,7 @@ class _Gathered:
 
     def __call__(self, name: str) -> NDArray[Any]:
         looked_up: NDArray[Any] = _looked_up(self.curves, *self.checks, name)
-        return looked_up
+        return looked_up if self.back is None else looked_up[:, self.back]
 
 
 def _rule(item: Rule | str) -> Rule:
@@ -232,6 +274,8 @@ def _rule(item: Rule | str) -> Rule:
         return parse(item)
     if not isinstance(item, (Criterion, Combination)):
         raise ValueError(f"{item!r} is not a criterion; expected such as GL(2) or its text")
+    if any(leaf.family is ModelCheckpoint for leaf in item.leaves):
+        raise ValueError(f"{item}: a checkpoint stops nothing; give it as restore")
     return item
 
 
@@ -239,14 +283,15 @@ def _policy(restore: Restore) -> Restore:
     """What to keep; a checkpoint may be given as its text."""
     if restore == "best" or restore == "last" or restore == "own":
         return restore
-    if isinstance(restore, str) and restore.startswith(ModelCheckpoint.name):
-        restore = parse(restore, {ModelCheckpoint.name: ModelCheckpoint})  # type: ignore[assignment]
-    if not isinstance(restore, Criterion) or restore.family is not ModelCheckpoint:
-        raise ValueError(
-            f"replay: restore = {restore!r}; expected 'best', 'last', 'own' or a "
-            "ModelCheckpoint(...)"
-        )
-    return restore
+    policy: Any = restore
+    if isinstance(restore, str):
+        try:
+            policy = parse(restore, {ModelCheckpoint.name: ModelCheckpoint})
+        except ValueError as error:
+            raise ValueError(f"replay: restore = {restore!r}; {_POLICIES} ({error})") from error
+    if not isinstance(policy, Criterion) or policy.family is not ModelCheckpoint or policy.warmup:
+        raise ValueError(f"replay: restore = {restore!r}; {_POLICIES}")
+    return policy
 
 
 def _chunks(curves: CurveSet, size: int | None) -> Iterator[CurveSet]:
@@ -256,7 +301,7 @@ def _chunks(curves: CurveSet, size: int | None) -> Iterator[CurveSet]:
         yield curves[start : start + size]
 
 
-def _shown(results: Iterable[_Part], curves: CurveSet | str | Path) -> Iterator[_Part]:
+def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Part]:
     """The parts as they come, with a bar on stderr once they have taken a second."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -286,23 +331,21 @@ def _runs(curves: CurveSet | str | Path) -> int:
     return sum(unit.runs for unit in units(Path(curves)))
 
 
-def _replay_task(
-    task: CurveSet | Unit, rules: list[Rule], restore: Restore, size: int | None
-) -> _Part:
+def _replay_task(task: CurveSet | Unit, asked: Plan) -> Part:
     """The stops of some runs in memory, or of a unit of a file, read here."""
     if isinstance(task, CurveSet):
-        return _Part(*_found(rules, passage.laid_out(task), restore), None, {})
-    parts = []
-    for chunk in chunks(task, size):
-        found, kept = _found(rules, passage.laid_out(chunk), restore)
-        arrays = {name: _looked_up(chunk, found, kept, name) for name in _LOOKED_UP}
-        parts.append(_Part(found, kept, chunk.scalars, arrays))
-    return _joined(parts)
+        return Part(*_found(asked.rules, passage.laid_out(task), asked.restore), None, {})
+    found = []
+    for chunk in chunks(task, asked.chunk_size):
+        stop, kept = _found(asked.rules, passage.laid_out(chunk), asked.restore)
+        arrays = {name: _looked_up(chunk, stop, kept, name) for name in _LOOKED_UP}
+        found.append(Part(stop, kept, chunk.scalars, arrays))
+    return joined(found)
 
 
-def _joined(parts: Sequence[_Part]) -> _Part:
+def joined(parts: Sequence[Part]) -> Part:
     """Chunks of runs that are gone, put together."""
-    return _Part(
+    return Part(
         np.concatenate([part.found for part in parts]),
         np.concatenate([part.kept for part in parts]),
         pa.concat_tables([part.meta for part in parts], promote_options="permissive"),
@@ -322,21 +365,19 @@ def _looked_up(curves: CurveSet, found: Indices, kept: Indices, name: str) -> An
 
 def _found(rules: list[Rule], runs: Runs, restore: Restore) -> tuple[Indices, Indices]:
     """Check at which each rule stops each run, or NEVER, and the one whose weights are kept."""
-    leaves = list(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
+    leaves = passage.in_order(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
     found, kept = passage.stops(leaves, runs)
     last = np.diff(runs.offsets).astype(np.int32) - 1
     if leaves != rules:
-        at = {leaf: j for j, leaf in enumerate(leaves)}
-        columns = [
-            _stop(rule, runs, {leaf: found[:, j] for leaf, j in at.items()}) for rule in rules
-        ]
-        found, alone = np.stack(columns, axis=1), kept
+        passed = {leaf: found[:, j] for j, leaf in enumerate(leaves)}
+        best = {leaf: kept[:, j] for j, leaf in enumerate(leaves)}
+        found = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
         kept = np.empty_like(found)
         for j, rule in enumerate(rules):
+            stop = np.where(found[:, j] == NEVER, last, found[:, j])
             if isinstance(rule, Criterion):
-                kept[:, j] = alone[:, at[rule]]
+                kept[:, j] = best[rule]
             else:
-                stop = np.where(found[:, j] == NEVER, last, found[:, j])
                 kept[:, j] = passage.lowest_errors(runs, rule.strips, stop)
     if restore != "best":
         stop = np.where(found == NEVER, last[:, None], found)

@@ -183,10 +183,28 @@ def test_a_good_rule_keeps_every_promise(earlystop, tmp_path, name):
     assert (code, stdout) == (0, f"mine.py:{name}: keeps every promise\n")
 
 
+def test_a_rule_s_file_may_import_its_neighbour_and_be_called_as_a_module(earlystop, tmp_path):
+    (tmp_path / "neighbour.py").write_text(RULES, encoding="utf-8")
+    (tmp_path / "random.py").write_text("from neighbour import Good\n", encoding="utf-8")
+    assert earlystop("check", "random.py:Good")[0] == 0
+
+
+def test_a_rule_that_fails_on_no_trial_curve_but_a_random_one_is_one_message(earlystop, tmp_path):
+    code = """
+from earlystop_lab import criterion
+
+@criterion(threshold="level", passes=">")
+def Rare(val):
+    return [{}[v] if 1.5 <= v <= 1.9 else 0.0 for v in val]
+"""
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    assert_refused(earlystop("check", "mine.py:Rare"), "Rare(0): KeyError", "for example: val = [")
+
+
 def test_what_a_rule_breaks_is_shown_on_a_short_curve(earlystop, tmp_path):
     (tmp_path / "mine.py").write_text(RULES, encoding="utf-8")
     result = earlystop("check", "mine.py:Peek")
-    assert_refused(result, "Peek(0): not causal", "it looked ahead", "shortest: val = [")
+    assert_refused(result, "Peek(0): not causal", "it looked ahead", "for example: val = [")
     shown = ast.literal_eval(result[2].split("val = ")[1])
     assert len(shown) == 2
 
@@ -202,6 +220,9 @@ def test_what_a_rule_breaks_is_shown_on_a_short_curve(earlystop, tmp_path):
         ("x = 1\ny = 1 / 0\n", "mine.py:y", "mine.py, line 2: ZeroDivisionError"),
         ("def f(:\n", "mine.py:f", "mine.py, line 1: SyntaxError"),
         ("x = 1", "mine.py:x", "make one with @criterion"),
+        ("import sys\nsys.exit(0)", "mine.py:x", "mine.py, line 2: SystemExit"),
+        ("x = 1\nimport nosuchmodule", "mine.py:x", "mine.py, line 2: ModuleNotFoundError"),
+        ("eval('1 +')", "mine.py:x", "mine.py, line 1: SyntaxError"),
     ],
 )
 def test_what_is_no_rule_is_one_message(earlystop, tmp_path, content, name, expected):

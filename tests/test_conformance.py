@@ -189,7 +189,7 @@ def test_an_error_on_nan_is_refused():
             raise ArithmeticError("cannot digest NaN")
         return val
 
-    assert_refused(offender(strict), "ArithmeticError", "cannot digest NaN", "'with NaN'")
+    assert_refused(offender(strict), "ArithmeticError", "cannot digest NaN", "'with NaN")
 
 
 def test_an_error_on_a_single_epoch_is_refused():
@@ -200,12 +200,12 @@ def test_an_error_on_infinity_is_refused():
     def whole(val):
         return np.array([0.0 if v != v else float(int(v)) for v in val])
 
-    assert_refused(offender(whole), "OverflowError", "'diverging'")
+    assert_refused(offender(whole), "OverflowError", "'diverging")
 
 
 @pytest.mark.parametrize(
     ("function", "curve"),
-    [(np.log, "'zero'"), (lambda val: 1 / val, "'zero'"), (np.sqrt, "'negative'")],
+    [(np.log, "'zero"), (lambda val: 1 / val, "'zero"), (np.sqrt, "'negative")],
     ids=["log", "reciprocal", "sqrt"],
 )
 def test_a_warning_is_refused(function, curve):

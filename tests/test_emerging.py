@@ -56,6 +56,14 @@ def test_missing_and_infinite_errors_are_left_out():
     assert statistic(holes)[-1] == pytest.approx(statistic(val)[-1], rel=0.2)
 
 
+@pytest.mark.parametrize("spike", [1e14, 1e20, 1e308])
+def test_a_spike_leaves_the_rest_as_it_was(spike):
+    val = 1 + 1 / np.arange(1.0, 2001)
+    val[1] = spike
+    stops = replay(CurveSet.from_runs([{"val": val}]), [PowerLaw(0.001)])
+    assert stops.stop[0, 0] == pytest.approx(996, abs=5)
+
+
 def test_positions_count_not_checks():
     t = np.arange(4.0, 2001, 4)
     curve = CurveSet.from_runs([{"val": 1 + 1 / t, "epoch": t}])[0]

@@ -46,7 +46,8 @@ def trials(name, grid):
         if name == "Slope":  # sums that floats hold exactly, so that no order of summing matters
             errors = [round(e * 64) / 64 if math.isfinite(e) else e for e in errors]
         if name != "Keras":  # whose start_from_epoch is an epoch; most count checks all the same
-            more["epochs"] = list(range(1, 3 * len(errors) + 1, 1 + int(rng.integers(3))))
+            first = 1 if name in ON_EPOCHS else int(rng.integers(2))  # Ultralytics' is 1
+            more["epochs"] = list(range(first, 3 * len(errors) + 2, 1 + int(rng.integers(3))))
             more["epochs"] = more["epochs"][: len(errors)]
         if name in ON_TRAIN:
             more["train"] = [e * 0.9 - 0.01 * i for i, e in enumerate(random_errors(rng))]

@@ -155,8 +155,7 @@ def test_the_readme_s_files_are_there():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_readme_names_every_rule():
+def test_the_rules_that_the_readme_names_are_there():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = readme[readme.index("| kin |") : readme.index("`earlystop criteria` prints")]
-    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(earlystop_lab.criteria.FAMILIES)
-    assert f"\n{len(earlystop_lab.criteria.FAMILIES)} rules" in readme
+    assert set(re.findall(r"`(\w+)`", rows)) <= set(earlystop_lab.criteria.FAMILIES)

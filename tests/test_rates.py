@@ -88,14 +88,23 @@ def test_step_decay_by_hand():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: reduce_lr_on_plateau([1.0], lr=0.0), "lr = 0.0; expected above 0"),
-        (lambda: reduce_lr_on_plateau([1.0], lr=1.0, factor=1.0), r"factor = 1.0; expected in"),
-        (lambda: reduce_lr_on_plateau([1.0], lr=1.0, patience=-1), "patience = -1; expected at"),
+        (lambda: reduce_lr_on_plateau([1.0], lr=0.0), "lr = 0.0; expected a number above 0"),
+        (
+            lambda: reduce_lr_on_plateau([1.0], lr=1.0, factor=1.0),
+            r"factor = 1.0; expected a number in",
+        ),
+        (
+            lambda: reduce_lr_on_plateau([1.0], lr=1.0, patience=-1),
+            "patience = -1; expected a whole number",
+        ),
         (lambda: reduce_lr_on_plateau([1.0], lr=1.0, min_delta=NAN), "min_delta = nan"),
+        (lambda: reduce_lr_on_plateau([1.0], lr="a"), "lr = 'a'; expected a number"),
+        (lambda: reduce_lr_on_plateau([1.0], lr=1.0, patience=2.5), "patience = 2.5"),
+        (lambda: reduce_lr_on_plateau([1.0], lr=1.0, cooldown=None), "cooldown = None"),
         (lambda: reduce_lr_on_plateau([[1.0]], lr=1.0), r"shape \(1, 1\)"),
         (lambda: reduce_lr_on_plateau([1.0], lr=1.0, library="jax"), "'jax'; expected 'keras'"),
         (lambda: reduce_lr_on_plateau([1.0], lr=1.0, relative=True), "Keras has absolute gains"),
-        (lambda: step_decay(3, lr=1.0, every=0), "every = 0; expected at least 1"),
+        (lambda: step_decay(3, lr=1.0, every=0), "every = 0; expected a whole number, at least 1"),
     ],
 )
 def test_a_mistake_is_named(make, words):

@@ -263,6 +263,12 @@ def test_a_run_that_never_passes_is_censored_at_its_own_end():
     assert stops.val.tolist() == [[2, 2, 2], [1, 1, 1], [1, 1, 1]]
 
 
+def test_a_check_at_epoch_0_can_stop():
+    curves = CurveSet.from_runs([{"val": [math.nan, 2.0, 1.0], "epoch": [0, 1, 2]}])
+    assert replay(curves, ["Lightning(2)"]).stop[0, 0] == 0
+    assert trace("Lightning(2)", curves[0]).holds.tolist() == [True, False, False]
+
+
 def test_given_epochs_are_reported():
     val = [4.0, 3.0, 3.5, 3.6, 9.0]
     rules = [GL(10, k=1), UP(2, k=1), Keras(2), MaxEpochs(25), GL(1e9)]
@@ -460,6 +466,9 @@ def test_missing_training_errors_are_named(rule):
         ({"criteria": [2]}, "2 is not a criterion"),
         ({"restore": "first"}, "'first'.*'best', 'last', 'own' or a ModelCheckpoint"),
         ({"restore": GL(2)}, r"GL\(2\).*ModelCheckpoint"),
+        ({"restore": "ModelCheckpoint"}, r"'ModelCheckpoint'; expected 'best'.*"),
+        ({"restore": after(3, ModelCheckpoint())}, r"after\(3.*expected 'best'"),
+        ({"criteria": [any_of(GL(2), ModelCheckpoint())]}, "stops nothing; give it as restore"),
         ({"chunk_size": 0}, "chunk_size = 0"),
         ({"chunk_size": -3}, "chunk_size = -3"),
         ({"curves": CurveSet.from_runs([])}, "empty"),
@@ -500,6 +509,7 @@ def test_a_run_in_two_files_of_a_folder_is_named(tmp_path):
         ({"save_best_only": True, "initial_value_threshold": 1.0}, [2.0, 1.8, 1.4, 1.6], 4),
         # a NaN first is the best for good, unless the best starts elsewhere
         ({"save_best_only": True}, [math.nan, 1.0, 2.0], 1),
+        ({"save_best_only": True, "ties": "last"}, [math.nan, 1.0, 2.0], 1),
         ({"save_best_only": True, "initial_value_threshold": 9}, [math.nan, 1.0, 2.0], 2),
     ],
 )

@@ -17,9 +17,7 @@ _FORGETS, _REMEMBERS, _TINY = 0.99, 2000, 1e-10
 def _detector(val: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The p-value at every check, and the checks since the best.
 
-    With e = -val, m the best e so far and inc(i) = max(0.99 inc(i - 1), max over j < 2000 of
-    0.99^j (e(i) - e(i - j))): p = exp(-0.5 / max(inc / max(m - e, 1e-10), 1e-10)). The library
-    takes no NaN; here one gives a NaN p-value and is no improvement.
+    The formula is that of :data:`CatBoostIncToDec`; the p-value at a NaN is NaN.
     """
     score = -val
     rise = np.zeros(len(score))
@@ -44,7 +42,7 @@ def CatBoostIter(val: FloatArray) -> FloatArray:
 
     It also asks for a p-value below 1, which after a large fall rounds to 1 on a plateau: there
     it never stops. The p-value is that of :data:`CatBoostIncToDec`. A NaN, which the library does
-    not take, is no improvement. ``restore="own"``: the first of the lowest, to which
+    not take, counts, but cannot stop itself. ``restore="own"``: the first of the lowest, to which
     ``use_best_model`` cuts.
 
     Statistic: iterations since val < best, where p < 1
@@ -76,8 +74,8 @@ def CatBoostIncToDec(val: FloatArray, *, od_wait: int = 20) -> FloatArray:
     library advises 1e-10 to 1e-2. With e = -val, m the best e so far, and inc(i) =
     max(0.99 inc(i - 1), max over j < 2000 of 0.99^j (e(i) - e(i - j))),
     p = exp(-0.5 / max(inc / max(m - e, 1e-10), 1e-10)). Off by default (``od_pval=0``). A NaN,
-    which the library does not take, is no improvement. ``restore="own"``: the first of the
-    lowest, to which ``use_best_model`` cuts.
+    which the library does not take, counts, but cannot stop itself. ``restore="own"``: the first
+    of the lowest, to which ``use_best_model`` cuts.
 
     Statistic: p-value of the fall from the best, od_wait iterations after it
 

@@ -17,32 +17,37 @@ from earlystop_lab.criteria.patience import (
 __all__ = ["ModelCheckpoint"]
 
 
-class Saved(NamedTuple):
-    """State of a checkpoint: whether it saves every epoch, the last epoch, the best so far."""
+class Saves(NamedTuple):
+    """State of a checkpoint: which epochs it saves, the first and the last one, the best so far."""
 
     always: bool
+    first: bool
+    begin: float
     epoch: float
     best: Patience
 
 
-def saved_step(s: Saved, epoch: float, val: float, train: float) -> tuple[Saved, float]:
+def checkpoint_step(s: Saves, epoch: float, val: float, train: float) -> tuple[Saves, float]:
     """It sees the epoch and never stops training."""
     best, _ = patience_step(s.best, epoch, val, train)
-    return Saved(s.always, epoch, best), math.nan
+    begin = epoch if s.first and math.isnan(s.begin) else s.begin
+    return Saves(s.always, s.first, begin, epoch, best), math.nan
 
 
-def saved_epoch(s: Saved) -> float:
+def checkpoint_epoch(s: Saves) -> float:
     """The epoch saved last; NaN where none was."""
-    return s.epoch if s.always else s.best.kept
+    if s.always:
+        return s.epoch
+    return s.begin if math.isnan(s.best.kept) else s.best.kept
 
 
-@criterion(step=saved_step, own=saved_epoch)
+@criterion(step=checkpoint_step, own=checkpoint_epoch)
 def ModelCheckpoint(
     *,
     save_best_only: bool = False,
     initial_value_threshold: float | None = None,
     ties: Literal["first", "last"] = "first",
-) -> Saved:
+) -> Saves:
     """``keras.callbacks.ModelCheckpoint`` as a selection policy: it keeps weights, it never stops.
 
     Give it as ``restore`` to :func:`replay`. By default every epoch is saved and the last one
@@ -67,4 +72,4 @@ def ModelCheckpoint(
     first = initial_value_threshold is None
     best = math.inf if initial_value_threshold is None else float(initial_value_threshold)
     knobs = Knobs(DIFFERENCE, first=first, last_tie=ties == "last")
-    return Saved(not save_best_only, math.nan, patience_state(knobs, best=best))
+    return Saves(not save_best_only, first, math.nan, math.nan, patience_state(knobs, best=best))

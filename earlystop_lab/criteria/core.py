@@ -299,6 +299,8 @@ def criterion(
     nothing = inspect.Parameter.empty
 
     def made(function: Callable[..., Any]) -> Family:
+        if function.__name__ in ("any_of", "all_of", "after"):
+            raise ValueError(f"{function.__name__}: the name of a combination; choose another")
         signature = inspect.signature(function).parameters.values()
         inputs = tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY)
         if wrong := [name for name in inputs if step is not None or name not in _CHANNELS]:

@@ -13,6 +13,9 @@ __all__ = ["PowerLaw"]
 
 #: checks before the extrapolation begins: two for the first of its three means
 _LEAST = 16
+#: errors so many times the lowest are left out
+_SPIKE = 1e6
+_ROUNDING = 1e-9
 
 
 @criterion(threshold="fraction", passes="<", at_least={"fraction": 0}, off=("end",))
@@ -26,7 +29,7 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
     far, ``end`` being the epoch at which training would end; by default it never does.
 
     It is 0 where m3 is no lower than m2, infinite where the gains do not shrink (q >= 1), NaN
-    before the 16th check. NaN and infinite errors are left out.
+    before the 16th check. Errors that are not finite, or a million times the lowest, are left out.
 
     Statistic: gain from here to the end that a power law predicts / abs(lowest val)
 
@@ -42,12 +45,12 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
     >>> replay(curves, [PowerLaw(0.01), PowerLaw(0.001)]).to_frame()["stop"].tolist()
     [94, 996]
     """
-    finite = np.isfinite(val)
-    if not finite.any():
-        return np.full(len(val), np.nan)
-    # less a first error, so that a constant curve has means of exactly 0
-    level = np.where(finite, val - val[finite.argmax()], 0.0)
-    sums, counts = (np.concatenate([[0.0], np.cumsum(x)]) for x in (level, finite))
+    with np.errstate(all="ignore"):
+        best = np.fmin.accumulate(np.where(np.isfinite(val), val, np.nan))
+        # sums over all of a run would drown the others in a spike
+        kept = np.isfinite(val) & ~((best > 0) & (val > _SPIKE * best))
+        sums = np.concatenate([[0.0], np.cumsum(np.where(kept, val, 0.0))])
+        counts = np.concatenate([[0], np.cumsum(kept)])
     ends = [np.searchsorted(epoch, epoch / part, side="right") for part in (1, 2, 4, 8)]
     with np.errstate(all="ignore"):
         m3, m2, m1 = (
@@ -60,7 +63,7 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
         ratio = np.where(b == 1, 2 * np.log(2), 2 * (1 - 2 ** (b - 1)) / (1 - b))
         left = 0.0 if end is None else np.minimum(epoch / end, 1) ** b
         gain = np.where((q > 0) & (q < 1), above / ratio * (1 - left), np.inf)
-        gain[m3 >= m2] = 0
-        gain[np.isnan(m1) | np.isnan(m2) | np.isnan(m3) | (np.cumsum(finite) < _LEAST)] = np.nan
-        best = np.abs(np.fmin.accumulate(np.where(finite, val, np.nan)))
-        return np.where(gain == 0, 0.0, gain / best)
+        # on a plateau the means differ by the rounding of the sums
+        gain[m2 - m3 <= _ROUNDING * np.abs(m2)] = 0
+        gain[np.isnan(m1) | np.isnan(m2) | np.isnan(m3) | (counts[1:] < _LEAST)] = np.nan
+        return np.where(gain == 0, 0.0, gain / np.abs(best))

@@ -86,7 +86,11 @@ def Lightning(
 
 
 @criterion(
-    threshold="patience", passes=">=", whole=True, step=patience_step, at_least={"patience": 1}
+    threshold="patience",
+    passes=">=",
+    whole=True,
+    step=patience_step,
+    at_least={"patience": 1, "threshold": 0},
 )
 def Ignite(
     *,
@@ -382,7 +386,7 @@ def Ultralytics() -> tuple[Patience, Patience]:
     0     4         3   True
     1     9         9  False
     """
-    rule = patience_state(Knobs(LOWER_OR_ZERO, epochs=True), best=0.0)
+    rule = patience_state(Knobs(LOWER_OR_ZERO, first=True, epochs=True), best=0.0)
     return rule, patience_state(Knobs(DIFFERENCE, first=True, last_tie=True))
 
 
@@ -579,7 +583,7 @@ class Looks(NamedTuple):
 
 
 def look_step(s: Looks, epoch: float, val: float, train: float) -> tuple[Looks, float]:
-    """Checks without improvement, seen at every so manieth check only."""
+    """Checks without improvement, seen at some checks only."""
     if s.left > 1:
         return Looks(s.between, s.left - 1, s.looks), math.nan
     looks, bad = patience_step(s.looks, epoch, val, train)
@@ -604,7 +608,8 @@ def Encog(*, check_frequency: int = 5) -> Looks:
     """Encog's ``EarlyStoppingStrategy``: more than ``allowed_stagnant`` iterations without a gain.
 
     It looks at the first check and then at every (check_frequency + 1)-th; between two looks
-    without improvement so many iterations are stagnant. A value that is not finite stops. The
+    without improvement so many iterations are stagnant. A look at a value that is not finite
+    stops. The
     library's ``minimumImprovement`` has no effect and is left out. ``restore="own"``: the first
     of the lowest errors at a look, which ``saveBest`` keeps.
 

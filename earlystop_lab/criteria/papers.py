@@ -170,7 +170,8 @@ def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
     """The last ``window`` errors hardly vary: their relative standard deviation is below ``std``.
 
     The population standard deviation over the absolute mean, so that the threshold is free of
-    the error's scale: 0.01 is one percent. A NaN in the window, or a mean of 0, makes it NaN.
+    the error's scale: 0.01 is one percent. A NaN in the window makes it NaN,
+    a mean of 0 infinite.
     (:data:`RayPlateau` is the same in units of the error.)
 
     Statistic: standard deviation / abs(mean) of the last window errors
@@ -275,8 +276,7 @@ def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Strips:
 
     Statistic: successive strips with E_va(t) > E_va(t - k) - tol abs(E_va(t - k))
 
-    Source: Prechelt 1998 for UP, doi 10.1007/3-540-49430-8_3; the tolerance as later
-    implementations have it.
+    Source: Prechelt 1998 for UP, doi 10.1007/3-540-49430-8_3; the tolerance is added here.
 
     Verified: worked by hand
 

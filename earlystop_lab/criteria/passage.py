@@ -14,8 +14,9 @@ all have passed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,12 +85,12 @@ def own(state: Any) -> float:
 
 def first_passages(  # type: ignore[no-untyped-def]
     start, thresholds, sign, strict, warmup, strips, epoch, starts, val, train, offsets,
-    columns, stop, best,
+    stop, best,
 ):  # fmt: skip
-    """Fill columns of ``stop`` with the first check past each threshold, or NEVER.
+    """Fill ``stop`` (runs, thresholds) with the first check past each threshold, or NEVER.
 
     ``thresholds`` are ascending and already multiplied by ``sign``, which is -1 for a
-    statistic that passes by falling; ``columns`` says where each is answered.
+    statistic that passes by falling.
 
     ``best`` gets the check of the lowest error seen up to there (up to the end of a run that
     never passes), the earliest of ties; where none was seen, the last check itself. Every k-th
@@ -123,16 +124,16 @@ def first_passages(  # type: ignore[no-untyped-def]
                 while passed < count and (
                     value > thresholds[passed] or (not strict and value == thresholds[passed])
                 ):
-                    stop[run, columns[passed]] = check - first
-                    best[run, columns[passed]] = check - first if found == NEVER else found
+                    stop[run, passed] = check - first
+                    best[run, passed] = check - first if found == NEVER else found
                     passed += 1
                 if passed == count:
                     break
         if found == NEVER:
             found = offsets[run + 1] - first - 1
         for later in range(passed, count):
-            stop[run, columns[later]] = NEVER
-            best[run, columns[later]] = found
+            stop[run, later] = NEVER
+            best[run, later] = found
 
 
 def scan(start, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-def]
@@ -148,6 +149,21 @@ def scan(start, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-
 # -- what the rest of the package calls ------------------------------------------------------
 
 
+def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
+    """The criteria as :func:`stops` takes them: those that share a pass together, ascending.
+
+    Ascending are the thresholds in the order in which a rising statistic passes them.
+    """
+    groups: dict[Any, list[Criterion]] = {}
+    for each in criteria:
+        groups.setdefault(_shared(each), []).append(each)
+    return [
+        each
+        for group in groups.values()
+        for each in sorted(group, key=lambda c: _sign(c.family) * c.threshold)
+    ]
+
+
 def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
     """Where each criterion stops each run, and the lowest error seen: checks, (runs, criteria).
 
@@ -156,19 +172,18 @@ def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
     last check where all were NaN.
 
     One pass over the runs for those that share family and parameters, whatever their number of
-    thresholds. Raises ``ValueError`` where a run lacks a curve that a rule watches, or an array
-    rule returns something else than asked.
+    thresholds; they come :func:`in_order`. Raises ``ValueError`` where a run lacks a curve that a
+    rule watches, or an array rule returns something else than asked.
     """
-    groups: dict[Any, list[int]] = {}
-    for column, each in enumerate(criteria):
-        groups.setdefault((each.family, each.params, each.warmup), []).append(column)
-    shape = (len(runs.curves), len(criteria))
-    found, best = np.empty(shape, np.int32), np.empty(shape, np.int32)
-    for (family, params, warmup), columns in groups.items():
+    # in one piece, which is large enough for large pages of memory
+    found, best = np.empty((2, len(runs.curves), len(criteria)), np.int32)
+    column = 0
+    for (family, params, warmup), group in groupby(criteria, key=_shared):
+        members = list(group)
+        part = slice(column, column + len(members))
+        column = part.stop
         _require_train(family, runs, slice(None))
-        sign = 1.0 if family.passes in (">", ">=") else -1.0
-        thresholds = sign * np.array([criteria[column].threshold for column in columns], np.float64)
-        order = np.argsort(thresholds, kind="stable")
+        sign = _sign(family)
         train = runs.train
         if family.step is None:
             # the stand-in step passes on what comes as train: the statistic itself
@@ -177,12 +192,21 @@ def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
             train = read_only(np.concatenate(statistics))
         call_bound(
             *(first_passages, family.step or step, own),
-            *(_start(family, params), thresholds[order], sign, family.passes in (">", "<")),
-            *(float(warmup), _strides(criteria[columns[0]].strips)),
+            *(_start(family, params), sign * np.array([each.threshold for each in members], float)),
+            *(sign, family.passes in (">", "<"), _gate(warmup), _strides(members[0].strips)),
             *(runs.epoch, runs.starts, runs.val, train, runs.offsets),
-            *(np.array(columns, np.int32)[order], found, best),
+            *(found[:, part], best[:, part]),
         )
     return found, best
+
+
+def _shared(criterion: Criterion) -> tuple[Family, tuple[tuple[str, Value], ...], float]:
+    """What criteria that are answered in one pass have in common."""
+    return criterion.family, criterion.params, criterion.warmup
+
+
+def _sign(family: Family) -> float:
+    return 1.0 if family.passes in (">", ">=") else -1.0
 
 
 def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
@@ -198,9 +222,14 @@ def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
     call_bound(
         *(first_passages, step, own, (0,), np.ones(1), 1.0, False, -math.inf, _strides(strips)),
         *(runs.epoch, runs.starts, runs.val, read_only(marks), runs.offsets),
-        *(np.zeros(1, np.int32), found, best),
+        *(found, best),
     )
     return best[:, 0]
+
+
+def _gate(warmup: float) -> float:
+    """The epoch after which a rule may stop; without a warm-up it always may."""
+    return float(warmup) if warmup else -math.inf
 
 
 def _strides(strips: frozenset[int]) -> NDArray[np.int64]:
@@ -227,7 +256,9 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
             *(statistic, kept),
         )
     compare = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
-    holds = compare[family.passes](statistic, criterion.threshold) & (epoch > criterion.warmup)
+    holds = compare[family.passes](statistic, criterion.threshold) & (
+        epoch > _gate(criterion.warmup)
+    )
     return Trace(statistic, holds, kept)
 
 

@@ -33,7 +33,7 @@ def averaged(s: Average, val: float) -> Average:
     """decay value + (1 - decay) val; a NaN leaves it as it is, the first error starts it."""
     if math.isnan(val):
         return s
-    if not s.begun:
+    if not s.begun or s.decay == 0:
         return Average(s.decay, True, val)
     return Average(s.decay, True, s.decay * s.value + (1 - s.decay) * val)
 
@@ -120,7 +120,7 @@ def EMA(*, decay: float = 0.6, min_delta: float = 0.0) -> tuple[Average, Patienc
     S(t) = decay S(t - 1) + (1 - decay) E_va(t), from the first error on; ``decay`` is in
     [0, 1), and 0 is no smoothing. The average improves where S + min_delta is below its best; a
     check at which it does never stops. A NaN error is left out of the average and counts as no
-    improvement; after an infinite one the average stays infinite.
+    improvement; after an infinite one the average stays infinite (with decay > 0).
 
     Statistic: checks since S + min_delta < best S, S the moving average of val
 

@@ -85,7 +85,7 @@ def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> F
     return holds
 
 
-@criterion(at_least={"patience": 0})
+@criterion(at_least={"patience": 0, "min_delta": 0})
 def OptunaPatient(val: FloatArray, *, patience: int, min_delta: float = 0.0) -> FloatArray:
     """``optuna.pruners.PatientPruner(None, ...)``: patience + 1 reports worse than all before.
 
@@ -158,7 +158,8 @@ def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
     lowest of the others is at least (1 - tol) MA_0. The first scoring event is left out, so
     2k + 1 are needed. It never holds where an average is NaN or the averages change sign, and
     always where MA_0 is 0, as for metrics that cannot be negative. Nothing is restored. The
-    library is off by default (``stopping_rounds=0``).
+    library is off by default (``stopping_rounds=0``). Negative averages that improve have a ratio
+    above 1 and stop.
 
     Statistic: lowest of MA_1 .. MA_k over MA_0 >= 1 - tol
 
