@@ -689,6 +689,8 @@ GOLDENS = [
     ("Ignite(1, threshold=0.1, threshold_mode='rel')", [1, 1.05], None, None),
     # limit .5: a gain of exactly the threshold is bad
     ("Ignite(1, threshold=0.5)", [1, 0.5], 2, None),
+    # the first value is the best, whatever it is
+    ("Ignite(1)", [INF, 5], None, None),
 
     ("HuggingFace(0)", [1, 0.5], 1, 1),
     # gains .125 .125 from best 1 .875, n 0 1 2: what stops may be what is restored
@@ -788,6 +790,8 @@ GOLDENS = [
     # since 0 1 2, p - - 0
     ("CatBoostIncToDec(0.5, od_wait=1)", [1, NAN, 1], 3, 1),
 
+    # .3 + .1 < .4 is false, though .3 < .4 - .1 = .30000000000000004 is true
+    ("Fastai(1, min_delta=0.1)", [0.4, 0.3], 2, None),
     # best 3 2 2 2, wait 0 0 1 2
     ("Fastai(2)", [3, 2, 2, 2], 4, None),
     # 2.5 + .5 < 3 is false
@@ -985,6 +989,8 @@ GOLDENS = [
 
     # s 4 3 3.5 3.75, wait 0 0 1 2
     ("EMA(2, decay=0.5)", [4, 2, 4, 4], 4, None),
+    # .3 + .1 < .4 is false, though .3 < .4 - .1 = .30000000000000004 is true
+    ("EMA(1, decay=0, min_delta=0.1)", [0.4, 0.3], 2, None),
     # s 4 3: 3 + 1 < 4 is false
     ("EMA(1, decay=0.5, min_delta=1.0)", [4, 2], 2, None),
     # s 4 4 4, wait 0 1 2

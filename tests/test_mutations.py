@@ -66,7 +66,6 @@ EQUAL = {
     "a count of 0 stops nothing": {
         ("Ultralytics", "at_gain", COUNTED), ("DL4J", "at_gain", COUNTED),
     },
-    "an average rounds anyhow": {("EMA", "test", test) for test in (DIFFERENCE, GAIN, LOWER_BY)},
 }  # fmt: skip
 
 
