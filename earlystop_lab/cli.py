@@ -16,7 +16,6 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.markup import escape
 
-from earlystop_lab._files import written_whole
 from earlystop_lab.criteria import Combination, Criterion, Family, Rule
 
 T = TypeVar("T", bound=str)
@@ -124,29 +123,57 @@ def replay_command(
         typer.Option(help="Weights that are kept: best, last, own or ModelCheckpoint(...)."),
     ] = "best",
     n_jobs: Jobs = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Find where each criterion would have stopped each run."""
+    """Find where each criterion would have stopped each run.
+
+    With --out, interrupted at any moment, the same command goes on where it was.
+    """
+    from earlystop_lab.output import replay_to_file
     from earlystop_lab.replay import replay
 
     if out is not None and out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {out}: expected a name ending in .parquet or .csv")
-    stops = replay(
-        curves,
-        criteria,
-        restore=restore,
-        n_jobs=n_jobs,
-        progress=sys.stderr.isatty(),
-    )
-    frame = stops.to_frame()
-    if out is None:
-        print(frame.to_string(max_rows=40))
+    progress = sys.stderr.isatty() and not quiet
+    with _workers(scheduler) as jobs:
+        options = {"restore": restore, "n_jobs": jobs or n_jobs, "progress": progress}
+        if out is None:
+            stops = replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
+            print(stops.to_frame().to_string(max_rows=40))
+            return
+        try:
+            rows = replay_to_file(curves, criteria, out, **options)  # type: ignore[arg-type]
+        except KeyboardInterrupt:
+            print("earlystop: interrupted; the same command goes on here", file=sys.stderr)
+            raise typer.Exit(130) from None
+    print(f"{out}: {rows} stops")
+
+
+@contextmanager
+def _workers(scheduler: str | None) -> Iterator[int | None]:
+    """Send the parallel work to a Dask scheduler, where one is given."""
+    if scheduler is None:
+        yield None
         return
-    with written_whole(out) as temporary:
-        if out.suffix == ".csv":
-            frame.to_csv(temporary, index=False)
-        else:
-            frame.to_parquet(temporary, index=False)
-    print(f"{out}: {len(frame)} stops")
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError(
+            '--scheduler needs the package distributed: pip install "earlystop_lab[distributed]"'
+        ) from error
+    import joblib
+
+    try:
+        client = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"--scheduler {scheduler}: no scheduler answers there ({error})"
+        ) from error
+    with client, joblib.parallel_config(backend="dask", client=client):
+        yield -1
 
 
 @app.command("criteria")

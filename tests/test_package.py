@@ -61,7 +61,8 @@ def test_importing_the_package_leaves_heavy_libraries_alone():
 
 #: data flows downward: a room may import those above it
 ROOMS = (
-    "_files", "_compile", "curves", "storage", "criteria", "rates", "replay", "conformance",
+    "_files", "_compile", "curves", "storage", "criteria", "rates", "replay", "output",
+    "conformance",
     "quirks", "catalogue", "tradeoff", "inference", "plots", "sources", "cli",
 )  # fmt: skip
 #: rooms that know less than their place allows

@@ -1,0 +1,135 @@
+"""Stops written unit by unit: resumed after an interruption, and from workers that may die."""
+
+import itertools
+import os
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from strategies import random_runs
+
+from earlystop_lab import CurveSet, criterion, output, replay
+from earlystop_lab.output import replay_to_file
+
+CURVES = CurveSet.from_runs(random_runs(seed=5, count=60))
+CRITERIA = ["GL(5, k=1)", "Keras(2)", "any_of(UP(2, k=1), MaxEpochs(9))", "SklearnHGB(2)"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The curves in twelve files, so in twelve units."""
+    (tmp_path / "curves").mkdir()
+    for i in range(12):
+        CURVES[5 * i : 5 * i + 5].write(tmp_path / "curves" / f"{i:02}.arrow")
+    return tmp_path / "curves"
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("name", ["stops.parquet", "stops.csv"])
+def test_the_file_holds_what_the_package_finds(folder, tmp_path, name, n_jobs):
+    rows = replay_to_file(folder, CRITERIA, tmp_path / name, n_jobs=n_jobs, restore="own")
+    read = pd.read_parquet if name.endswith(".parquet") else pd.read_csv
+    expected = replay(CURVES, CRITERIA, restore="own").to_frame()
+    assert rows == len(expected)
+    found = read(tmp_path / name, **({} if "parquet" in name else {"dtype": {"run": str}}))
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def interrupted_after(count, monkeypatch):
+    """Let the next call end as by Ctrl-C after some units; later calls tell what they skip."""
+    skipped, original = [], output.parts
+
+    def parts(*args, skip, **options):
+        skipped.append(skip)
+        results = original(*args, skip=skip, **options)
+        if len(skipped) > 1:
+            yield from results
+            return
+        yield from itertools.islice(results, count)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(output, "parts", parts)
+    return skipped
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 12])
+def test_the_same_call_goes_on_where_it_was_interrupted(folder, tmp_path, monkeypatch, count):
+    replay_to_file(folder, CRITERIA, tmp_path / "whole.parquet")
+    skipped = interrupted_after(count, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        replay_to_file(folder, CRITERIA, tmp_path / "stops.parquet")
+    assert not (tmp_path / "stops.parquet").exists()
+    replay_to_file(folder, CRITERIA, tmp_path / "stops.parquet")
+    assert skipped == [0, count]
+    assert (tmp_path / "stops.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("change", ["criteria", "restore", "file"])
+def test_another_call_begins_anew(folder, tmp_path, monkeypatch, change):
+    skipped = interrupted_after(7, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        replay_to_file(folder, CRITERIA, tmp_path / "stops.parquet")
+    if change == "file":
+        CURVES[:5].write(folder / "00.arrow")
+        os.utime(folder / "00.arrow", (1, 1))
+    rules = CRITERIA[:2] if change == "criteria" else CRITERIA
+    restore = "last" if change == "restore" else "best"
+    replay_to_file(folder, rules, tmp_path / "stops.parquet", restore=restore)
+    assert skipped == [0, 0]
+    expected = replay(CURVES, rules, restore=restore).to_frame()
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "stops.parquet"), expected, check_dtype=False
+    )
+
+
+def test_a_mistake_leaves_nothing_behind(folder, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    CURVES[:1].write(folder / "zz.arrow")
+    with pytest.raises(ValueError, match="is there twice"):
+        replay_to_file(folder, CRITERIA, tmp_path / "new" / "stops.parquet")
+    (folder / "zz.arrow").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@criterion(threshold="level", passes=">")
+def Slow(val):
+    """Slow enough for a worker to be killed meanwhile."""
+    time.sleep(0.02)
+    return np.arange(len(val))
+
+
+def test_a_killed_worker_costs_no_result(folder, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="the extra [distributed]")
+    import joblib
+
+    replay_to_file(folder, [Slow(3), "GL(5, k=1)"], tmp_path / "local.parquet")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config(backend="dask", client=client),
+    ):
+        # a real scheduler, and two worker processes, of which one dies with its first units
+        original, killed = output.shown, []
+
+        def shown(results, curves):
+            for part in results:
+                if not killed:
+                    victim = next(iter(cluster.workers.values())).pid
+                    os.kill(victim, signal.SIGKILL)
+                    killed.append(victim)
+                yield part
+
+        output.shown = shown
+        try:
+            replay_to_file(
+                folder, [Slow(3), "GL(5, k=1)"], tmp_path / "far.parquet", n_jobs=-1, progress=True
+            )
+        finally:
+            output.shown = original
+        assert killed
+    assert (tmp_path / "far.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
