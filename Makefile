@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test verify docs paper
+.PHONY: reproduce test verify docs bench paper
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -25,6 +25,10 @@ verify: $(VENV)/.installed-verify
 docs: $(VENV)/.installed
 	$(BIN)/earlystop criteria --markdown > docs/criteria.md.new
 	mv docs/criteria.md.new docs/criteria.md
+
+# speed against peers, as ratios; takes some minutes, 4 GB of memory and 7 GB of disk
+bench: $(VENV)/.installed-bench
+	$(BIN)/python benchmarks/bench.py
 
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"
@@ -46,6 +50,10 @@ $(VENV)/.installed-test: $(VENV)/.installed constraints.txt
 $(VENV)/.installed-verify: $(VENV)/.installed-test
 	$(PIP) -c $(CONSTRAINTS) -e ".[test,verify]"
 	$(PIP) -c $(CONSTRAINTS) --no-deps fastai ultralytics
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP) -e ".[bench]"
 	touch $@
 
 $(VENV)/.installed-paper: $(VENV)/.installed

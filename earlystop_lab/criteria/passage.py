@@ -85,12 +85,12 @@ def own(state: Any) -> float:
 
 def first_passages(  # type: ignore[no-untyped-def]
     start, thresholds, sign, strict, warmup, strips, epoch, starts, val, train, offsets,
-    stop, best,
+    base, stop, best,
 ):  # fmt: skip
-    """Fill ``stop`` (runs, thresholds) with the first check past each threshold, or NEVER.
+    """Fill ``stop`` (runs, columns) with the first check past each threshold, or NEVER.
 
     ``thresholds`` are ascending and already multiplied by ``sign``, which is -1 for a
-    statistic that passes by falling.
+    statistic that passes by falling; the first is answered in column ``base``, and so on.
 
     ``best`` gets the check of the lowest error seen up to there (up to the end of a run that
     never passes), the earliest of ties; where none was seen, the last check itself. Every k-th
@@ -124,14 +124,14 @@ def first_passages(  # type: ignore[no-untyped-def]
                 while passed < count and (
                     value > thresholds[passed] or (not strict and value == thresholds[passed])
                 ):
-                    stop[run, passed] = check - first
-                    best[run, passed] = check - first if found == NEVER else found
+                    stop[run, base + passed] = check - first
+                    best[run, base + passed] = check - first if found == NEVER else found
                     passed += 1
                 if passed == count:
                     break
         if found == NEVER:
             found = offsets[run + 1] - first - 1
-        for later in range(passed, count):
+        for later in range(base + passed, base + count):
             stop[run, later] = NEVER
             best[run, later] = found
 
@@ -180,8 +180,6 @@ def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
     column = 0
     for (family, params, warmup), group in groupby(criteria, key=_shared):
         members = list(group)
-        part = slice(column, column + len(members))
-        column = part.stop
         _require_train(family, runs, slice(None))
         sign = _sign(family)
         train = runs.train
@@ -195,8 +193,9 @@ def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
             *(_start(family, params), sign * np.array([each.threshold for each in members], float)),
             *(sign, family.passes in (">", "<"), _gate(warmup), _strides(members[0].strips)),
             *(runs.epoch, runs.starts, runs.val, train, runs.offsets),
-            *(found[:, part], best[:, part]),
+            *(column, found, best),
         )
+        column += len(members)
     return found, best
 
 
@@ -222,7 +221,7 @@ def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
     call_bound(
         *(first_passages, step, own, (0,), np.ones(1), 1.0, False, -math.inf, _strides(strips)),
         *(runs.epoch, runs.starts, runs.val, read_only(marks), runs.offsets),
-        *(found, best),
+        *(0, found, best),
     )
     return best[:, 0]
 
