@@ -174,7 +174,7 @@ class Plan(NamedTuple):
 
     def stops(self, part: Part) -> Stops:
         """The stops of a part of a file."""
-        back = {name: values[:, self.back] for name, values in part.looked_up.items()}
+        back = {name: np.take(part.looked_up[name], self.back, axis=1) for name in _LOOKED_UP}
         return Stops(self.texts, part.meta, back.__getitem__)
 
 
@@ -266,7 +266,7 @@ class _Gathered:
 
     def __call__(self, name: str) -> NDArray[Any]:
         looked_up: NDArray[Any] = _looked_up(self.curves, *self.checks, name)
-        return looked_up if self.back is None else looked_up[:, self.back]
+        return looked_up if self.back is None else np.take(looked_up, self.back, axis=1)
 
 
 def _rule(item: Rule | str) -> Rule:
