@@ -45,13 +45,14 @@ def curves(runs: int, epochs: int = EPOCHS, train: bool = True) -> CurveSet:
     t = np.arange(1, epochs + 1)
     columns: dict[str, object] = {"run": [f"run {i}" for i in range(runs)]}
     offsets = pa.array(np.arange(0, runs * epochs + 1, epochs), pa.int32())
-    falling = 1 / np.sqrt(t) + 0.2
+    falling = np.float32(1 / np.sqrt(t) + 0.2)
     for name in ("val", "train") if train else ("val",):
-        noise = rng.standard_normal((runs, epochs), np.float32)
-        errors = falling + 0.02 * noise * (0.25 if name == "train" else 1)
+        errors = 0.002 * rng.standard_normal((runs, epochs), np.float32) + falling
         if name == "val":
-            errors += 2e-5 * t * rng.random((runs, 1))
-        columns[name] = pa.ListArray.from_arrays(offsets, pa.array(errors.ravel()))
+            errors += np.float32(1e-4) * t.astype(np.float32) * rng.random((runs, 1), np.float32)
+        columns[name] = pa.ListArray.from_arrays(
+            offsets, pa.array(errors.ravel().astype(np.float64))
+        )
     return CurveSet(pa.table(columns))
 
 
@@ -77,33 +78,44 @@ def add_up(values):  # type: ignore[no-untyped-def]
     return total
 
 
-def numpy_blocks(val: np.ndarray, thresholds: list[float]) -> np.ndarray:
-    """Running minimum and first passage, a cache-sized block of runs at a time."""
-    stops = np.empty((len(val), len(thresholds)), np.int32)
+def numpy_blocks(val: np.ndarray, thresholds: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Running minimum, its position and first passage, a cache-sized block of runs at a time."""
+    stops = np.empty((2, len(val), len(thresholds)), np.int32)
+    checks = np.arange(val.shape[1], dtype=np.int32)
     for start in range(0, len(val), 64):
         block = val[start : start + 64]
-        loss = 100 * (block / np.minimum.accumulate(block, axis=1) - 1)
+        rows = np.arange(len(block))
+        best = np.minimum.accumulate(block, axis=1)
+        record = np.ones(block.shape, bool)
+        record[:, 1:] = best[:, 1:] < best[:, :-1]
+        kept = np.maximum.accumulate(np.where(record, checks, 0), axis=1)
+        loss = 100 * (block / best - 1)
         for j, alpha in enumerate(thresholds):
             passed = loss > alpha
-            stops[start : start + 64, j] = np.where(passed.any(axis=1), passed.argmax(axis=1), -1)
-    return stops
+            stop = np.where(passed.any(axis=1), passed.argmax(axis=1), -1)
+            stops[0, start : start + 64, j] = stop
+            stops[1, start : start + 64, j] = kept[rows, stop]
+    return stops[0], stops[1]
 
 
-def python_loop(val: np.ndarray, thresholds: list[float]) -> list[list[int]]:
-    stops = []
+def python_loop(val: np.ndarray, thresholds: list[float]) -> tuple[list, list]:  # type: ignore[type-arg]
+    stops, selected = [], []
     for run in val.tolist():
-        found, best, passed = [-1] * len(thresholds), float("inf"), 0
+        found, kept = [-1] * len(thresholds), [0] * len(thresholds)
+        best, at, passed = float("inf"), 0, 0
         for i, error in enumerate(run):
             if error < best:
-                best = error
+                best, at = error, i
             loss = 100 * (error / best - 1)
             while passed < len(thresholds) and loss > thresholds[passed]:
-                found[passed] = i
+                found[passed], kept[passed] = i, at
                 passed += 1
             if passed == len(thresholds):
                 break
+        kept[passed:] = [at] * (len(thresholds) - passed)
         stops.append(found)
-    return stops
+        selected.append(kept)
+    return stops, selected
 
 
 def polars_lists(val: np.ndarray, thresholds: list[float]):  # type: ignore[no-untyped-def]
@@ -114,7 +126,12 @@ def polars_lists(val: np.ndarray, thresholds: list[float]):  # type: ignore[no-u
     def ask() -> object:
         loss = pl.element() / pl.element().cum_min() - 1
         asked = [
-            pl.col("val").list.eval((loss * 100 > alpha).arg_true().first()).alias(str(alpha))
+            pl.col("val")
+            .list.eval((loss * 100 > alpha).arg_true())
+            .list.first()
+            .cast(pl.Int32)
+            .fill_null(-1)
+            .alias(str(alpha))
             for alpha in thresholds
         ]
         return frame.select(asked)
@@ -203,9 +220,15 @@ def peers(rows: list[dict[str, object]]) -> dict[str, float]:
     record("80 patience rules", 10_000, seconds(lambda: replay(found, PATIENCE)))
     record("Keras callback, 80 rules", 2, seconds(lambda: keras_callbacks(val[:2]), 1))
     # the peers answer the same question
-    ours = np.where((s := replay(found[:200], GL5_EVERY)).fired, s.stop - 1, -1)
-    assert np.array_equal(numpy_blocks(val[:200], alphas), ours)
-    assert np.array_equal(python_loop(val[:200], alphas), ours)
+    answer = replay(found[:200], GL5_EVERY)
+    ours = np.where(answer.fired, answer.stop - 1, -1), answer.selected - 1
+    for peer in (numpy_blocks, python_loop):
+        assert all(map(np.array_equal, peer(val[:200], alphas), ours)), peer
+    null = [
+        [-1 if x is None else x for x in row[1:]] for row in duckdb_windows(val[:200], alphas)()
+    ]
+    assert np.array_equal(null, ours[0])
+    assert np.array_equal(polars_lists(val[:200], alphas)().to_numpy(), ours[0])
     return times
 
 
@@ -248,13 +271,13 @@ def scaling(rows: list[dict[str, object]], folder: Path) -> dict[str, float]:
     sizes = [1_000, 10_000, 100_000, 1_000_000]
     memory, mapped = [], []
     for runs in sizes:
-        found = curves(runs, 200, train=False)
+        found = curves(runs, 500, train=False)
         found.write(folder / "scaling.arrow")
         memory.append(seconds(lambda found=found: replay(found, GL5_EVERY)))
         del found
         mapped.append(seconds(lambda: replay(read_curves(folder / "scaling.arrow"), GL5_EVERY)))
         for what, took in (("in memory", memory[-1]), ("mapped", mapped[-1])):
-            rows.append({"what": f"scaling, {what}", "runs": runs, "epochs": 200, "seconds": took})
+            rows.append({"what": f"scaling, {what}", "runs": runs, "epochs": 500, "seconds": took})
     exponent = np.polyfit(np.log(sizes[1:]), np.log(memory[1:]), 1)[0]
     return {
         "exponent of time in runs, 10^4 to 10^6": float(exponent),

@@ -339,7 +339,9 @@ def _replay_task(task: CurveSet | Unit, asked: Plan) -> Part:
     for chunk in chunks(task, asked.chunk_size):
         stop, kept = _found(asked.rules, passage.laid_out(chunk), asked.restore)
         arrays = {name: _looked_up(chunk, stop, kept, name) for name in _LOOKED_UP}
-        found.append(Part(stop, kept, chunk.scalars, arrays))
+        # copied, since one id would keep a whole mapped file in memory
+        meta = chunk.scalars.take(np.arange(len(chunk)))
+        found.append(Part(stop, kept, meta, arrays))
     return joined(found)
 
 

@@ -84,13 +84,13 @@ def own(state: Any) -> float:
 
 
 def first_passages(  # type: ignore[no-untyped-def]
-    start, thresholds, sign, strict, warmup, strips, epoch, starts, val, train, offsets,
+    start, thresholds, sign, warmup, strips, epoch, starts, val, train, offsets,
     base, stop, best,
 ):  # fmt: skip
     """Fill ``stop`` (runs, columns) with the first check past each threshold, or NEVER.
 
-    ``thresholds`` are ascending and already multiplied by ``sign``, which is -1 for a
-    statistic that passes by falling; the first is answered in column ``base``, and so on.
+    ``thresholds`` (see :func:`_limits`) are ascending and already multiplied by ``sign``, which is
+    -1 for a statistic that passes by falling; the first is answered in column ``base``, and so on.
 
     ``best`` gets the check of the lowest error seen up to there (up to the end of a run that
     never passes), the earliest of ties; where none was seen, the last check itself. Every k-th
@@ -99,14 +99,20 @@ def first_passages(  # type: ignore[no-untyped-def]
     count = thresholds.size
     stride = strips[0]
     for run in range(offsets.size - 1):
+        # slices, since indices from 0 need no look at whether they are negative
+        errors = val[offsets[run] : offsets[run + 1]]
+        trained = train[offsets[run] : offsets[run + 1]]
+        positions = epoch[starts[run] : starts[run] + errors.size]
         state = start
         passed = 0
-        first = offsets[run]
-        shift = starts[run] - first
         left = stride
         found, lowest = NEVER, np.inf
-        for check in range(first, offsets[run + 1]):
-            error = float(val[check])
+        limit = thresholds[0]
+        begin = 0
+        while begin < errors.size and positions[begin] <= warmup:
+            begin += 1
+        for check in range(errors.size):
+            error = float(errors[check])
             left -= 1
             if left == 0:
                 left = stride
@@ -114,23 +120,22 @@ def first_passages(  # type: ignore[no-untyped-def]
                 if error < lowest or (found == NEVER and error == lowest):
                     seen = strips.size == 1
                     for k in strips[1:]:
-                        seen = seen or (check - first + 1) % k == 0
+                        seen = seen or (check + 1) % k == 0
                     if seen:
-                        found, lowest = check - first, error
-            at = float(epoch[check + shift])
-            state, statistic = step(state, at, error, float(train[check]))
-            if at > warmup:
-                value = sign * statistic
-                while passed < count and (
-                    value > thresholds[passed] or (not strict and value == thresholds[passed])
-                ):
-                    stop[run, base + passed] = check - first
-                    best[run, base + passed] = check - first if found == NEVER else found
+                        found, lowest = check, error
+            at = float(positions[check])
+            state, statistic = step(state, at, error, float(trained[check]))
+            value = sign * statistic
+            if value > limit and check >= begin:
+                while passed < count and value > thresholds[passed]:
+                    stop[run, base + passed] = check
+                    best[run, base + passed] = check if found == NEVER else found
                     passed += 1
                 if passed == count:
                     break
+                limit = thresholds[passed]
         if found == NEVER:
-            found = offsets[run + 1] - first - 1
+            found = errors.size - 1
         for later in range(base + passed, base + count):
             stop[run, later] = NEVER
             best[run, later] = found
@@ -190,8 +195,8 @@ def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
             train = read_only(np.concatenate(statistics))
         call_bound(
             *(first_passages, family.step or step, own),
-            *(_start(family, params), sign * np.array([each.threshold for each in members], float)),
-            *(sign, family.passes in (">", "<"), _gate(warmup), _strides(members[0].strips)),
+            *(_start(family, params), _limits(members), sign, _gate(warmup)),
+            _strides(members[0].strips),
             *(runs.epoch, runs.starts, runs.val, train, runs.offsets),
             *(column, found, best),
         )
@@ -219,11 +224,21 @@ def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
     marks[runs.offsets[:-1] + stop] = 1
     found, best = np.empty((2, len(stop), 1), np.int32)
     call_bound(
-        *(first_passages, step, own, (0,), np.ones(1), 1.0, False, -math.inf, _strides(strips)),
+        *(first_passages, step, own, (0,), np.zeros(1), 1.0, -math.inf, _strides(strips)),
         *(runs.epoch, runs.starts, runs.val, read_only(marks), runs.offsets),
         *(0, found, best),
     )
     return best[:, 0]
+
+
+def _limits(members: Sequence[Criterion]) -> FloatArray:
+    """The thresholds as a rising statistic has to be above them.
+
+    To be at least t is to be above the number before t.
+    """
+    family = members[0].family
+    limits = _sign(family) * np.array([each.threshold for each in members], np.float64)
+    return limits if family.passes in (">", "<") else np.nextafter(limits, -np.inf)
 
 
 def _gate(warmup: float) -> float:
