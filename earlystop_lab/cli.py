@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 train_app = typer.Typer(no_args_is_help=True, help="Train networks and record their curves.")
 app.add_typer(train_app, name="train")
+corpus_app = typer.Typer(no_args_is_help=True, help="Public corpora of learning curves.")
+app.add_typer(corpus_app, name="corpus")
 
 Jobs = Annotated[
     int, typer.Option("--n-jobs", help="Processes; -1 takes every core. Never changes results.")
@@ -295,6 +297,43 @@ def simulate(
     found = simulated(family, n, seed=seed, **given)
     found.write(out)
     print(f"{out}: {found!r}")
+
+
+@corpus_app.command("list")
+def corpus_list() -> None:
+    """Show the public corpora that can be read."""
+    from earlystop_lab.sources.corpora import CORPORA
+
+    for name, corpus in CORPORA.items():
+        print(f"{name}: {corpus.description}\n    {corpus.citation}\n    {corpus.licence}")
+
+
+@corpus_app.command("info")
+def corpus_info(
+    curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
+) -> None:
+    """Show the facts of a curve set, a row a problem."""
+    from earlystop_lab.sources.corpora import info
+
+    print(info(curves).to_string(index=False, max_colwidth=None))
+
+
+@corpus_app.command("build")
+def corpus_build(
+    name: Annotated[str, typer.Argument(help="Of those that earlystop corpus list shows.")],
+    source: Annotated[Path, typer.Argument(help="Where a copy of the corpus lies.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for curves and card.")],
+    file_format: Annotated[
+        str, typer.Option("--format", help="Of the curves: parquet or arrow.")
+    ] = "parquet",
+) -> None:
+    """Read a copy of a public corpus into a curve set with its data card."""
+    from earlystop_lab.sources.corpora import build
+
+    suffix = _one_of("--format", file_format, ("parquet", "arrow"))
+    facts = build(name, source, out, suffix=suffix)  # type: ignore[arg-type]
+    print(facts.to_string(index=False, max_colwidth=None))
+    print(f"{out}: {facts['runs'].sum()} runs")
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -209,7 +209,7 @@ def parts(
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     tasks: Iterable[CurveSet | Unit]
     if isinstance(curves, CurveSet):
-        tasks = _chunks(curves, asked.chunk_size)
+        tasks = _chunks(curves, asked.chunk_size, joblib.effective_n_jobs(n_jobs))
     else:
         tasks = units(Path(curves))[skip:]
     found: Iterator[Part] = joblib.Parallel(
@@ -294,9 +294,11 @@ def _policy(restore: Restore) -> Restore:
     return policy
 
 
-def _chunks(curves: CurveSet, size: int | None) -> Iterator[CurveSet]:
+def _chunks(curves: CurveSet, size: int | None, jobs: int) -> Iterator[CurveSet]:
+    """Parts of a set in memory: large, since each costs some Python, but several for each job."""
     if size is None:
-        size = max(1, len(curves) * CHECKS // max(1, int(curves.lengths.sum())))
+        most = len(curves) * 4 * CHECKS // max(1, int(curves.lengths.sum()))
+        size = max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
     for start in range(0, len(curves), size):
         yield curves[start : start + size]
 

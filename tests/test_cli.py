@@ -15,6 +15,7 @@ import typer
 
 from earlystop_lab import CurveSet, cli, read_curves, replay, simulate
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.sources.corpora import CORPORA
 
 CURVES = CurveSet.from_runs(
     [
@@ -142,6 +143,37 @@ def test_runs_are_drawn_from_a_curve_set(earlystop, curves, tmp_path):
 )
 def test_a_mistake_in_a_simulation_is_one_message(earlystop, tmp_path, words, expected):
     assert_refused(earlystop("simulate", *words, "-o", "x.arrow"), *expected)
+    assert files(tmp_path) == {}
+
+
+# -- corpora -------------------------------------------------------------------------------
+
+
+def test_the_corpora_are_listed_with_citation_and_licence(earlystop):
+    code, stdout, stderr = earlystop("corpus", "list")
+    assert (code, stderr) == (0, "")
+    for corpus in CORPORA.values():
+        assert corpus.citation in stdout
+        assert corpus.licence in stdout
+
+
+def test_the_facts_of_a_curve_set_are_a_row_a_problem(earlystop, curves):
+    code, stdout, _ = earlystop("corpus", "info", curves)
+    assert code == 0
+    assert re.search(r"^ *toy +2 ", stdout, re.M)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["nope", "."], ["'nope'", "algoperf"]),
+        (["taskset", "."], ["TaskSet"]),
+        (["taskset", "missing"], ["missing"]),
+        (["taskset", ".", "--format", "csv"], ["--format 'csv'", "parquet, arrow"]),
+    ],
+)
+def test_what_is_no_corpus_is_one_message(earlystop, tmp_path, words, expected):
+    assert_refused(earlystop("corpus", "build", *words, "-o", "out"), *expected)
     assert files(tmp_path) == {}
 
 
@@ -297,8 +329,10 @@ def test_every_command_has_help(earlystop, words):
 def test_the_commands_are_those_of_the_readme():
     words = {" ".join(words) for words in commands()}
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"^    earlystop ([a-z0-9]+(?: proben1)?) ", readme, re.M))
-    assert shown == words - {"", "train"}
+    shown = set(
+        re.findall(r"^    earlystop ([a-z0-9]+(?: (?:proben1|list|build|info))?) ", readme, re.M)
+    )
+    assert shown == words - {"", "train", "corpus"}
 
 
 def test_the_installed_command_is_this_one():

@@ -1,0 +1,240 @@
+"""AlgoPerf: the public logs of the MLCommons benchmark of training algorithms.
+
+Read are a tree of the benchmark's own ``eval_measurements.csv`` files, one a run, or a long
+table of all runs with its index. The error is the workload's loss: every workload records one,
+lower is better in all of them, and it is what training minimises. The benchmark's targets
+(:data:`WORKLOADS`) are other metrics for most workloads, some of them higher is better.
+
+Source: G. E. Dahl et al., "Benchmarking Neural Network Training Algorithms", 2023,
+arXiv:2306.07179.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from earlystop_lab.curves import CurveSet
+from earlystop_lab.sources.corpora.reading import Reading, named
+
+
+class Workload(NamedTuple):
+    """What a workload's curves are, and what the benchmark looks at."""
+
+    column: str
+    loss: str
+    target: str
+
+
+#: by the start of a problem's name: variants of a workload record what it does
+WORKLOADS: dict[str, Workload] = {
+    "criteo1tb": Workload("loss", "binary cross-entropy", "loss, lower is better"),
+    "fastmri": Workload("loss", "mean absolute error", "ssim, higher is better"),
+    "imagenet": Workload("loss", "cross-entropy", "accuracy, higher is better"),
+    "librispeech": Workload("ctc_loss", "CTC loss", "wer, lower is better"),
+    "mnist": Workload("loss", "cross-entropy", "none: a test of the scoring code"),
+    "ogbg": Workload("loss", "binary cross-entropy", "mean_average_precision, higher is better"),
+    "wmt": Workload("loss", "cross-entropy", "bleu, higher is better"),
+}
+_FILE = "eval_measurements.csv"
+_PATH = re.compile(
+    r"(?:(?P<version>[^/]+)/logs/(?P<ruleset>[^/]+)/(?P<submission>[^/]+)/)?"
+    r"(?P<study>study_\d+)/(?:(?P<workload>(?!study_\d+/)[^/]+)/)?(?P<trial>trial_\d+)$"
+)
+_LONG = {
+    "run_path": pa.int64(), "split_metric_loss": pa.string(), "step": pa.int64(),
+    "train_loss": pa.float64(), "valid_loss": pa.float64(), "test_loss": pa.float64(),
+}  # fmt: skip
+_INDEX = {"run_id": pa.int64(), "path": pa.string(), "n_evals": pa.int64()}
+_EMPTY = (
+    "An empty cell is how the logs write NaN; a run with one in its validation loss counts as "
+    "diverged."
+)
+
+
+def read(source: Path) -> Reading:
+    """Read a long table, a folder with one, or a tree of ``eval_measurements.csv``.
+
+    A long table is ``*curves_long.csv`` or ``.csv.gz`` with columns run_path, split_metric_loss,
+    step, train_loss, valid_loss, test_loss, and beside it ``*run_index.csv`` or ``.csv.gz`` with
+    run_id, path, n_evals. Of a folder with both forms the long table is read.
+
+    Raises ``OSError`` where nothing can be read and ``ValueError`` naming file, row and value
+    where it is not such a log.
+    """
+    if source.is_file() and source.name != _FILE:
+        return _read_long(source)
+    tables = _tables(source, "curves_long")
+    if len(tables) > 1:
+        raise ValueError(f"{source}: {len(tables)} long tables; name one of {_names(tables)}")
+    return _read_long(tables[0]) if tables else _read_tree(source)
+
+
+def run_facts(path: str, loss: str) -> dict[str, Any]:
+    """A run's id and metadata, read off its place in the tree of logs.
+
+    ``problem`` is the workload without its framework. A run whose place names no workload is of
+    ``librispeech_unnamed`` where its loss is the CTC loss, which only speech has, and of
+    ``unnamed`` otherwise. Raises ``ValueError`` where the place is none of AlgoPerf's.
+
+    >>> facts = run_facts("algoperf_v05/logs/self_tuning/sinv6/study_0/wmt_jax/trial_1", "loss")
+    >>> facts["problem"], facts["framework"], facts["submission"], facts["study"], facts["trial"]
+    ('wmt', 'jax', 'sinv6', 'study_0', 'trial_1')
+    """
+    match = _PATH.search(path)
+    if match is None:
+        raise ValueError(
+            f"the place {path!r} is none of AlgoPerf's; expected "
+            ".../logs/<ruleset>/<submission>/study_<n>/<workload>/trial_<n>"
+        )
+    facts: dict[str, Any] = match.groupdict()
+    workload = facts.pop("workload")
+    unnamed = "librispeech_unnamed" if loss == "ctc_loss" else "unnamed"
+    problem, framework = workload or unnamed, None
+    if cut := re.fullmatch(r"(.+)_(jax|pytorch)", problem):
+        problem, framework = cut[1], cut[2]
+    return {"run": match[0], "problem": problem, "framework": framework, **facts, "loss": loss}
+
+
+# -- the tree of logs ------------------------------------------------------------------------
+
+
+def _read_tree(source: Path) -> Reading:
+    files = [source] if source.is_file() else sorted(source.rglob(_FILE))
+    if not files:
+        raise FileNotFoundError(
+            f"{source}: no AlgoPerf logs; expected {_FILE} somewhere below, or *curves_long.csv.gz"
+        )
+    runs = []
+    for file in files:
+        with named(file):
+            # one run a set: its errors then name the file
+            runs.append(CurveSet.from_runs([_run(file)]).table)
+    with named(source):
+        curves = CurveSet(pa.concat_tables(runs, promote_options="permissive"))
+    return Reading(curves, files, [_EMPTY])
+
+
+def _run(file: Path) -> dict[str, Any]:
+    with file.open("rb") as stream:
+        header = stream.readline().decode("utf-8", "replace").strip().split(",")
+    loss = next((name for name in ("ctc_loss", "loss") if f"validation/{name}" in header), None)
+    if loss is None:
+        raise ValueError(
+            "no column validation/loss or validation/ctc_loss; it has " + ", ".join(header)[:300]
+        )
+    channels = {"train": f"train/{loss}", "val": f"validation/{loss}", "test": f"test/{loss}"}
+    present = {key: name for key, name in channels.items() if name in header}
+    columns = _columns(
+        file, {"global_step": pa.int64(), **dict.fromkeys(present.values(), pa.float64())}
+    )
+    curves = {key: columns[name] for key, name in present.items()}
+    facts = run_facts(file.resolve().parent.as_posix(), loss)
+    return {**facts, "epoch": columns["global_step"], **curves}
+
+
+# -- the long table --------------------------------------------------------------------------
+
+
+def _read_long(file: Path) -> Reading:
+    indices = _tables(file.parent, "run_index")
+    if len(indices) != 1:
+        raise FileNotFoundError(
+            f"{file}: expected one *run_index.csv or .csv.gz beside it, which says what its runs "
+            f"are; found {_names(indices) or 'none'}"
+        )
+    with named(indices[0]):
+        index = _columns(indices[0], _INDEX)
+    with named(file):
+        columns = _columns(file, _LONG)
+        curves = CurveSet.from_runs(_long_runs(columns, index))
+    digits = "The long table gives losses to 6 digits: small differences are ties."
+    return Reading(curves, [file, indices[0]], [digits, _EMPTY])
+
+
+def _long_runs(
+    columns: Mapping[str, NDArray[Any]], index: Mapping[str, NDArray[Any]]
+) -> Iterator[dict[str, Any]]:
+    ids, losses = columns["run_path"], columns["split_metric_loss"]
+    starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])) if len(ids) else ids
+    ends = np.append(starts[1:], len(ids))
+    places = {run: (path, n) for run, path, n in zip(*index.values(), strict=True)}
+    _check_index(ids, starts, index)
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        path, checks = places[ids[start]]
+        if end - start != checks:
+            raise ValueError(
+                f"run_path {ids[start]}, from row {start + 2}: {end - start} rows, the index says "
+                f"{checks}"
+            )
+        part = slice(start, end)
+        if (other := losses[part] != losses[start]).any():
+            row = start + int(other.argmax())
+            raise ValueError(
+                f"row {row + 2}: split_metric_loss is {losses[row]!r} after {losses[start]!r}; "
+                "expected one loss a run"
+            )
+        yield {
+            **run_facts(path, losses[start]),
+            "epoch": columns["step"][part],
+            "train": columns["train_loss"][part],
+            "val": columns["valid_loss"][part],
+            "test": columns["test_loss"][part],
+        }
+
+
+def _check_index(
+    ids: NDArray[np.int64], starts: NDArray[np.int64], index: Mapping[str, NDArray[Any]]
+) -> None:
+    first, count = np.unique(ids[starts], return_counts=True)
+    if (count > 1).any():
+        again = first[count.argmax()]
+        row = starts[ids[starts] == again][1]
+        raise ValueError(
+            f"row {row + 2}: run_path {again} again; expected the rows of a run together"
+        )
+    if len(differ := np.setxor1d(first, index["run_id"])):
+        raise ValueError(
+            f"run_path {differ[0]} is in only one of the table and its index; "
+            "expected the same runs in both"
+        )
+
+
+# -- CSV -------------------------------------------------------------------------------------
+
+
+def _columns(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[Any]]:
+    """Some columns of a CSV file; losses may be empty, anything else may not."""
+    table = csv.read_csv(
+        file,
+        # one thread: only then do errors name the row
+        read_options=csv.ReadOptions(use_threads=False),
+        convert_options=csv.ConvertOptions(
+            include_columns=list(types), column_types=dict(types), null_values=["", "nan", "NaN"],
+            strings_can_be_null=True,
+        ),
+    )  # fmt: skip
+    found = {}
+    for name, kind in types.items():
+        column = table[name].combine_chunks()
+        if column.null_count and not pa.types.is_floating(kind):
+            row = int(np.asarray(column.is_null()).argmax())
+            raise ValueError(f"row {row + 2}, column {name!r}: empty; expected a value")
+        found[name] = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _tables(folder: Path, ending: str) -> list[Path]:
+    """CSV files of the folder whose stem ends so, compressed or not; not what describes them."""
+    return sorted(file for kind in ("csv", "csv.gz") for file in folder.glob(f"*{ending}.{kind}"))
+
+
+def _names(files: list[Path]) -> str:
+    return ", ".join(file.name for file in files)

@@ -1,0 +1,88 @@
+"""What every reader of a corpus gives back, and the checksums of what it read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from earlystop_lab.curves import CurveSet
+
+#: lists of checksums as ``sha256sum`` writes them, looked for beside what is read
+_LISTS = ("SHA256SUMS", "SHA256SUMS.txt", "sha256sums.txt", "checksums.sha256")
+
+
+class Reading(NamedTuple):
+    """A corpus as read."""
+
+    curves: CurveSet
+    #: every file that was read
+    files: list[Path]
+    #: what a reader of the data card should know of this copy
+    notes: list[str]
+
+
+@contextmanager
+def named(file: Path) -> Iterator[None]:
+    """Name the file in the errors of reading it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError) as error:
+        raise OSError(f"{file}: cannot be read ({error})") from error
+    except KeyError as error:
+        raise ValueError(f"{file}: {error.args[0]}") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def checked_sums(root: Path, files: Sequence[Path]) -> tuple[dict[Path, str], int]:
+    """The checksums of ``files``, and how many of them the corpus' own lists confirm.
+
+    Lists are ``SHA256SUMS`` and its like in ``root``, and ``<file>.sha256`` beside a file; both
+    as ``sha256sum`` writes them. Raises ``ValueError`` naming the file whose sum differs.
+    """
+    sums = {file: sha256(file) for file in files}
+    shipped: dict[Path, tuple[str, Path]] = {}
+    beside = [file.with_name(f"{file.name}.sha256") for file in files]
+    for listing in [*(root / name for name in _LISTS), *beside]:
+        if listing.is_file():
+            shipped.update(_listed(listing))
+    confirmed = 0
+    for file, found in sums.items():
+        if (entry := shipped.get(file.resolve())) is None:
+            continue
+        expected, listing = entry
+        if found != expected:
+            raise ValueError(
+                f"{file}: its SHA-256 is {found}, but {listing.name} says {expected}; "
+                "this copy is damaged or another version"
+            )
+        confirmed += 1
+    return sums, confirmed
+
+
+def _listed(listing: Path) -> dict[Path, tuple[str, Path]]:
+    found = {}
+    lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](.+)", line.rstrip())
+        if match is None:
+            raise ValueError(
+                f"{listing}, line {number}: {line[:80]!r}; expected a SHA-256, two spaces and a "
+                "file, as sha256sum writes them"
+            )
+        found[(listing.parent / match[2]).resolve()] = (match[1].lower(), listing)
+    return found

@@ -1,0 +1,147 @@
+"""TaskSet: text classifiers of many optimiser settings, as the DPL repository redistributes them.
+
+A task's runs differ in eight hyperparameters of Adam. TaskSet trains 10,000 steps and measures
+at step 0 and every 200 steps: 51 checks, which the files only count, and so do the curves here
+(check c is step 200 (c - 1)).
+
+Source: L. Metz et al., "Using a thousand optimization tasks to learn hyperparameter search
+strategies", 2020, arXiv:2002.11887; A. Kadra et al., "Scaling Laws for Hyperparameter
+Optimization", NeurIPS 2023, arXiv:2302.00441.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earlystop_lab.curves import CurveSet
+from earlystop_lab.sources.corpora.reading import Reading, named
+
+#: the splits of the files, in the order of the archive, and the curves they are
+SPLITS = {"train": "train", "valid": "val", "test": "test"}
+_TAKEN = {"run", "problem", "epoch", *SPLITS.values()}
+#: what reading a damaged .npz raises beside ValueError, OSError and EOFError
+_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error,
+            OverflowError, MemoryError, SyntaxError)  # fmt: skip
+Runs = list[dict[str, Any]]
+
+
+def read(source: Path) -> Reading:
+    """Read an archive (``.npz``), files (``.json``, ``.json.gz``) or a folder with either.
+
+    An archive holds an array a task, runs x (train, valid, test) x checks; a file holds one
+    task, a list of ``{"hp": {...}, "train": {"loss": [...]}, "valid": ..., "test": ...}``, and is
+    named for it. Where a folder has a task in both, the curves must agree in float32; they are
+    the archive's, with the file's hyperparameters as metadata.
+
+    Raises ``OSError`` where nothing can be read and ``ValueError`` naming file, task and run
+    where it is no such record.
+    """
+    files = [source] if source.is_file() else _files(source)
+    archives = [file for file in files if file.suffix == ".npz"]
+    if len(archives) > 1:
+        raise ValueError(f"{source}: {len(archives)} archives (.npz); name one of them")
+    tasks: dict[str, Runs] = {}
+    notes = []
+    for file in archives:
+        with named(file):
+            tasks.update(_archive(file))
+    for file in sorted(set(files) - set(archives)):
+        task = file.name.removesuffix(".gz").removesuffix(".json")
+        with named(file):
+            if task in tasks:
+                tasks[task] = _with_settings(tasks[task], _task(file, task))
+                notes.append(f"`{file.name}` has the archive's curves to float32.")
+            else:
+                tasks[task] = _task(file, task)
+    with named(source):
+        curves = CurveSet.from_runs(run for task in sorted(tasks) for run in tasks[task])
+    return Reading(curves, files, notes)
+
+
+def _files(source: Path) -> list[Path]:
+    found = [file for kind in ("npz", "json", "json.gz") for file in source.glob(f"*.{kind}")]
+    if not found:
+        raise FileNotFoundError(
+            f"{source}: no TaskSet record; expected a .npz archive or .json or .json.gz files"
+        )
+    return sorted(found)
+
+
+def _archive(file: Path) -> Iterator[tuple[str, Runs]]:
+    if not zipfile.is_zipfile(file):
+        raise ValueError("not a whole .npz archive; expected one with an array a task")
+    try:
+        # opened here, since NumPy leaves a damaged archive open
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            for task in archive.files:
+                yield task, _array_runs(task, archive[task])
+    except _DAMAGED as error:
+        raise ValueError(f"not a whole .npz archive ({error})") from error
+
+
+def _array_runs(task: str, array: NDArray[Any]) -> Runs:
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{task!r} in the archive is no array")
+    if array.ndim != 3 or array.shape[1] != len(SPLITS) or array.dtype.kind != "f":
+        raise ValueError(
+            f"task {task!r}: {array.dtype} of shape {array.shape}; expected floats, runs x "
+            f"{len(SPLITS)} ({', '.join(SPLITS)}) x checks"
+        )
+    return [_named(task, i, dict(zip(SPLITS.values(), run, strict=True)))
+            for i, run in enumerate(array)]  # fmt: skip
+
+
+def _task(file: Path, task: str) -> Runs:
+    opened = gzip.open if file.suffix == ".gz" else open
+    try:
+        with opened(file, "rt", encoding="utf-8") as stream:
+            entries = json.load(stream)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
+        raise ValueError(f"not a JSON file ({error})") from error
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(f"expected a list of runs, got {type(entries).__name__} or none")
+    return [_entry(task, i, entry) for i, entry in enumerate(entries)]
+
+
+def _entry(task: str, i: int, entry: Any) -> dict[str, Any]:
+    settings = entry.get("hp") if isinstance(entry, Mapping) else None
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"run {i}: no 'hp'; expected hp, {', '.join(SPLITS)}")
+    for name, value in settings.items():
+        if name in _TAKEN or isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"run {i}: hp {name!r} is {value!r}; expected a named number")
+    curves = {}
+    for split, channel in SPLITS.items():
+        part = entry.get(split)
+        if not isinstance(part, Mapping) or not isinstance(part.get("loss"), list):
+            raise ValueError(f"run {i}: no list {split}.loss")
+        curves[channel] = part["loss"]
+    return _named(task, i, {**curves, **settings})
+
+
+def _named(task: str, i: int, run: Mapping[str, Any]) -> dict[str, Any]:
+    return {"run": f"{task}/{i}", "problem": task, **run}
+
+
+def _with_settings(archived: Runs, read: Runs) -> Runs:
+    """The archive's runs with the file's hyperparameters, once their curves are the same."""
+    if len(archived) != len(read):
+        raise ValueError(f"{len(read)} runs, the archive has {len(archived)} of this task")
+    for mine, other in zip(archived, read, strict=True):
+        for channel in SPLITS.values():
+            same = np.asarray(other[channel], np.float32)
+            if not np.array_equal(mine[channel], same, equal_nan=True):
+                raise ValueError(
+                    f"run {mine['run']!r}, {channel}: not the curve that the archive has"
+                )
+    return [{**other, **mine} for mine, other in zip(archived, read, strict=True)]
