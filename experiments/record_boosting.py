@@ -1,0 +1,371 @@
+"""Record the corpus ``boosting``: gradient boosting, its errors at every iteration.
+
+XGBoost, LightGBM and scikit-learn's GradientBoosting on data sets that scikit-learn ships and on
+synthetic ones of fixed seeds, by learning rate, depth, share of rows a tree sees, and seed. A seed
+chooses the split into training, validation and test set and whatever the library draws.
+
+    python experiments/record_boosting.py [--out DIR] [--jobs N]
+
+writes one Parquet file a problem and the data card; called again after an interruption, it
+trains only what is missing. Needs scikit-learn, xgboost and lightgbm: the extra ``libraries``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earlystop_lab import CurveSet
+from earlystop_lab._files import written_whole
+from earlystop_lab.curves import FloatArray
+from earlystop_lab.sources.recording import Job, record
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARIES = ("xgboost", "lightgbm", "scikit-learn")
+#: learning rate -> iterations: the slower, the longer, so that most runs pass their minimum
+ITERATIONS = {0.02: 1000, 0.1: 600, 0.3: 300}
+DEPTHS = (2, 4)
+#: share of the rows that each tree sees; below 1 the curves are noisy
+SUBSAMPLES = (1.0, 0.7)
+SEEDS = (1, 2)
+#: training examples at most; more would only cost time
+LARGEST = 400
+#: of the generators; the runs' own seeds only split what they made
+DATA_SEED = 20261124
+
+
+class Problem(NamedTuple):
+    """How to get a data set: a function of ``sklearn.datasets``, its options and label noise."""
+
+    source: str
+    options: Mapping[str, Any]
+    classes: int
+    label_noise: float = 0.0
+
+
+class Part(NamedTuple):
+    """The examples of one part: inputs, and classes 0, 1, ... or real targets."""
+
+    inputs: FloatArray
+    targets: NDArray[Any]
+
+
+def _shipped(name: str, classes: int, label_noise: float = 0.0) -> Problem:
+    return Problem(f"load_{name}", {"return_X_y": True}, classes, label_noise)
+
+
+def _made(name: str, classes: int, label_noise: float = 0.0, **options: Any) -> Problem:
+    options = {"n_samples": 800, "random_state": DATA_SEED, **options}
+    return Problem(f"make_{name}", options, classes, label_noise)
+
+
+_CLUSTERED = {"n_features": 20, "n_informative": 5, "flip_y": 0.0}
+#: ``classes`` 0: regression
+PROBLEMS = {
+    "breast_cancer": _shipped("breast_cancer", 2),
+    "breast_cancer-noise20": _shipped("breast_cancer", 2, 0.2),
+    "wine": _shipped("wine", 3),
+    "wine-noise20": _shipped("wine", 3, 0.2),
+    "iris": _shipped("iris", 3),
+    "digits": _shipped("digits", 10),
+    "diabetes": _shipped("diabetes", 0),
+    "synthetic-clusters": _made("classification", 2, **_CLUSTERED),
+    "synthetic-clusters-noise20": _made("classification", 2, 0.2, **_CLUSTERED),
+    "synthetic-hastie": _made("hastie_10_2", 2),
+    "synthetic-quantiles": _made("gaussian_quantiles", 3, n_features=8, n_classes=3),
+    "synthetic-moons": _made("moons", 2, noise=0.4),
+    "synthetic-friedman1": _made("friedman1", 0, noise=2.0),
+    "synthetic-friedman3": _made("friedman3", 0, noise=0.2),
+    "synthetic-linear": _made("regression", 0, n_features=20, n_informative=8, noise=60.0),
+    "synthetic-sparse": _made("sparse_uncorrelated", 0, n_features=10),
+}
+
+
+def jobs(
+    problems: Iterable[str] = PROBLEMS,
+    libraries: Sequence[str] = LIBRARIES,
+    seeds: Sequence[int] = SEEDS,
+) -> list[Job]:
+    """The runs of the corpus, or of a part of it."""
+    settings = list(itertools.product(libraries, ITERATIONS, DEPTHS, SUBSAMPLES, seeds))
+    sizes = {
+        problem: len(split(PROBLEMS[problem], seeds[0])["train"].targets) for problem in problems
+    }
+    return [_job(problem, size, *each) for problem, size in sizes.items() for each in settings]
+
+
+def _job(
+    problem: str, n_train: int, library: str, rate: float, depth: int, subsample: float, seed: int
+) -> Job:
+    meta = {
+        "run": f"{problem}-{library}-{rate}-{depth}-{subsample}-{seed}",
+        "problem": problem,
+        "library": library,
+        "version": version(library),
+        "learning_rate": rate,
+        "depth": depth,
+        "subsample": subsample,
+        "label_noise": PROBLEMS[problem].label_noise,
+        "measure": "log loss" if PROBLEMS[problem].classes else "squared error",
+        "n_train": n_train,
+        "seed": seed,
+    }
+    trees = ITERATIONS[rate] * max(1, PROBLEMS[problem].classes)
+    cost = float(trees * (6 if library == "scikit-learn" else 1))
+    return Job(meta, cost, train, (problem, library, rate, depth, subsample, seed))
+
+
+# -- data ------------------------------------------------------------------------------------
+
+
+def split(problem: Problem, seed: int, largest: int = LARGEST) -> dict[str, Part]:
+    """Half of the examples for training, a quarter each for validation and test.
+
+    Real targets are scaled to mean 0 and variance 1 of the training set. Label noise replaces
+    that share of the training labels by another class; validation and test stay clean.
+    """
+    from sklearn import datasets
+
+    source, options, classes, noise = problem
+    inputs, targets = getattr(datasets, source)(**options)
+    if classes:  # some generators name the classes -1 and 1
+        targets = np.unique(targets, return_inverse=True)[1]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(targets))
+    quarter = len(order) // 4
+    rows = {
+        "val": order[:quarter],
+        "test": order[quarter : 2 * quarter],
+        "train": order[2 * quarter :][:largest],
+    }
+    parts = {name: Part(inputs[chosen], targets[chosen]) for name, chosen in rows.items()}
+    train = parts["train"].targets
+    if noise:
+        wrong = rng.random(len(train)) < noise
+        train[wrong] = (train + rng.integers(1, classes, len(train)))[wrong] % classes
+    if not classes:
+        mean, scale = train.mean(), train.std()
+        parts = {name: Part(x, (y - mean) / scale) for name, (x, y) in parts.items()}
+    return parts
+
+
+# -- training --------------------------------------------------------------------------------
+
+
+def train(
+    problem: str, library: str, rate: float, depth: int, subsample: float, seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """Errors of every part after every iteration, as the library itself measures them."""
+    boost = {"xgboost": _xgboost, "lightgbm": _lightgbm, "scikit-learn": _sklearn}[library]
+    parts, classes = split(PROBLEMS[problem], seed), PROBLEMS[problem].classes
+    curves = boost(parts, classes, ITERATIONS[rate], rate, depth, subsample, seed)
+    return {name: np.asarray(curve, np.float32) for name, curve in curves.items()}
+
+
+def _xgboost(
+    parts: Mapping[str, Part], classes: int, iterations: int, rate: float, depth: int,
+    subsample: float, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    import xgboost
+
+    objective, metric = {
+        0: ("reg:squarederror", "rmse"),
+        2: ("binary:logistic", "logloss"),
+    }.get(classes, ("multi:softprob", "mlogloss"))
+    options = {
+        "objective": objective, "eval_metric": metric, "learning_rate": rate, "max_depth": depth,
+        "subsample": subsample, "seed": seed, "nthread": 1, "verbosity": 0,
+    }  # fmt: skip
+    if classes > 2:
+        options["num_class"] = classes
+    matrices = [(xgboost.DMatrix(*part, nthread=1), name) for name, part in parts.items()]
+    train = next(matrix for matrix, name in matrices if name == "train")
+    seen: dict[str, dict[str, list[float]]] = {}
+    xgboost.train(options, train, iterations, evals=matrices, evals_result=seen, verbose_eval=False)
+    power = 1 if classes else 2
+    return {name: np.power(errors[metric], power) for name, errors in seen.items()}
+
+
+def _lightgbm(
+    parts: Mapping[str, Part], classes: int, iterations: int, rate: float, depth: int,
+    subsample: float, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    import lightgbm
+
+    objective, metric = {0: ("regression", "l2"), 2: ("binary", "binary_logloss")}.get(
+        classes, ("multiclass", "multi_logloss")
+    )
+    options = {
+        "objective": objective, "metric": metric, "learning_rate": rate, "max_depth": depth,
+        "num_leaves": 2**depth, "bagging_fraction": subsample, "bagging_freq": 1, "seed": seed,
+        # the default, 20, would leave the small data sets without a tree
+        "min_data_in_leaf": 5,
+        "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1,
+    }  # fmt: skip
+    if classes > 2:
+        options["num_class"] = classes
+    train = lightgbm.Dataset(*parts["train"])
+    sets = [
+        train if name == "train" else lightgbm.Dataset(*part, reference=train)
+        for name, part in parts.items()
+    ]
+    seen: dict[str, dict[str, list[float]]] = {}
+    lightgbm.train(
+        options, train, iterations, valid_sets=sets, valid_names=list(parts),
+        callbacks=[lightgbm.record_evaluation(seen)],
+    )  # fmt: skip
+    return {name: errors[metric] for name, errors in seen.items()}
+
+
+def _sklearn(
+    parts: Mapping[str, Part], classes: int, iterations: int, rate: float, depth: int,
+    subsample: float, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+
+    kind = GradientBoostingClassifier if classes else GradientBoostingRegressor
+    model = kind(
+        n_estimators=iterations, learning_rate=rate, max_depth=depth, subsample=subsample,
+        random_state=seed,
+    ).fit(*parts["train"])  # fmt: skip
+    errors = {}
+    for name, (inputs, targets) in parts.items():
+        if classes:
+            true = np.arange(len(targets)), targets
+            likely = [shares[true] for shares in model.staged_predict_proba(inputs)]
+            # a certain mistake would be infinite; the other libraries have such a bound as well
+            losses = -np.log(np.maximum(likely, 1e-15))
+        else:
+            losses = np.square(list(model.staged_predict(inputs)) - targets)
+        errors[name] = losses.mean(axis=1)
+    return errors
+
+
+# -- data card -------------------------------------------------------------------------------
+
+CARD = """\
+# Data card: boosting
+
+{runs} runs of gradient boosting on {problems} problems, recorded at every iteration, for replaying
+stopping criteria.
+
+| what | value |
+|---|---|
+| runs | {problems} problems x 3 libraries x 3 learning rates x 2 depths x 2 subsamples x \
+{seeds} seeds = {runs} |
+| record | {shortest} to {longest} iterations, by learning rate: {iterations}; none ended early; \
+`train`, `val` and `test` error of every iteration as float32; {checks} checks in all |
+| error | classification: log loss (natural logarithm, mean over examples); regression: mean \
+squared error, targets scaled to variance 1 of the training set |
+| when measured | after the iteration's trees were added, on all examples of each part, without \
+subsampling; by the library itself (XGBoost's RMSE squared), for scikit-learn on its staged \
+predictions |
+| libraries | {libraries}; on one thread, all other options at their defaults but LightGBM's \
+`num_leaves` = 2^depth and `min_data_in_leaf` = 5 |
+| problems | of `sklearn.datasets`: breast_cancer, wine, iris, digits, diabetes; `synthetic-...`: \
+its generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of the \
+command's file |
+| label noise | `-noise20`: each training label is replaced, with probability 0.2, by another \
+class; validation and test labels stay clean |
+| split | a permutation by the seed: a quarter validation, a quarter test, the rest training, of \
+which at most {largest} examples are used |
+| metadata | `problem` (the cluster for statistics), `library`, `version`, `learning_rate`, \
+`depth`, `subsample`, `label_noise`, `measure`, `n_train`, `seed` |
+| random numbers | split and label noise: `numpy.random.default_rng(seed)`, seeds {seed_list}; the \
+library's own seed is the same number |
+| command | `python experiments/record_boosting.py` |
+| made with | {made_with} |
+| recorded | November 2026 |
+| licence | own recordings, CC0-1.0; the problems' data, not included, have their own terms |
+
+Of the {runs} runs, {late} have their best validation error in the last tenth of the record, where
+it may be censored, and {rising} end with a validation error more than 5% above their best;
+{diverged} diverged (a value that is not finite).
+
+| file | SHA-256 |
+|---|---|
+{files}
+"""
+
+
+def facts(curves: CurveSet) -> dict[str, int]:
+    """What a data card counts."""
+    vals = [curve.val for curve in curves]
+    best = [int(np.nanargmin(np.append(val, np.inf))) for val in vals]
+    pairs = list(zip(vals, best, strict=True))
+    whole = [
+        all(part is None or np.isfinite(part).all() for part in (c.train, c.val, c.test))
+        for c in curves
+    ]
+    return {
+        "runs": len(curves),
+        "checks": sum(map(len, vals)),
+        "problems": int(curves.meta["problem"].nunique()),
+        "shortest": min(map(len, vals)),
+        "longest": max(map(len, vals)),
+        "late": sum(at >= 0.9 * len(val) for val, at in pairs),
+        "rising": sum(bool(val[-1] > 1.05 * val[at]) for val, at in pairs if at < len(val)),
+        "diverged": whole.count(False),
+    }
+
+
+def checksums(folder: Path) -> str:
+    """The rows of a data card's table of files."""
+    digests = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.glob("*.parquet"))
+    }
+    return "\n".join(f"| `{name}` | `{digest}` |" for name, digest in digests.items())
+
+
+def made_with(*packages: str) -> str:
+    """The versions that a recording depends on."""
+    named = [f"{name} {version(name)}" for name in (*packages, "numpy", "pyarrow")]
+    return f"Python {platform.python_version()}, {', '.join(named)}, {platform.machine()}"
+
+
+def options_of(arguments: Sequence[str] | None, what: str, folder: Path) -> argparse.Namespace:
+    """The command line of a recording."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--out", type=Path, default=folder, help="folder for curves and card")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
+    return parser.parse_args(arguments)
+
+
+def write_card(folder: Path, text: str) -> None:
+    """Write the data card where there is none: it tells of the recording, not of a later call."""
+    if not (folder / "README.md").exists():
+        with written_whole(folder / "README.md") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    what = "Record the corpus of gradient boosting runs."
+    options = options_of(arguments, what, ROOT / "data" / "curves" / "boosting")
+    curves = record(jobs(), options.out, n_jobs=options.jobs, progress=True)
+    text = CARD.format(
+        **facts(curves),
+        seeds=len(SEEDS),
+        seed_list=", ".join(map(str, SEEDS)),
+        iterations=", ".join(f"{count} at {rate}" for rate, count in ITERATIONS.items()),
+        libraries=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+        data_seed=DATA_SEED,
+        largest=LARGEST,
+        made_with=made_with(*LIBRARIES),
+        files=checksums(options.out),
+    )
+    write_card(options.out, text)
+    print(options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The corpora that we recorded ourselves are what their data cards say, and can be made again."""
+
+import hashlib
+import importlib
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from earlystop_lab import Curve, read_curves
+
+ROOT = Path(__file__).resolve().parents[1]
+CURVES = ROOT / "data" / "curves"
+RECORDERS = {"boosting": "record_boosting", "modern-nets": "record_modern_nets"}
+COMMON = {
+    "run", "problem", "library", "version", "learning_rate", "label_noise", "measure", "n_train",
+    "seed",
+}  # fmt: skip
+#: beside those of every corpus
+OWN = {
+    "boosting": {"depth", "subsample"},
+    "modern-nets": {"architecture", "optimizer", "dropout", "schedule", "batch"},
+}
+#: corpus -> runs, checks of the shortest and the longest
+SIZES = {"boosting": (1152, 300, 1000), "modern-nets": (418, 200, 700)}
+#: quick runs of every library and kind of network
+AGAIN = [
+    ("boosting", "wine-noise20-xgboost-0.3-4-0.7-1"),
+    ("boosting", "diabetes-lightgbm-0.3-2-0.7-2"),
+    ("boosting", "breast_cancer-noise20-scikit-learn-0.3-2-0.7-2"),
+    ("modern-nets", "diabetes-mlp-16-adam-0.001-0.0-constant-1"),
+    ("modern-nets", "wine-noise20-mlp-64-64-momentum-0.03-0.3-step-2"),
+    ("modern-nets", "digits-noise20-conv-4-8-momentum-0.03-0.0-cosine-1"),
+]
+
+
+@pytest.fixture(params=RECORDERS)
+def corpus(request):
+    return CURVES / request.param
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    """The recording experiment of a corpus, as a module."""
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    return lambda name: importlib.import_module(RECORDERS[name])
+
+
+def test_files_have_the_checksums_of_the_data_card(corpus):
+    card = (corpus / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"`([\w-]+\.parquet)` \| `([0-9a-f]{64})`", card))
+    found = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in corpus.glob("*.parquet")}
+    assert found == listed
+
+
+def test_corpus_has_the_runs_and_columns_it_should(corpus):
+    curves = read_curves(corpus)
+    runs, shortest, longest = SIZES[corpus.name]
+    assert len(curves) == runs
+    assert set(curves.meta) == COMMON | OWN[corpus.name]
+    assert not curves.meta.isna().any(axis=None)
+    lengths = np.diff(curves.channel("val").offsets)
+    assert (lengths.min(), lengths.max()) == (shortest, longest)
+    for name in ("train", "val", "test"):
+        assert curves.table.schema.field(name).type.value_type == "float"
+    # one measure a problem, or its runs could not be averaged
+    assert (curves.meta.groupby("problem")["measure"].nunique() == 1).all()
+
+
+def test_numbers_of_the_data_card_are_those_of_the_curves(corpus, recorder):
+    card = (corpus / "README.md").read_text(encoding="utf-8")
+    curves = read_curves(corpus)
+    facts = recorder("boosting").facts(curves)
+    said = re.search(
+        r"Of the (\d+) runs, (\d+) have .* and (\d+) end .*\s(\d+) diverged", card, re.DOTALL
+    )
+    assert [int(number) for number in said.groups()] == [
+        facts[name] for name in ("runs", "late", "rising", "diverged")
+    ]
+    assert f"{facts['checks']} checks in all" in card
+
+
+def test_double_descents_are_as_many_as_the_data_card_says(recorder):
+    corpus = CURVES / "modern-nets"
+    card = (corpus / "README.md").read_text(encoding="utf-8")
+    curves = read_curves(corpus)
+    squared = curves.select(curves.meta["problem"].str.endswith("-squared").to_numpy())
+    twice = sum(map(recorder("modern-nets").descends_twice, squared))
+    assert twice > 0
+    assert f"in {twice} of the {len(squared)} runs" in card
+
+
+def test_descends_twice_wants_a_second_fall(recorder):
+    descends_twice = recorder("modern-nets").descends_twice
+    epochs = np.arange(300.0)
+    once = 1 + np.abs(epochs - 100) / 100
+    twice = 2 + np.cos(epochs / 25)
+    assert not descends_twice(Curve("once", epochs + 1, once, test=once))
+    assert descends_twice(Curve("twice", epochs + 1, twice, test=twice))
+    spike = np.where(epochs == 150, 9.0, 1.0)
+    assert not descends_twice(Curve("spike", epochs + 1, spike, test=spike))
+
+
+@pytest.mark.parametrize(("name", "run"), AGAIN)
+def test_run_trained_again_gives_the_same_numbers(name, run, recorder):
+    recorded = read_curves(CURVES / name)
+    row = recorded.meta.set_index("run").loc[run]
+    pytest.importorskip("sklearn")
+    try:
+        installed = version(row["library"]).split("+")[0]
+    except PackageNotFoundError:
+        pytest.skip(f"{row['library']} is not installed")
+    if installed != row["version"]:
+        pytest.skip(f"recorded with {row['library']} {row['version']}, installed is {installed}")
+    job = next(job for job in _jobs(recorder(name), row) if job.meta["run"] == run)
+    assert {**job.meta} == {"run": run, **row}
+    again = job.train(*job.arguments)
+    for part in ("train", "val", "test"):
+        was = getattr(recorded[run], part)
+        np.testing.assert_allclose(again[part], was, rtol=1e-6, atol=1e-6)
+
+
+def _jobs(module, row):
+    """The jobs of the run's problem alone: those of others may need what is not installed."""
+    if row["library"] == "torch":
+        return module.jobs([g for g in module.GROUPS if g.problem == row["problem"]])
+    return module.jobs([row["problem"]], [row["library"]])
