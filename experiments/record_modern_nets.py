@@ -337,8 +337,9 @@ it may be censored, and {rising} end with a validation error more than 5% above 
 
 Epoch-wise double descent: in {twice} of the {long} runs of the `-squared` problems, and in
 {twice_others} of the others, the test error, smoothed by a running median over 25 epochs, falls,
-rises by at least 10% of its lowest value so far, and falls again by as much. Among the others it
-is mostly the learning rate, falling or restarted, that lets the error fall again.
+rises by at least 10% of its lowest value so far, and falls again by as much. The second minimum of
+the `-squared` runs lies above the first. Most of the others have a learning rate that is too high
+(0.3), falls in steps or restarts: another cause than fitting noisy labels.
 
 | file | SHA-256 |
 |---|---|
