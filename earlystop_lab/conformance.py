@@ -236,10 +236,9 @@ def _require_causal(rule: Rule, curve: Curve, prefix: FloatArray, whole: FloatAr
 def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
     curves = _random_set(rng)
     for curve in curves:
-        _on_shortest(_checked_traces, rule, curve)
+        _on_shortest(_require_step, rule, curve)
     stops = replay(curves, [rule])
     for i, curve in enumerate(curves):
-        _on_shortest(_require_step, rule, curve)
         # among others the run may stop elsewhere, where runs share what they should not
         alone = replay(curves[i : i + 1], [rule])
         if alone.stop[0, 0] != stops.stop[i, 0] or alone.fired[0, 0] != stops.fired[i, 0]:

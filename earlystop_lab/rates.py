@@ -95,7 +95,7 @@ def reduce_lr_on_plateau(
             rate, cooling, bad = lower, cooldown, 0
         elif library == "torch" and bad > patience:
             rate, cooling, bad = lower if rate - lower > eps else rate, cooldown, 0
-        rates[i + 1 :] = rate
+        rates[i + 1] = rate
     return rates
 
 

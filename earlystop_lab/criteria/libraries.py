@@ -34,6 +34,7 @@ from earlystop_lab.criteria.patience import (
     Knobs,
     Patience,
     kept_epoch,
+    patience_rule,
     patience_state,
     patience_step,
 )
@@ -45,12 +46,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=3,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     at_least={"patience": 0},
 )
 def Lightning(
@@ -85,11 +83,8 @@ def Lightning(
     )
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
-    passes=">=",
-    whole=True,
-    step=patience_step,
     at_least={"patience": 1, "threshold": 0},
 )
 def Ignite(
@@ -123,12 +118,9 @@ def Ignite(
     return patience_state(Knobs(test, first=True, moves=moves), delta=threshold)
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=1,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"patience": 0},
 )
@@ -156,12 +148,9 @@ def HuggingFace(*, threshold: float = 0.0) -> Patience:
     )
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=5,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"patience": 1},
 )
@@ -188,12 +177,10 @@ def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "
     return patience_state(Knobs(test), delta=threshold)
 
 
-@criterion(
+@patience_rule(
     threshold="n_iter_no_change",
     default=10,
     passes=">",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"n_iter_no_change": 1, "tol": 0},
 )
@@ -219,12 +206,9 @@ def SklearnMLP(*, tol: float = 1e-4) -> Patience:
     return patience_state(Knobs(NOT_WORSE, moves=LOWER), delta=tol)
 
 
-@criterion(
+@patience_rule(
     threshold="n_iter_no_change",
     default=5,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     at_least={"n_iter_no_change": 1, "tol": 0},
 )
 def SklearnSGD(*, tol: float = 1e-3) -> Patience:
@@ -246,11 +230,8 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
     return patience_state(Knobs(NOT_WORSE, moves=LOWER), delta=tol)
 
 
-@criterion(
+@patience_rule(
     threshold="rounds",
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"rounds": 0, "min_delta": 0},
 )
@@ -276,11 +257,8 @@ def XGBoost(*, min_delta: float = 0.0) -> Patience:
     return patience_state(Knobs(DIFFERENCE, first=True, at_gain=COUNTED), delta=min_delta)
 
 
-@criterion(
+@patience_rule(
     threshold="stopping_rounds",
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"min_delta": 0},
     off=("stopping_rounds",),
@@ -306,12 +284,9 @@ def LightGBM(*, min_delta: float = 0.0) -> Patience:
     return patience_state(Knobs(DIFFERENCE, first=True), delta=min_delta)
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=1,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     at_least={"patience": 0},
 )
 def Fastai(*, min_delta: float = 0.0) -> Patience:
@@ -390,12 +365,10 @@ def Ultralytics() -> tuple[Patience, Patience]:
     return rule, patience_state(Knobs(DIFFERENCE, first=True, last_tie=True))
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=0,
     passes=">",
-    whole=True,
-    step=patience_step,
     at_least={"patience": 0},
 )
 def Flax(*, min_delta: float = 0.0) -> Patience:
@@ -419,12 +392,9 @@ def Flax(*, min_delta: float = 0.0) -> Patience:
     return patience_state(Knobs(GAIN_OR_INFINITE), delta=min_delta)
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=5,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     at_least={"patience": 0},
 )
 def MMEngine(*, min_delta: float = 0.1) -> Patience:
@@ -448,12 +418,9 @@ def MMEngine(*, min_delta: float = 0.1) -> Patience:
     return patience_state(Knobs(NOT_WORSE, finite=True), delta=min_delta)
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=1600,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     between=True,
     off=("patience",),
@@ -514,12 +481,10 @@ def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
     return rule, patience_state(Knobs(DIFFERENCE, first=True))
 
 
-@criterion(
+@patience_rule(
     threshold="E",
     default=20,
     passes=">",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"E": 0},
 )
@@ -544,12 +509,10 @@ def Weka() -> Patience:
     return patience_state(Knobs(DIFFERENCE, counts=RISING))
 
 
-@criterion(
+@patience_rule(
     threshold="max_fail",
     default=6,
     passes=">",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"max_fail": 0},
 )

@@ -14,9 +14,10 @@ from earlystop_lab.criteria.patience import (
     Knobs,
     Patience,
     kept_epoch,
+    patience_rule,
     patience_state,
-    patience_step,
 )
+from earlystop_lab.criteria.prechelt import Rises, rises_step
 from earlystop_lab.criteria.windows import rolling
 from earlystop_lab.curves import FloatArray
 
@@ -189,11 +190,8 @@ def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
         return rolling(np.std, val, window) / np.abs(rolling(np.mean, val, window))
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"patience": 0, "min_delta": 0},
 )
@@ -241,34 +239,15 @@ def Discrepancy(train: FloatArray) -> FloatArray:
     return train
 
 
-class Strips(NamedTuple):
-    """State of SuccessiveStrips: length, checks left, tolerance, the last end's error, count."""
-
-    k: int
-    left: int
-    tol: float
-    before: float
-    ups: int
-
-
-def strips_step(s: Strips, epoch: float, val: float, train: float) -> tuple[Strips, float]:
-    """Successive strips whose last error is above that of the strip before, less a tolerance."""
-    if s.left > 1:
-        return Strips(s.k, s.left - 1, s.tol, s.before, s.ups), math.nan
-    rose = val > s.before or val > s.before - s.tol * abs(s.before)
-    ups = s.ups + 1 if rose else 0
-    return Strips(s.k, s.k, s.tol, val, ups), math.nan if math.isnan(val) else float(ups)
-
-
 @criterion(
     threshold="s",
     passes=">=",
     whole=True,
-    step=strips_step,
+    step=rises_step,
     strip="k",
     at_least={"s": 1, "k": 1, "tol": 0},
 )
-def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Strips:
+def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Rises:
     """:data:`UP` with a tolerance: ``s`` strips in a row in which the error hardly fell.
 
     A strip counts where E_va(t) > E_va(t - k) - tol abs(E_va(t - k)), so a plateau stops;
@@ -285,4 +264,4 @@ def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Strips:
     >>> replay(curves, [SuccessiveStrips(2, k=1), UP(2, k=1)]).to_frame()["fired"].tolist()
     [True, False]
     """
-    return Strips(k, k, float(tol), math.nan, 0)
+    return Rises(k, k, float(tol), math.nan, 0)

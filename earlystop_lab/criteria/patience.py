@@ -7,6 +7,7 @@ other libraries are in :mod:`libraries`.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 from earlystop_lab.criteria.core import criterion
@@ -168,12 +169,13 @@ def kept_epoch(s: Patience) -> float:
     return s.kept
 
 
-@criterion(
+#: makes a family of a row of knobs: :func:`criterion` with what all of them share
+patience_rule = partial(criterion, whole=True, step=patience_step)
+
+
+@patience_rule(
     threshold="patience",
     default=0,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     at_least={"patience": 0, "start_from_epoch": 0},
 )
@@ -217,12 +219,9 @@ def Keras(
     )
 
 
-@criterion(
+@patience_rule(
     threshold="patience",
     default=0,
-    passes=">=",
-    whole=True,
-    step=patience_step,
     own=kept_epoch,
     own_if_stopped=True,
     at_least={"patience": 0},

@@ -39,10 +39,11 @@ class Gain(NamedTuple):
 
 
 class Rises(NamedTuple):
-    """State of UP: checks left in this strip, the last strip end's error, increases so far."""
+    """State of UP: checks left in this strip, tolerance, the last strip end's error, increases."""
 
     k: int
     left: int
+    tol: float
     before: float
     ups: int
 
@@ -90,11 +91,12 @@ def quotient_step(
 
 
 def rises_step(s: Rises, epoch: float, val: float, train: float) -> tuple[Rises, float]:
-    """Successive strips whose last error is above that of the strip before."""
+    """Successive strips whose last error is above that of the strip before, less a tolerance."""
     if s.left > 1:
-        return Rises(s.k, s.left - 1, s.before, s.ups), math.nan
-    ups = s.ups + 1 if val > s.before else 0
-    return Rises(s.k, s.k, val, ups), math.nan if math.isnan(val) else float(ups)
+        return Rises(s.k, s.left - 1, s.tol, s.before, s.ups), math.nan
+    rose = val > s.before or val > s.before - s.tol * abs(s.before)
+    ups = s.ups + 1 if rose else 0
+    return Rises(s.k, s.k, s.tol, val, ups), math.nan if math.isnan(val) else float(ups)
 
 
 @criterion(threshold="alpha", passes=">", step=loss_step, strip="k", at_least={"alpha": 0, "k": 1})
@@ -184,7 +186,7 @@ def UP(*, k: int = 5) -> Rises:
         criterion  stop  selected
     0  UP(2, k=1)     6         2
     """
-    return Rises(k, k, math.nan, 0)
+    return Rises(k, k, 0.0, math.nan, 0)
 
 
 @criterion(
