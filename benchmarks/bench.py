@@ -1,8 +1,9 @@
 """Speed of the replay against peers, on the same data in the same run, as ratios.
 
 `make bench` writes results.csv, time.png and the tables of README.md here. Every figure is the
-median of five calls (of one for peers that take long); data that a peer cannot take in reasonable
-time is cut, and all are compared by time for a curve-epoch, one error of one run.
+median of five calls, of more where these take less than a second (of one for peers that take
+long); data that a peer cannot take in reasonable time is cut, and all are compared by time for a
+curve-epoch, one error of one run.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pyarrow as pa
 
 from earlystop_lab import GL, PQ, UP, CurveSet, Keras, read_curves, replay
 from earlystop_lab._compile import compiled
+from earlystop_lab.live import Stopper
 
 HERE = Path(__file__).parent
 EPOCHS = 1000
@@ -60,10 +62,10 @@ def curves(
 
 
 def seconds(call, times: int = 5) -> float:  # type: ignore[no-untyped-def]
-    """Median time of a call, after one that is not counted."""
+    """Median time of so many calls or of a second of them, after one that is not counted."""
     call()
-    found = []
-    for _ in range(times):
+    found: list[float] = []
+    while len(found) < times or (times > 1 and sum(found) < 1):
         began = time.perf_counter()
         call()
         found.append(time.perf_counter() - began)
@@ -102,6 +104,27 @@ def numpy_blocks(val: np.ndarray, thresholds: list[float]) -> tuple[np.ndarray, 
 
 
 def python_loop(val: np.ndarray, thresholds: list[float]) -> tuple[list, list]:  # type: ignore[type-arg]
+    """One threshold after the other, as one writes it down."""
+    stops, selected = [], []
+    for run in val.tolist():
+        found, kept = [], []
+        for alpha in thresholds:
+            best, at, stop = float("inf"), 0, -1
+            for i, error in enumerate(run):
+                if error < best:
+                    best, at = error, i
+                if 100 * (error / best - 1) > alpha:
+                    stop = i
+                    break
+            found.append(stop)
+            kept.append(at)
+        stops.append(found)
+        selected.append(kept)
+    return stops, selected
+
+
+def python_one_pass(val: np.ndarray, thresholds: list[float]) -> tuple[list, list]:  # type: ignore[type-arg]
+    """All thresholds in one pass, the replay's own idea."""
     stops, selected = [], []
     for run in val.tolist():
         found, kept = [-1] * len(thresholds), [0] * len(thresholds)
@@ -119,6 +142,27 @@ def python_loop(val: np.ndarray, thresholds: list[float]) -> tuple[list, list]: 
         stops.append(found)
         selected.append(kept)
     return stops, selected
+
+
+def python_patience(val: np.ndarray) -> list[list[int]]:
+    """The eighty rules one after the other, as one writes them down."""
+    stops = []
+    for run in val.tolist():
+        found = []
+        for rule in PATIENCE:
+            patience, delta = rule.threshold, dict(rule.params)["min_delta"]
+            best, wait, stop = float("inf"), 0, -1
+            for i, error in enumerate(run):
+                if error + delta < best:
+                    best, wait = error, 0
+                else:
+                    wait += 1
+                    if wait >= patience:
+                        stop = i
+                        break
+            found.append(stop)
+        stops.append(found)
+    return stops
 
 
 def polars_lists(val: np.ndarray, thresholds: list[float]):  # type: ignore[no-untyped-def]
@@ -178,13 +222,15 @@ class StubModel:
         return None
 
 
-def keras_callbacks(val: np.ndarray) -> None:
+def keras_callbacks(val: np.ndarray) -> list[list[int]]:
     """The real callback on every run, for each of the eighty rules."""
     import keras
 
-    for rule in PATIENCE:
-        options = dict(rule.params)
-        for run in val.tolist():
+    stops = []
+    for run in val.tolist():
+        found = []
+        for rule in PATIENCE:
+            options = dict(rule.params)
             callback = keras.callbacks.EarlyStopping(
                 patience=int(rule.threshold), min_delta=options["min_delta"]
             )
@@ -195,6 +241,9 @@ def keras_callbacks(val: np.ndarray) -> None:
                 callback.on_epoch_end(epoch, {"val_loss": error})
                 if model.stop_training:
                     break
+            found.append(epoch if model.stop_training else -1)
+        stops.append(found)
+    return stops
 
 
 # -- what is measured ----------------------------------------------------------------------
@@ -205,36 +254,48 @@ def matrix(found: CurveSet) -> np.ndarray:
 
 
 def peers(rows: list[dict[str, object]]) -> dict[str, float]:
-    """Nanoseconds a curve-epoch of ours and of others, one thread."""
+    """Nanoseconds a curve-epoch of ours and of others, one thread, each at three sizes."""
     alphas = [rule.threshold for rule in GL5_EVERY]
     times: dict[str, float] = {}
 
-    def record(name: str, runs: int, took: float) -> None:
-        times[name] = 1e9 * took / (runs * EPOCHS)
-        rows.append({"what": name, "runs": runs, "epochs": EPOCHS, "seconds": took})
+    def record(name: str, most: int, asking, data: CurveSet, repeat: int = 5) -> None:  # type: ignore[no-untyped-def]
+        for runs in sorted({max(1, most // 100), max(1, most // 10), most}):
+            took = seconds(asking(data[:runs]), repeat)
+            times[name] = 1e9 * took / (runs * EPOCHS)
+            rows.append({"what": name, "runs": runs, "epochs": EPOCHS, "seconds": took})
+
+    def asks(function, *arguments):  # type: ignore[no-untyped-def]
+        def asking(part: CurveSet):  # type: ignore[no-untyped-def]
+            val = matrix(part)
+            return lambda: function(val, *arguments)
+
+        return asking
 
     found = curves(10_000)
-    val = matrix(found)
-    record("GL, 5 thresholds", 10_000, seconds(lambda: replay(found, GL5_EVERY)))
-    record("numpy in blocks", 10_000, seconds(lambda: numpy_blocks(val, alphas), 3))
-    record("polars", 2_000, seconds(polars_lists(val[:2_000], alphas), 3))
-    record("duckdb", 2_000, seconds(duckdb_windows(val[:2_000], alphas), 3))
-    record("Python loop", 200, seconds(lambda: python_loop(val[:200], alphas), 3))
+    record("GL, 5 thresholds", 10_000, lambda part: lambda: replay(part, GL5_EVERY), found)
+    record("numpy in blocks", 10_000, asks(numpy_blocks, alphas), found)
+    record("polars", 2_000, lambda part: polars_lists(matrix(part), alphas), found)
+    record("duckdb", 2_000, lambda part: duckdb_windows(matrix(part), alphas), found)
+    record("Python loop", 200, asks(python_loop, alphas), found)
+    record("Python loop, all in one pass", 200, asks(python_one_pass, alphas), found)
     # errors that fall to the end, so that no patience runs out (but those with min_delta)
     falling = curves(10_000, noise=0, rise=0)
-    record("80 patience rules", 10_000, seconds(lambda: replay(falling, PATIENCE)))
-    few = matrix(falling)[:2]
-    record("Keras callback, 80 rules", 2, seconds(lambda: keras_callbacks(few), 1))
+    record("80 patience rules", 10_000, lambda part: lambda: replay(part, PATIENCE), falling)
+    record("Python loop, 80 rules", 20, asks(python_patience), falling)
+    record("Keras callback, 80 rules", 10, asks(keras_callbacks), falling, 1)
     # the peers answer the same question
+    few = matrix(found)[:200]
     answer = replay(found[:200], GL5_EVERY)
     ours = np.where(answer.fired, answer.stop - 1, -1), answer.selected - 1
-    for peer in (numpy_blocks, python_loop):
-        assert all(map(np.array_equal, peer(val[:200], alphas), ours)), peer
-    null = [
-        [-1 if x is None else x for x in row[1:]] for row in duckdb_windows(val[:200], alphas)()
-    ]
+    for peer in (numpy_blocks, python_loop, python_one_pass):
+        assert all(map(np.array_equal, peer(few, alphas), ours)), peer
+    null = [[-1 if x is None else x for x in row[1:]] for row in duckdb_windows(few, alphas)()]
     assert np.array_equal(null, ours[0])
-    assert np.array_equal(polars_lists(val[:200], alphas)().to_numpy(), ours[0])
+    assert np.array_equal(polars_lists(few, alphas)().to_numpy(), ours[0])
+    answer = replay(falling[:2], PATIENCE)
+    for peer in (python_patience, keras_callbacks):
+        stop = np.where(answer.fired, answer.stop - 1, -1)
+        assert np.array_equal(peer(matrix(falling)[:2]), stop), peer
     return times
 
 
@@ -272,6 +333,21 @@ def against_reading(rows: list[dict[str, object]]) -> dict[str, float]:
     }
 
 
+def by_shape(rows: list[dict[str, object]]) -> None:
+    """Ten million errors by number of thresholds, and cut into runs of other lengths."""
+    found = curves(10_000)
+    for count in (1, 10, 100, 1000):
+        rules = [GL(alpha, k=1) for alpha in np.geomspace(0.1, 1000, count)]
+        took = seconds(lambda rules=rules: replay(found, rules))
+        row = {"what": "by thresholds", "runs": 10_000, "epochs": EPOCHS, "seconds": took}
+        rows.append({**row, "thresholds": count})
+    for epochs in (100, 1_000, 10_000):
+        runs = 10_000_000 // epochs
+        found = curves(runs, epochs, train=False)
+        took = seconds(lambda found=found: replay(found, GL5_EVERY))
+        rows.append({"what": "by epochs", "runs": runs, "epochs": epochs, "seconds": took})
+
+
 def scaling(rows: list[dict[str, object]], folder: Path) -> dict[str, float]:
     """Time against runs, in memory and from a mapped file."""
     sizes = [1_000, 10_000, 100_000, 1_000_000]
@@ -279,6 +355,7 @@ def scaling(rows: list[dict[str, object]], folder: Path) -> dict[str, float]:
     for runs in sizes:
         found = curves(runs, 500, train=False)
         found.write(folder / "scaling.arrow")
+        os.sync()  # not to be measured while it is still being written
         memory.append(seconds(lambda found=found: replay(found, GL5_EVERY)))
         del found
         mapped.append(seconds(lambda: replay(read_curves(folder / "scaling.arrow"), GL5_EVERY)))
@@ -298,6 +375,28 @@ from earlystop_lab.output import replay_to_file
 replay_to_file(sys.argv[1], ["GL(2)", "PQ(0.5)", "UP(3)", "Keras(10)"], sys.argv[2], n_jobs=2)
 print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 2**20)
 """
+
+
+def live(rows: list[dict[str, object]]) -> dict[str, float]:
+    """A live check of a criterion late in a run, which must not cost more than an early one."""
+    costs = []
+    for epochs in (1_000, 10_000):
+        stopper = Stopper("any_of(GL(1e9), Keras(1000000))")
+        for epoch in range(1, epochs + 1):
+            stopper.update(val=1 / epoch, epoch=epoch)
+        found = []
+        for part in range(5):
+            first = epochs + 1 + 200 * part
+            began = time.perf_counter()
+            for epoch in range(first, first + 200):
+                stopper.update(val=1 / epoch, epoch=epoch)
+            found.append((time.perf_counter() - began) / 200)
+        costs.append(statistics.median(found))
+        rows.append({"what": "live update", "runs": 1, "epochs": epochs, "seconds": costs[-1]})
+    return {
+        "live update of two criteria at 10,000 epochs, microseconds": 1e6 * costs[1],
+        "live update at 10,000 epochs / at 1,000": costs[1] / costs[0],
+    }
 
 
 def larger_than_memory(folder: Path) -> dict[str, float]:
@@ -336,23 +435,39 @@ def figure(frame: pd.DataFrame, memory_ns: float) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    work = frame["runs"] * frame["epochs"]
-    fig, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-    for kind, marker in (("scaling, in memory", "o-"), ("scaling, mapped", "s--")):
-        part = frame["what"] == kind
-        ax.plot(work[part], frame["seconds"][part], marker, label=f"GL, 5 thresholds ({kind[9:]})")
-    for what in ("numpy in blocks", "polars", "duckdb", "Python loop", "Keras callback, 80 rules",
-                 "14 criteria, 1 thread", "14 criteria, 2 threads"):  # fmt: skip
-        part = frame["what"] == what
-        ax.plot(work[part], frame["seconds"][part], "*", ms=10, label=what)
-    span = np.array([work.min(), work.max()])
-    ax.plot(span, span * memory_ns * 1e-9, "k:", label="reading each error once")
+    frame = frame.assign(work=frame["runs"] * frame["epochs"]).set_index("what")
+    fig, (ax, right) = plt.subplots(
+        1, 2, figsize=(11, 5), layout="constrained", width_ratios=(2, 1)
+    )
+
+    def line(what: str, style: str, label: str, **options: object) -> None:
+        part = frame.loc[what]
+        ax.plot(part["work"], part["seconds"], style, label=label, **options)
+
+    for what in ("Keras callback, 80 rules", "Python loop, 80 rules"):
+        line(what, "^:", what, ms=5)
+    for what in ("Python loop", "Python loop, all in one pass", "duckdb", "polars"):
+        line(what, "o-", f"{what}, GL, 5 thresholds", ms=4)
+    line("numpy in blocks", "o-", "numpy in blocks, GL, 5 thresholds", ms=4)
+    line("80 patience rules", "^:", "replay, 80 patience rules", color="k")
+    line("scaling, in memory", "s-", "replay, GL, 5 thresholds, in memory", color="k")
+    line("scaling, mapped", "x--", "replay, GL, 5 thresholds, mapped file", color="k")
+    span = np.array([frame["work"].min(), frame["work"].max()])
+    ax.plot(span, span * memory_ns * 1e-9, color="0.6", label="reading each error once")
     ax.set(xscale="log", yscale="log", xlabel="errors (runs x epochs)", ylabel="seconds")
     ax.legend(fontsize="x-small")
-    fig.savefig(HERE / "time.png", dpi=150)
+    many = frame.loc["by thresholds"]
+    right.plot(many["thresholds"], many["seconds"], "s-k", label="replay, all in one pass")
+    alone = many["thresholds"] * many["seconds"].iloc[0]
+    right.plot(many["thresholds"], alone, "--", color="0.6", label="a pass each")
+    right.set(
+        xscale="log", yscale="log", xlabel="thresholds of GL", ylabel="seconds for 10^7 errors"
+    )
+    right.legend(fontsize="x-small")
+    fig.savefig(HERE / "time.png", dpi=130)
 
 
-def report(ratios: dict[str, float], times: dict[str, float]) -> str:
+def report(ratios: dict[str, float], times: dict[str, float], rows: list[dict[str, object]]) -> str:
     ours, patience = times["GL, 5 thresholds"], times["80 patience rules"]
     lines = ["| measured | value |", "|---|---|"]
     lines += [f"| {name} | {value:.2f} |" for name, value in ratios.items()]
@@ -360,6 +475,12 @@ def report(ratios: dict[str, float], times: dict[str, float]) -> str:
     for name, value in times.items():
         against = patience if "80" in name else ours
         lines.append(f"| {name} | {value:,.1f} | {value / against:,.0f} |")
+    lines += ["", "| GL on ten million errors | seconds |", "|---|---|"]
+    for row in rows:
+        if row["what"] in ("by thresholds", "by epochs"):
+            shape = f"{row['runs']:,} runs x {row['epochs']:,} epochs"
+            asked = f"{row.get('thresholds', 5):,} thresholds"
+            lines.append(f"| {shape}, {asked} | {row['seconds']:.3f} |")
     machine = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -381,6 +502,8 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     times = peers(rows)
     ratios = against_reading(rows)
+    by_shape(rows)
+    ratios |= live(rows)
     with tempfile.TemporaryDirectory() as name:
         ratios |= scaling(rows, Path(name))
         ratios |= larger_than_memory(Path(name))
@@ -392,7 +515,7 @@ def main() -> None:
     begin, end = "<!-- measured -->\n", "<!-- end -->\n"
     head, rest = text.split(begin)
     tail = rest.split(end)[1]
-    body = report(ratios, times)
+    body = report(ratios, times, rows)
     (HERE / "README.md").write_text(f"{head}{begin}{body}\n{end}{tail}", encoding="utf-8")
     print(body)
 

@@ -6,14 +6,22 @@ import hashlib
 import pickle
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
 Function = Callable[..., Any]
 
-#: drivers with the step and own that numba could not compile them with
-_plain: set[tuple[Function, Function, Function]] = set()
+#: drivers with the parts that numba could not compile them with
+_plain: set[tuple[Any, ...]] = set()
+
+
+class Constant:
+    """Base of settings that are compiled in, not looked at while running.
+
+    A rule keeps them in its state; code that gets another value is compiled anew. A subclass is
+    a frozen dataclass of whole numbers and bools.
+    """
 
 
 def compiled(function: Function, *, cache: bool = True) -> Function:
@@ -23,6 +31,8 @@ def compiled(function: Function, *, cache: bool = True) -> Function:
     """
     from numba import njit  # importing numba costs more than this package
 
+    from earlystop_lab import _constants  # noqa: F401  (tells numba of them)
+
     try:
         made: Function = njit(nogil=True, cache=cache)(function)
     except RuntimeError:  # nowhere to keep the cache
@@ -30,38 +40,51 @@ def compiled(function: Function, *, cache: bool = True) -> Function:
     return made
 
 
-def call_bound(driver: Function, step: Function, own: Function, *arguments: Any) -> None:
-    """Call a driver bound to a rule's step and own: compiled where numba can, plain otherwise.
+def call_bound(driver: Function, parts: Mapping[str, Function | None], *arguments: Any) -> None:
+    """Call a driver with a rule's parts in place of the functions that it calls by those names.
 
-    The driver calls them by these names. What numba could not compile once stays plain.
+    Compiled where numba can, plain otherwise; what numba could not compile once stays plain.
+    Where a part is None the driver's own function of that name is left.
     """
-    binding = (driver, step, own)
+    binding = (driver, *((name, part) for name, part in parts.items() if part is not None))
     if binding not in _plain:
         try:
             _compiled(*binding)(*arguments)
             return
         except Exception:  # numba refuses in many ways; what is the rule's own fault recurs below
             pass
-    _rebound(driver, step=step, own=own)(*arguments)
+    call_plain(driver, parts, *arguments)
     _plain.add(binding)
 
 
+def call_plain(driver: Function, parts: Mapping[str, Function | None], *arguments: Any) -> None:
+    """As :func:`call_bound`, without compiling: the same lines as plain Python."""
+    _rebound(driver, **{name: part for name, part in parts.items() if part is not None})(*arguments)
+
+
+def digest(functions: Iterable[Function]) -> str:
+    """What changes with the code of the functions and of every plain function that they call."""
+    code = [_code(each) for part in functions for each in _with_helpers(part)]
+    return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
+
+
 @cache
-def _compiled(driver: Function, step: Function, own: Function) -> Function:
+def _compiled(driver: Function, *parts: tuple[str, Function]) -> Function:
     """The bound driver, compiled, under a name that holds a digest of the rule's code.
 
     numba's disk cache knows a function by its file, line and name, and would not notice an
     edited step; under the digest it does, and finds every unchanged rule again. What it stores
     refers to the rule's modules by name, so only rules of imported modules are stored.
     """
-    functions = [*_with_helpers(step), *_with_helpers(own)]
-    bound = _rebound(driver, step=_jitted(step), own=_jitted(own))
-    digest = hashlib.sha256(repr([_code(f) for f in functions]).encode()).hexdigest()[:16]
-    bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{digest}"
+    called = {**_helpers(driver), **dict(parts)}
+    bound = _rebound(driver, **{name: _jitted(part) for name, part in called.items()})
+    bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{digest(called.values())}"
+    functions = [each for part in called.values() for each in _with_helpers(part)]
     known = all(f.__globals__ is vars(sys.modules.get(f.__module__, sys)) for f in functions)
     return compiled(bound, cache=known)
 
 
+@cache
 def _jitted(function: Function, inside: tuple[Any, ...] = ()) -> Any:
     """The function compiled, and with it every plain function that it calls by name."""
     helpers = {

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
 from earlystop_lab.criteria.passage import Trace
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
-from earlystop_lab.replay import replay, traces
+from earlystop_lab.replay import replay, trace, traces
+from earlystop_lab.sweep import sweep
 
 T = TypeVar("T")
 Positions = NDArray[np.int64]
@@ -27,6 +28,12 @@ Positions = NDArray[np.int64]
 _TRIES = 300
 #: ends the names of such curves
 _CUT = ", made shorter"
+#: a curve of at most so many checks is compared with all its prefixes
+_EVERY_PREFIX = 64
+#: of a longer one, with so many
+_SOME_PREFIXES = 8
+#: runs of a corpus that are compared with their prefixes
+_REAL_RUNS = 8
 
 
 class ConformanceError(ValueError):
@@ -77,11 +84,53 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
     for curve in _trial_curves(rng):
         statistic = _on_shortest(_checked_traces, sample, curve)[0].statistic
         levels.extend(statistic[np.isfinite(statistic)])
+    for curve in _long_curves(rng):  # their levels would be thresholds that stop no short curve
+        _on_shortest(_checked_traces, sample, curve)
     rules = _thresholds(sample, levels)
     for rule in rules:
         _require_stepping(rule, rng)
     if isinstance(sample, Criterion):
         _require_monotone(rules, sample.family.passes, rng)
+
+
+def check_on(
+    criterion: Family | Criterion, curves: CurveSet, corpus: str, *, seed: int = 0
+) -> None:
+    """Evaluate a rule on every run of a corpus, and require causality on some, by ``seed``.
+
+    Beside :func:`check_criterion`: what looks ahead, or fails, on real runs alone is noticed there.
+    Raises ``ConformanceError`` with the run, and the epoch that saw what came later.
+    """
+    sample = _sample(criterion) if isinstance(criterion, Family) else criterion
+    if any(curve.train is None for curve in curves) and "train" in sample.family.watches:
+        return  # the replay says so
+    # without a threshold each member of the sweep is another statistic
+    members = [sample] if sample.family.threshold else _members(sample, curves)
+    rng = np.random.default_rng(seed)
+    some = set(rng.choice(len(curves), min(_REAL_RUNS, len(curves)), replace=False).tolist())
+    for rule in members:
+        for i, curve in enumerate(curves):
+            where = f"on the run {curve.run!r} of {corpus}"
+            try:
+                whole = trace(rule, curve).statistic
+                prefixes = traces(rule, _prefixes(curve)) if i in some else []
+            except Exception as error:
+                raise ConformanceError(rule, *_raised(error, where)) from error
+            for prefix in reversed(prefixes):
+                _require_causal(rule, curve, prefix.statistic, whole, where)
+
+
+def _members(rule: Criterion, curves: CurveSet) -> list[Criterion]:
+    """The members of a sweep of a rule without a threshold, or the rule alone."""
+    try:
+        return sweep(rule, curves)
+    except ValueError:  # it has no number to sweep over
+        return [rule]
+
+
+def _raised(error: Exception, where: str) -> tuple[str, str]:
+    """What a rule raised, in one line: the exception's name and the rest."""
+    return type(error).__name__, f" {where}: {' '.join(str(error).split())}"
 
 
 def _on_shortest(check: Callable[[Rule, Curve], T], rule: Rule, curve: Curve) -> T:
@@ -190,8 +239,20 @@ def _trial_curves(rng: np.random.Generator) -> Iterator[Curve]:
         yield CurveSet.from_runs([{"run": name, "val": val, "train": train}])[0]
 
 
+def _long_curves(rng: np.random.Generator) -> Iterator[Curve]:
+    """Of some hundred checks, for rules that look ahead only late."""
+    t = np.arange(1.0, 401)
+    curves = {
+        "long, falling": 1 / t[:300],
+        "long, noisy": 1 / np.sqrt(t) + 0.02 * rng.random(400),
+        "long, overfitting": 1 / np.sqrt(t) + 0.02 * rng.random(400) + 0.001 * t,
+    }
+    for name, val in curves.items():
+        yield CurveSet.from_runs([{"run": name, "val": val, "train": 0.9 * val}])[0]
+
+
 def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
-    """The traces of all prefixes of the curve, the whole first, where no promise is broken."""
+    """The traces of the curve's prefixes, the whole first, where no promise is broken."""
     prefixes = _prefixes(curve)
     before = [prefixes.channel(name).values.copy() for name in ("val", "train", "epoch")]
     try:
@@ -202,16 +263,16 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
     except Exception as error:
         if isinstance(error, ValueError) and "is read-only" in str(error):
             raise _changes_input(rule, curve) from error
-        raise ConformanceError(
-            rule, type(error).__name__, f" on the curve {curve.run!r} or its start: {error}"
-        ) from error
+        where = f"on the curve {curve.run!r} or its start"
+        raise ConformanceError(rule, *_raised(error, where)) from error
     after = [prefixes.channel(name).values for name in ("val", "train", "epoch")]
     if not all(_same(a, b) for a, b in zip(before, after, strict=True)):
         raise _changes_input(rule, curve)
     if not all(_same(a.statistic, b.statistic) for a, b in zip(found, again, strict=True)):
         raise ConformanceError(rule, "not deterministic", f": two calls differ on {curve.run!r}")
     for prefix in reversed(found):  # the shortest start that shows it
-        _require_causal(rule, curve, prefix.statistic, found[0].statistic)
+        where = f"on the curve {curve.run!r}"
+        _require_causal(rule, curve, prefix.statistic, found[0].statistic, where)
     return found
 
 
@@ -219,17 +280,19 @@ def _changes_input(rule: Rule, curve: Curve) -> ConformanceError:
     return ConformanceError(rule, "not pure", f": it changes its input on the curve {curve.run!r}")
 
 
-def _require_causal(rule: Rule, curve: Curve, prefix: FloatArray, whole: FloatArray) -> None:
+def _require_causal(
+    rule: Rule, curve: Curve, prefix: FloatArray, whole: FloatArray, where: str
+) -> None:
     full = whole[: len(prefix)]
     differs = ~((prefix == full) | (np.isnan(prefix) & np.isnan(full)))
     if differs.any():
         at = int(differs.argmax())
+        checks = f"{len(prefix)} epoch{'s' if len(prefix) > 1 else ''}"
         raise ConformanceError(
             rule,
             "not causal",
-            f": on the curve {curve.run!r} the statistic at epoch {curve.epoch[at]:g} is "
-            f"{full[at]!r}, but {prefix[at]!r} when the run has only {len(prefix)} epochs: it "
-            "looked ahead",
+            f": {where} the statistic at epoch {curve.epoch[at]:g} is {float(full[at])}, but "
+            f"{float(prefix[at])} when the run has only {checks}: it looked ahead",
         )
 
 
@@ -307,11 +370,20 @@ def _random_set(rng: np.random.Generator) -> CurveSet:
 
 
 def _prefixes(curve: Curve) -> CurveSet:
-    """Every prefix of a run as a run, the longest first."""
+    """Prefixes of a run as runs, the longest first: every one of a short run, some of a long."""
+    length, train = len(curve.val), curve.train
+    lengths: Sequence[int] = range(length, 0, -1)
+    if length > _EVERY_PREFIX:
+        even = np.linspace(length, 0, _SOME_PREFIXES, endpoint=False)
+        lengths = [length, length - 1, *even[1:].astype(int).tolist()]
     return CurveSet.from_runs(
-        {"run": str(n), "epoch": curve.epoch[:n], "val": curve.val[:n], "train": curve.train[:n]}
-        for n in range(len(curve.val), 0, -1)
-        if curve.train is not None
+        {
+            "run": str(n),
+            "epoch": curve.epoch[:n],
+            "val": curve.val[:n],
+            "train": None if train is None else train[:n],
+        }
+        for n in lengths
     )
 
 

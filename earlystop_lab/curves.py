@@ -335,6 +335,20 @@ def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
     return curves if mode == "min" else CurveSet(_negated(curves.table))
 
 
+def is_curves(path: Path) -> bool:
+    """Whether a curve set is there: Parquet or Arrow files with the columns ``run`` and ``val``."""
+    try:
+        return all({"run", "val"} <= set(_read_schema(file).names) for file in curve_files(path))
+    except (ValueError, OSError, pa.ArrowException):
+        return False
+
+
+def _read_schema(file: Path) -> pa.Schema:
+    if file.suffix == ".arrow":
+        return pa.ipc.open_file(pa.memory_map(str(file))).schema
+    return pq.read_schema(file)
+
+
 def _read_table(file: Path) -> pa.Table:
     if file.suffix == ".arrow":
         return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
@@ -449,7 +463,7 @@ def _validated(table: pa.Table) -> pa.Table:
     runs = table["run"]
     if runs.null_count:
         raise ValueError(f"run {pc.index(pc.is_null(runs), True).as_py()}: it has no id")
-    if pc.count_distinct(runs).as_py() != len(runs):
+    if len(runs.unique()) < len(runs):
         twice = runs.value_counts().to_pylist()
         name = next(v["values"] for v in twice if v["counts"] > 1)
         raise ValueError(f"run {name!r} is there more than once; run ids must be unique")

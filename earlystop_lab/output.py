@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from earlystop_lab._compile import digest
 from earlystop_lab._files import written_whole
 from earlystop_lab.criteria import Rule
 from earlystop_lab.replay import Plan, Restore, parts, plan, shown
@@ -22,7 +23,7 @@ from earlystop_lab.storage import units
 
 def replay_to_file(
     curves: str | Path,
-    criteria: Iterable[Rule | str],
+    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
     out: str | Path,
     *,
     restore: Restore = "best",
@@ -80,14 +81,17 @@ def _finish_units(curves: Path, asked: Plan, folder: Path, n_jobs: int, progress
 
 
 def _key(curves: Path, asked: Plan) -> str:
-    """What decides the result: the files as they are, and what is asked of them."""
+    """What decides the result: the files as they are, what is asked of them, the rules' code."""
     files = {str(unit.file) for unit in units(curves)}
+    families = dict.fromkeys(leaf.family for rule in asked.rules for leaf in rule.leaves)
     stats = {file: [Path(file).stat().st_size, Path(file).stat().st_mtime_ns] for file in files}
     return json.dumps(
         {
             "version": version("earlystop_lab"),
             "files": dict(sorted(stats.items())),
             "criteria": asked.texts,
+            "rules": [str(asked.rules[at]) for at in asked.back],
+            "code": digest(part for family in families for part in family.functions),
             "restore": str(asked.restore),
             "chunk_size": asked.chunk_size,
         }

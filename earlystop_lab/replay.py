@@ -23,7 +23,7 @@ from earlystop_lab.criteria import (
     parse,
     passage,
 )
-from earlystop_lab.criteria.passage import NEVER, Indices, Runs, Trace
+from earlystop_lab.criteria.passage import NEVER, Indices, Runs, Seen, Trace
 from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray
 from earlystop_lab.storage import CHECKS, Unit, chunks, units
 
@@ -167,6 +167,8 @@ class Plan(NamedTuple):
 
     texts: list[str]
     rules: list[Rule]
+    #: what to pass over the runs for, in that order: single criteria and the members of any_of
+    leaves: list[Criterion]
     #: where each criterion as asked for stands among ``rules``
     back: list[int]
     restore: Restore
@@ -185,7 +187,7 @@ def plan(
 ) -> Plan:
     """What :func:`replay` is asked for, read and checked."""
     items = criteria.values() if isinstance(criteria, Mapping) else criteria
-    rules = [_rule(item) for item in items]
+    rules = [rule_of(item) for item in items]
     texts = list(criteria) if isinstance(criteria, Mapping) else [str(rule) for rule in rules]
     if not rules:
         raise ValueError("replay: no criteria; give at least one, such as GL(2)")
@@ -193,11 +195,13 @@ def plan(
         raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
-    alone = passage.in_order(dict.fromkeys(r for r in rules if isinstance(r, Criterion)))
-    ordered: list[Rule] = [*alone]
+    leaves = passage.in_order(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
+    themselves = set(rules)
+    ordered: list[Rule] = [leaf for leaf in leaves if leaf in themselves]
     ordered += dict.fromkeys(rule for rule in rules if isinstance(rule, Combination))
     at = {rule: j for j, rule in enumerate(ordered)}
-    return Plan(texts, ordered, [at[rule] for rule in rules], _policy(restore), chunk_size)
+    back = [at[rule] for rule in rules]
+    return Plan(texts, ordered, leaves, back, policy_of(restore), chunk_size)
 
 
 def parts(
@@ -211,7 +215,7 @@ def parts(
     if isinstance(curves, CurveSet):
         tasks = _chunks(curves, asked.chunk_size, joblib.effective_n_jobs(n_jobs))
     else:
-        tasks = units(Path(curves))[skip:]
+        tasks = units(Path(curves), len(asked.rules))[skip:]
     found: Iterator[Part] = joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
     )(joblib.delayed(_replay_task)(task, asked) for task in tasks)
@@ -233,7 +237,7 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
 
 def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
     """What a criterion sees of every run of a set; see :func:`trace`."""
-    rule, runs = _rule(criterion), passage.laid_out(curves)
+    rule, runs = rule_of(criterion), passage.laid_out(curves)
     return [_trace(rule, runs, i) for i in range(len(curves))]
 
 
@@ -269,7 +273,8 @@ class _Gathered:
         return looked_up if self.back is None else np.take(looked_up, self.back, axis=1)
 
 
-def _rule(item: Rule | str) -> Rule:
+def rule_of(item: Rule | str) -> Rule:
+    """The criterion itself, or the one that a text says; ``ValueError`` for anything else."""
     if isinstance(item, str):
         return parse(item)
     if not isinstance(item, (Criterion, Combination)):
@@ -279,7 +284,7 @@ def _rule(item: Rule | str) -> Rule:
     return item
 
 
-def _policy(restore: Restore) -> Restore:
+def policy_of(restore: Restore) -> Restore:
     """What to keep; a checkpoint may be given as its text."""
     if restore == "best" or restore == "last" or restore == "own":
         return restore
@@ -288,9 +293,9 @@ def _policy(restore: Restore) -> Restore:
         try:
             policy = parse(restore, {ModelCheckpoint.name: ModelCheckpoint})
         except ValueError as error:
-            raise ValueError(f"replay: restore = {restore!r}; {_POLICIES} ({error})") from error
+            raise ValueError(f"restore = {restore!r}; {_POLICIES} ({error})") from error
     if not isinstance(policy, Criterion) or policy.family is not ModelCheckpoint or policy.warmup:
-        raise ValueError(f"replay: restore = {restore!r}; {_POLICIES}")
+        raise ValueError(f"restore = {restore!r}; {_POLICIES}")
     return policy
 
 
@@ -336,10 +341,10 @@ def _runs(curves: CurveSet | str | Path) -> int:
 def _replay_task(task: CurveSet | Unit, asked: Plan) -> Part:
     """The stops of some runs in memory, or of a unit of a file, read here."""
     if isinstance(task, CurveSet):
-        return Part(*_found(asked.rules, passage.laid_out(task), asked.restore), None, {})
+        return Part(*_found(asked, passage.laid_out(task)), None, {})
     found = []
     for chunk in chunks(task, asked.chunk_size):
-        stop, kept = _found(asked.rules, passage.laid_out(chunk), asked.restore)
+        stop, kept = _found(asked, passage.laid_out(chunk))
         arrays = {name: _looked_up(chunk, stop, kept, name) for name in _LOOKED_UP}
         # copied, since one id would keep a whole mapped file in memory
         meta = chunk.scalars.take(np.arange(len(chunk)))
@@ -367,9 +372,9 @@ def _looked_up(curves: CurveSet, found: Indices, kept: Indices, name: str) -> An
     return curves.at("epoch" if name == "selected" else name, kept)
 
 
-def _found(rules: list[Rule], runs: Runs, restore: Restore) -> tuple[Indices, Indices]:
+def _found(asked: Plan, runs: Runs) -> tuple[Indices, Indices]:
     """Check at which each rule stops each run, or NEVER, and the one whose weights are kept."""
-    leaves = passage.in_order(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
+    rules, leaves, restore = asked.rules, asked.leaves, asked.restore
     found, kept = passage.stops(leaves, runs)
     last = np.diff(runs.offsets).astype(np.int32) - 1
     if leaves != rules:
@@ -385,19 +390,31 @@ def _found(rules: list[Rule], runs: Runs, restore: Restore) -> tuple[Indices, In
                 kept[:, j] = passage.lowest_errors(runs, rule.strips, stop)
     if restore != "best":
         stop = np.where(found == NEVER, last[:, None], found)
-        kept = _kept(rules, runs, stop, kept, restore)
+        kept = _kept(rules, runs, stop, found != NEVER, kept, restore)
     return found, kept
 
 
-def _kept(rules: list[Rule], runs: Runs, stop: Indices, best: Indices, restore: Restore) -> Indices:
+def _kept(
+    rules: list[Rule],
+    runs: Runs,
+    stop: Indices,
+    fired: NDArray[np.bool_],
+    best: Indices,
+    restore: Restore,
+) -> Indices:
     """Check whose weights are kept where that is not the lowest error."""
     if restore == "last":
         return stop
     kept = best.copy()
-    for j, rule in enumerate(rules):
-        keeper = restore if isinstance(restore, Criterion) else rule.leaves[0]
-        if keeper.family.own is not None:
-            kept[:, j] = _own(keeper, runs, stop[:, j])
+    alike: dict[Any, list[int]] = {}
+    keepers = [restore if isinstance(restore, Criterion) else rule.leaves[0] for rule in rules]
+    for j, keeper in enumerate(keepers):
+        if keeper.family.between or keeper.family.own_if_stopped:
+            kept[:, j] = _own(keeper, runs, stop[:, j], fired[:, j])
+        elif passage.keeps_own(keeper):
+            alike.setdefault((keeper.family, keeper.params), []).append(j)
+    for columns in alike.values():
+        kept[:, columns] = _own_of_all(keepers[columns[0]], runs, stop[:, columns])
     return kept
 
 
@@ -426,21 +443,29 @@ def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
     if isinstance(rule, Criterion):
         return passage.trace(rule, runs, index)
     members = [_trace(member, runs, index) for member in rule.members]
-    combine = np.any if rule.how == "any_of" else np.all
-    holds = combine([member.holds for member in members], axis=0)
+    holds = passage.combined(rule.how, [member.holds for member in members])
     return Trace(holds.astype(np.float64), holds, members[0].own)
 
 
-def _own(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
+def _own(leaf: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bool_]) -> Indices:
     """Check that the rule's library would restore at each run's stop; the stop where none."""
     kept = []
     for i, at in enumerate(stop):
         seen = passage.trace(leaf, runs, i)
-        unseen = leaf.family.between and seen.holds[at] and seen.statistic[at] > leaf.threshold
-        own = seen.own[at - 1] if unseen and at else seen.own[at]
-        none = np.isnan(own) or (leaf.family.own_if_stopped and not seen.holds[at])
-        kept.append(at if none else np.searchsorted(runs.epochs(i), own))
+        here = Seen(seen.statistic[at], seen.holds[at], seen.own[at])
+        own = passage.kept_at(leaf, here, seen.own[max(at - 1, 0)], fired[i])
+        kept.append(at if np.isnan(own) else np.searchsorted(runs.epochs(i), own))
     return np.array(kept, np.int32)
+
+
+def _own_of_all(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
+    """As :func:`_own` at many stops a run, of rules that keep the same whatever their threshold."""
+    kept = stop.copy()
+    for i, at in enumerate(stop):
+        own = passage.trace(leaf, runs, i).own[at]
+        some = ~np.isnan(own)
+        kept[i, some] = np.searchsorted(runs.epochs(i), own[some])
+    return kept
 
 
 def _present(curve: Curve) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from earlystop_lab.curves import CurveSet, curve_files, not_curves
 CHECKS = 2**20
 #: ... and in a unit of an Arrow file, whose groups may be as large as the file
 _UNIT = 8 * CHECKS
+#: most stops that a unit of an Arrow file has, some 200 MB while they are written
+_STOPS = 2**20
 
 
 class Unit(NamedTuple):
@@ -28,16 +30,20 @@ class Unit(NamedTuple):
     width: int
 
 
-def units(path: Path) -> list[Unit]:
+def units(path: Path, criteria: int = 1) -> list[Unit]:
     """The units of the curve set at ``path``, a file or a folder of them, in order.
 
-    Only the files' footers are read. Raises ``OSError`` where nothing can be read, ``ValueError``
+    With many criteria those of Arrow files are smaller, since each has a stop for every run. Only
+    the files' footers are read. Raises ``OSError`` where nothing can be read, ``ValueError``
     naming the file where it is neither Parquet nor Arrow.
     """
     found: list[Unit] = []
     for file in curve_files(path):
         with not_curves(file):
-            found.extend(_arrow_units(file) if file.suffix == ".arrow" else _parquet_units(file))
+            if file.suffix == ".arrow":
+                found.extend(_arrow_units(file, max(1, _STOPS // criteria)))
+            else:
+                found.extend(_parquet_units(file))
     return found
 
 
@@ -53,7 +59,9 @@ def chunks(unit: Unit, size: int | None = None) -> Iterator[CurveSet]:
                     length = min(size, unit.start + unit.runs - start)
                     yield CurveSet(table.slice(start, length))
             return
-        for batch in pq.ParquetFile(unit.file).iter_batches(size, row_groups=[unit.group]):
+        # a buffer, and not the whole group at once, which may be as large as the file
+        file = pq.ParquetFile(unit.file, pre_buffer=False, buffer_size=CHECKS)
+        for batch in file.iter_batches(size, row_groups=[unit.group]):
             yield CurveSet(pa.table(batch))
 
 
@@ -65,12 +73,12 @@ def _parquet_units(file: Path) -> Iterator[Unit]:
             yield Unit(file, i, 0, group.num_rows, group.total_byte_size // group.num_rows)
 
 
-def _arrow_units(file: Path) -> Iterator[Unit]:
+def _arrow_units(file: Path, most: int) -> Iterator[Unit]:
     with pa.memory_map(str(file)) as source:
         reader = pa.ipc.open_file(source)
         for i in range(reader.num_record_batches):
             batch = reader.get_batch(i)
             width = batch.nbytes // max(1, batch.num_rows)
-            step = max(1, 16 * _UNIT // max(1, width))
+            step = max(1, min(most, 16 * _UNIT // max(1, width)))
             for start in range(0, batch.num_rows, step):
                 yield Unit(file, i, start, min(step, batch.num_rows - start), width)

@@ -1,12 +1,7 @@
 """Generators of awkward learning curves: short, ragged, with ties, plateaus, NaN, infinities."""
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
-
-# compiling a rule takes a second, which would break the deadline of the example it falls on
-settings.register_profile("criteria", deadline=None)
-settings.load_profile("criteria")
 
 #: a coarse grid makes ties and plateaus common; its values are exact in float32 as well
 GRID = [quarter / 4 for quarter in range(1, 17)]

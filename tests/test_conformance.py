@@ -8,6 +8,7 @@ import pytest
 from earlystop_lab import (
     GL,
     UP,
+    CurveSet,
     Keras,
     Progress,
     TerminateOnNaN,
@@ -17,7 +18,7 @@ from earlystop_lab import (
     check_criterion,
     criterion,
 )
-from earlystop_lab.conformance import ConformanceError
+from earlystop_lab.conformance import ConformanceError, check_on
 from earlystop_lab.criteria import FAMILIES
 
 # -- what keeps the promises ---------------------------------------------------------------
@@ -90,7 +91,7 @@ def test_a_look_at_the_last_value_at_one_epoch_is_refused(check):
         return np.where(np.arange(len(val)) == check - 1, val[-1], val)
 
     # noticed on a run that ends there, where it would have seen its own value
-    assert_refused(offender(peek), "not causal", f"epoch {check} ", f"only {check} epochs")
+    assert_refused(offender(peek), "not causal", f"epoch {check} ", f"only {check} epoch")
 
 
 def test_a_look_one_epoch_ahead_is_refused():
@@ -103,6 +104,84 @@ def test_a_look_at_the_length_of_the_run_is_refused():
         return epoch / len(epoch)
 
     assert_refused(offender(share), "not causal")
+
+
+def late(val):
+    """Distance to the lowest error of the whole run, from check 51 on."""
+    lowest = np.nanmin(val) if np.isfinite(val).any() else np.nan
+    return np.where(np.arange(len(val)) >= 50, val - lowest, np.nan)
+
+
+def centred(val):
+    """Slope of the centred moving average."""
+    found = np.full(len(val), np.nan)
+    if len(val) >= 51 and np.isfinite(val).all():
+        means = np.convolve(val, np.ones(51) / 51, mode="valid")
+        found[26 : len(val) - 25] = np.diff(means)
+    return found
+
+
+@pytest.mark.parametrize(("function", "epoch"), [(late, 51), (centred, 27)])
+def test_a_look_ahead_that_begins_late_is_refused(function, epoch):
+    assert "np.float64" not in assert_refused(offender(function), "not causal", f"epoch {epoch} ")
+
+
+def test_an_error_on_long_runs_alone_is_refused_in_one_line():
+    def short(val):
+        if len(val) > 100:
+            raise RuntimeError("boom\non long")
+        return val - np.fmin.accumulate(val)
+
+    assert "\n" not in assert_refused(offender(short), "RuntimeError", "'long", "boom on long")
+
+
+# -- on real runs --------------------------------------------------------------------------
+
+
+def real(length):
+    """Runs of a corpus, the last of them longer than any curve of the kit."""
+    rng = np.random.default_rng(0)
+    return CurveSet.from_runs(
+        {"run": f"r{i}", "val": 1 + rng.random(n)} for i, n in enumerate([30, 80, length])
+    )
+
+
+def later(start):
+    def peek(val):
+        # what it sees too early is nothing before the start
+        return np.where(np.arange(len(val)) >= start, val - val[start:].min(initial=9), 0)
+
+    return offender(peek)
+
+
+def test_a_look_ahead_on_real_runs_alone_is_refused_with_run_and_epoch():
+    with pytest.raises(ConformanceError, match=r"not causal: on the run 'r2' of mine .*epoch 601 "):
+        check_on(later(600), real(1000), "mine")
+    assert check_on(later(1000), real(1000), "mine") is None
+    # training errors are missing here, which the replay says
+    assert check_on(offender(lambda train: train), real(100), "mine") is None
+
+
+def test_an_error_on_a_real_run_names_it():
+    def short(val):
+        if len(val) > 900:
+            raise RuntimeError("boom\non long")
+        return val
+
+    with pytest.raises(ConformanceError) as error:
+        check_on(offender(short), real(1000), "mine")
+    assert str(error.value).endswith("RuntimeError on the run 'r2' of mine: boom on long")
+
+
+def test_every_member_of_a_rule_without_a_threshold_is_tried():
+    @criterion()
+    def Bad(val, *, width: int = 1):
+        if width > 10:
+            raise ArithmeticError("too wide")
+        return val > width
+
+    with pytest.raises(ConformanceError, match=r"Bad\(\d\d.*too wide"):
+        check_on(Bad, real(100), "mine")
 
 
 def test_a_look_ahead_at_training_errors_is_refused():

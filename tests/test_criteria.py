@@ -1,5 +1,6 @@
 """Criteria as objects and text, their combinations, user mistakes, and rules users write."""
 
+import dataclasses
 import doctest
 import inspect
 import math
@@ -37,7 +38,9 @@ from earlystop_lab import (
     replay,
     trace,
 )
+from earlystop_lab._compile import Constant, _plain
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.criteria.prechelt import loss_idle, loss_room, loss_step
 
 # -- text ----------------------------------------------------------------------------------
 
@@ -394,6 +397,33 @@ def test_a_family_must_take_curves_it_knows():
             return (0,)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strip": "n", "step": loss_step}, "strip = 'n' names no parameter"),
+        ({"at_ends": True, "step": loss_step}, "at_ends needs step and strip"),
+        ({"at_ends": True, "strip": "k"}, "at_ends needs step and strip"),
+        ({"idle": loss_idle}, "idle and room are of a scan"),
+        ({"room": loss_room}, "idle and room are of a scan"),
+    ],
+)
+def test_a_family_is_refused_where_its_parts_do_not_fit(options, message):
+    with pytest.raises(ValueError, match=f"Rule: {message}"):
+
+        @criterion(threshold="level", **options)
+        def Rule(*, k=5):
+            return 0.0
+
+
+def test_a_strip_has_at_least_one_check():
+    @criterion(threshold="level", strip="k", at_ends=True, step=loss_step)
+    def Rule(*, k: int = 5):
+        return math.inf
+
+    with pytest.raises(ValueError, match="k = 0; expected at least 1"):
+        Rule(1, k=0)
+
+
 # -- documentation and transport -------------------------------------------------------------
 
 
@@ -670,3 +700,33 @@ def test_compiled_code_outlives_the_module_it_came_from(tmp_path):
         found.append(done.stdout.splitlines())
         (tmp_path / "rules" / f"{name}.py").unlink()
     assert found == [["[1.0, 2.0]", "[1.5, 3.0]"]] * 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Constant):
+    rising: bool
+    times: int
+
+
+class Seen(NamedTuple):
+    settings: Settings
+    last: float
+
+
+def scaled_step(s, epoch, val, train):
+    rise = val - s.last if s.settings.rising else s.last - val
+    return Seen(s.settings, val), s.settings.times * rise
+
+
+@pytest.mark.parametrize("rising", [True, False])
+@pytest.mark.parametrize("times", [1, 3])
+def test_settings_that_are_compiled_in_are_those_of_the_state(rising, times):
+    @criterion(threshold="rise", passes=">", step=scaled_step)
+    def Rise(*, rising: bool, times: int):
+        return Seen(Settings(rising, times), 0.0)
+
+    found = trace(Rise(0, rising=rising, times=times), CurveSet.from_runs([{"val": [2.0, 5.0]}])[0])
+    sign = 1 if rising else -1
+    assert found.statistic.tolist() == [sign * times * 2.0, sign * times * 3.0]
+    # compiled, not fallen back to plain Python
+    assert not any(scaled_step in dict(parts).values() for _, *parts in _plain)

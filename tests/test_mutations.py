@@ -10,7 +10,8 @@ import pytest
 from restated import GOLDENS, ON_EPOCHS, RESTATED
 from test_libraries import disagreements, golden
 
-from earlystop_lab.criteria import FAMILIES
+from earlystop_lab._compile import call_plain
+from earlystop_lab.criteria import FAMILIES, passage
 from earlystop_lab.criteria.libraries import looked_epoch
 from earlystop_lab.criteria.patience import (
     AT_GAIN,
@@ -86,7 +87,7 @@ def same(name, knob, value):
 def turned(state, knob, value):
     """The state with one knob of the rule itself turned; what is restored is left alone."""
     if isinstance(state, Knobs):
-        return state._replace(**{knob: value}), True
+        return dataclasses.replace(state, **{knob: value}), True
     if not isinstance(state, tuple):
         return state, False
     parts, done = [], False
@@ -122,6 +123,8 @@ def mutant(name, knob, value):
 
 
 def survives(name, knob, value, monkeypatch):
+    # every mutant would be compiled anew
+    monkeypatch.setattr(passage, "call_bound", call_plain)
     monkeypatch.setitem(FAMILIES, name, mutant(name, knob, value))
     for rule, curves, stop, _ in GOLDENS:
         if rule.startswith(f"{name}(") and golden(rule, curves)[0] != stop:

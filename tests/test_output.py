@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sys
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from strategies import random_runs
 
 from earlystop_lab import CurveSet, criterion, output, replay
+from earlystop_lab.cli import main
 from earlystop_lab.output import replay_to_file
 
 CURVES = CurveSet.from_runs(random_runs(seed=5, count=60))
@@ -85,6 +87,34 @@ def test_another_call_begins_anew(folder, tmp_path, monkeypatch, change):
     )
 
 
+def level(times):
+    """One family, as its file is before and after an edit."""
+
+    @criterion(threshold="level", passes=">")
+    def Level(val):
+        return val * times
+
+    return Level
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"a": "GL(1, k=1)"}, {"a": "GL(50, k=1)"}), ([level(1)(2)], [level(10)(2)])],
+    ids=["other rule of the name", "edited rule"],
+)
+def test_the_stops_of_another_rule_are_not_taken_over(folder, tmp_path, monkeypatch, before, after):
+    skipped = interrupted_after(7, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        replay_to_file(folder, before, tmp_path / "stops.parquet")
+    replay_to_file(folder, after, tmp_path / "stops.parquet")
+    assert skipped == [0, 0]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "stops.parquet"),
+        replay(CURVES, after).to_frame(),
+        check_dtype=False,
+    )
+
+
 def test_a_mistake_leaves_nothing_behind(folder, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     CURVES[:1].write(folder / "zz.arrow")
@@ -92,6 +122,26 @@ def test_a_mistake_leaves_nothing_behind(folder, tmp_path):
         replay_to_file(folder, CRITERIA, tmp_path / "new" / "stops.parquet")
     (folder / "zz.arrow").unlink()
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_lost_scheduler_is_one_line(folder, tmp_path, monkeypatch, capsys):
+    distributed = pytest.importorskip("distributed", reason="the extra [distributed]")
+
+    def lost(*args, **options):
+        raise distributed.client.FutureCancelledError("unit-0", "scheduler-connection-lost")
+
+    monkeypatch.setattr(output, "parts", lost)
+    cluster = distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None)
+    with cluster:
+        address = cluster.scheduler_address
+        command = ["replay", str(folder), "-c", "GL(2)", "-o", str(tmp_path / "stops.csv")]
+        monkeypatch.setattr(sys, "argv", ["earlystop", *command, "--scheduler", address])
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert end.value.code == 2
+    assert f"{address}: the connection was lost; give the same command again" in (
+        capsys.readouterr().err
+    )
 
 
 @criterion(threshold="level", passes=">")

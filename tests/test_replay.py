@@ -38,6 +38,7 @@ from earlystop_lab import (
     trace,
 )
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.live import Stopper
 
 ARRAYS = ("stop", "selected", "fired", "train", "val", "test")
 
@@ -112,8 +113,11 @@ def stepped(rule, curve):
     family, owns = rule.family, []
     state = family.start(**dict(rule.params))
     train = curve.train if curve.train is not None else [math.nan] * len(curve.val)
+    every = dict(rule.params)["k"] if family.at_ends else 1
     for at, values in enumerate(zip(curve.epoch, curve.val, train, strict=True)):
-        state, statistic = family.step(state, *map(float, values))
+        statistic = math.nan
+        if (at + 1) % every == 0:
+            state, statistic = family.step(state, *map(float, values))
         owns.append(family.own(state) if family.own else None)
         passed = {
             ">": statistic > rule.threshold,
@@ -129,6 +133,51 @@ def lowest(curve, last, k):
     """Position of the first lowest error at strip ends up to ``last``; ``last`` without one."""
     seen = [i for i in range(last + 1) if (i + 1) % k == 0 and not math.isnan(curve.val[i])]
     return min(seen, key=lambda i: curve.val[i], default=last)
+
+
+def told_step(s, epoch, val, train):
+    """1 where there is a training error, 0 where it is NaN; the state is the check's number."""
+    return s + 1, 0.0 if math.isnan(train) else 1.0
+
+
+@pytest.mark.parametrize("watches", [("val",), ("val", "train")])
+def test_a_step_is_told_the_training_errors_only_where_it_watches_them(watches):
+    @criterion(threshold="level", step=told_step, watches=watches)
+    def Told():
+        return 0
+
+    stops = replay(CurveSet.from_runs([{"val": [2.0, 1.0], "train": [1.0, 1.0]}]), [Told(1)])
+    stopper = Stopper(Told(1))
+    assert stops.fired[0, 0] == ("train" in watches) == stopper.update(val=2.0, train=1.0)
+    curve = CurveSet.from_runs([{"val": [2.0], "train": [1.0]}])[0]
+    assert trace(Told(1), curve).holds[0] == ("train" in watches)
+
+
+def count_step(s, epoch, val, train):
+    """How many steps were taken."""
+    return s + 1, float(s + 1)
+
+
+def count_idle(s, room, val, train):
+    return 2 * (s + 1) < room
+
+
+def count_room(limit):
+    return 2 * limit
+
+
+def test_a_rule_of_ones_own_takes_steps_at_strip_ends_and_passes_over_the_idle_ones():
+    @criterion(
+        threshold="n", step=count_step, idle=count_idle, room=count_room, strip="k", at_ends=True
+    )
+    def Ends(*, k: int = 5):
+        return 0
+
+    runs = CurveSet.from_runs([{"val": np.linspace(2, 1, n)} for n in (2, 3, 7, 20)])
+    stops = replay(runs, [Ends(1, k=3), Ends(2, k=3), Ends(3), Ends(2, k=1)])
+    # ends of strips of 3: 3, 6 ...; the third strip of 5 ends at 15
+    assert stops.stop.tolist() == [[2, 2, 2, 2], [3, 3, 3, 2], [3, 6, 7, 2], [3, 6, 15, 2]]
+    np.testing.assert_equal(trace(Ends(1, k=2), runs[1]).statistic, [math.nan, 1, math.nan])
 
 
 @pytest.mark.parametrize("restore", ["best", "last", "own"])

@@ -67,6 +67,17 @@ def test_a_large_arrow_file_has_many_units(tmp_path, monkeypatch):
     assert stops.stop.tolist() == replay(CURVES, [GL(5, k=1)]).stop.tolist()
 
 
+def test_the_more_criteria_the_fewer_runs_has_a_unit(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_STOPS", 100)
+    CURVES.write(tmp_path / "curves.arrow")
+    rules = [GL(alpha, k=1) for alpha in range(30)]
+    found = storage.units(tmp_path / "curves.arrow", len(rules))
+    assert max(unit.runs for unit in found) == 100 // 30
+    assert sum(unit.runs for unit in found) == len(CURVES)
+    stops = replay(tmp_path / "curves.arrow", rules)
+    assert stops.stop.tolist() == replay(CURVES, rules).stop.tolist()
+
+
 @pytest.mark.parametrize("suffix", ["arrow", "parquet"])
 @pytest.mark.parametrize("length", [0, 3, 200])
 def test_a_cut_file_is_named(tmp_path, suffix, length):

@@ -56,9 +56,15 @@ class Family:
     watches: tuple[str, ...]
     #: name of the parameter that is the length of its strips, for rules with strips
     strip: str | None = None
+    #: the step is taken at the ends of strips alone, the statistic NaN at other checks
+    at_ends: bool = False
+    #: what is written behind the statistic, such as "%"
+    unit: str = ""
     start: Callable[..., Any] | None = None
     step: Callable[..., Any] | None = None
     own: Callable[..., Any] | None = None
+    idle: Callable[..., Any] | None = None
+    room: Callable[..., Any] | None = None
     #: the library restores ``own`` only where it was this rule that stopped the run
     own_if_stopped: bool = False
     #: the library also tests between checks: one that passes by more than just is never made
@@ -83,6 +89,12 @@ class Family:
         if self.__module__ != "__main__" and getattr(module, self.name, None) is self:
             return self.name
         return super().__reduce_ex__(protocol)
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """All functions that it is made of."""
+        parts = (self.start, self.step, self.own, self.idle, self.room, self.array)
+        return [each for each in parts if each is not None]
 
     @property
     def slots(self) -> list[str]:
@@ -166,6 +178,12 @@ class Criterion:
         if self.family.strip is not None:
             return frozenset([int(typing.cast(int, dict(self.params)[self.family.strip]))])
         return frozenset([1] if "val" in self.family.watches else [])
+
+    @property
+    def stride(self) -> int:
+        """The step is taken at every check that this number divides."""
+        (length,) = self.strips if self.family.at_ends else (1,)
+        return length
 
     @property
     def leaves(self) -> tuple[Criterion, ...]:
@@ -256,10 +274,14 @@ def criterion(
     off: tuple[str, ...] = (),
     step: Callable[..., Any] | None = None,
     own: Callable[..., Any] | None = None,
+    idle: Callable[..., Any] | None = None,
+    room: Callable[..., Any] | None = None,
     own_if_stopped: bool = False,
     between: bool = False,
     watches: tuple[str, ...] = ("val",),
     strip: str | None = None,
+    at_ends: bool = False,
+    unit: str = "",
 ) -> Callable[[Callable[..., Any]], Family]:
     """Make a family of stopping criteria from one pure function.
 
@@ -284,6 +306,11 @@ def criterion(
     the library tests between checks, too, so that where the statistic is above its threshold
     the check itself is not seen any more.
 
+    ``idle(state, room, val, train)``, which only makes a replay faster, is true where the next
+    statistic surely does not pass the limit and this costs less to tell than the statistic.
+    ``room`` is what ``room(limit)`` makes of the limit once, without it the limit itself; to be
+    at least a threshold is to pass the number before it, which then is the limit.
+
     In the array form ``own`` takes the same arrays and parameters as the function and gives
     that epoch for every check.
 
@@ -291,10 +318,13 @@ def criterion(
     0 elsewhere; ``default`` is its default, ``whole`` says that it is a whole number.
     ``at_least``, ``above``, ``at_most`` and ``below`` bound it and the parameters, whose types
     come from their annotations; those in ``off`` cannot be 0, which switches the library's rule
-    off. ``watches`` names the curves a scan looks at, ``strip`` the parameter that is the length
-    of its strips.
+    off. ``watches`` names the curves a scan looks at; unless ``train`` is among them it is told
+    NaN. ``strip`` names the parameter that is the length of its strips, ``at_ends`` says that the
+    step is taken at their ends alone and the statistic is NaN at other checks. ``unit`` is what
+    is written behind the statistic.
     """
     above = {**dict.fromkeys(off, 0.0), **(above or {})}
+    at_least = {**({strip: 1} if strip else {}), **(at_least or {})}
     bounds = {"at least": at_least, "more than": above, "at most": at_most, "less than": below}
     nothing = inspect.Parameter.empty
 
@@ -309,6 +339,12 @@ def criterion(
         hints = typing.get_type_hints(function)
         hints.pop("return", None)
         defaults = {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY}
+        if strip is not None and strip not in defaults:
+            raise ValueError(f"{function.__name__}: strip = {strip!r} names no parameter")
+        if at_ends and (strip is None or step is None):
+            raise ValueError(f"{function.__name__}: at_ends needs step and strip")
+        if (idle or room) and step is None:
+            raise ValueError(f"{function.__name__}: idle and room are of a scan; give step, too")
         if threshold:
             defaults = {threshold: nothing if default is None else default, **defaults}
         family = Family(
@@ -321,9 +357,13 @@ def criterion(
             off=off,
             watches=watches if step else tuple(n for n in inputs if n != "epoch"),
             strip=strip,
+            at_ends=at_ends,
+            unit=unit,
             start=function if step else None,
             step=step,
             own=own,
+            idle=idle,
+            room=room,
             own_if_stopped=own_if_stopped,
             between=between,
             array=None if step else function,

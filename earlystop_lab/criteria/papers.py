@@ -17,7 +17,7 @@ from earlystop_lab.criteria.patience import (
     patience_rule,
     patience_state,
 )
-from earlystop_lab.criteria.prechelt import Rises, rises_step
+from earlystop_lab.criteria.prechelt import Rises, rises_rule
 from earlystop_lab.criteria.windows import rolling
 from earlystop_lab.curves import FloatArray
 
@@ -239,14 +239,7 @@ def Discrepancy(train: FloatArray) -> FloatArray:
     return train
 
 
-@criterion(
-    threshold="s",
-    passes=">=",
-    whole=True,
-    step=rises_step,
-    strip="k",
-    at_least={"s": 1, "k": 1, "tol": 0},
-)
+@rises_rule(at_least={"s": 1, "k": 1, "tol": 0})
 def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Rises:
     """:data:`UP` with a tolerance: ``s`` strips in a row in which the error hardly fell.
 
@@ -264,4 +257,4 @@ def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Rises:
     >>> replay(curves, [SuccessiveStrips(2, k=1), UP(2, k=1)]).to_frame()["fired"].tolist()
     [True, False]
     """
-    return Rises(k, k, float(tol), math.nan, 0)
+    return Rises(float(tol), math.nan, 0)

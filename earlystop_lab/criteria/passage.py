@@ -14,21 +14,25 @@ all have passed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from inspect import signature
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab._compile import call_bound
 from earlystop_lab.criteria.core import Criterion, Family, Value
-from earlystop_lab.curves import CurveSet, FloatArray, read_only
+from earlystop_lab.curves import Channel, CurveSet, FloatArray, read_only
 
 Indices = NDArray[np.int32]
 #: index of a check that never comes
 NEVER = -1
+_PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_JOINS = {"any_of": operator.or_, "all_of": operator.and_}
 
 
 class Runs(NamedTuple):
@@ -43,10 +47,15 @@ class Runs(NamedTuple):
     #: where each run's positions begin in ``epoch``
     starts: NDArray[np.int64]
     val: FloatArray
-    #: NaN throughout a run without training errors
-    train: FloatArray
     offsets: NDArray[np.int64]
+    #: with offsets of its own, since a run may lack it
+    train: Channel
     has_train: NDArray[np.bool_]
+
+    def name(self, index: int) -> str:
+        """Id of one run."""
+        name: str = self.curves.table["run"][index].as_py()
+        return name
 
     def epochs(self, index: int) -> FloatArray:
         """Positions of the checks of one run."""
@@ -54,9 +63,13 @@ class Runs(NamedTuple):
         return self.epoch[self.starts[index] : self.starts[index] + length]
 
     def one(self, index: int) -> dict[str, FloatArray]:
-        """The channels of one run by name."""
-        part = slice(self.offsets[index], self.offsets[index + 1])
-        return {"epoch": self.epochs(index), "val": self.val[part], "train": self.train[part]}
+        """The channels of one run by name, those that it has."""
+        val = self.val[self.offsets[index] : self.offsets[index + 1]]
+        found = {"epoch": self.epochs(index), "val": val}
+        if self.has_train[index]:
+            values, offsets = self.train
+            found["train"] = values[offsets[index] : offsets[index + 1]]
+        return found
 
 
 class Trace(NamedTuple):
@@ -70,84 +83,138 @@ class Trace(NamedTuple):
     own: FloatArray
 
 
-# -- the drivers, bound to a rule's step and own ---------------------------------------------
+class Seen(NamedTuple):
+    """One check of a :class:`Trace`."""
+
+    statistic: float
+    holds: bool
+    own: float
+
+
+# -- the drivers, and what stands in for the parts that a rule does not give -------------------
 
 
 def step(state: Any, epoch: float, val: float, train: float) -> tuple[Any, float]:
-    """Stand-in for the rule's step; as it is, the statistic is what comes as ``train``."""
+    """The rule's step; as it is, the statistic is what comes as ``train``."""
     return state, train
 
 
 def own(state: Any) -> float:
-    """Stand-in for the epoch that the rule's library would restore: it keeps none."""
+    """The epoch that the rule's library would restore: none."""
     return np.nan
 
 
+def idle(state: Any, room: float, val: float, train: float) -> bool:
+    """Whether the next check's statistic surely does not pass the limit, told at less cost."""
+    return False
+
+
+def room(limit: float) -> float:
+    """What ``idle`` needs to know of a limit: itself."""
+    return limit
+
+
+def seen(strips: Any, check: int) -> bool:
+    """Whether the check is at the end of a strip; every check is where there are none.
+
+    That is every k-th check, for any k in ``strips``, whose greatest common divisor comes first.
+    """
+    if strips is None:
+        return True
+    at_end: bool = strips.size == 1 and (check + 1) % strips[0] == 0
+    for k in strips[1:]:
+        at_end = at_end or (check + 1) % k == 0
+    return at_end
+
+
+def first_seen(strips: Any, errors: FloatArray) -> int:
+    """The first check that is seen and not NaN; their number where there is none."""
+    check = 0
+    while check < errors.size and (np.isnan(errors[check]) or not seen(strips, check)):
+        check += 1
+    return check
+
+
 def first_passages(  # type: ignore[no-untyped-def]
-    start, thresholds, sign, warmup, strips, epoch, starts, val, train, offsets,
+    start, thresholds, sign, warmup, stride, strips, epoch, starts, val, train, offsets,
     base, stop, best,
 ):  # fmt: skip
     """Fill ``stop`` (runs, columns) with the first check past each threshold, or NEVER.
 
     ``thresholds`` (see :func:`_limits`) are ascending and already multiplied by ``sign``, which is
     -1 for a statistic that passes by falling; the first is answered in column ``base``, and so on.
+    The rule's step is taken at every ``stride``-th check, at every one where that is None, which
+    compiles to plain arrays. Where ``train`` is None the step is told NaN; else every run has it.
 
     ``best`` gets the check of the lowest error seen up to there (up to the end of a run that
-    never passes), the earliest of ties; where none was seen, the last check itself. Every k-th
-    check is seen, for any k in ``strips``, whose greatest common divisor comes first.
+    never passes), the earliest of ties; where none was seen, the last check itself. Of the checks
+    at which a step is taken those at the end of a strip are seen, see :func:`seen`; only one of
+    ``stride`` and ``strips`` is given.
     """
     count = thresholds.size
-    stride = strips[0]
+    every = 1 if stride is None else stride
     for run in range(offsets.size - 1):
         # slices, since indices from 0 need no look at whether they are negative
         errors = val[offsets[run] : offsets[run + 1]]
-        trained = train[offsets[run] : offsets[run + 1]]
         positions = epoch[starts[run] : starts[run] + errors.size]
+        last = errors.size - 1
+        if train is not None:
+            trained = train[offsets[run] : offsets[run + 1]]
+        if stride is not None:
+            errors, positions = errors[stride - 1 :: stride], positions[stride - 1 :: stride]
+            if train is not None:
+                trained = trained[stride - 1 :: stride]
+        stops, bests = stop[run, base : base + count], best[run, base : base + count]
         state = start
         passed = 0
-        left = stride
-        found, lowest = NEVER, np.inf
-        limit = thresholds[0]
-        begin = 0
-        while begin < errors.size and positions[begin] <= warmup:
-            begin += 1
-        for check in range(errors.size):
-            error = float(errors[check])
-            left -= 1
-            if left == 0:
-                left = stride
-                # infinity is an error like any other, NaN never the lowest
-                if error < lowest or (found == NEVER and error == lowest):
-                    seen = strips.size == 1
-                    for k in strips[1:]:
-                        seen = seen or (check + 1) % k == 0
-                    if seen:
-                        found, lowest = check, error
-            at = float(positions[check])
-            state, statistic = step(state, at, error, float(trained[check]))
+        # NaN is never the lowest, infinity is where nothing else is
+        found, lowest = first_seen(strips, errors), np.inf
+        left = 0 if strips is None else strips[0]
+        limit = float(thresholds[0])
+        room_now = room(sign * limit)
+        for i in range(errors.size):
+            error = float(errors[i])
+            train_error = np.nan if train is None else float(trained[i])
+            if strips is None:
+                if error < lowest:
+                    found, lowest = i, error
+            else:
+                left -= 1
+                if left == 0:
+                    left = strips[0]
+                    if error < lowest and (strips.size == 1 or seen(strips, i)):
+                        found, lowest = i, error
+            if idle(state, room_now, error, train_error):
+                # the statistic is not asked for, so that compiled it is not computed
+                state = step(state, float(positions[i]), error, train_error)[0]
+                continue
+            state, statistic = step(state, float(positions[i]), error, train_error)
             value = sign * statistic
-            if value > limit and check >= begin:
+            if value > limit and positions[i] > warmup:
+                first = passed
                 while passed < count and value > thresholds[passed]:
-                    stop[run, base + passed] = check
-                    best[run, base + passed] = check if found == NEVER else found
                     passed += 1
+                stops[first:passed] = every * (i + 1) - 1
+                bests[first:passed] = every * (min(i, found) + 1) - 1
                 if passed == count:
                     break
-                limit = thresholds[passed]
-        if found == NEVER:
-            found = errors.size - 1
-        for later in range(base + passed, base + count):
-            stop[run, later] = NEVER
-            best[run, later] = found
+                limit = float(thresholds[passed])
+                room_now = room(sign * limit)
+        stops[passed:] = NEVER
+        bests[passed:] = min(every * (found + 1) - 1, last)
 
 
-def scan(start, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-def]
-    """Fill the statistic and the own epoch of every check of one run."""
+def scan(start, stride, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-def]
+    """Fill the statistic and the own epoch of every check of one run, as above."""
+    every = 1 if stride is None else stride
     state = start
     for check in range(val.size):
-        state, statistic[check] = step(
-            state, float(epoch[check]), float(val[check]), float(train[check])
-        )
+        statistic[check] = np.nan
+        if (check + 1) % every == 0:
+            train_error = np.nan if train is None else float(train[check])
+            state, statistic[check] = step(
+                state, float(epoch[check]), float(val[check]), train_error
+            )
         kept[check] = own(state)
 
 
@@ -187,16 +254,17 @@ def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
         members = list(group)
         _require_train(family, runs, slice(None))
         sign = _sign(family)
-        train = runs.train
+        train = _told(family, runs.train.values)
         if family.step is None:
             # the stand-in step passes on what comes as train: the statistic itself
             count = range(len(runs.curves))
-            statistics = [_array_statistic(family, params, runs, i) for i in count]
+            names = runs.curves.runs
+            statistics = [array_statistic(family, params, runs.one(i), names[i]) for i in count]
             train = read_only(np.concatenate(statistics))
         call_bound(
-            *(first_passages, family.step or step, own),
-            *(_start(family, params), _limits(members), sign, _gate(warmup)),
-            _strides(members[0].strips),
+            *(first_passages, {"step": family.step, "idle": family.idle, "room": family.room}),
+            *(start(family, params), _limits(members), sign, _gate(warmup)),
+            *_looks(members[0]),
             *(runs.epoch, runs.starts, runs.val, train, runs.offsets),
             *(column, found, best),
         )
@@ -224,7 +292,7 @@ def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
     marks[runs.offsets[:-1] + stop] = 1
     found, best = np.empty((2, len(stop), 1), np.int32)
     call_bound(
-        *(first_passages, step, own, (0,), np.zeros(1), 1.0, -math.inf, _strides(strips)),
+        *(first_passages, {}, (0,), np.zeros(1), 1.0, -math.inf, None, strides(strips)),
         *(runs.epoch, runs.starts, runs.val, read_only(marks), runs.offsets),
         *(0, found, best),
     )
@@ -246,10 +314,11 @@ def _gate(warmup: float) -> float:
     return float(warmup) if warmup else -math.inf
 
 
-def _strides(strips: frozenset[int]) -> NDArray[np.int64]:
-    """Strip lengths as the driver takes them; every check is seen where there are none."""
-    some = sorted(strips or {1})
-    return np.array(some if len(some) == 1 else [math.gcd(*some), *some], np.int64)
+def strides(strips: frozenset[int]) -> NDArray[np.int64] | None:
+    """Strip lengths as the driver takes them."""
+    if 1 in strips or not strips:
+        return None
+    return np.array([*strips] if len(strips) == 1 else [math.gcd(*strips), *strips], np.int64)
 
 
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
@@ -257,82 +326,124 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     family = criterion.family
     _require_train(family, runs, slice(index, index + 1))
     one = runs.one(index)
-    epoch = one["epoch"]
-    statistic, kept = np.empty(len(epoch)), np.full(len(epoch), np.nan)
     if family.step is None:
-        statistic[:] = _array_statistic(family, criterion.params, runs, index)
-        if family.own is not None:
-            kept[:] = _called(family.own, family, criterion.params, runs, index)
-    else:
-        call_bound(
-            *(scan, family.step, family.own or own),
-            *(_start(family, criterion.params), epoch, one["val"], one["train"]),
-            *(statistic, kept),
-        )
-    compare = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
-    holds = compare[family.passes](statistic, criterion.threshold) & (
-        epoch > _gate(criterion.warmup)
+        return array_trace(criterion, one, runs.name(index))
+    statistic, kept = np.empty_like(one["val"]), np.empty_like(one["val"])
+    call_bound(
+        *(scan, {"step": family.step, "own": family.own}),
+        *(start(family, criterion.params), _looks(criterion)[0]),
+        *(one["epoch"], one["val"], _told(family, one.get("train")), statistic, kept),
     )
-    return Trace(statistic, holds, kept)
+    return Trace(statistic, holds(criterion, one["epoch"], statistic), kept)
+
+
+def array_trace(criterion: Criterion, curves: Mapping[str, FloatArray], run: str) -> Trace:
+    """As :func:`trace`, of a rule that is an array function and the curves of one run by name."""
+    family, params = criterion.family, criterion.params
+    statistic = array_statistic(family, params, curves, run)
+    kept = np.full(len(statistic), np.nan)
+    if family.own is not None:
+        kept[:] = _called(family.own, params, curves)
+    return Trace(statistic, holds(criterion, curves["epoch"], statistic), kept)
+
+
+def holds(criterion: Criterion, epoch: Any, statistic: Any) -> Any:
+    """Whether the statistic passes and the warm-up is over: at one check, or at each of many."""
+    passed = _PASSES[criterion.family.passes](statistic, criterion.threshold)
+    return passed & (epoch > _gate(criterion.warmup))
+
+
+def combined(how: Literal["any_of", "all_of"], members: Iterable[Any]) -> Any:
+    """Whether a combination holds, of whether its members do: at one check, or at each of many."""
+    return reduce(_JOINS[how], members)
+
+
+def keeps_own(criterion: Criterion) -> bool:
+    """Whether ``restore="own"`` is anything else than the lowest error seen."""
+    family = criterion.family
+    return family.own is not None or family.between or family.own_if_stopped
+
+
+def kept_at(criterion: Criterion, at: Seen, before: float, stops: bool) -> float:
+    """Epoch whose weights the rule's library restores where training ends at this check.
+
+    ``before`` is the epoch that it would have restored at the check before; ``stops`` says that
+    training is stopped here, not merely over. NaN: none, the weights are those of this check.
+    """
+    family = criterion.family
+    if family.own_if_stopped and not at.holds:
+        return math.nan
+    # of a check that the library never makes, it knows nothing
+    unseen = stops and family.between and at.holds and at.statistic > criterion.threshold
+    return before if unseen else at.own
 
 
 def laid_out(curves: CurveSet) -> Runs:
     """The channels of a curve set as the drivers take them."""
     val, train = curves.channel("val"), curves.channel("train")
-    lengths = np.diff(val.offsets)
-    has_train = np.diff(train.offsets) > 0
-    values = train.values
-    if not has_train.all():
-        values = np.full(len(val.values), np.nan)
-        values[np.repeat(has_train, lengths)] = train.values
     if curves.has("epoch"):
         epoch, starts = curves.channel("epoch").values, val.offsets[:-1]
     else:
-        epoch = np.arange(1.0, lengths.max(initial=0) + 1)
+        epoch = np.arange(1.0, np.diff(val.offsets).max(initial=0) + 1)
         starts = np.zeros(len(curves), np.int64)
     return Runs(
-        *(curves, read_only(epoch), read_only(starts), read_only(val.values), read_only(values)),
-        *(read_only(val.offsets), has_train),
+        *(curves, read_only(epoch), read_only(starts), val.values, read_only(val.offsets)),
+        *(train, np.diff(train.offsets) > 0),
     )
+
+
+def start(family: Family, params: tuple[tuple[str, Value], ...]) -> Any:
+    """The state of a rule that has seen nothing."""
+    return family.start(**dict(params)) if family.start else (0,)
 
 
 # -- inside --------------------------------------------------------------------------------
 
 
+def _looks(criterion: Criterion) -> tuple[int | None, NDArray[np.int64] | None]:
+    """At which checks steps are taken, and which of these are seen, as the driver takes them."""
+    if criterion.family.at_ends:
+        return (None if criterion.stride == 1 else criterion.stride), None
+    return None, strides(criterion.strips)
+
+
+def _told(family: Family, train: FloatArray | None) -> FloatArray | None:
+    """The training errors where the rule watches them."""
+    return train if "train" in family.watches else None
+
+
 def _require_train(family: Family, runs: Runs, part: slice) -> None:
     if "train" in family.watches and not runs.has_train[part].all():
-        run = runs.curves.runs[part][int(np.argmin(runs.has_train[part]))]
+        run = runs.name((part.start or 0) + int(np.argmin(runs.has_train[part])))
         raise ValueError(
             f"{family.name} needs training errors; run {run!r} has none (column 'train')"
         )
 
 
-def _start(family: Family, params: tuple[tuple[str, Value], ...]) -> Any:
-    return family.start(**dict(params)) if family.start else (0,)
-
-
-def _array_statistic(
-    family: Family, params: tuple[tuple[str, Value], ...], runs: Runs, index: int
+def array_statistic(
+    family: Family,
+    params: tuple[tuple[str, Value], ...],
+    curves: Mapping[str, FloatArray],
+    run: str,
 ) -> FloatArray:
+    """The statistic of an array function at every check of one run."""
     assert family.array is not None
-    result = np.asarray(_called(family.array, family, params, runs, index))
-    expected = int(runs.offsets[index + 1] - runs.offsets[index])
+    result = np.asarray(_called(family.array, params, curves))
+    expected = len(curves["val"])
     if result.shape != (expected,) or result.dtype.kind not in "fiub":
         raise ValueError(
             f"{family.name}: returned {result.dtype} of shape {result.shape} for run "
-            f"{runs.curves.runs[index]!r}; expected {expected} numbers, one a check"
+            f"{run!r}; expected {expected} numbers, one a check"
         )
     return result.astype(np.float64)
 
 
 def _called(
     function: Callable[..., Any],
-    family: Family,
     params: tuple[tuple[str, Value], ...],
-    runs: Runs,
-    index: int,
+    curves: Mapping[str, FloatArray],
 ) -> Any:
     """An array function of one run: the curves that it names, and the parameters."""
     asked = signature(function).parameters
-    curves = {name: values for name, values in runs.one(index).items() if name in asked}
-    return function(**curves, **dict(params))
+    named = {name: values for name, values in curves.items() if name in asked}
+    return function(**named, **dict(params))

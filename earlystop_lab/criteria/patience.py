@@ -7,9 +7,11 @@ other libraries are in :mod:`libraries`.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from earlystop_lab._compile import Constant
 from earlystop_lab.criteria.core import criterion
 
 __all__ = ["Keras", "Keras2", "MaxEpochs", "TerminateOnNaN"]
@@ -46,7 +48,8 @@ SILENT, COUNTED, BETWEEN = range(3)
 AT_GAIN = {SILENT: "no", COUNTED: "if its count is enough", BETWEEN: "on the count before it"}
 
 
-class Knobs(NamedTuple):
+@dataclass(frozen=True)
+class Knobs(Constant):
     """Where the libraries' patience rules differ; one row of settings is one rule."""
 
     #: when a value counts as an improvement, of IMPROVES

@@ -11,6 +11,7 @@ Universitaet Karlsruhe, 1994, section 3.3.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 from earlystop_lab.criteria.core import criterion
@@ -21,16 +22,8 @@ __all__ = ["GL", "PQ", "UP", "Progress"]
 EPSILON = 2.0**-52
 
 
-class Loss(NamedTuple):
-    """State of GL: checks left in this strip, lowest validation error at a strip end."""
-
-    k: int
-    left: int
-    best: float
-
-
 class Gain(NamedTuple):
-    """State of P_k: checks left in this strip, sum and minimum of its training errors."""
+    """State of P_k: a strip's length, checks left in it, sum and minimum of its training errors."""
 
     k: int
     left: int
@@ -39,10 +32,8 @@ class Gain(NamedTuple):
 
 
 class Rises(NamedTuple):
-    """State of UP: checks left in this strip, tolerance, the last strip end's error, increases."""
+    """State of UP: tolerance, the last strip end's error, increases in a row."""
 
-    k: int
-    left: int
     tol: float
     before: float
     ups: int
@@ -59,12 +50,26 @@ def relative_excess(value: float, reference: float) -> float:
     return math.inf if value > reference else math.nan
 
 
-def loss_step(s: Loss, epoch: float, val: float, train: float) -> tuple[Loss, float]:
-    """Generalisation loss at strip ends, in percent."""
-    if s.left > 1:
-        return Loss(s.k, s.left - 1, s.best), math.nan
-    best = val if val < s.best else s.best
-    return Loss(s.k, s.k, best), 100 * relative_excess(val, best)
+def loss_step(best: float, epoch: float, val: float, train: float) -> tuple[float, float]:
+    """Generalisation loss at a strip end, in percent; the state is the lowest error at one."""
+    lowest = val if val < best else best
+    return lowest, 100 * relative_excess(val, lowest)
+
+
+def loss_room(limit: float) -> float:
+    """Below how many times the lowest error the loss is surely at most ``limit`` percent.
+
+    The last factor is more than the roundings on both sides. Below once, there is no loss.
+    """
+    return max(1.0, (1 + limit / 100) * (1 - 16 * EPSILON))
+
+
+def loss_idle(best: float, room: float, val: float, train: float) -> bool:
+    """Whether the loss surely passes no limit, told without a division.
+
+    A negative lowest error times the room is at most itself, and below it there is no loss.
+    """
+    return val < best * room
 
 
 def gain_step(s: Gain, epoch: float, val: float, train: float) -> tuple[Gain, float]:
@@ -80,27 +85,38 @@ def gain_step(s: Gain, epoch: float, val: float, train: float) -> tuple[Gain, fl
 
 
 def quotient_step(
-    s: tuple[Loss, Gain], epoch: float, val: float, train: float
-) -> tuple[tuple[Loss, Gain], float]:
+    s: tuple[float, Gain], epoch: float, val: float, train: float
+) -> tuple[tuple[float, Gain], float]:
     """Generalisation loss over progress at strip ends."""
-    loss_state, loss = loss_step(s[0], epoch, val, train)
     gain_state, gain = gain_step(s[1], epoch, val, train)
+    if s[1].left > 1:
+        return (s[0], gain_state), math.nan
+    best, loss = loss_step(s[0], epoch, val, train)
     if gain == 0:  # no progress at all: any loss is infinitely larger, no loss is none
-        return (loss_state, gain_state), math.inf if loss > 0 else loss
-    return (loss_state, gain_state), loss / gain
+        return (best, gain_state), math.inf if loss > 0 else loss
+    return (best, gain_state), loss / gain
 
 
 def rises_step(s: Rises, epoch: float, val: float, train: float) -> tuple[Rises, float]:
     """Successive strips whose last error is above that of the strip before, less a tolerance."""
-    if s.left > 1:
-        return Rises(s.k, s.left - 1, s.tol, s.before, s.ups), math.nan
-    rose = val > s.before or val > s.before - s.tol * abs(s.before)
-    ups = s.ups + 1 if rose else 0
-    return Rises(s.k, s.k, s.tol, val, ups), math.nan if math.isnan(val) else float(ups)
+    # without a branch, since nobody can predict it
+    rose = (val > s.before) | (val > s.before - s.tol * abs(s.before))
+    ups = (s.ups + 1) * rose
+    return Rises(s.tol, val, ups), math.nan if math.isnan(val) else float(ups)
 
 
-@criterion(threshold="alpha", passes=">", step=loss_step, strip="k", at_least={"alpha": 0, "k": 1})
-def GL(*, k: int = 5) -> Loss:
+@criterion(
+    threshold="alpha",
+    passes=">",
+    step=loss_step,
+    idle=loss_idle,
+    room=loss_room,
+    strip="k",
+    at_ends=True,
+    unit="%",
+    at_least={"alpha": 0, "k": 1},
+)
+def GL(*, k: int = 5) -> float:
     """Generalisation loss: stop when validation error has risen alpha percent above its best.
 
     GL(t) = 100 (E_va(t) / E_opt(t) - 1) > alpha at the end of a strip of ``k`` checks.
@@ -123,7 +139,7 @@ def GL(*, k: int = 5) -> Loss:
         criterion  stop  selected  fired
     0  GL(2, k=1)     5         3   True
     """
-    return Loss(k, k, math.inf)
+    return math.inf
 
 
 @criterion(
@@ -134,7 +150,7 @@ def GL(*, k: int = 5) -> Loss:
     strip="k",
     at_least={"alpha": 0, "k": 1},
 )
-def PQ(*, k: int = 5) -> tuple[Loss, Gain]:
+def PQ(*, k: int = 5) -> tuple[float, Gain]:
     """Progress quotient: stop when generalisation loss exceeds alpha times training progress.
 
     GL(t) / P_k(t) > alpha at the end of a strip, with GL in percent as in :data:`GL` and the
@@ -158,12 +174,14 @@ def PQ(*, k: int = 5) -> tuple[Loss, Gain]:
           criterion  stop  selected
     0  PQ(0.5, k=2)     4         2
     """
-    return Loss(k, k, math.inf), Gain(k, k, 0.0, math.inf)
+    return math.inf, Gain(k, k, 0.0, math.inf)
 
 
-@criterion(
-    threshold="s", passes=">=", whole=True, step=rises_step, strip="k", at_least={"s": 1, "k": 1}
-)
+#: makes a family that counts rises: :func:`criterion` with what all of them share
+rises_rule = partial(criterion, threshold="s", whole=True, step=rises_step, strip="k", at_ends=True)
+
+
+@rises_rule(at_least={"s": 1, "k": 1})
 def UP(*, k: int = 5) -> Rises:
     """Successive increases: stop when validation error rose in ``s`` successive strips.
 
@@ -186,7 +204,7 @@ def UP(*, k: int = 5) -> Rises:
         criterion  stop  selected
     0  UP(2, k=1)     6         2
     """
-    return Rises(k, k, 0.0, math.nan, 0)
+    return Rises(0.0, math.nan, 0)
 
 
 @criterion(
@@ -195,6 +213,7 @@ def UP(*, k: int = 5) -> Rises:
     step=gain_step,
     watches=("train",),
     strip="k",
+    unit=" per thousand",
     at_least={"level": 0, "k": 1},
 )
 def Progress(*, k: int = 5) -> Gain:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from earlystop_lab.criteria.core import criterion
 from earlystop_lab.criteria.patience import SUM, Knobs, Patience, patience_state, patience_step
-from earlystop_lab.criteria.prechelt import Loss, loss_step
+from earlystop_lab.criteria.prechelt import loss_step
 
 __all__ = ["EMA", "EMAGL", "Median", "MedianGL"]
 
@@ -85,8 +85,8 @@ def median_patience_step(
 
 
 def average_loss_step(
-    s: tuple[Average, Loss], epoch: float, val: float, train: float
-) -> tuple[tuple[Average, Loss], float]:
+    s: tuple[Average, float], epoch: float, val: float, train: float
+) -> tuple[tuple[Average, float], float]:
     """Generalisation loss of the moving average, in percent; NaN at a NaN error."""
     average = averaged(s[0], val)
     loss, percent = loss_step(s[1], epoch, math.nan if math.isnan(val) else average.value, train)
@@ -94,8 +94,8 @@ def average_loss_step(
 
 
 def median_loss_step(
-    s: tuple[Last, Loss], epoch: float, val: float, train: float
-) -> tuple[tuple[Last, Loss], float]:
+    s: tuple[Last, float], epoch: float, val: float, train: float
+) -> tuple[tuple[Last, float], float]:
     """Generalisation loss of the rolling median, in percent."""
     last = shifted(s[0], val)
     loss, percent = loss_step(s[1], epoch, median(last.values), train)
@@ -168,10 +168,11 @@ def Median(*, window: int = 5, min_delta: float = 0.0) -> tuple[Last, Patience]:
     threshold="alpha",
     passes=">",
     step=average_loss_step,
+    unit="%",
     at_least={"alpha": 0, "decay": 0},
     below={"decay": 1},
 )
-def EMAGL(*, decay: float = 0.6) -> tuple[Average, Loss]:
+def EMAGL(*, decay: float = 0.6) -> tuple[Average, float]:
     """Generalisation loss of the exponential moving average, at every check.
 
     100 (S(t) / S_opt(t) - 1) > alpha percent, with S as in :data:`EMA` and S_opt its lowest.
@@ -187,11 +188,17 @@ def EMAGL(*, decay: float = 0.6) -> tuple[Average, Loss]:
     >>> replay(curves, [EMAGL(5), GL(5, k=1)]).to_frame()["fired"].tolist()
     [False, True]
     """
-    return Average(float(decay), False, math.nan), Loss(1, 1, math.inf)
+    return Average(float(decay), False, math.nan), math.inf
 
 
-@criterion(threshold="alpha", passes=">", step=median_loss_step, at_least={"alpha": 0, "window": 1})
-def MedianGL(*, window: int = 5) -> tuple[Last, Loss]:
+@criterion(
+    threshold="alpha",
+    passes=">",
+    step=median_loss_step,
+    unit="%",
+    at_least={"alpha": 0, "window": 1},
+)
+def MedianGL(*, window: int = 5) -> tuple[Last, float]:
     """Generalisation loss of the rolling median, at every check.
 
     100 (S(t) / S_opt(t) - 1) > alpha percent, with S as in :data:`Median` and S_opt its lowest.
@@ -207,4 +214,4 @@ def MedianGL(*, window: int = 5) -> tuple[Last, Loss]:
     >>> replay(curves, [MedianGL(60, window=3), GL(60, k=1)]).to_frame()["fired"].tolist()
     [False, True]
     """
-    return _empty(window), Loss(1, 1, math.inf)
+    return _empty(window), math.inf

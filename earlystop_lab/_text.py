@@ -1,0 +1,29 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def percent(share: float) -> str:
+    """A share in percent, with two digits.
+
+    >>> percent(0.0213), percent(0.42), percent(float("inf")), percent(float("nan"))
+    ('2.1%', '42%', 'unbounded', 'unknown')
+    """
+    if not np.isfinite(share):
+        return "unknown" if np.isnan(share) else "unbounded"
+    return f"{share:.0%}" if abs(share) >= 0.1 else f"{100 * share:.2g}%"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names in a row, the first of them where they are many.
+
+    >>> listed(["GL"]), listed(["GL", "PQ", "UP"]), listed(["a", "b", "c", "d"], most=2)
+    ('GL', 'GL, PQ and UP', 'a, b and 2 more')
+    """
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
