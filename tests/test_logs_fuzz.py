@@ -15,11 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from log_samples import GENUINE, TEXTS, TRAIN, VAL, event_file, genuine_folder
+from test_logs_wild import WILD
 
 from earlystop_lab.sources.logs import read_logs
 
 MUTANTS = int(os.environ.get("EARLYSTOP_FUZZ", "2000"))
 SLOWEST = 1.0
+#: what every import took, in seconds
+TIMES: list[float] = []
 NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 WEIRD = [b"1e999", b"-1e400", b"1_000", b"nan", b"inf", b"-", b"", b"9007199254740993", b"NaN",
          b"1" * 400, b"0x1F", b"None", b'"', b"null", b"true", b"[]", b"\xef\xbc\x91"]  # fmt: skip
@@ -99,6 +102,8 @@ MUTATIONS = (*WHOLE, flip, truncate, drop_column, weird_number, other_encoding, 
 def samples():
     """Name and bytes of every log that is mutated."""
     found = {name: text.encode() for name, (_, text, _) in TEXTS.items()}
+    # but decimal commas, whose numbers are spelled otherwise
+    found |= {name: entry[0].encode() for name, entry in WILD.items() if name != "comma.csv"}
     found["mlp.json"] = json.dumps({"loss_curve_": TRAIN, "validation_scores_": VAL}).encode()
     try:
         folder = genuine_folder()
@@ -114,9 +119,11 @@ def samples():
 
 def curves_of(path):
     """The import of one file, within its time."""
-    before = time.perf_counter()
+    # the time of this process: others on the machine do not count
+    before = time.process_time()
     found = read_logs(path)
-    assert time.perf_counter() - before < SLOWEST, "too slow"
+    TIMES.append(time.process_time() - before)
+    assert TIMES[-1] < SLOWEST, "too slow"
     assert len(found.curves) or found.skipped, "neither imported nor refused"
     assert all(entry.file and entry.reason for entry in found.skipped)
     return found
@@ -160,7 +167,8 @@ def test_mutated_logs_are_imported_or_refused_by_name(tmp_path):
         (tmp_path / name).write_bytes(data)
         found = curves_of(tmp_path / name)
         plan = found.plan.iloc[0]
-        if len(found.curves) == 1 and pd.notna(plan["epoch"]):
+        # where a position has a line of its own, lines that are swapped move it unseen
+        if len(found.curves) == 1 and pd.notna(plan["epoch"]) and name not in WILD:
             curve = found.curves[0]
             pairs = {*zip(curve.epoch.tolist(), curve.val.tolist(), strict=True)}
             originals[name] = (pairs, plan["val"])
@@ -182,7 +190,7 @@ def test_mutated_logs_are_imported_or_refused_by_name(tmp_path):
             print(f"{name}, {mutation.__name__}: {tmp_path / 'failed'}")
             raise
         counts["imported" if len(found.curves) else "refused"] += 1
-    print(counts)
+    print(counts, f"slowest {max(TIMES):.3f} s")
     assert min(counts.values()) > MUTANTS / 20, counts
 
 

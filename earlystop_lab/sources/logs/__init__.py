@@ -27,13 +27,16 @@ from earlystop_lab.sources.logs import (
     sklearn,
     tables,
     tensorboard,
+    tensorboard_export,
     ultralytics,
     wandb,
 )
 from earlystop_lab.sources.logs._channels import Choice, choose, run_column
 from earlystop_lab.sources.logs._checks import measure
 from earlystop_lab.sources.logs._finding import Owner, clean, find, labels
-from earlystop_lab.sources.logs._reading import Log, LogError, Note, Skipped, Source, listed, shown
+from earlystop_lab.sources.logs._reading import Log, Note, Skipped, Source
+from earlystop_lab.sources.logs._shapes import wide
+from earlystop_lab.sources.logs._values import BLANK, LogError, listed, shown
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
 
@@ -63,23 +66,26 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format(generic.is_parquet, generic.read_parquet),
     "catboost": Format(catboost.recognises, catboost.read, catboost.owner),
     "tensorboard": Format(_never, tensorboard.read, tensorboard.owner),
+    "tensorboard-export": Format(
+        tensorboard_export.recognises, tensorboard_export.read, tensorboard_export.owner
+    ),
     "mlflow": Format(_never, mlflow.read, mlflow.owner),
     "huggingface": Format(huggingface.recognises, huggingface.read, huggingface.owner),
     "autogluon": Format(autogluon.recognises, autogluon.read),
     "sklearn": Format(sklearn.recognises, sklearn.read),
     "lightgbm": Format(boosting.is_lightgbm, boosting.read_lightgbm),
+    "keras-history": Format(keras.is_history, keras.read_history),
     "xgboost": Format(boosting.is_xgboost, boosting.read_xgboost),
     "wandb": Format(wandb.recognises, wandb.read),
     "json": Format(generic.is_json, generic.read_json),
-    "keras-history": Format(keras.is_history, keras.read_history),
     "ultralytics": Format(ultralytics.recognises, ultralytics.read),
     "lightning": Format(lightning.recognises, _read_table),
     "keras-csv": Format(keras.is_csv, _read_table),
     "text": Format(nanogpt.recognises, nanogpt.read),
     "csv": Format(tables.is_table, _read_table),
 }
-#: formats in which a column may tell several runs apart
-_GENERIC = ("csv", "json", "parquet")
+#: formats of whose tables the columns may tell runs, sets and metrics apart
+_GENERIC = ("csv", "json", "parquet", "keras-csv", "lightning")
 
 
 class LogImport(NamedTuple):
@@ -118,13 +124,17 @@ def read_logs(
     format: str | None = None,
     mode: Mode | None = None,
 ) -> LogImport:
-    """Read training logs from files and folders (searched with all their folders).
+    """Read training logs from files (also gzipped) and folders, with all the folders in them.
 
     The format of each file (a key of :data:`FORMATS`) is recognised by its content, unless
     ``format`` says it for all. ``val``, ``train``, ``test`` and ``epoch`` name the columns to
     use; what is not named is chosen by name, a validation loss before anything else. ``run``
-    names a column that tells the runs of one table apart. Positions are steps where the log has
-    them, else epochs (counted from 1, also where the log counts from 0), else 1, 2, 3 ...
+    names a column that tells the runs of one table apart; a column called run, trial, seed, fold
+    or the like does so unasked, one called model, name or k where positions start anew with each.
+    A table may have one number a row (columns such as metric and value) or each set on rows of
+    its own (a column such as phase). Positions are steps where the log has them and does not count
+    them anew in every epoch, else epochs (counted from 1, also where the log counts from 0), else
+    1, 2, 3 ...
 
     Curves are errors, in the units of the log. ``mode="max"`` says that higher is better in
     ``val`` and in the same metric of the other sets: they are negated, as in
@@ -189,9 +199,11 @@ class _File:
     def add(self, name: str, source: Source, run: str | None) -> None:
         logs = FORMATS[name].read(source)
         self.notes += source.notes
+        if not logs:
+            raise LogError(f"no curves of the format {name} in it")
         for log in logs:
             for part in _by_run(log, run, name in _GENERIC):
-                self._add_run(name, part)
+                self._add_run(name, wide(part) if name in _GENERIC else part)
 
     def _add_run(self, name: str, log: Log) -> None:
         of = f"run {log.name}: " if log.name else ""
@@ -220,7 +232,7 @@ def _recognised(source: Source) -> str:
 
 def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
     """A table split by the column that names its runs."""
-    name = column or (run_column(log.columns) if generic else None)
+    name = column or (run_column(log) if generic else None)
     if name is None:
         return [log]
     if name not in log.columns:
@@ -228,8 +240,11 @@ def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
     parts: dict[str, list[Any]] = {}
     for i, cells in log.rows:
         parts.setdefault(str(cells.get(name, "")), []).append((i, cells))
-    if len(parts) == 1 and column is None:
+    # what some rows leave open was not written to tell runs apart
+    if column is None and (len(parts) == 1 or any(part.lower() in BLANK for part in parts)):
         return [log]
+    if column is None and len(parts) == len(log.rows):
+        raise LogError(f"a row a run ({shown(name)} differs in every row): it holds no curves")
     logs = [Log(rows, part, notes=[], skipped=[]) for part, rows in parts.items()]
     logs[0].notes, logs[0].skipped = log.notes, log.skipped
     return logs

@@ -11,18 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import (
-    BLANK,
-    Log,
-    LogError,
-    Role,
-    is_number,
-    listed,
-    shown,
-)
+from earlystop_lab.sources.logs._reading import Log, Role
+from earlystop_lab.sources.logs._values import BLANK, LogError, is_number, listed, number, shown
 
 _SETS: dict[str, Role] = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev", "holdout"), "val"),
@@ -35,31 +29,41 @@ _GLUED = re.compile(
     r"(validation|valid|val|eval|dev|training|train|test)"
     r"(loss|error|err|accuracy|acc|auc|nll|mse|rmse|mae)"
 )
+_HELD_OUT = re.compile(r"h[eo]ld[-_ ]out")
 _LOSSES = frozenset({"loss", "losses", "nll", "ce", "bce", "xent", "crossentropy", "entropy",
-    "deviance", "bpb", "bpc", "cost", "objective", "elbo", "nelbo", "kl", "kld"})  # fmt: skip
+    "deviance", "bpb", "bpc", "cost", "objective", "nelbo", "kl", "kld",
+    "kullback", "nloglik"})  # fmt: skip
 _ERRORS = frozenset({"error", "err", "errors", "mse", "rmse", "mae", "mape", "smape", "wmape",
     "rmsle", "msle", "l1", "l2", "wer", "cer", "ter", "perplexity", "ppl", "brier", "ece", "huber",
-    "poisson", "gamma", "tweedie", "quantile", "fid", "hinge"})  # fmt: skip
+    "poisson", "gamma", "tweedie", "quantile", "fid", "hinge", "fair", "mphe",
+    "rmspe"})  # fmt: skip
 _HIGHER = frozenset({"accuracy", "acc", "auc", "auroc", "auprc", "aucpr", "prauc", "rocauc", "ap",
     "f1", "fbeta", "f2", "precision", "recall", "r2", "score", "scores", "iou", "miou", "dice",
     "meteor", "mcc", "kappa", "psnr", "ssim", "fitness", "reward", "rewards", "return", "mrr",
     "spearman", "pearson", "sensitivity", "specificity", "likelihood", "correct", "jaccard", "em",
-    "exact", "win", "corr", "correlation", "tpr", "tnr", "chrf", "cider", "spice"})  # fmt: skip
+    "exact", "win", "corr", "correlation", "tpr", "tnr", "chrf", "cider", "spice",
+    "elbo"})  # fmt: skip
+#: words that turn the name of a score into that of a loss
+_SAY_LOWER = frozenset({"losses", "err", "errors"})
 _HIGHER_STARTS = ("rouge", "bleu", "map", "ndcg", "hit", "top", "accura", "f1")
 #: columns that measure something else than how well the run does
 _NEVER = frozenset({"lr", "learning", "time", "times", "runtime", "second", "seconds", "sec",
     "duration", "timestamp", "wall", "std", "stdv", "stddev", "stderr", "var", "grad", "gradient",
     "memory", "mem", "gpu", "flos", "flops", "num", "count", "size", "samples", "examples",
     "tokens", "momentum", "mfu", "ms", "iterations", "min", "max", "best", "norm", "eta", "seed",
-    "weight", "patience", "throughput", "progress", "remaining", "elapsed", "decay"})  # fmt: skip
+    "weight", "patience", "throughput", "progress", "remaining", "elapsed", "decay", "improved",
+    "improve", "decreased", "increased", "from", "not"})  # fmt: skip
 #: words that say how a metric was averaged, not which it is
 _NOISE = frozenset({"epoch", "mean", "avg", "average", "s", "dataloader", "idx", "metrics",
     "metric", "per", "eval", "set", "step", "batch", "iter"})  # fmt: skip
 _STEPS = frozenset({"step", "steps", "global_step", "trainer_global_step", "iter", "iters",
     "iteration", "iterations", "it", "update", "updates", "num_updates", "round", "tree",
-    "train_global_step"})  # fmt: skip
+    "train_global_step", "training_iteration", "boosting_round"})  # fmt: skip
 _EPOCHS = frozenset({"epoch", "epochs", "ep", "epoch_num", "epoch_number", "current_epoch"})
-_RUNS = ("run", "run_id", "run_name")
+#: columns that tell runs apart, the first that is there
+_RUNS = ("run", "run_id", "run_uuid", "run_name", "experiment", "trial", "trial_id", "seed", "fold")
+#: those that do where positions start anew with each of their values
+_MAYBE_RUNS = ("model", "name", "k")
 
 
 class Meaning(NamedTuple):
@@ -98,6 +102,7 @@ class Choice:
 def words(name: str) -> list[str]:
     """The words of a name in lower case: ``valLoss`` and ``val/loss`` are ``val loss``."""
     apart = re.sub(r"(?<=[a-z]{2})(?=[A-Z])", "_", name[:200]).lower()
+    apart = _HELD_OUT.sub("holdout", apart)
     out: list[str] = []
     for part in re.findall(r"[a-z]*\d+|[a-z]+", apart):
         glued = _GLUED.fullmatch(part)
@@ -121,7 +126,9 @@ def meaning(name: str) -> Meaning:
     metric = tuple(word for word in rest if word not in _NOISE)
     role = _SETS[every[sets[-1]]] if sets else None
     noisy = not {"step", "batch", "iter"}.isdisjoint(rest)
-    return Meaning(role, metric, _kind(metric, rest), noisy)
+    # of a set, "total" is the sum of its losses; alone it may count anything
+    kind = "loss" if role and metric == ("total",) else _kind(metric, rest)
+    return Meaning(role, metric, kind, noisy)
 
 
 def _kind(
@@ -130,16 +137,20 @@ def _kind(
     bare = {word.rstrip("0123456789") for word in metric} | {*metric}
     if not _NEVER.isdisjoint(rest) or (rest and not metric):
         return "aside"
-    higher = any(word in _HIGHER or word.startswith(_HIGHER_STARTS) for word in metric)
+    loss = any(word in _LOSSES or word.endswith("loss") for word in bare)
+    error = any(word in _ERRORS or word.endswith("error") for word in bare)
+    higher = {word for word in metric if word in _HIGHER
+              or (word.startswith(_HIGHER_STARTS) and word not in _ERRORS)}  # fmt: skip
+    if loss or error:  # Brier's score is an error
+        higher -= {"score", "scores"}
     if not bare.isdisjoint({"neg", "negative"}):
         # sklearn's neg_mean_squared_error is a score, a negative log likelihood is a loss
         return "loss" if higher or "ll" in bare else "higher"
-    if higher:
+    # dice_loss is a loss, top5_error an error
+    says = any(word in _SAY_LOWER or word.endswith(("loss", "error")) for word in bare)
+    if higher and not says:
         return "higher"
-    if any(word in _LOSSES or word.endswith("loss") for word in bare):
-        return "loss"
-    lower = any(word in _ERRORS or word.endswith("error") for word in bare)
-    return "error" if lower else "unknown"
+    return "loss" if loss else "error" if error else "unknown"
 
 
 def choose(log: Log, asked: Mapping[str, str | None], mode: Mode | None) -> Choice:
@@ -203,10 +214,13 @@ class _Chooser:
         return meaning(name).metric or ("loss",)
 
     def _free(self, *roles: str | None) -> list[str]:
-        """Columns of these sets that hold something and that nobody asked for elsewhere."""
+        """Columns of these sets that hold something and that nobody asked for elsewhere.
+
+        A column without a name is the row numbers of a data frame.
+        """
         taken = {*self.asked.values(), *self.positions}
         return [n for n, count in self.counts.items()
-                if count and n not in taken and self._role(n) in roles]  # fmt: skip
+                if n and count and n not in taken and self._role(n) in roles]  # fmt: skip
 
     def _losses(self, *roles: str | None) -> list[str]:
         """Columns that may be chosen unasked, the best first."""
@@ -266,7 +280,7 @@ class _Chooser:
     def _like(self, role: Role, val: str) -> str | None:
         """The column for another curve: of the metric of ``val`` where there is one."""
         if name := self.asked.get(role) or self.log.roles.get(role):
-            return name
+            return name if role in self.asked or name != val else None
         role_of_val = "val" if self.asked.get("val") else self._role(val)
         if role_of_val in ("train", None):
             return None  # it stands in as val: what is left tells nothing new
@@ -288,8 +302,23 @@ class _Chooser:
         for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
             # a few may be damaged: the column that is there mostly is the one
             if sum(is_number(cells.get(name)) for cells in measured) > 0.5 * len(measured):
-                return name
+                return self._whole_count(name, measured)
+        if self.positions:
+            self.notes.append(f"no positions in {listed(self.positions)}: checks are counted")
         return None
+
+    def _whole_count(self, name: str, measured: Sequence[Mapping[str, Any]]) -> str:
+        """The column of positions; that of epochs instead where steps are counted in each."""
+        for epoch in filter(is_epoch, self.positions if not is_epoch(name) else []):
+            rows = [c for c in measured if is_number(c.get(epoch)) and is_number(c.get(name))]
+            both = [(number(c[epoch]) or 0, number(c[name]) or 0) for c in rows]
+            later = [b[1] > a[1] for a, b in pairwise(both) if b[0] > a[0]]
+            if later.count(False) > 0.5 * len(later):
+                self.notes.append(
+                    f"{shown(name)} starts anew in every {shown(epoch)}, which is used"
+                )
+                return epoch
+        return name
 
 
 def position_name(name: str) -> str:
@@ -307,6 +336,27 @@ def is_epoch(name: str) -> bool:
     return position_name(name) in _EPOCHS
 
 
-def run_column(names: Sequence[str]) -> str | None:
+def run_column(log: Log) -> str | None:
     """The column that tells the runs of one table apart."""
-    return next((name for name in names if name.lower() in _RUNS), None)
+    lower = {name.lower(): name for name in reversed(log.columns)}
+    return next(
+        (lower[name] for name in (*_RUNS, *_MAYBE_RUNS)
+         if name in lower and (name in _RUNS or _starts_anew(log, lower[name]))),
+        None,
+    )  # fmt: skip
+
+
+def _starts_anew(log: Log, name: str) -> bool:
+    """Whether each value has its rows in one block and the positions start anew with each."""
+    at = next(filter(is_position, log.columns), None)
+    # with a column of values, name says which metric a row is of
+    if at is None or any(column.lower() in ("value", "metric_value") for column in log.columns):
+        return False
+    rows = [(str(cells.get(name, "")), number(cells[at])) for _, cells in log.rows
+            if is_number(cells.get(at))]  # fmt: skip
+    changes = [(a, b) for a, b in pairwise(rows) if a[0] != b[0]]
+    return (
+        len(changes) + 1 == len({value for value, _ in rows}) > 1
+        and all((b[1] or 0) < (a[1] or 0) for a, b in changes)
+        and not any(meaning(value).role for value, _ in rows)
+    )

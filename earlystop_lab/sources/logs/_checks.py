@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
-from earlystop_lab.sources.logs._reading import Log, LogError, Role, number, shown
+from earlystop_lab.sources.logs._reading import Log, Role
+from earlystop_lab.sources.logs._values import LogError, number, shown
 
 _ROLES: tuple[Role, ...] = ("val", "train", "test")
 

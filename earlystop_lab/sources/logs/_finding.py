@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from earlystop_lab.sources.logs._reading import Skipped, Source
+from earlystop_lab.sources.logs._reading import Skipped, Source, suffix
 
 Owner = Callable[[Path], Path | None]
 #: what a folder is searched for; everything else in it (weights, pictures) is passed over
-SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".parquet"})
+SUFFIXES = frozenset(
+    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".out", ".parquet"}
+)
 
 
 def find(
@@ -53,7 +55,7 @@ def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:
         folders.sort()
         for name in sorted(files):
             path = Path(where, name)
-            if path.suffix.lower() in SUFFIXES or any(owner(path) for owner in owners):
+            if suffix(path) in SUFFIXES or any(owner(path) for owner in owners):
                 yield path
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, log_of_lists, shown
+from earlystop_lab.sources.logs._reading import Log, Role, Source, log_of_lists
+from earlystop_lab.sources.logs._values import LogError, shown
 
 
 def recognises(source: Source) -> bool:
@@ -20,6 +21,8 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> list[Log]:
     """The metric is the one that was optimised, where it was recorded, else the first."""
+    if not recognises(source):
+        raise LogError("expected a list of two objects, the first with 'models'")
     about, models = source.document
     logs, failed = [], []
     for name, curves in models.items():

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 
-from earlystop_lab.sources.logs._reading import Log, Source, is_curve, log_of_lists
+from earlystop_lab.sources.logs._channels import is_position, meaning
+from earlystop_lab.sources.logs._reading import Log, Source, log_of_lists
+from earlystop_lab.sources.logs._values import is_curve, shown
 
 _LIGHTGBM = re.compile(r"training|valid_\d+")
+#: what lightgbm.cv returns; without a set before the metric it is validation's
+_FOLDS = re.compile(r".+-(?:mean|stdv)")
+_NUMBERED = re.compile(r"validation_\d+(?=-)")
 
 
 def _sets(source: Source) -> dict[str, dict[str, list[object]]]:
@@ -22,7 +27,17 @@ def _sets(source: Source) -> dict[str, dict[str, list[object]]]:
 
 
 def is_lightgbm(source: Source) -> bool:
-    return any(map(_LIGHTGBM.fullmatch, _sets(source)))
+    return any(map(_LIGHTGBM.fullmatch, _sets(source))) or _is_folds(source)
+
+
+def _is_folds(source: Source) -> bool:
+    document = source.document
+    return (
+        isinstance(document, dict)
+        and len(document) > 1
+        and all(map(_FOLDS.fullmatch, document))
+        and all(map(is_curve, document.values()))
+    )
 
 
 def is_xgboost(source: Source) -> bool:
@@ -30,22 +45,42 @@ def is_xgboost(source: Source) -> bool:
 
 
 def read_lightgbm(source: Source) -> list[Log]:
-    return [_read(source, "{}'s {}")]
+    if not _is_folds(source):
+        return [_read(source, "{}'s {}")]
+    log = log_of_lists(source.document)
+    log.sets = {n: "val" for n in log.columns if not n.startswith(("train ", "valid "))}
+    return [log]
 
 
 def read_xgboost(source: Source) -> list[Log]:
-    """Sets that are only numbered: the last is the one by which XGBoost stops."""
-    log = _read(source, "{}-{}")
-    numbered = [name for name in _sets(source) if re.fullmatch(r"validation_\d+", name)]
-    if len(numbered) > 1 and len(numbered) == len(_sets(source)):
-        first, last = numbered[0], numbered[-1]
+    log, sets = _read(source, "{}-{}"), _sets(source)
+    roles = {name: meaning(name).role for name in sets}
+    if len(sets) > 1 and not {"val", "test"} & {*roles.values()}:
+        # names of their own: the library stops by the last
+        first = next((name for name in sets if roles[name] == "train"), next(iter(sets)))
+        *_, last = [name for name in sets if name != first]
+        meant = {**dict.fromkeys(sets, "other"), first: "train", last: "val"}
+        log.sets = {f"{s}-{metric}": meant[s] for s in sets for metric in sets[s]}
+        log.notes.append(f"{shown(first)} is taken as train, the last set {shown(last)} as val")
+    return [settled(log)]
+
+
+def settled(log: Log) -> Log:
+    """Of sets that are only numbered the last is validation, by which XGBoost stops.
+
+    So does CatBoost, whose training set has a name.
+    """
+    numbered = dict.fromkeys(m[0] for name in log.columns if (m := _NUMBERED.match(name)))
+    others = {n.split("-")[0] for n in log.columns if not (is_position(n) or _NUMBERED.match(n))}
+    if len(numbered) > 1 and others <= {"learn"}:
+        first, *_, last = [*others, *numbered]
         meant = {first: "train", last: "val"}
         log.sets = {name: meant.get(name.split("-")[0], "other") for name in log.columns}
         log.notes.append(
-            f"sets that are only numbered: {first} is taken as train, {last}, by which XGBoost "
+            f"sets that are only numbered: {first} is taken as train, {last}, by which the library "
             "stops, as val"
         )
-    return [log]
+    return log
 
 
 def _read(source: Source, name: str) -> Log:

@@ -12,10 +12,23 @@ from typing import Any
 
 from earlystop_lab.curves import Mode
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, shown
+from earlystop_lab.sources.logs._reading import Log, Row, Source
+from earlystop_lab.sources.logs._values import LogError, shown
 from earlystop_lab.sources.logs.tables import read_table
 
-_SETS = {"test": "val", "learn": "train"}
+#: CatBoost's own metrics by what it calls their best value; the tables hold the names alone
+_MAX = frozenset({"AUC", "Accuracy", "AverageGain", "BalancedAccuracy", "Cox", "DCG", "ERR", "F",
+    "F1", "FilteredDCG", "Kappa", "LogLikelihoodOfPrediction", "MAP", "MCC", "MRR", "NDCG",
+    "NormalizedGini", "PFound", "PRAUC", "PairAccuracy", "Precision", "PrecisionAt", "QueryAUC",
+    "QueryAverage", "R2", "Recall", "RecallAt", "TotalF1", "WKappa"})  # fmt: skip
+_MIN = frozenset({"BalancedErrorRate", "BrierScore", "CrossEntropy", "Expectile", "FairLoss",
+    "Focal", "GroupQuantile", "HammingLoss", "HingeLoss", "Huber", "LogCosh", "LogLinQuantile",
+    "Logloss", "Lq", "MAE", "MAPE", "MSLE", "MedianAbsoluteError", "MultiClass",
+    "MultiClassOneVsAll", "MultiCrossEntropy", "MultiLogloss", "MultiQuantile", "MultiRMSE",
+    "MultiRMSEWithMissingValues", "NumErrors", "PairLogit", "PairLogitPairwise", "Poisson",
+    "Quantile", "QueryCrossEntropy", "QueryRMSE", "QuerySoftMax", "RMSE", "RMSEWithUncertainty",
+    "RMSPE", "SMAPE", "SurvivalAft", "Tweedie", "ZeroOneLoss"})  # fmt: skip
+
 _NAMES = ("catboost_training.json", "learn_error.tsv", "test_error.tsv", "time_left.tsv")
 
 
@@ -70,9 +83,8 @@ def _from_json(document: Any) -> Log:
         names[part] = [metric["name"] for metric in metrics]
         for metric in metrics:
             if metric.get("best_value") in ("Min", "Max"):
-                modes[f"{part}-{metric['name']}"] = (
-                    "min" if metric["best_value"] == "Min" else "max"
-                )
+                mode: Mode = "min" if metric["best_value"] == "Min" else "max"
+                modes |= {f"{name}-{metric['name']}": mode for name in _sets(part, document)}
     rows: list[Row] = []
     skipped = []
     for i, entry in enumerate(document["iterations"], start=1):
@@ -81,6 +93,12 @@ def _from_json(document: Any) -> Log:
         except LogError as error:
             skipped.append(LogError(str(error), i))
     return _settled(Log(rows, modes=modes, skipped=skipped))
+
+
+def _sets(part: str, document: Any) -> list[str]:
+    """The evaluation sets of one kind: ``learn``, or ``test``, ``test1`` ..."""
+    named = document["meta"].get(f"{part}_sets")
+    return [str(name) for name in named] if isinstance(named, list) else [part]
 
 
 def _iteration(entry: Any, names: dict[str, list[str]]) -> dict[str, Any]:
@@ -100,9 +118,15 @@ def _from_tables(files: dict[str, Path]) -> Log:
     rows: dict[str, dict[str, Any]] = {}
     lines: dict[str, int] = {}
     notes, skipped = [], []
+    failed: LogError | None = None
     for part in ("learn", "test"):
         if (path := files.get(f"{part}_error.tsv")) is not None:
-            table = read_table(Source(path))
+            try:
+                table = read_table(Source(path))
+            except LogError as error:  # with ranking metrics alone, learn's may have no values
+                failed = failed or error
+                notes.append(f"{path.name}: {error}")
+                continue
             notes += [f"{path.name}: {note}" for note in table.notes]
             skipped += [LogError(f"{path.name}: {e}", e.line) for e in table.skipped]
             for i, cells in table.rows:
@@ -112,18 +136,41 @@ def _from_tables(files: dict[str, Path]) -> Log:
                 lines.setdefault(at, i)
                 found = {f"{part}-{name}": v for name, v in cells.items() if name != "iter"}
                 rows.setdefault(at, {"iteration": at}).update(found)
-    ordered = [(lines[at], cells) for at, cells in rows.items()]
-    return _settled(Log(ordered, notes=notes, skipped=skipped))
+    if failed and not rows:
+        raise failed
+    log = Log([(lines[at], cells) for at, cells in rows.items()], notes=notes, skipped=skipped)
+    log.modes = {name: mode for name in log.columns if (mode := _mode(name))}
+    return _settled(log)
+
+
+def _mode(name: str) -> Mode | None:
+    """What CatBoost says of a metric of its own, such as ``test-NDCG:type=Base``."""
+    metric = name.partition("-")[2].partition(":")[0]
+    return "max" if metric in _MAX else "min" if metric in _MIN else None
 
 
 def _settled(log: Log) -> Log:
-    """Learn is train and test is val, in the first metric of which lower is better."""
-    log.sets = {n: _SETS.get(n.split("-")[0], "other") for n in log.columns}
-    names = [name for name in log.columns if name.startswith("test-")]
-    names.sort(key=lambda n: log.modes.get(n, "max" if meaning(n).kind == "higher" else "min"),
-               reverse=True)  # fmt: skip
+    """Learn is train; val is the last test set, in the first metric of which lower is better.
+
+    A metric of which nothing is known comes after those, one that learn has too before others.
+
+    By that set CatBoost stops. Its tables number the metrics of the others: ``Logloss:0``.
+    """
+    parts = {name.split("-")[0] for name in log.columns}
+    tests = sorted((p for p in parts if re.fullmatch(r"test\d*", p)), key=lambda p: int(p[4:] or 0))
+    meant = {"learn": "train", **dict.fromkeys(tests[-1:], "val")}
+    log.sets = {n: meant.get(n.split("-")[0], "other") for n in log.columns}
+    names = [n for n in log.columns if log.sets[n] == "val" and not re.search(r":\d+$", n)]
+
+    def order(name: str) -> tuple[int, bool]:
+        known = {"max": 2, "min": 0, "higher": 2, "loss": 0, "error": 0}
+        at = known.get(log.modes.get(name, meaning(name).kind), 1)
+        return at, at == 1 and "learn-" + name.partition("-")[2] not in log.columns
+
+    names.sort(key=order)
     if names:
-        log.roles = {"val": names[0]}
-        same = "learn-" + names[0].removeprefix("test-")
-        log.roles = {"val": names[0], "train": same} if same in log.columns else log.roles
+        same = "learn-" + names[0].partition("-")[2]
+        log.roles = {"val": names[0], **({"train": same} if same in log.columns else {})}
+    if len(tests) > 1:
+        log.notes.append(f"{tests[-1]}, by which CatBoost stops, is taken as val")
     return log

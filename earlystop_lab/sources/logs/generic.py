@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from earlystop_lab.sources.logs._reading import Log, LogError, Source, flat
+from earlystop_lab.sources.logs._json import flat
+from earlystop_lab.sources.logs._reading import Log, Source
+from earlystop_lab.sources.logs._values import LogError, is_curve
 
 
 def json_rows(source: Source) -> Log | None:
@@ -16,16 +19,46 @@ def json_rows(source: Source) -> Log | None:
         return None
     if source.records is not None:
         return source.records
-    document = source.document
-    if not isinstance(document, list) or not any(isinstance(entry, dict) for entry in document):
+    entries = _entries(source.document)
+    if entries is None:
         return None
     rows, skipped = [], []
-    for i, entry in enumerate(document, start=1):
+    for i, entry in enumerate(entries, start=1):
         if isinstance(entry, dict):
             rows.append((i, flat(entry)))
         else:
             skipped.append(LogError("an entry that is no object", i))
     return Log(rows, skipped=skipped)
+
+
+def _entries(document: Any) -> list[Any] | None:
+    """The list of objects that a document is, or holds as its only one.
+
+    pandas also writes an object of objects by row number, and columns with a list of rows.
+    """
+    if isinstance(document, list):
+        return document if any(isinstance(entry, dict) for entry in document) else None
+    if not isinstance(document, dict):
+        return None
+    if document and all(map(str.isdecimal, document)):
+        rows = [row for row in document.values() if isinstance(row, dict)]
+        numbers = [{"epoch": number} for number, row in document.items() if isinstance(row, dict)]
+        return [{**at, **row} for at, row in zip(numbers, rows, strict=True)] or None
+    if {"columns", "data"} <= document.keys() <= {"columns", "data", "index"}:
+        names, rows = document["columns"], document["data"]
+        if isinstance(names, list) and isinstance(rows, list):
+            return [
+                dict(zip(map(str, names), row, strict=True))
+                if isinstance(row, list) and len(row) == len(names)
+                else row
+                for row in rows
+            ]
+    lists = [found for value in document.values() if (found := _objects(value))]
+    return lists[0] if len(lists) == 1 and not any(map(is_curve, document.values())) else None
+
+
+def _objects(value: Any) -> list[Any] | None:
+    return value if isinstance(value, list) and value and isinstance(value[0], dict) else None
 
 
 def is_json(source: Source) -> bool:
@@ -40,7 +73,7 @@ def read_json(source: Source) -> list[Log]:
 
 
 def is_parquet(source: Source) -> bool:
-    return source.data[:4] == b"PAR1" or source.path.suffix == ".parquet"
+    return source.data[:4] == b"PAR1" or source.suffix == ".parquet"
 
 
 def read_parquet(source: Source) -> list[Log]:

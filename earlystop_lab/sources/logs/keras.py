@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, LogError, Source, is_curve, log_of_lists, shown
+from earlystop_lab.sources.logs._reading import Log, Source, log_of_lists
+from earlystop_lab.sources.logs._values import LogError, is_curve, shown
 from earlystop_lab.sources.logs.tables import columns
 
 
@@ -13,22 +14,54 @@ def is_csv(source: Source) -> bool:
     return columns(source)[:1] == ["epoch"] and "loss" in columns(source)
 
 
-def _history(source: Source) -> Any:
+def _histories(source: Source) -> dict[str, dict[str, list[Any]]]:
+    """The curves of every history in the file by its name: one, or one a fold."""
     document = source.document
     if isinstance(document, dict) and isinstance(document.get("history"), dict):
-        return document["history"]
-    return document
+        document = document["history"]
+    if isinstance(document, list):
+        document = {str(k): part for k, part in enumerate(document, start=1)}
+    if not isinstance(document, dict) or {"columns", "data"} <= document.keys():
+        return {}  # the latter are rows, as pandas writes them
+    if curves := _curves(document):
+        return {"": curves}
+    found = {name: curves for name, part in document.items() if _told(curves := _curves(part))}
+    # metrics that name their sets: what XGBoost writes has the sets outside
+    if not any(meaning(name).role == "val" for curves in found.values() for name in curves):
+        return {}
+    return {"": next(iter(found.values()))} if len(found) == 1 else found
+
+
+def _curves(history: Any) -> dict[str, list[Any]]:
+    """The lists of numbers in a history; pandas writes them as objects by row number."""
+    if not isinstance(history, dict):
+        return {}
+    lists = {name: _as_list(cells) for name, cells in history.items()}
+    return {name: cells for name, cells in lists.items() if is_curve(cells)}
+
+
+def _as_list(cells: Any) -> Any:
+    if isinstance(cells, dict) and cells and list(cells) == [str(k) for k in range(len(cells))]:
+        return list(cells.values())
+    return cells
+
+
+def _told(curves: dict[str, list[Any]]) -> list[str]:
+    """Those whose name is a metric's."""
+    return [name for name in curves if meaning(name).kind in ("loss", "error", "higher")]
 
 
 def is_history(source: Source) -> bool:
-    history = _history(source)
-    return isinstance(history, dict) and any(map(is_curve, history.values()))
+    return bool(_histories(source))
 
 
 def read_history(source: Source) -> list[Log]:
+    return [_log(curves, name) for name, curves in _histories(source).items()]
+
+
+def _log(lists: dict[str, list[Any]], run: str) -> Log:
     """One list a metric. With ``validation_freq`` those of validation are shorter."""
-    lists = {name: cells for name, cells in _history(source).items() if is_curve(cells)}
-    told = [name for name in lists if meaning(name).kind in ("loss", "error", "higher")]
+    told = _told(lists)
     longest = max(len(lists[name]) for name in told or lists)
     notes = []
     # a list of something else, such as layer sizes, has its own length
@@ -41,9 +74,9 @@ def read_history(source: Source) -> list[Log]:
             sparse[every - 1 : every * len(cells) : every] = cells
             lists[name] = sparse
             notes.append(f"{shown(name)}: measured every {every} epochs")
-    log = log_of_lists(lists)
+    log = log_of_lists(lists, run)
     log.notes += notes
-    return [log]
+    return log
 
 
 def _frequency(name: str, measured: int, epochs: int) -> int:

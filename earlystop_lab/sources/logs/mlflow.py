@@ -1,22 +1,25 @@
 """MLflow's file store: a folder a run, in it ``meta.yaml`` and ``metrics/<name>``.
 
-A metric's file has one ``timestamp value step`` a line (older ones no step). Metrics keep their
-own steps: training may count batches where validation counts epochs.
+A metric's file has one ``timestamp value step`` a line (older ones no step, and 0 where none was
+logged). Metrics keep their own steps: training may count batches where validation counts epochs.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from pathlib import Path
 
-from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, decode, read_bytes
+from earlystop_lab.sources.logs._reading import Log, Row, Source, decode, read_bytes
+from earlystop_lab.sources.logs._values import LogError
 
 
 def owner(path: Path) -> Path | None:
     """The run's folder, for a file under its ``metrics``."""
     for folder in path.parents:
         if folder.name == "metrics" and (folder.parent / "meta.yaml").is_file():
-            return folder.parent
+            # the metrics of a logged model repeat those of its run
+            return None if folder.parent.parent.name == "models" else folder.parent
     return None
 
 
@@ -48,11 +51,23 @@ def read(source: Source) -> list[Log]:
         if lines and not text.endswith("\n"):
             notes.append(f"metric {name}: line {lines[-1][0]} has no line end: it may be cut off")
     # within a metric the time says which value came later
-    timed.sort(key=lambda item: item[:2])
+    timed.sort(key=lambda item: (*item[:2], item[2][0]))
     rows = [row for _, _, row in timed]
+    if max((i for i, _ in rows), default=0) > 1 and len({cells["step"] for _, cells in rows}) == 1:
+        rows = _counted(rows)
+        notes.append("logged without steps: checks are counted")
     if not rows:
         raise LogError("no metrics in this run" + (f"; {skipped[0]}" if skipped else ""))
     return [Log(rows, shared=False, notes=_about(source.path) + notes, skipped=skipped)]
+
+
+def _counted(rows: list[Row]) -> list[Row]:
+    """Rows in order of time by number, those of rarer metrics by that of the commonest so far."""
+    numbers = accumulate((i for i, _ in rows), max)
+    return [
+        (k, {name: cell for name, cell in cells.items() if name != "step"})
+        for k, (_, cells) in zip(numbers, rows, strict=True)
+    ]
 
 
 def _about(folder: Path) -> list[str]:

@@ -6,31 +6,78 @@ step:250/5100 val_loss:6.3097 train_time:100ms
 s:250 tel:6.3097
 250 val 6.3097
 Epoch 3/10 ... loss: 0.4 - val_loss: 0.5
+Train Epoch: 3 [640/60000 (1%)] Loss: 0.4       Test set: Average loss: 0.5
+[3]  train-rmse:0.4  eval-rmse:0.5              3:  learn: 0.4  test: 0.5
+2024-01-02 | INFO | valid | {"epoch": 3, "loss": 0.5}
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, is_number
+from earlystop_lab.sources.logs._channels import is_position, meaning
+from earlystop_lab.sources.logs._json import flat, parse_json
+from earlystop_lab.sources.logs._reading import Log, Row, Source
+from earlystop_lab.sources.logs._values import LogError, is_number
+from earlystop_lab.sources.logs.boosting import settled
 
-#: anything in front of the position is a time stamp or a logger's name
-_PREFIX = r"(?:[^A-Za-z]{0,40}(?:\b(?:INFO|DEBUG)\b[^A-Za-z]{0,10})?)"
+_SET = r"(?P<set>training|train|validation|valid|val|eval|testing|test|dev)"
 _POSITION = re.compile(
-    _PREFIX + r"(?P<name>step|iter|iteration|global_step|epoch|ep|s)\s?[:=#\[]?\s*(?P<at>\d+)"
-    r"(?![\d.]*[A-Za-z])(?:\s*/\s*\d+)?\]?",
+    rf"(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
+    r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s)\s?[:=#]?\s*[\[(]?\s*"
+    r"(?P<at>\d+(?:[,_]\d+)*(?:\.\d+)?)(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
+    re.IGNORECASE,
+)
+#: 12,000 as a position; 0,125 and 1_0 are no numbers
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?:_\d{3})+")
+#: the set that stands between bars after the position
+_BARRED = re.compile(rf"\s{{0,3}}\|\s{{0,3}}{_SET}\s{{0,3}}\|", re.IGNORECASE)
+#: in front of the position: a time stamp, a level, brackets, the name of a logger or of a set
+_PREFIX = re.compile(
+    r"[IWEF]\d{4} [\d:.]{8,20}\s+\d+ [\w.]{1,60}:\d+\]|[^A-Za-z\[{]{1,60}"
+    r"|\[[^\]]{0,80}\]|(?:INFO|DEBUG|WARNING)\b"
+    r"|(?P<word>[\w.<>]{1,60}(?::[\w.<>]{1,60}){0,3})\s{0,3}(?: - |: ?|\||\s-)",
     re.IGNORECASE,
 )
 _BARE = re.compile(r"(?P<at>\d+)\s+(?P<name>val|train|test)\s+(?P<value>\S+)\s*")
-_PAIR = re.compile(r"([A-Za-z][A-Za-z_/]*(?: [A-Za-z_/]{1,20}){0,2})\s?[:= ]\s?([^\s,;|()]+)")
+#: what follows is of a set, at the position that was named last
+_OF_SET = re.compile(
+    rf"\W{{0,20}}{_SET}(?: set| loss| score| error| results?)?\s?[:=]", re.IGNORECASE
+)
+_VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
+_PAIR = re.compile(
+    r"([A-Za-z][A-Za-z_/]*(?:\.? [A-Za-z_/]{1,20}){0,2})\s?[:= ]\s{0,2}"
+    r"((?:[^\s,;|()]|(?<=\d),(?=\d))+)"
+    r"(?: \(\s*([^\s()]+)\))?"
+)
+#: what was meant as a number, whole or damaged: 1,05 or 1.5e-
+_LIKE_NUMBER = re.compile(r"[+\-\u2212]?(?=[.,_]*\d)[\d.,_]+(?:e[+\-\u2212]?\d*)?", re.IGNORECASE)
+#: lines of gradient boosting, and the words after which LightGBM repeats one of them
+_BOOSTED = re.compile(r"\s*(?:\[(?P<round>\d+)\]|(?P<at>\d+):)\s+(?P<rest>\S+[:'].*)")
+_BOOSTED_PAIR = re.compile(r"(?P<name>[^:]+): ?(?P<value>[^\s:+]+(?:e[+-]\d+)?)(?: ?\+ ?\S+)?")
+_REPEATS = "best iteration is"
+#: a position that only its brackets show, and words with values throughout
+_COUNTED = re.compile(r"\s*\[\s*(?P<at>\d+)\s*/\s*\d+\]")
+_ASSIGNED = re.compile(r"([A-Za-z_][\w/.]{0,60})=(\"[^\"]*\"|(?:[^\s,;]|(?<=\d),(?=\d))+)")
+_BATCH = re.compile(r"\[\s*\d+/\d+")
 _LONGEST = 4000
 
 
+class _Place(NamedTuple):
+    """Where in training the lines are that name no position themselves."""
+
+    cells: dict[str, str]
+    #: the position had a line to itself: what follows belongs to it
+    alone: bool
+    #: the set that the line before named, and nothing else
+    own: str = ""
+
+
 def recognises(source: Source) -> bool:
-    table = source.path.suffix in (".csv", ".tsv")
-    return not table and next(_rows(source.lines), None) is not None
+    structured = source.suffix in (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+    return not structured and next(_rows(source.lines), None) is not None
 
 
 def read(source: Source) -> list[Log]:
@@ -38,7 +85,7 @@ def read(source: Source) -> list[Log]:
     rows = list(_rows(source.lines))
     if not rows:
         raise LogError("no line with a position and a loss, such as 'step 250: val loss 3.2'")
-    log = Log(rows)
+    log = settled(Log(rows))
     log.skipped += [
         LogError(f"a line of {len(line)} characters; expected at most {_LONGEST}", i)
         for i, line in enumerate(source.lines, start=1)
@@ -50,35 +97,129 @@ def read(source: Source) -> list[Log]:
 
 
 def _rows(lines: list[str]) -> Iterator[Row]:
-    epoch: dict[str, str] = {}
-    for i, line in enumerate(lines, start=1):
-        if len(line) > _LONGEST:
+    place: _Place | None = None
+    before = ""
+    for i, line in _written(lines):
+        previous, before = before, line
+        if _REPEATS in previous.lower():
             continue
-        if cells := _row(line):
+        if cells := _whole(line):
             yield i, cells
-        elif (match := _POSITION.match(line)) and match["name"].lower() in ("epoch", "ep"):
-            epoch = {"epoch": match["at"]}  # Keras prints it on a line of its own
-        elif epoch and (cells := _pairs(line)):
-            yield i, {**epoch, **cells}
+            continue
+        own, rest = _without_prefix(line)
+        if match := _POSITION.match(rest):
+            rest = rest[match.end() :]
+            barred = _BARRED.match(rest)
+            cells = _pairs(rest, own or match["set"] or (barred and barred["set"]))
+            at = {_position_name(match["name"]): _position_text(match["at"])}
+            known = place is not None and place.alone and place.cells == at
+            place = _Place(at, alone=known or not cells)
+            if cells:
+                yield i, {**at, **cells}
+        elif place:
+            own, cells = _at_place(line, place)
+            place = place._replace(own="" if cells else own)
+            if cells:
+                yield i, {**place.cells, **cells}
 
 
-def _row(line: str) -> dict[str, str]:
-    """The position and losses of one line; nothing where it is not such a line."""
+def _written(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The lines that are not too long; one that steps back over itself is several."""
+    for i, line in enumerate(lines, start=1):
+        if len(line) <= _LONGEST:
+            for part in line.split("\b"):
+                if part or "\b" not in line:
+                    yield i, part
+
+
+def _position_name(word: str) -> str:
+    return "epoch" if word.lower() in ("epoch", "ep") else "step"
+
+
+def _position_text(text: str) -> str:
+    return re.sub("[,_]", "", text) if _THOUSANDS.fullmatch(text) else text
+
+
+def _whole(line: str) -> dict[str, str]:
+    """The cells of a line that has a form of its own."""
     if match := _BARE.fullmatch(line):
         return {"step": match["at"], match["name"]: match["value"]}
-    match = _POSITION.match(line)
-    if match is None:
-        return {}
-    name = "epoch" if match["name"].lower() in ("epoch", "ep") else "step"
-    cells = _pairs(line[match.end() :])
-    return {name: match["at"], **cells} if cells else {}
+    if match := _BOOSTED.fullmatch(line):
+        parts = map(_BOOSTED_PAIR.fullmatch, match["rest"].strip().split("\t"))
+        cells = {part["name"]: part["value"] for part in parts if part}
+        if match["at"]:  # CatBoost: by the last of its sets it stops
+            sets = [name for name in cells if re.fullmatch(r"test\d*", name)]
+            cells = {name: cells[name] for name in ["learn", *sets[-1:]] if name in cells}
+            cells = {"val" if name in sets else name: cell for name, cell in cells.items()}
+        cells = {name: value for name, value in cells.items() if _is_metric(name)}
+        return {"iteration": match["round"] or match["at"], **cells} if cells else {}
+    if match := _COUNTED.match(line):
+        cells = _pairs(line[match.end() :], "")
+        # without validation it may count batches
+        of_both = any(meaning(name).role in ("val", "test") for name in cells)
+        return {"epoch": match["at"], **cells} if of_both else {}
+    if _ASSIGNED.match(line):
+        return _of_record(dict(_ASSIGNED.findall(line)), "")
+    start = line.find("{")
+    if start >= 0 and line.rstrip().endswith("}"):
+        own, _ = _without_prefix(line[:start])
+        try:
+            return _of_record(parse_json(line[start:]), own)
+        except LogError:
+            return {}
+    return {}
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _of_record(record: object, own: str) -> dict[str, str]:
+    """The cells of an object that a line ends with, as fairseq and the Trainer print it."""
+    cells = flat(record) if isinstance(record, dict) else {}
+    found = {_labelled(name, own): cell for name, cell in cells.items() if _is_metric(name)}
+    at = {name: cell for name, cell in cells.items() if is_position(name)}
+    return {**at, **found} if at and found else {}
+
+
+def _without_prefix(line: str) -> tuple[str, str]:
+    """The line from its position on, and the set that is named before."""
+    own = ""
+    for _ in range(12):
+        if _POSITION.match(line) or not (match := _PREFIX.match(line)):
+            break
+        if match["word"] and meaning(match["word"]).role and not meaning(match["word"]).metric:
+            own = match["word"]
+        line = line[match.end() :]
+    return own, line
+
+
+def _at_place(line: str, place: _Place) -> tuple[str, dict[str, str]]:
+    """The set that a line without a position names, and what it adds to the last position."""
+    match = _OF_SET.match(line) or _VALUE_OF_SET.match(line)
+    own = match["set"] if match else place.own
+    return own, _pairs(line, own) if own or place.alone else {}
+
+
+def _pairs(text: str, own: str | None) -> dict[str, str]:
     """What looks like ``name value`` with the name of a metric."""
     found = {}
-    for name, value in _PAIR.findall(text):
-        about = meaning(name)
-        if (about.rank is not None and (about.role or about.metric)) or about.kind == "higher":
-            found[name.strip()] = value.rstrip("%.")
-    return found if any(map(is_number, found.values())) else {}
+    batches = _BATCH.search(text) is not None
+    for name, value, average in _PAIR.findall(text):
+        value = value.rstrip("%.])")
+        # "Loss 0.41 (0.39)" of a batch and of all so far
+        value = average if batches and is_number(average) else value
+        if _is_metric(name) and (_is_like_number(value) or value[:1].isdigit()):
+            found[_labelled(name.strip(), own or "")] = value
+    # a damaged number is a row too, which is left out by name; all else is talk
+    return found if any(map(_is_like_number, found.values())) else {}
+
+
+def _is_like_number(text: str) -> bool:
+    return is_number(text) or _LIKE_NUMBER.fullmatch(text) is not None
+
+
+def _is_metric(name: str) -> bool:
+    about = meaning(name)
+    return (about.rank is not None and bool(about.role or about.metric)) or about.kind == "higher"
+
+
+def _labelled(name: str, own: str) -> str:
+    """The name with its set in front, where it says none itself."""
+    return f"{own}/{name}" if own and meaning(name).role is None else name

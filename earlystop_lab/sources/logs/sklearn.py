@@ -1,14 +1,15 @@
 """scikit-learn: fitted curves (``loss_curve_``, ``validation_scores_`` ...) dumped as JSON.
 
 The names are those of ``MLPClassifier``, ``MLPRegressor`` (a loss, and validation scores of
-which higher is better), ``HistGradientBoosting*`` (scores of both sets) and
-``GradientBoosting*`` (a training loss only).
+which higher is better), ``HistGradientBoosting*`` (scores of both sets, the first
+before any tree) and ``GradientBoosting*`` (a training loss only).
 """
 
 from __future__ import annotations
 
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import Log, Role, Source, is_curve, log_of_lists
+from earlystop_lab.sources.logs._reading import Log, Role, Source, log_of_lists
+from earlystop_lab.sources.logs._values import LogError, is_curve
 
 _VAL = ("validation_scores_", "validation_score_")
 _TRAIN = ("loss_curve_", "train_score_")
@@ -22,6 +23,8 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
+    if not recognises(source):
+        raise LogError(f"expected an object with one of {', '.join((*_VAL, *_TRAIN))}")
     curves = {n: source.document[n] for n in (*_VAL, *_TRAIN) if is_curve(source.document.get(n))}
     log = log_of_lists(curves)
     val = next((name for name in _VAL if name in curves), None)
@@ -38,4 +41,7 @@ def read(source: Source) -> list[Log]:
     elif train is not None:
         roles["val"] = train
         log.notes.append(f"no validation curve: the training loss {train} stands in as val")
-    return [Log(log.rows, roles=roles, modes=modes, notes=log.notes)]
+    rows = log.rows
+    if val == "validation_score_":  # the first score is that before the first tree
+        rows = [(i, {**cells, "iteration": i - 1}) for i, cells in rows]
+    return [Log(rows, roles=roles, modes=modes, notes=log.notes)]

@@ -1,40 +1,87 @@
-"""Delimited text: CSV, TSV, semicolons, blanks; what every logger that writes rows shares."""
+"""Delimited text: CSV, TSV, semicolons, bars, blanks; what every logger that writes rows shares."""
 
 from __future__ import annotations
 
 import csv
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
 from earlystop_lab.sources.logs._channels import is_position
-from earlystop_lab.sources.logs._reading import BLANK, Log, LogError, Row, Source, is_number, shown
+from earlystop_lab.sources.logs._reading import Log, Row, Source
+from earlystop_lab.sources.logs._values import BLANK, LogError, is_number, shown
 
 _DELIMITERS = (",", "\t", ";")
 _LONGEST_HEADER = 100_000
 #: lines looked at to see whether a file is a table
 _LOOK = 20
+#: a line that only draws: under a header, or around a table
+_RULE = re.compile(r"[-=+|:\s]*[-=+|:]{3}[-=+|:\s]*")
+_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+_POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+
+
+class _Layout(NamedTuple):
+    """Where a table is in a text: its header and the numbered lines below."""
+
+    delimiter: str | None
+    names: list[str]
+    rows: list[tuple[int, str]]
+
+
+@lru_cache(1)
+def _layout(source: Source) -> _Layout:
+    """Comments above a header are no part of a table, nor are the lines that only draw.
+
+    Raises :class:`LogError` where there is no header.
+    """
+    lines = [(i, line) for i, line in enumerate(source.lines, start=1)
+             if line.strip() and not _draws(line)]  # fmt: skip
+    told = re.fullmatch(r"sep=(.)", lines[0][1].strip()) if lines else None  # for spreadsheets
+    lines = lines[1:] if told else lines
+    start = next((k for k, (_, line) in enumerate(lines) if not line.startswith("#")), len(lines))
+    if not lines[start:]:
+        raise LogError("the file is empty")
+    try:
+        delimiter, names = _header(lines[start][1], told and told[1])
+    except LogError:
+        # numpy writes the header as a comment
+        if not start:
+            raise
+        delimiter, names = _header(lines[start - 1][1].lstrip("# "), None)
+        if len(_cells(lines[start][1], delimiter)) != len(names):
+            raise
+        start -= 1
+    return _Layout(delimiter, names, lines[start + 1 :])
+
+
+def _draws(line: str) -> bool:
+    return line.lstrip()[:1] in "-=+|:" and _RULE.fullmatch(line[:1000]) is not None
 
 
 def is_table(source: Source) -> bool:
     """Whether the file is delimited text with a header."""
-    lines = source.table_lines[: _LOOK + 1]
-    if not lines:
+    if not source.text.strip():
         return False
     try:
-        delimiter, names = _header(lines[0][1])
+        table = _layout(source)
     except LogError:
         return False
-    if source.path.suffix in (".csv", ".tsv"):
+    if source.suffix in (".csv", ".tsv"):
         return True
-    for _, line in lines[1:]:
-        cells = line.split(delimiter)
-        if len(cells) == len(names) > 1 and any(map(is_number, cells)):
+    for _, line in table.rows[:_LOOK]:
+        try:
+            cells = _cells(line, table.delimiter)
+        except LogError:
+            continue
+        if len(cells) == len(table.names) > 1 and any(map(is_number, cells)):
             return True
     return False
 
 
 def columns(source: Source) -> list[str]:
     """The names in the header; none where the file is no table."""
-    return _header(source.table_lines[0][1])[1] if is_table(source) else []
+    return _layout(source).names if is_table(source) else []
 
 
 def read_table(source: Source) -> Log:
@@ -44,21 +91,20 @@ def read_table(source: Source) -> Log:
     columns. A row that does not fit its header is left out and named. Raises
     :class:`LogError` where there is no header or nothing below it.
     """
-    lines = source.table_lines
-    if not lines:
-        raise LogError("the file is empty")
-    delimiter, names = _header(lines[0][1])
+    delimiter, names, lines = _layout(source)
     rows: list[Row] = []
     log = Log(rows)
     if doubled := _doubled(names):
         log.notes.append(f"column {shown(doubled)} is there more than once: the first is used")
-    for i, line in lines[1:]:
+    for i, line in lines:
         try:
             cells = _cells(line, delimiter)
             if _is_header(cells, names):
                 names = cells
                 log.notes.append(f"line {i}: the header comes again; the rows below it go on")
                 continue
+            if len(cells) > len(names) and not any(cells[len(names) :]):
+                cells = cells[: len(names)]  # delimiters at the end of the line
             if len(cells) != len(names):
                 cut = "; the line looks cut off" if i == lines[-1][0] else ""
                 raise LogError(f"{len(cells)} values, the header names {len(names)}{cut}")
@@ -76,18 +122,48 @@ def read_table(source: Source) -> Log:
             f"line {rows[-1][0]} has no line end: its last value "
             f"{shown(line.rsplit(delimiter, 1)[-1].strip())} may be cut off"
         )
+    if delimiter != ",":
+        _read_decimal_commas(log)
+    _read_percentages(log)
     return log
 
 
-def _header(line: str) -> tuple[str | None, list[str]]:
+def _read_decimal_commas(log: Log) -> None:
+    """Commas as decimal points, where the numbers of the table are spelled so throughout."""
+    cells = [cell for _, row in log.rows for cell in row.values()]
+    found = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
+    # three digits after every comma may be thousands
+    thousands = all(len(cell.partition(",")[2]) == 3 for cell in found)
+    if len(found) < max(2, len(log.rows)) or thousands or any(map(_POINT_NUMBER.fullmatch, cells)):
+        return
+    log.rows = [
+        (i, {n: c.replace(",", ".") if _COMMA_NUMBER.fullmatch(c) else c for n, c in row.items()})
+        for i, row in log.rows
+    ]
+    log.notes.append("numbers have decimal commas")
+
+
+def _read_percentages(log: Log) -> None:
+    """Columns of which every number has a percent sign, without it."""
+    for name in log.columns:
+        cells = [row[name] for _, row in log.rows if row.get(name, "").lower() not in BLANK]
+        if cells and all(cell.endswith("%") and is_number(cell[:-1]) for cell in cells):
+            log.rows = [(i, {**row, name: row.get(name, "").rstrip("%")}) for i, row in log.rows]
+            log.notes.append(f"{shown(name)} is in percent")
+
+
+def _header(line: str, told: str | None) -> tuple[str | None, list[str]]:
+    """Delimiter, None where columns are apart by blanks, and names of the columns."""
     if len(line) > _LONGEST_HEADER:
         raise LogError(f"a first line of {len(line)} characters is no header", 1)
-    commonest = max(_DELIMITERS, key=line.count)
+    framed = len(line.strip()) > 1 and line.strip()[0] == line.strip()[-1] == "|"
+    commonest = told or ("|" if framed else max(_DELIMITERS, key=line.count))
     # columns may also be apart by blanks, where the first is a position
     blanks = commonest not in line and is_position(line.split()[0])
     delimiter = None if blanks else commonest
     names = _cells(line, delimiter)
-    if not any(names) or any(is_number(name) for name in names):
+    words = re.split(r"[\s,;|]+", line[:1000].strip())
+    if not any(names) or any(map(is_number, names)) or all(map(is_number, words)):
         raise LogError(
             f"expected a header with column names in the first line, found {shown(line)}", 1
         )
@@ -102,6 +178,8 @@ def _is_header(cells: list[str], names: list[str]) -> bool:
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:
+    if delimiter == "|":
+        line = line.strip().removeprefix("|").removesuffix("|")
     # line by line, so that a stray quote spoils one line and not all that follow
     if '"' not in line or delimiter is None:
         return [cell.strip() for cell in line.split(delimiter)]

@@ -1,20 +1,23 @@
 """TensorBoard event files: scalars, as simple values and as the tensors of version 2.
 
 All event files of one folder are one run, and so are the folders ``train``, ``validation`` and
-the like inside it, which Keras writes: their tags get the folder's name in front.
+the like inside it, which Keras writes, or ``Loss_train``, which PyTorch's ``add_scalars`` does:
+their tags get the folder's name in front.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, read_bytes, shown
+from earlystop_lab.sources.logs._reading import Log, Row, Source, read_bytes
+from earlystop_lab.sources.logs._values import LogError, shown
 
-_PARTS = ("train", "validation", "val", "valid", "eval", "test")
+_PART = re.compile(r"(?P<tag>.*_)?(?:train|validation|val|valid|eval|test)")
 
 
 def owner(path: Path) -> Path | None:
@@ -22,7 +25,12 @@ def owner(path: Path) -> Path | None:
     if "tfevents" not in path.name:
         return None
     folder = path.parent
-    return folder.parent if folder.name in _PARTS and path.parent.parent.name else folder
+    part = _PART.fullmatch(folder.name)
+    if part is None or not folder.parent.name:
+        return folder
+    # PyTorch's add_scalars puts "Loss_train" beside the run's own file
+    own = not part["tag"] or any("tfevents" in file.name for file in folder.parent.iterdir())
+    return folder.parent if own else folder
 
 
 def read(source: Source) -> list[Log]:

@@ -6,7 +6,10 @@ loss that training minimises is their sum; that sum is the curve, one column a s
 
 from __future__ import annotations
 
-from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, number
+import re
+
+from earlystop_lab.sources.logs._reading import Log, Role, Source
+from earlystop_lab.sources.logs._values import LogError, number
 from earlystop_lab.sources.logs.tables import has_columns, read_table
 
 
@@ -17,8 +20,16 @@ def recognises(source: Source) -> bool:
 def read(source: Source) -> list[Log]:
     log = read_table(source)
     roles: dict[Role, str] = {}
-    for role in ("train", "val"):
-        parts = [n for n in log.columns if n.startswith(f"{role}/") and n.endswith("loss")]
+    of_set: dict[Role, list[str]] = {
+        role: [n.partition("/")[2] for n in log.columns if re.fullmatch(f"{role}/.*loss", n)]
+        for role in ("train", "val")
+    }
+    shared = [part for part in of_set["train"] if part in of_set["val"]]
+    lone = [f"{role}/{p}" for role, parts in of_set.items() for p in parts if p not in shared]
+    if shared and lone:
+        log.notes.append(f"only part of the loss: {', '.join(lone)} left out, in one set alone")
+    for role, own in of_set.items():
+        parts = [f"{role}/{part}" for part in shared or own]
         roles[role] = total = "+".join(parts)
         if len(parts) > 1:
             log.rows = [(i, {**cells, total: _sum(cells, parts)}) for i, cells in log.rows]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from earlystop_lab.sources.logs import generic
+from earlystop_lab.sources.logs._channels import is_position
 from earlystop_lab.sources.logs._reading import Log, Source
+from earlystop_lab.sources.logs._values import LogError
 from earlystop_lab.sources.logs.tables import columns, read_table
 
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")
@@ -13,22 +15,26 @@ _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")
 
 def _is_chart(source: Source) -> bool:
     names = columns(source)
-    return names[:1] in (["Step"], ["epoch"], ["trainer/global_step"]) and any(
-        map(_CHART.fullmatch, names)
+    # bands stand beside every curve, whatever the axis is
+    return any(f"{name}__MIN" in names for name in names) or (
+        bool(names) and is_position(names[0]) and any(map(_CHART.fullmatch, names))
     )
 
 
 def recognises(source: Source) -> bool:
     if (rows := generic.json_rows(source)) is not None:
         return any("_step" in cells for _, cells in rows.rows[:20])
-    return "_step" in columns(source) or _is_chart(source)
+    names = columns(source)
+    return "_step" in names or {"Name", "State"} <= {*names} or _is_chart(source)
 
 
 def read(source: Source) -> list[Log]:
     if (log := generic.json_rows(source)) is not None:
         return [log]
     table = read_table(source)
-    return _chart(table) if _is_chart(source) else [table]
+    if {"Name", "State"} <= {*table.columns}:
+        raise LogError("a table of runs, a row each: it holds no curves; export a chart or history")
+    return (_is_chart(source) and _chart(table)) or [table]
 
 
 def _chart(table: Log) -> list[Log]:
@@ -38,15 +44,11 @@ def _chart(table: Log) -> list[Log]:
         match = _CHART.fullmatch(column)
         if match and not match["band"]:
             by_run.setdefault(match["run"], {})[column] = match["metric"]
-    step = (
-        table.columns[-1]
-        if not table.rows
-        else next(name for name in table.columns if not _CHART.fullmatch(name))
-    )
+    axis = next((name for name in table.columns if not _CHART.fullmatch(name)), "")
     return [
         Log(
             [
-                (i, {step: cells.get(step), **{m: cells.get(c) for c, m in chosen.items()}})
+                (i, {axis: cells.get(axis), **{m: cells.get(c) for c, m in chosen.items()}})
                 for i, cells in table.rows
             ],
             run,

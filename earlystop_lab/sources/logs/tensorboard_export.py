@@ -1,0 +1,63 @@
+"""What TensorBoard's page saves: one scalar a file, as CSV (Wall time, Step, Value) or JSON.
+
+The file's name says the run and the tag, ``run-fit_validation-tag-epoch_loss.csv``: the files of
+one run are one log, those of its folders ``train`` and ``validation`` too.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from earlystop_lab.sources.logs._channels import meaning
+from earlystop_lab.sources.logs._reading import Log, Row, Source, suffix
+from earlystop_lab.sources.logs._values import LogError
+from earlystop_lab.sources.logs.tables import columns, read_table
+
+_COLUMNS = ["Wall time", "Step", "Value"]
+_NAME = re.compile(r"run-(?P<run>.*?)(?:(?<![A-Za-z])(?P<set>[A-Za-z]+))?-tag-(?P<tag>.+)")
+
+
+def owner(path: Path) -> Path | None:
+    """What stands for the run, in the folder of its files."""
+    match = _NAME.fullmatch(_stem(path))
+    if match is None or suffix(path) not in (".csv", ".json"):
+        return None
+    return path.with_name(f"run-{match['run']}{'' if _set(match) else match['set'] or ''}")
+
+
+def recognises(source: Source) -> bool:
+    return columns(source) == _COLUMNS
+
+
+def read(source: Source) -> list[Log]:
+    """Every file a column, named by its tag."""
+    logs = [_read(Source(path)) for path in source.files]
+    rows = [row for log in logs for row in log.rows]
+    notes = [note for log in logs for note in log.notes]
+    return [Log(rows, shared=False, notes=notes, skipped=[e for log in logs for e in log.skipped])]
+
+
+def _read(source: Source) -> Log:
+    match = _NAME.fullmatch(_stem(source.path))
+    name = match["tag"] if match else _stem(source.path)
+    if match and _set(match):
+        name = f"{match['set']}/{name}"
+    if columns(source) == _COLUMNS:
+        table = read_table(source)
+        rows: list[Row] = [(i, {"step": c["Step"], name: c["Value"]}) for i, c in table.rows]
+        return Log(rows, notes=table.notes, skipped=table.skipped)
+    points = source.document if suffix(source.path) == ".json" else None
+    if not isinstance(points, list) or not all(isinstance(p, list) and len(p) == 3 for p in points):
+        raise LogError(f"{source.path.name}: expected {', '.join(_COLUMNS)}")
+    return Log([(i, {"step": at, name: value}) for i, (_, at, value) in enumerate(points, 1)])
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0]
+
+
+def _set(match: re.Match[str]) -> bool:
+    """Whether the run's name ends with the name of a set."""
+    about = meaning(match["set"] or "")
+    return about.role is not None and not about.metric
