@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from earlystop_lab.curves import CurveSet
-from earlystop_lab.sources.synthetic._runs import require, require_count
+from earlystop_lab.sources.synthetic._runs import require, require_count, require_kind
 from earlystop_lab.sources.synthetic.features import curve_features
 from earlystop_lab.sources.synthetic.fitting import fit_parametric
 from earlystop_lab.sources.synthetic.linear import (
@@ -70,4 +70,6 @@ def simulate(family: str, n: int, *, seed: int, **params: Any) -> CurveSet:
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in params:
             raise ValueError(f"{family} needs {name}")
+        if name in params:
+            require_kind(name, params[name], parameter.annotation)
     return FAMILIES[family](n, np.random.default_rng(seed), **params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,32 @@ def require_count(name: str, value: object, least: int = 1) -> None:
     """Raise ``ValueError`` unless ``value`` is a whole number, at least ``least``."""
     whole = isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
     require(name, value, whole, f"a whole number, at least {least}")
+
+
+def require_kind(name: str, value: object, kind: str) -> None:
+    """Raise ``ValueError`` unless ``value`` is of the kind that a parameter's annotation says."""
+    if kind == "int":
+        require(name, value, is_number(value, Integral), "a whole number")
+    elif kind == "float":
+        require(name, value, is_number(value, Real), "a number")
+    elif kind.startswith("tuple"):
+        parts = value if isinstance(value, (tuple, list)) else ()
+        fine = len(parts) == 2 and all(is_number(part, Real) for part in parts)
+        require(name, value, fine, "two numbers")
+    elif kind.startswith("ArrayLike"):
+        try:
+            fine = value is None or np.asarray(value, dtype=float).ndim == 1
+        except (TypeError, ValueError, OverflowError):
+            fine = False
+        require(name, value, fine, "one or more numbers")
+
+
+def is_number(value: Any, kind: type) -> bool:
+    """A number that numpy can hold, too."""
+    fine = isinstance(value, kind) and not isinstance(value, bool)
+    return fine and (
+        isinstance(value, float) or abs(value) < 2 ** (31 if kind is Integral else 999)
+    )
 
 
 def require_between(name: str, value: float, low: float, high: float = np.inf) -> None:

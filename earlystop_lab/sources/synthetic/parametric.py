@@ -29,6 +29,7 @@ from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.sources.synthetic._runs import (
     Run,
     collect,
+    is_number,
     require,
     require_count,
     with_optimum,
@@ -105,7 +106,7 @@ def parametric(
     | correlation, persistence | coefficients of the noise and of its shocks, in (-1, 1) |
     | plateaus | probability that time stands still for 5 to 20% of the record, once a run |
     | spikes, spike_height | probability a check, and mean of the exponential height of ln(error) |
-    | diverges | probability that the error explodes from some check on and ends infinite |
+    | diverges | probability that the error explodes, infinite more than 20 checks after it began |
     | epochs, every | (tables only) last epoch, and epochs between checks |
     | problem | (tables only) the run's problem, in place of the dealt ones |
 
@@ -190,6 +191,8 @@ def wander(
 
 def _checked(params: pd.DataFrame | Mapping[str, float] | None) -> list[dict[str, Any]]:
     """The rows of the table, values checked, missing ones left out."""
+    known_kind = params is None or isinstance(params, (pd.DataFrame, Mapping))
+    require("params", params, known_kind, "a table, or a mapping of parameters to numbers")
     table = params if isinstance(params, pd.DataFrame) else pd.DataFrame([dict(params or {})])
     require("params", params, len(table), "at least one row")
     known = {*SPREADS, "epochs", "every", "problem"}
@@ -197,18 +200,22 @@ def _checked(params: pd.DataFrame | Mapping[str, float] | None) -> list[dict[str
     unknown = [str(name) for name in table.columns if name not in {*known, "run", "misfit"}]
     require("params", ", ".join(unknown), not unknown, f"parameters among {', '.join(SPREADS)}")
     rows = [
-        {str(name): value for name, value in row.items() if name in known and not pd.isna(value)}
+        {str(name): value for name, value in row.items() if name in known and not _missing(value)}
         for row in table.to_dict("records")
     ] or [{}]
     for row in rows:
         for name, value in row.items():
-            number = isinstance(value, Real) or name == "problem"
+            number = is_number(value, Real) or name == "problem"
             require(name, value, number, "a number")
             if name in SPREADS:
                 _check_value(name, value)
             elif name != "problem":
                 require(name, value, 0 < value < np.inf, "a finite number above 0")
     return rows
+
+
+def _missing(value: Any) -> bool:
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def _check_value(name: str, value: float) -> None:

@@ -110,7 +110,8 @@ def _taken_apart(values: FloatArray, width: float) -> _Parts:
     inside = np.log(inside) if logs else inside
     trend = smooth(inside, width) if len(inside) else inside
     residuals = inside - trend
-    size = local_size(residuals)
+    # what the trend misses of a steep start says nothing of the noise after it
+    size = local_size(residuals, before=2)
     noise = np.divide(residuals, size, out=np.zeros_like(size), where=size > 0)
     return _Parts(values, finite, logs, trend, size, noise)
 

@@ -19,20 +19,23 @@ def smooth(values: FloatArray, width: float = 0.1) -> FloatArray:
     >>> bool(np.abs(smooth(curve) - curve).max() < 1e-12)
     True
     """
-    lines = _LocalLines(len(values), width, 2)
+    lines = _LocalLines(len(values), width, 2, 2)
     trend = lines.through(values)
     off = values - trend
     cut = 3 * lines.mean(np.abs(off))
     return lines.through(trend + np.clip(off, -cut, cut))
 
 
-def local_size(residuals: FloatArray, width: float = 0.25) -> FloatArray:
-    """Root mean square of ``residuals`` around each position, over at least 21 checks.
+def local_size(residuals: FloatArray, width: float = 0.25, before: int = 10) -> FloatArray:
+    """Root mean square of ``residuals`` around each position.
+
+    The window of check i reaches ``width`` i to either side, at least ``before`` checks back and
+    20 - ``before`` ahead, as far as the record goes.
 
     >>> local_size(np.array([1.0, -1.0, 1.0]))
     array([1., 1., 1.])
     """
-    lines = _LocalLines(len(residuals), width, 10)
+    lines = _LocalLines(len(residuals), width, before, 20 - before)
     size: FloatArray = np.sqrt(np.maximum(lines.mean(residuals**2), 0.0))
     return size
 
@@ -40,10 +43,11 @@ def local_size(residuals: FloatArray, width: float = 0.25) -> FloatArray:
 class _LocalLines:
     """Windows around every position of a curve, and sums over them in one pass."""
 
-    def __init__(self, length: int, width: float, least: int) -> None:
+    def __init__(self, length: int, width: float, before: int, after: int) -> None:
         i = np.arange(length)
-        half = np.maximum(least, (width * (i + 1)).astype(np.int64))
-        self.low, self.high = np.maximum(i - half, 0), np.minimum(i + half + 1, length)
+        reach = (width * (i + 1)).astype(np.int64)
+        self.low = np.maximum(i - np.maximum(before, reach), 0)
+        self.high = np.minimum(i + np.maximum(after, reach) + 1, length)
         self.x = np.log(i + 1.0)
 
     def mean(self, values: FloatArray) -> FloatArray:
