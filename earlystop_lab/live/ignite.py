@@ -1,0 +1,98 @@
+"""PyTorch-Ignite: a handler for its engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
+from earlystop_lab.live._adapters import Weights, library
+from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.replay import Restore
+
+with library("pytorch-ignite"):
+    import ignite.distributed as idist
+    from ignite.engine import Events
+
+from earlystop_lab.live.torch import copied
+
+
+class StopHandler:
+    """Terminate Ignite's trainer by any criterion, at the check at which its replay stops.
+
+    To be added to the evaluator: ``evaluator.add_event_handler(Events.COMPLETED, handler)``. As in
+    Ignite's ``EarlyStopping`` the ``score_function`` gets the evaluator's engine; with
+    ``mode="max"``, the default there, a higher score is better and the error is its negative.
+    ``train_function`` gets the trainer's and returns the training score, on the same scale.
+    Positions are in epochs. With a ``model`` it gets the weights of the selected epoch when the
+    trainer ends, kept in main memory. Rank 0 alone records. The other arguments are those of
+    :class:`Stopper`, which is :attr:`stopper`. A ``trainer.run`` from the start is a run of its
+    own; one that Ignite resumes is not.
+
+    >>> from ignite.engine import Engine
+    >>> trainer = Engine(lambda engine, batch: None)
+    >>> handler = StopHandler("GL(5)", lambda engine: -engine.state.metrics["loss"], trainer)
+    >>> handler.stopper.criterion
+    GL(5)
+    """
+
+    def __init__(
+        self,
+        criterion: Rule | str,
+        score_function: Callable[[Any], Any],
+        trainer: Any,
+        *,
+        train_function: Callable[[Any], Any] | None = None,
+        model: Any = None,
+        mode: Mode = "max",
+        restore: Restore = "best",
+        record: str | Path | None = None,
+        run: str | None = None,
+    ) -> None:
+        self.score_function, self.train_function = score_function, train_function
+        self.trainer, self.model = trainer, model
+        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
+        self.stopper = self._made()
+        self._weights = Weights()
+        trainer.add_event_handler(Events.STARTED, self._begin)
+        trainer.add_event_handler(Events.COMPLETED, self._end)
+        trainer.add_event_handler(Events.EXCEPTION_RAISED, self._failed)
+
+    def __call__(self, engine: Any) -> None:
+        """Make a check of the evaluation that the engine has completed."""
+        state = self.trainer.state
+        position = state.iteration / state.epoch_length if state.epoch_length else None
+        train = None if self.train_function is None else self.train_function(self.trainer)
+        if self.stopper.update(val=self.score_function(engine), train=train, epoch=position):
+            self.trainer.terminate()
+        if self.model is not None:
+            self._weights.keep(self.stopper, lambda: copied(self.model))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the stopper has seen, and the weights kept, for Ignite's ``Checkpoint``."""
+        return {**self.stopper.state_dict(), **self._weights.state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on with a saved run in the next ``trainer.run``."""
+        self.stopper.load_state_dict(state_dict)
+        self._weights.load_state_dict(state_dict)
+
+    def _begin(self, engine: Any) -> None:
+        if engine.state.iteration == 0 and self.stopper.epoch is not None:
+            self.stopper, self._weights = self._made(), Weights()
+
+    def _end(self, engine: Any) -> None:
+        if self.model is not None:
+            self._weights.restore(self.stopper, self.model.load_state_dict)
+        self._close()
+
+    def _failed(self, engine: Any, error: BaseException) -> None:
+        self._close()
+        raise error
+
+    def _close(self) -> None:
+        if idist.get_rank() == 0:
+            self.stopper.close()

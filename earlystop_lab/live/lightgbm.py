@@ -1,0 +1,109 @@
+"""LightGBM: a callback for ``lightgbm.train``, ``cv`` and its scikit-learn estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
+from earlystop_lab.live._adapters import library, no_metric
+from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.replay import Restore
+
+with library("lightgbm"):
+    from lightgbm.callback import CallbackEnv, EarlyStopException
+
+
+class StopCallback:
+    """Stop boosting by any criterion, at the iteration at which its replay stops.
+
+    The metric is ``metric_name`` on ``data_name``, by default the first of the results that is
+    not of the training data; ``train_name`` is the data set whose metric is the training error.
+    Whether higher is better is the metric's own business: LightGBM says so. The selected
+    iteration becomes ``best_iteration``, up to which LightGBM predicts; with ``restore="last"`` a
+    model that was not stopped has none. The other arguments are those of :class:`Stopper`, which
+    is :attr:`stopper`; every training is a run of its own.
+
+    The run is recorded when this stops it or at the last iteration; where something else ends
+    training, call ``callback.stopper.close()``.
+
+    Raises ``ValueError`` in the first iteration where there is no such data or metric, and for
+    ``boosting="dart"``, whose early trees change later, unless ``restore="last"``.
+
+    >>> import lightgbm, numpy as np
+    >>> x = np.arange(60.0).reshape(-1, 1)
+    >>> data = lightgbm.Dataset(x, x.ravel() % 7)
+    >>> callback = StopCallback("MaxEpochs(3)")
+    >>> model = lightgbm.train({"verbosity": -1, "metric": "l2"}, data, 9,
+    ...                        valid_sets=[data.create_valid(x, x.ravel() % 7)],
+    ...                        callbacks=[callback])
+    >>> model.current_iteration(), callback.stopper.stop_epoch
+    (3, 3)
+    """
+
+    def __init__(
+        self,
+        criterion: Rule | str,
+        *,
+        data_name: str | None = None,
+        metric_name: str | None = None,
+        train_name: str | None = None,
+        restore: Restore = "best",
+        record: str | Path | None = None,
+        run: str | None = None,
+    ) -> None:
+        # of the instance, for LightGBM to see it: after its own that log and record
+        self.order, self.before_iteration = 30, False
+        self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
+        self._made = partial(Stopper, criterion, restore=restore, record=record, run=run)
+        self.stopper = self._made()
+        #: all results of the iteration whose trees may be selected
+        self._kept: Any = None
+
+    def __call__(self, env: CallbackEnv) -> None:
+        """Tell the stopper the errors of the iteration; stop by LightGBM's exception."""
+        results = env.evaluation_result_list or []
+        val = self._val(env, results)
+        if env.iteration == env.begin_iteration:
+            self._begin(env, "max" if val.maximize else "min")
+        train = None
+        if self.train_name is not None:
+            train = _found(results, self.train_name, val.metric_name).metric_value
+        stopper = self.stopper
+        stops = stopper.update(val=val.metric_value, train=train, epoch=env.iteration + 1)
+        if stopper.keep:
+            self._kept = results
+        at_end = env.iteration == env.end_iteration - 1
+        if stops or at_end:
+            stopper.close()
+        if stops or (at_end and stopper.restore != "last"):
+            best = int(stopper.best_epoch or 0) - 1
+            raise EarlyStopException(best, results if best == env.iteration else self._kept)
+
+    def _begin(self, env: CallbackEnv, mode: Mode) -> None:
+        self.stopper, self._kept = self._made(mode=mode), None
+        boosting = {env.params.get(name) for name in ("boosting", "boosting_type", "boost")}
+        if "dart" in boosting and self.stopper.restore != "last":
+            raise ValueError(
+                f"boosting = 'dart' with restore = {self.stopper.restore!r}: dart changes early "
+                "trees later, so that none can be gone back to; expected restore = 'last'"
+            )
+
+    def _val(self, env: CallbackEnv, results: Sequence[Any]) -> Any:
+        """The result that is watched: what is not named is the first that is not of training."""
+        training = getattr(env.model, "_train_data_name", "training")
+        for each in results:
+            named = self.data_name or (each.dataset_name if each.dataset_name != training else None)
+            if each.dataset_name == named and self.metric_name in (None, each.metric_name):
+                return each
+        return _found(results, self.data_name or "validation", self.metric_name or "any metric")
+
+
+def _found(results: Sequence[Any], data: str, metric: str) -> Any:
+    for each in results:
+        if (each.dataset_name, each.metric_name) == (data, metric):
+            return each
+    raise no_metric(f"{data}-{metric}", [f"{r.dataset_name}-{r.metric_name}" for r in results])

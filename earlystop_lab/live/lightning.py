@@ -1,0 +1,123 @@
+"""Lightning: a callback for its ``Trainer``."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
+from earlystop_lab.live._adapters import Weights, library, never_checked, no_metric
+from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.replay import Restore
+
+with library("lightning"):
+    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.trainer.states import TrainerFn
+
+from earlystop_lab.live.torch import copied
+
+
+class StopCallback(Callback):
+    """Stop Lightning's ``Trainer`` by any criterion, at the check at which its replay stops.
+
+    ``monitor`` and ``train`` name metrics logged by the module; ``train``, the training error, may
+    be left out. Checks are made at the end of each training epoch with validation, where both
+    are known, and after each validation inside an epoch; positions are in epochs. All ranks stop
+    where one wants to; rank 0 alone records. At the end the module gets the weights of the
+    selected epoch, kept in main memory; ``restore="last"`` keeps none, as suits a
+    ``ModelCheckpoint`` or sharded models. Checkpoints of the ``Trainer`` hold the state. The other
+    arguments are those of :class:`Stopper`, which is :attr:`stopper`.
+
+    Raises ``ValueError`` after the first validation where there is no such metric.
+
+    >>> callback = StopCallback("GL(5)", monitor="val_loss", train="train_loss")
+    >>> callback.stopper.criterion
+    GL(5)
+    """
+
+    def __init__(
+        self,
+        criterion: Rule | str,
+        *,
+        monitor: str = "val_loss",
+        train: str | None = None,
+        mode: Mode = "min",
+        restore: Restore = "best",
+        record: str | Path | None = None,
+        run: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.monitor, self.train = monitor, train
+        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
+        self.stopper = self._made()
+        self._weights = Weights()
+        self._validated = False
+        self._resumed = False
+
+    @property
+    def state_key(self) -> str:
+        """What tells this callback's state from that of others in a checkpoint."""
+        key: str = self._generate_state_key(monitor=self.monitor, criterion=self.stopper.criterion)
+        return key
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin a run, or go on with the one that was loaded."""
+        if self.stopper.epoch is not None and not self._resumed:
+            self.stopper, self._weights = self._made(), Weights()
+        self._resumed = self._validated = False
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Make the check of a validation inside an epoch."""
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+            return
+        if trainer.is_last_batch:
+            self._validated = True
+        else:
+            done = (trainer.fit_loop.batch_idx + 1) / trainer.num_training_batches
+            self._check(trainer, pl_module, trainer.current_epoch + done)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Make the check of the epoch."""
+        if self._validated or not trainer.enable_validation:
+            self._check(trainer, pl_module, trainer.current_epoch + 1)
+        self._validated = False
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Put back the weights of the selected epoch, and record the run."""
+        never_checked(self.stopper, self.monitor)
+        self._weights.restore(self.stopper, pl_module.load_state_dict)
+        self._close(trainer)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Record the run as far as it got."""
+        self._close(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the stopper has seen, and the weights kept."""
+        return {**self.stopper.state_dict(), **self._weights.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with a saved run in this ``fit``."""
+        self.stopper.load_state_dict(state_dict)
+        self._weights.load_state_dict(state_dict)
+        self._resumed = True
+
+    def _check(self, trainer: Any, pl_module: Any, epoch: float) -> None:
+        metrics = trainer.callback_metrics
+        for name in filter(None, (self.monitor, self.train)):
+            if name not in metrics:
+                raise no_metric(name, metrics)
+        train = None if self.train is None else metrics[self.train].item()
+        # of a loader without a length nothing tells how far an epoch is: checks are counted
+        position = epoch if math.isfinite(trainer.num_training_batches) else None
+        stops = self.stopper.update(val=metrics[self.monitor].item(), train=train, epoch=position)
+        self._weights.keep(self.stopper, lambda: copied(pl_module))
+        stops = trainer.strategy.reduce_boolean_decision(stops, all=False)
+        trainer.should_stop = trainer.should_stop or stops
+
+    def _close(self, trainer: Any) -> None:
+        if trainer.is_global_zero:
+            self.stopper.close()

@@ -1,0 +1,72 @@
+"""Optuna: a pruner that ends a trial where the criterion stops."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import CurveSet, Mode
+from earlystop_lab.live._adapters import library
+from earlystop_lab.replay import replay, rule_of
+
+with library("optuna"):
+    from optuna.pruners import BasePruner
+    from optuna.study import StudyDirection
+
+
+class StopPruner(BasePruner):
+    """Prune an Optuna trial by any criterion, at the report at which its replay stops.
+
+    The reported values are the validation errors, of a study that maximizes their negatives; the
+    position is the step plus 1, since Optuna counts from 0. It keeps nothing but asks the
+    replay of what was reported, so it works with every storage and any number of processes. Rules
+    that need training errors cannot be used: a trial reports one value.
+
+    ``record`` is a folder, where :meth:`record_trial`, given to the study as a callback, writes
+    every finished trial as a run of the study's name and the trial's number.
+
+    >>> import optuna
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study(pruner=StopPruner("UP(1, k=1)"))
+    >>> trial = study.ask()
+    >>> for step, error in enumerate([3.0, 2.0, 2.5]):
+    ...     trial.report(error, step)
+    ...     print(trial.should_prune())
+    False
+    False
+    True
+    """
+
+    def __init__(self, criterion: Rule | str, *, record: str | Path | None = None) -> None:
+        self.criterion = rule_of(criterion)
+        for leaf in self.criterion.leaves:
+            if "train" in leaf.family.watches:
+                raise ValueError(f"{leaf} needs training errors, which a trial cannot report")
+        self.record = None if record is None else Path(record)
+
+    def prune(self, study: Any, trial: Any) -> bool:
+        """Whether the criterion has stopped a run of the values reported."""
+        if not trial.intermediate_values:
+            return False
+        return bool(replay(_curve(study, trial), [self.criterion]).fired[0, 0])
+
+    def record_trial(self, study: Any, trial: Any) -> None:
+        """Write a finished trial: ``study.optimize(..., callbacks=[pruner.record_trial])``."""
+        if self.record is not None and trial.intermediate_values:
+            curves = _curve(study, trial)
+            name = re.sub(r"[^\w.-]", "_", curves.runs[0])
+            curves.write(self.record / f"{name}.parquet")
+
+
+def _curve(study: Any, trial: Any) -> CurveSet:
+    """What the trial reported, as a run."""
+    steps = sorted(trial.intermediate_values)
+    run = {
+        "run": f"{study.study_name}-{trial.number}",
+        "epoch": [step + 1 for step in steps],
+        "val": [float(trial.intermediate_values[step]) for step in steps],
+    }
+    mode: Mode = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
+    return CurveSet.from_runs([run], mode=mode)

@@ -1,0 +1,67 @@
+"""scikit-learn: training by ``partial_fit``, stopped by any criterion."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from earlystop_lab.live._adapters import Weights, library
+from earlystop_lab.live.stopper import Stopper
+
+with library("scikit-learn"):
+    from sklearn.metrics import check_scoring
+
+
+def fit_until(
+    stopper: Stopper,
+    estimator: Any,
+    X: Any,  # noqa: N803  (as scikit-learn names it)
+    y: Any,
+    *,
+    validation_data: tuple[Any, Any],
+    max_iter: int,
+    scoring: str | Callable[..., float] | None = None,
+    **fit_params: Any,
+) -> Any:
+    """Train by one ``partial_fit`` an epoch until the stopper stops, or for ``max_iter`` epochs.
+
+    ``scoring`` is what scikit-learn takes (by default the estimator's own score), higher is
+    better, so the stopper has ``mode="max"``; rules of ratios, such as GL, want a loss:
+    ``"neg_log_loss"``. It is also taken on the training data. ``fit_params``, such as
+    ``classes``, go to ``partial_fit``.
+
+    Returns the estimator of the selected epoch, a copy of it where that was not the last, and
+    records the run. Raises ``ValueError`` for a stopper of mode "min" or one that has seen a run,
+    or ``max_iter`` below 1.
+
+    >>> import numpy as np
+    >>> from earlystop_lab.live import Stopper
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> x = np.linspace(-1, 1, 40).reshape(-1, 1)
+    >>> y = x.ravel() > 0
+    >>> stopper = Stopper("Keras(2)", mode="max")
+    >>> model = fit_until(stopper, SGDClassifier(random_state=0), x[::2], y[::2],
+    ...                   validation_data=(x[1::2], y[1::2]), max_iter=50, classes=[False, True])
+    >>> stopper.stop_epoch - stopper.best_epoch
+    2
+    """
+    if stopper.mode != "max" or stopper.epoch is not None:
+        raise ValueError(
+            f"stopper: mode {stopper.mode!r}, {'a' if stopper.epoch else 'no'} run seen; expected "
+            "a new one with mode='max', since scores are higher where better"
+        )
+    if max_iter < 1:
+        raise ValueError(f"max_iter = {max_iter}; expected at least 1")
+    score = check_scoring(estimator, scoring)
+    weights = Weights()
+    with stopper:
+        for epoch in range(1, max_iter + 1):
+            estimator.partial_fit(X, y, **fit_params)
+            val, train = score(estimator, *validation_data), score(estimator, X, y)
+            stops = stopper.update(val=val, train=train, epoch=epoch)
+            weights.keep(stopper, lambda: copy.deepcopy(estimator))
+            if stops:
+                break
+    kept = weights.restore(stopper, lambda copied: copied)
+    return estimator if kept is None else kept

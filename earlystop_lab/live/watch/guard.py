@@ -1,0 +1,122 @@
+"""Who may talk to the server, how much and how long: decided before anything is read."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: seconds within which a request has to come, and within which its answer has to be taken
+REQUEST, ANSWER = 10, 60
+
+_HEADERS = {
+    # styles are the charting library's own; scripts are files of ours, never text in the page
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class Guard:
+    """Refuse what browsers send on behalf of other pages; tell browsers what the page may do.
+
+    A page of another origin may neither post here nor, by a name of its own that it lets point
+    here, read: the request has to name an address, this machine or the host that was asked for.
+    """
+
+    def __init__(self, app: App, host: str) -> None:
+        self._app = app
+        self._names = {"localhost", host.lower(), socket.gethostname().lower()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request, or answer it with what is wrong with it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        if (wrong := self._wrong(scope["method"], Headers(scope=scope))) is None:
+            await self._app(scope, receive, guarded)
+        else:
+            await PlainTextResponse(wrong, 403)(scope, receive, guarded)
+
+    def _wrong(self, method: str, headers: Headers) -> str | None:
+        host = headers.get("host", "")
+        if not self._is_here(host):
+            return f"host {host[:100]!r} is not this server; use its address or localhost"
+        if method in ("GET", "HEAD"):
+            return None
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return "posts from pages of other origins are refused"
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return "posts from pages of other sites are refused"
+        return None
+
+    def _is_here(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        try:
+            # an address is looked up nowhere, so nobody can have let it point here
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in self._names
+        return True
+
+
+class Impatient(H11Protocol):
+    """HTTP that hangs up on clients that come to no end, asking or listening."""
+
+    _clock: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for a request."""
+        super().connection_made(transport)
+        self._allow(REQUEST)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; only the whole head of a request buys more time."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._allow(ANSWER)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._allow(REQUEST)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        super().connection_lost(exc)
+        if self._clock is not None:
+            self._clock.cancel()
+
+    def _allow(self, seconds: float) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+        self._clock = self.loop.call_later(seconds, self.transport.abort)

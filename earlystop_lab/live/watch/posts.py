@@ -1,0 +1,154 @@
+"""What a training posts: Keras' ``RemoteMonitor`` protocol, read by somebody who trusts nobody."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from earlystop_lab.curves import Mode
+from earlystop_lab.sources.logs._channels import choose
+from earlystop_lab.sources.logs._json import parse_json
+from earlystop_lab.sources.logs._reading import Log
+from earlystop_lab.sources.logs._values import LogError, number, shown
+
+#: bytes of one post, metrics in it, and characters of a metric's name
+LARGEST_POST = 64 * 1024
+MOST_METRICS = 64
+LONGEST_NAME = 100
+#: a run's name: also the name of a file, on every system
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=,@-]{0,79}")
+_FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
+
+
+class PostError(ValueError):
+    """A post that is refused, and why; ``status`` is the HTTP status that says so."""
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Post(NamedTuple):
+    """The measurements of one epoch."""
+
+    #: 1-based
+    epoch: float
+    #: by the name under which they were posted; NaN and infinity are measurements
+    metrics: dict[str, float]
+
+
+class Channels(NamedTuple):
+    """Which metrics are the curves; ``mode="max"`` negates ``val``."""
+
+    val: str
+    train: str | None
+    mode: Mode
+    #: the metrics that are negated, because higher is better
+    higher: tuple[str, ...] = ()
+
+    def check(self, post: Post) -> list[float] | None:
+        """Epoch, validation and training error of a post; None where val was not measured."""
+        if self.val not in post.metrics:
+            return None
+        errors = []
+        for name in (self.val, self.train):
+            value = math.nan if name is None else post.metrics.get(name, math.nan)
+            errors.append(-value if name in self.higher else value)
+        return [post.epoch, *errors]
+
+
+class Asked(NamedTuple):
+    """The metrics that the user says are the curves; what is None is chosen by name."""
+
+    val: str | None = None
+    train: str | None = None
+    mode: Mode | None = None
+
+
+def named(name: str) -> str:
+    """The name of a run, where it can be one."""
+    if not _NAME.fullmatch(name):
+        raise PostError(
+            f"run {shown(name)}: expected a name of at most 80 letters, digits and ._+=,@- that "
+            "begins with a letter or digit"
+        )
+    return name
+
+
+def read_post(content_type: str, body: bytes) -> Post:
+    """One epoch from the body of a post: a form with the field ``data``, or JSON.
+
+    Either is an object with ``epoch``, counted from 0, and a number a metric; null says that a
+    metric was not measured. Raises :class:`PostError` for anything else.
+
+    >>> read_post("application/json", b'{"epoch": 0, "loss": 0.5, "val_loss": NaN}')
+    Post(epoch=1.0, metrics={'loss': 0.5, 'val_loss': nan})
+    """
+    if len(body) > LARGEST_POST:
+        raise too_large()
+    try:
+        return _post(parse_json(_text(content_type.partition(";")[0].strip().lower(), body)))
+    except LogError as error:
+        raise PostError(str(error)) from error
+
+
+def too_large() -> PostError:
+    """The refusal of a body above the limit."""
+    return PostError(f"more than {LARGEST_POST} bytes; expected the metrics of one epoch", 413)
+
+
+def channels(metrics: Iterable[str], asked: Asked) -> Channels:
+    """Which of the metrics become the curves, by the rules that logs are read by.
+
+    >>> channels(["accuracy", "loss", "val_accuracy", "val_loss"], Asked())
+    Channels(val='val_loss', train='loss', mode='min', higher=())
+    """
+    # every metric as if measured alike: which epochs had it is not known beforehand
+    log = Log([(1, dict.fromkeys(metrics, 0.0))])
+    try:
+        choice = choose(log, {"val": asked.val, "train": asked.train}, asked.mode)
+    except LogError as error:
+        raise PostError(str(error)) from error
+    mode: Mode = "max" if choice.val in choice.higher else "min"
+    return Channels(choice.val, choice.train, mode, tuple(sorted(choice.higher)))
+
+
+def _text(kind: str, body: bytes) -> str:
+    try:
+        if kind == _JSON:
+            return body.decode()
+        if kind == _FORM:
+            fields = parse_qs(body.decode(), max_num_fields=8, errors="strict")
+            if len(fields.get("data", [])) != 1:
+                raise PostError("no field 'data' in the form; expected one, with JSON in it")
+            return fields["data"][0]
+    except PostError:
+        raise
+    except ValueError as error:
+        raise PostError(f"not a form or JSON in UTF-8 ({error})") from error
+    raise PostError(f"content type {shown(kind)}: expected {_FORM} or {_JSON}", 415)
+
+
+def _post(document: Any) -> Post:
+    if not isinstance(document, Mapping):
+        raise PostError(f"{shown(document)}: expected an object with 'epoch' and metrics")
+    epoch = document.get("epoch")
+    if isinstance(epoch, bool) or not isinstance(epoch, (int, float)) or not 0 <= epoch < 2**53:
+        raise PostError(f"epoch {shown(epoch)}: expected a number from 0 to 2**53")
+    if len(document) > MOST_METRICS:
+        raise PostError(f"{len(document)} metrics; expected at most {MOST_METRICS}")
+    metrics = {}
+    for name, cell in document.items():
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise PostError(f"metric {shown(name)}: expected at most {LONGEST_NAME} characters")
+        try:
+            value = number(cell)
+        except LogError as error:
+            raise PostError(f"metric {shown(name)}: {error}") from error
+        if name != "epoch" and value is not None:
+            metrics[name] = value
+    return Post(float(epoch) + 1, metrics)

@@ -1,0 +1,170 @@
+"""The server: posts in, the page and its JSON out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import socket
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live.watch.following import Following
+from earlystop_lab.live.watch.guard import REQUEST, Guard, Impatient
+from earlystop_lab.live.watch.posts import (
+    LARGEST_POST,
+    Asked,
+    PostError,
+    named,
+    read_post,
+    too_large,
+)
+from earlystop_lab.live.watch.views import detail, overview
+from earlystop_lab.live.watch.watching import Watching, about
+
+#: where a ``RemoteMonitor`` posts unless told otherwise, and the run that it then is
+PUBLISH = "/publish/epoch/end/"
+DEFAULT_RUN = "run"
+
+
+def _plotly() -> Path:
+    """The charting library, as its Python package ships it."""
+    spec = importlib.util.find_spec("plotly")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'plotly'", name="plotly")
+    return Path(spec.origin).parent / "package_data" / "plotly.min.js"
+
+
+_PLOTLY = _plotly()
+_PAGE = Path(__file__).parent / "page"
+_FILES = {"/": "index.html", "/watch.js": "watch.js", "/watch.css": "watch.css"}
+
+
+def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlette:
+    """The ASGI application over runs, some of them in log files."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await watching.start()
+        following = asyncio.create_task(Following(paths, watching).go_on())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+            await watching.stop()
+
+    async def publish(request: Request) -> Response:
+        try:
+            name = named(request.path_params.get("run", DEFAULT_RUN))
+            body = await _body(request)
+            post = read_post(request.headers.get("content-type", ""), body)
+            return JSONResponse(about(await watching.take(name, post)))
+        except PostError as error:
+            watching.board.refused += 1
+            watching.board.refusal = str(error)
+            # the rest of what is refused may never come
+            return PlainTextResponse(str(error), error.status, {"Connection": "close"})
+
+    async def runs(request: Request) -> Response:
+        return JSONResponse(overview(watching.board, str(watching.folder)))
+
+    async def run(request: Request) -> Response:
+        name = request.query_params.get("name", "")
+        found = watching.board.runs.get(name)
+        if found is None or not len(found):
+            return PlainTextResponse("no such run", 404)
+        tag = f'"{quote(name)}-{found.version}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        return JSONResponse(detail(found), headers={"ETag": tag})
+
+    async def file(request: Request) -> Response:
+        return FileResponse(_PAGE / _FILES[request.url.path])
+
+    async def plotly(request: Request) -> Response:
+        return FileResponse(_PLOTLY)
+
+    return Starlette(
+        routes=[
+            *(Route(path, file) for path in _FILES),
+            Route("/plotly.min.js", plotly),
+            Route("/api/runs", runs),
+            Route("/api/run", run),
+            Route(PUBLISH, publish, methods=["POST"]),
+            Route(f"/runs/{{run}}{PUBLISH}", publish, methods=["POST"]),
+        ],
+        middleware=[Middleware(Guard, host=host)],
+        lifespan=lifespan,
+    )
+
+
+def serve(
+    folder: Path,
+    criteria: Sequence[str],
+    paths: Sequence[Path] = (),
+    *,
+    asked: Asked,
+    host: str = "127.0.0.1",
+    port: int = 8600,
+) -> None:
+    """Serve until interrupted; the address is printed once the server answers there.
+
+    ``criteria`` are texts, ``paths`` log files to follow and folders of them. Runs are saved in
+    ``folder``. Raises ``OSError`` where the address cannot be bound or the folder not be written,
+    and ``ValueError`` for a text that is no criterion, or where another server uses the folder.
+    """
+    texts = dict.fromkeys(str(Stopper(criterion).criterion) for criterion in criteria)
+    with _bound(host, port) as bound:
+        watching = Watching(folder, [*texts], asked)
+        config = uvicorn.Config(
+            application(watching, paths, host),
+            http=Impatient,
+            ws="none",
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+        address = f"[{host}]" if ":" in host else host
+        where = f"http://{address}:{bound.getsockname()[1]}/"
+        print(f"{where} shows the runs, which are saved in {folder}/", flush=True)
+        # control-C is how a server ends; it has saved everything when this is raised
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[bound])
+
+
+async def _body(request: Request) -> bytes:
+    """The body, unless it is too large or does not come to an end."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(REQUEST):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_POST:
+                    raise too_large()
+    except TimeoutError as error:
+        raise PostError(f"the post did not end within {REQUEST} seconds", 408) from error
+    except ClientDisconnect as error:
+        raise PostError("the client hung up within its post") from error
+    return bytes(body)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=512)
+    except OSError as error:
+        # what asyncio and socket add says the address once more
+        reason = (error.strerror or "").partition(" (while")[0]
+        reason += "; choose another --host or --port"
+        raise OSError(error.errno, reason, f"{host}:{port}") from error

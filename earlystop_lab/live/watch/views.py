@@ -1,0 +1,97 @@
+"""What the page shows, as JSON: the same size however long a run is."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+from tsdownsample import MinMaxDownsampler
+
+from earlystop_lab.curves import FloatArray
+from earlystop_lab.live.watch.runs import Board, Run, Verdict
+
+#: points of a curve: of more, the lowest and the highest of each stretch are shown
+POINTS = 800
+
+
+def overview(board: Board, folder: str) -> dict[str, Any]:
+    """Every run in a few numbers, the one that began last first."""
+    runs = sorted(board.runs.values(), key=lambda run: (-run.began, run.name))
+    return {
+        "folder": folder,
+        "criteria": board.criteria,
+        "refused": board.refused,
+        "refusal": board.refusal,
+        "trouble": board.trouble,
+        "unread": [reason for reasons in board.unread.values() for reason in reasons[:5]],
+        "runs": [_summary(run) for run in runs if len(run)],
+    }
+
+
+def detail(run: Run) -> dict[str, Any]:
+    """The curves of a run and the statistics of its criteria, thinned."""
+    epoch = run.curve("epoch")
+    names = ("val", "train") if run.has_train else ("val",)
+    return {
+        **_summary(run),
+        "version": run.version,
+        "channels": run.channels._asdict() if run.channels else None,
+        "notes": run.notes,
+        "curves": {name: _thinned(epoch, run.curve(name)) for name in names},
+        "verdicts": [_verdict(verdict, epoch) for verdict in run.verdicts],
+    }
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    epoch, val, train = run.last
+    return {
+        "run": run.name,
+        "checks": len(run),
+        "epoch": epoch,
+        "val": _number(val),
+        "train": _number(train) if run.has_train else None,
+        "best": run.best and {"epoch": run.best[0], "val": _number(run.best[1])},
+        "silent": max(0.0, round(time.time() - run.changed, 1)),
+        "stops": [verdict.stopper.stop_epoch for verdict in run.verdicts],
+    }
+
+
+def _verdict(verdict: Verdict, epoch: FloatArray) -> dict[str, Any]:
+    stopper = verdict.stopper
+    return {
+        "criterion": verdict.criterion,
+        "stop": stopper.stop_epoch,
+        "reason": stopper.reason,
+        "selected": stopper.best_epoch,
+        "problem": verdict.problem,
+        #: checks that it has still to see
+        "waiting": 0 if verdict.done else len(epoch) - verdict.seen,
+        "statistics": [
+            {
+                "criterion": last.criterion,
+                "passes": last.passes,
+                "threshold": last.threshold,
+                "value": _number(last.value),
+                "holds": last.holds,
+                "curve": _thinned(epoch[: len(values)], np.array(values)),
+            }
+            for last, values in zip(verdict.last, verdict.values, strict=True)
+        ],
+    }
+
+
+def _thinned(epoch: FloatArray, values: FloatArray) -> dict[str, list[float | None]]:
+    """Points of a curve: all, or so many that no peak or trough is lost; the last one always."""
+    if len(values) > POINTS:
+        thin = MinMaxDownsampler()  # type: ignore[no-untyped-call]
+        shown = thin.downsample(values, n_out=POINTS).astype(np.intp)
+        shown = np.unique(np.append(shown, len(values) - 1))
+        epoch, values = epoch[shown], values[shown]
+    return {"epoch": epoch.tolist(), "value": [_number(value) for value in values.tolist()]}
+
+
+def _number(value: float) -> float | None:
+    """The value as JSON has it: None for NaN and infinities."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,104 @@
+"""XGBoost: a callback for ``xgboost.train``, ``cv`` and its scikit-learn estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
+from earlystop_lab.live._adapters import library, no_metric
+from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.replay import Restore
+
+with library("xgboost"):
+    from xgboost import Booster
+    from xgboost.callback import TrainingCallback
+
+
+class StopCallback(TrainingCallback):
+    """Stop boosting by any criterion, at the round at which its replay stops.
+
+    The metric is ``metric_name`` on ``data_name``, by default the last of each, as in XGBoost's
+    own ``EarlyStopping``; ``train_name`` is the data set whose metric is the training error.
+    At the end the model is cut to the selected round, which is also its ``best_iteration`` (from
+    0); ``restore="last"`` leaves it whole. The table of ``cv`` ends with the selected round.
+    ``mode="max"`` is for metrics where higher is better. The other arguments are those of
+    :class:`Stopper`, which is :attr:`stopper`; every training is a run of its own.
+
+    Raises ``ValueError`` in the first round where there is no such data or metric.
+
+    >>> import numpy as np, xgboost
+    >>> x = np.arange(20.0).reshape(-1, 1)
+    >>> data = xgboost.DMatrix(x, x.ravel() % 2)
+    >>> callback = StopCallback("MaxEpochs(3)")
+    >>> model = xgboost.train({}, data, 9, evals=[(data, "val")], verbose_eval=False,
+    ...                       callbacks=[callback])
+    >>> callback.stopper.reason
+    'MaxEpochs 3 >= 3 at epoch 3; best epoch 3'
+    """
+
+    def __init__(
+        self,
+        criterion: Rule | str,
+        *,
+        data_name: str | None = None,
+        metric_name: str | None = None,
+        train_name: str | None = None,
+        mode: Mode = "min",
+        restore: Restore = "best",
+        record: str | Path | None = None,
+        run: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
+        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
+        self.stopper = self._made()
+        self._before = 0
+
+    def before_training(self, model: Any) -> Any:
+        """Begin a run; of a model that is trained further, after its rounds."""
+        if self.stopper.epoch is not None:
+            self.stopper = self._made()
+        self._before = model.num_boosted_rounds()
+        return model
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, Any]) -> bool:
+        """Tell the stopper the errors of the round."""
+        data = self.data_name or next(reversed(evals_log), "")
+        metric = self.metric_name or next(reversed(evals_log.get(data, {})), "")
+        train = None
+        if self.train_name is not None:
+            train = _last(evals_log, self.train_name, metric)
+        val = _last(evals_log, data, metric)
+        stops = self.stopper.update(val=val, train=train, epoch=self._before + epoch + 1)
+        if stops:
+            self._mark(model)
+        return stops
+
+    def after_training(self, model: Any) -> Any:
+        """Cut the model to the selected round, and record the run."""
+        best = self.stopper.best_epoch
+        if isinstance(model, Booster) and best is not None and self.stopper.restore != "last":
+            model = model[: int(best)]
+            self._mark(model)
+        self.stopper.close()
+        return model
+
+    def _mark(self, model: Any) -> None:
+        """Tell the model its best iteration and score, as XGBoost's own early stopping does."""
+        best, curve = self.stopper.best_epoch, self.stopper.history[0]
+        score = curve.val[curve.epoch.tolist().index(best)]
+        sign = -1 if self.stopper.mode == "max" else 1
+        model.set_attr(best_iteration=str(int(best or 0) - 1), best_score=str(sign * score))
+
+
+def _last(evals_log: Mapping[str, Mapping[str, Sequence[Any]]], data: str, metric: str) -> float:
+    if metric not in evals_log.get(data, {}):
+        names = [f"{name}-{each}" for name, metrics in evals_log.items() for each in metrics]
+        raise no_metric(f"{data}-{metric}", names)
+    value = evals_log[data][metric][-1]
+    # cross-validation gives mean and deviation
+    return float(value[0] if isinstance(value, tuple) else value)

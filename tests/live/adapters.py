@@ -1,0 +1,53 @@
+"""What the tests of the adapters share: data that is soon overfitted, pages and examples run."""
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import numpy as np
+
+from earlystop_lab import read_curves, replay
+
+DOCS = Path(__file__).parents[2] / "docs" / "live"
+
+
+def noisy(count=24, seed=0, width=8):
+    """Inputs and targets of a regression with more noise than signal."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(count, width)).astype(np.float32)
+    y = (x[:, :1] + rng.normal(size=(count, 1))).astype(np.float32)
+    return x, y
+
+
+def require_replayed(stopper, record, last=None):
+    """The run's record, where its replay stops as the training did, and training ended there."""
+    curves = read_curves(record)
+    assert curves.runs == [stopper.run]
+    stops = replay(curves, [stopper.criterion], restore=stopper.restore)
+    assert stopper.stopped
+    assert stops.fired[0, 0]
+    assert stops.stop[0, 0] == stopper.stop_epoch == curves[0].epoch[-1]
+    assert stops.selected[0, 0] == stopper.best_epoch
+    return curves[0]
+
+
+def at(curve, name, epoch):
+    """A curve's value at an epoch."""
+    return getattr(curve, name)[curve.epoch.tolist().index(epoch)]
+
+
+def run_examples(name):
+    """The examples in the docstrings of an adapter."""
+    results = doctest.testmod(importlib.import_module(f"earlystop_lab.live.{name}"))
+    assert results.attempted
+    assert not results.failed
+
+
+def run_page(name, namespace):
+    """The one snippet of an adapter's page, with what the page says is there."""
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert len(text.splitlines()) <= 40
+    exec(compile(snippet, f"docs/live/{name}.md", "exec"), namespace)
+    return namespace

@@ -1,0 +1,234 @@
+"""The scikit-learn loop, the Optuna pruner and the Ignite handler against replay."""
+
+import copy
+
+import numpy as np
+import pytest
+from adapters import at, noisy, require_replayed, run_examples, run_page
+
+from earlystop_lab import CurveSet, read_curves, replay
+from earlystop_lab.live import Stopper
+
+X, Y = noisy(40)
+X_VAL, Y_VAL = noisy(40, seed=1)
+Y, Y_VAL = Y.ravel(), Y_VAL.ravel()
+
+
+# -- scikit-learn -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def network():
+    pytest.importorskip("sklearn")
+    from sklearn.neural_network import MLPRegressor
+
+    return MLPRegressor(hidden_layer_sizes=32, learning_rate_init=0.02, random_state=0)
+
+
+def sklearn_trained(stopper, estimator, **kwargs):
+    from earlystop_lab.live.sklearn import fit_until
+
+    settings = {
+        "validation_data": (X_VAL, Y_VAL), "max_iter": 300, "scoring": "neg_mean_squared_error",
+    }  # fmt: skip
+    return fit_until(stopper, estimator, X, Y, **{**settings, **kwargs})
+
+
+@pytest.mark.parametrize("rule", ["GL(5, k=1)", "PQ(0.5)", "Keras(8)"])
+def test_sklearn_stops_where_its_replay_does(network, tmp_path, rule):
+    stopper = Stopper(rule, mode="max", record=tmp_path)
+    model = sklearn_trained(stopper, network)
+    curve = require_replayed(stopper, tmp_path)
+    errors = [np.mean((model.predict(x) - y) ** 2) for x, y in ((X_VAL, Y_VAL), (X, Y))]
+    # t_ counts the samples seen
+    assert model.t_ / len(X) == stopper.best_epoch < stopper.stop_epoch == network.t_ / len(X)
+    assert errors[0] == pytest.approx(at(curve, "val", stopper.best_epoch), rel=1e-6)
+    assert errors[1] == pytest.approx(at(curve, "train", stopper.best_epoch), rel=1e-6)
+
+
+def test_sklearn_without_a_stop_ends_after_max_iter(network):
+    stopper = Stopper("Keras(99)", mode="max", restore="last")
+    assert sklearn_trained(stopper, network, max_iter=3) is network
+    assert (network.t_ / len(X), stopper.epoch, stopper.stopped) == (3, 3, False)
+
+
+def test_sklearn_refuses_what_cannot_be(network):
+    with pytest.raises(ValueError, match="mode 'min', no run seen; expected a new one"):
+        sklearn_trained(Stopper("Keras(2)"), network)
+    stopper = Stopper("Keras(2)", mode="max")
+    with pytest.raises(ValueError, match="max_iter = 0; expected at least 1"):
+        sklearn_trained(stopper, network, max_iter=0)
+    stopper.update(val=1)
+    with pytest.raises(ValueError, match="mode 'max', a run seen; expected a new one"):
+        sklearn_trained(stopper, network)
+
+
+# -- Optuna -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def optuna():
+    optuna = pytest.importorskip("optuna")
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield optuna
+    optuna.logging.set_verbosity(level)
+
+
+def pruner(*args, **kwargs):
+    from earlystop_lab.live.optuna import StopPruner
+
+    return StopPruner(*args, **kwargs)
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize("rule", ["GL(5, k=1)", "UP(2, k=2)", "any_of(Keras(3), MaxEpochs(15))"])
+def test_optuna_prunes_where_the_replay_stops(optuna, tmp_path, rule, direction):
+    sign = 1 if direction == "minimize" else -1
+    errors = np.random.default_rng(1).normal(size=(8, 20)).cumsum(axis=1) + 30
+
+    def objective(trial):
+        for step, error in enumerate(errors[trial.number]):
+            trial.report(sign * error, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return sign * error
+
+    chosen = pruner(rule, record=tmp_path)
+    study = optuna.create_study(direction=direction, pruner=chosen, study_name="a study/1")
+    study.optimize(objective, n_trials=8, callbacks=[chosen.record_trial])
+    stops = replay(CurveSet.from_runs([{"val": row} for row in errors]), [rule])
+    for i, trial in enumerate(study.trials):
+        assert (trial.state == optuna.trial.TrialState.PRUNED) == stops.fired[i, 0]
+        assert trial.last_step + 1 == stops.stop[i, 0]
+    recorded = read_curves(tmp_path)
+    assert recorded["a study/1-3"].val.tolist() == errors[3][: int(stops.stop[3, 0])].tolist()
+
+
+def test_optuna_refuses_what_a_trial_cannot_report(optuna):
+    with pytest.raises(ValueError, match=r"PQ\(2\) needs training errors"):
+        pruner("any_of(GL(2), PQ(2))")
+    study = optuna.create_study(pruner=pruner("GL(2)"))
+    assert not study.ask().should_prune()
+
+
+# -- Ignite -------------------------------------------------------------------------------------
+
+
+class IgniteTraining:
+    """A network trained full-batch by an engine, evaluated after every epoch by another."""
+
+    def __init__(self, rule="GL(5, k=1)", **kwargs):
+        torch, engine = pytest.importorskip("torch"), pytest.importorskip("ignite.engine")
+        from earlystop_lab.live.ignite import StopHandler
+
+        torch.manual_seed(0)
+        self.model = torch.nn.Sequential(
+            torch.nn.Linear(8, 64), torch.nn.Tanh(), torch.nn.Linear(64, 1)
+        )
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=0.02)
+        x, y, x_val, y_val = (
+            torch.tensor(part) for seed in (0, 1) for part in noisy(24, seed=seed)
+        )
+        self.error = torch.nn.functional.mse_loss
+        self.validate = lambda: self.error(self.model(x_val), y_val).item()
+
+        def step(engine, batch):
+            loss = self.error(self.model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        self.trainer, evaluator = engine.Engine(step), engine.Engine(lambda e, batch: None)
+
+        @evaluator.on(engine.Events.COMPLETED)
+        def measure(e):
+            e.state.metrics["loss"] = self.validate()
+
+        if rule is not None:
+            self.handler = StopHandler(
+                rule,
+                lambda e: -e.state.metrics["loss"],
+                self.trainer,
+                train_function=lambda e: -e.state.output,
+                model=self.model,
+                **kwargs,
+            )
+            evaluator.add_event_handler(engine.Events.COMPLETED, self.handler)
+        self.evaluator = evaluator
+        self.trainer.add_event_handler(engine.Events.EPOCH_COMPLETED, lambda e: evaluator.run([0]))
+
+    def run(self, epochs=300):
+        self.trainer.run([0, 1], max_epochs=epochs)
+        return self
+
+
+@pytest.mark.parametrize("rule", ["GL(5, k=1)", "PQ(0.05, k=2)", "Ignite(5)"])
+def test_ignite_stops_where_its_replay_does(tmp_path, rule):
+    training = IgniteTraining(rule, record=tmp_path).run()
+    stopper = training.handler.stopper
+    curve = require_replayed(stopper, tmp_path)
+    assert training.trainer.state.epoch == stopper.stop_epoch
+    assert training.validate() == at(curve, "val", stopper.best_epoch)
+    # another training is another run
+    training.trainer.state.max_epochs = None
+    training.run(1)
+    assert training.handler.stopper.run != stopper.run
+
+
+def test_ignite_saved_and_restored():
+    expected = IgniteTraining("UP(2, k=1)").run()
+    stop = expected.handler.stopper.stop_epoch
+    first = IgniteTraining("UP(2, k=1)", restore="last").run(int(stop) - 1)
+    state = copy.deepcopy(first.handler.state_dict())
+    # as after a restart, when a checkpoint fills a new handler
+    first.handler.stopper = Stopper("UP(2, k=1)", mode="max", restore="last")
+    first.handler.load_state_dict(state)
+    first.run()
+    assert first.trainer.state.epoch == first.handler.stopper.stop_epoch == stop
+
+
+def test_ignite_records_where_training_fails(tmp_path):
+    training = IgniteTraining("Keras(99)", record=tmp_path)
+    engine = pytest.importorskip("ignite.engine")
+
+    @training.trainer.on(engine.Events.EPOCH_STARTED(once=4))
+    def fail(e):
+        raise FloatingPointError
+
+    training.trainer.logger.setLevel("CRITICAL")
+    with pytest.raises(FloatingPointError):
+        training.run()
+    assert len(read_curves(tmp_path)[0].val) == 3
+
+
+# -- what the pages and docstrings say ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sklearn", "optuna", "ignite"])
+def test_examples(name):
+    pytest.importorskip(name)
+    run_examples(name)
+
+
+def test_page_of_sklearn(tmp_path, monkeypatch, network):
+    monkeypatch.chdir(tmp_path)
+    names = run_page("sklearn", {"x": X, "y": Y > 0, "x_val": X_VAL, "y_val": Y_VAL > 0})
+    require_replayed(names["stopper"], "runs")
+
+
+def test_page_of_optuna(tmp_path, monkeypatch, optuna):
+    monkeypatch.chdir(tmp_path)
+    errors = np.random.default_rng(1).normal(size=(10, 99)).cumsum(axis=1) + 30
+    run_page("optuna", {"train_and_validate": lambda trial, epoch: errors[trial.number, epoch]})
+    assert len(read_curves("runs")) == 10
+
+
+def test_page_of_ignite(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    training = IgniteTraining(None)
+    names = {each: getattr(training, each) for each in ("model", "trainer", "evaluator")}
+    handler = run_page("ignite", {**names, "batches": [0, 1]})["handler"]
+    curve = require_replayed(handler.stopper, "runs")
+    assert training.validate() == at(curve, "val", handler.stopper.best_epoch)

@@ -1,0 +1,155 @@
+"""The stopper of PyTorch loops against replay, and its weights against an evaluation."""
+
+import copy
+import io
+import subprocess
+import sys
+
+import pytest
+from adapters import at, noisy, require_replayed, run_examples, run_page
+
+from earlystop_lab import read_curves
+
+torch = pytest.importorskip("torch")
+from earlystop_lab.live.torch import TorchStopper  # noqa: E402
+
+
+class Training:
+    """A small network and full-batch epochs, the same every time."""
+
+    def __init__(self, width=64):
+        torch.manual_seed(0)
+        self.model = torch.nn.Sequential(
+            torch.nn.Linear(8, width), torch.nn.Tanh(), torch.nn.Linear(width, 1)
+        )
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.02)
+        self.data = [[torch.tensor(part) for part in noisy(seed=seed)] for seed in (0, 1)]
+
+    def error(self, part):
+        x, y = self.data[part]
+        return torch.nn.functional.mse_loss(self.model(x), y)
+
+    def epoch(self):
+        loss = self.error(0)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def validate(self):
+        with torch.no_grad():
+            return self.error(1)
+
+
+def trained(stopper, training, epochs):
+    for epoch in epochs:
+        train = training.epoch()
+        if stopper.update(val=training.validate(), train=train, epoch=epoch):
+            break
+
+
+@pytest.mark.parametrize("rule", ["GL(5, k=1)", "PQ(0.5)", "UP(2)", "Keras(5, min_delta=0.05)"])
+@pytest.mark.parametrize("restore", ["best", "own", "last"])
+def test_it_stops_where_its_replay_does_and_has_those_weights(tmp_path, rule, restore):
+    training = Training()
+    with TorchStopper(rule, training.model, restore=restore, record=tmp_path) as stopper:
+        trained(stopper, training, range(1, 300))
+    curve = require_replayed(stopper, tmp_path)
+    assert curve.epoch[-1] > 1
+    assert float(training.validate()) == at(curve, "val", stopper.best_epoch)
+
+
+def test_weights_stay_the_last_ones_where_training_fails(tmp_path):
+    training = Training()
+
+    def fail():
+        with TorchStopper("GL(5, k=1)", training.model, record=tmp_path) as stopper:
+            trained(stopper, training, range(1, 300))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    curve = read_curves(tmp_path)[0]
+    assert float(training.validate()) == curve.val[-1] > curve.val.min()
+
+
+def test_saved_and_restored_with_the_weights(tmp_path):
+    straight, training = Training(), Training()
+    with TorchStopper("UP(3, k=1)", straight.model) as expected:
+        trained(expected, straight, range(1, 300))
+    stop = expected.stop_epoch
+    # saved after the best epoch, before the stop
+    first = TorchStopper("UP(3, k=1)", training.model)
+    trained(first, training, range(1, stop))
+    assert first.best_epoch < stop - 1
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    with TorchStopper("UP(3, k=1)", training.model) as again:
+        again.load_state_dict(torch.load(file, weights_only=True))
+        trained(again, training, range(stop, 300))
+    assert again.reason == expected.reason
+    assert float(training.validate()) == float(straight.validate())
+
+
+def test_without_the_weights_of_the_best_epoch_it_says_so():
+    training = Training()
+    first = TorchStopper("UP(3, k=1)", training.model)
+    trained(first, training, range(1, 300))
+    last = copy.deepcopy(training.model.state_dict())
+    state = {**first.state_dict(), "kept": None, "kept_epoch": None}
+    again = TorchStopper("UP(3, k=1)", training.model)
+    again.load_state_dict(state)
+    with pytest.warns(UserWarning, match="weights of the best epoch"), again:
+        pass
+    assert all(
+        torch.equal(last[name], value) for name, value in training.model.state_dict().items()
+    )
+
+
+RANKS = """
+import sys, torch
+from torch import distributed
+from earlystop_lab.live.torch import TorchStopper
+rank, file, record = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+with TorchStopper("UP(1, k=1)", torch.nn.Linear(1, 1), record=record) as stopper:
+    for epoch in range(1, 5):
+        # rank 1 alone would go on
+        val = [3.0, 2.0, 2.5, 1.0][epoch - 1] if rank == 0 else 1 / epoch
+        if stopper.update(val=torch.tensor(val), epoch=epoch):
+            break
+print(stopper.reason)
+distributed.destroy_process_group()
+"""
+
+
+def test_ranks_stop_together_and_one_records(tmp_path):
+    script = tmp_path / "ranks.py"
+    script.write_text(RANKS)
+    command = [sys.executable, str(script)]
+    started = [
+        subprocess.Popen(
+            [*command, str(rank), str(tmp_path / "group"), str(tmp_path / f"runs{rank}")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    said = [process.communicate(timeout=120)[0].strip() for process in started]
+    assert said == ["UP 1 >= 1 at epoch 3; best epoch 2"] * 2
+    assert read_curves(tmp_path / "runs0")[0].val.tolist() == [3, 2, 2.5]
+    assert list((tmp_path / "runs1").iterdir()) == []
+
+
+def test_examples():
+    run_examples("torch")
+
+
+def test_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    training = Training()
+    names = {"model": training.model, "train_epoch": training.epoch, "evaluate": training.validate}
+    stopper = run_page("torch", names)["stopper"]
+    curve = require_replayed(stopper, "runs")
+    assert float(training.validate()) == at(curve, "val", stopper.best_epoch)

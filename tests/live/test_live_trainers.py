@@ -1,0 +1,309 @@
+"""The callbacks of Lightning and Hugging Face against replay, and their weights against one."""
+
+import warnings
+
+import pytest
+from adapters import at, noisy, require_replayed, run_examples, run_page
+
+from earlystop_lab import read_curves, replay
+
+torch = pytest.importorskip("torch")
+X, Y, X_VAL, Y_VAL = (torch.tensor(part) for seed in (0, 1) for part in noisy(seed=seed))
+
+
+def network():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.Tanh(), torch.nn.Linear(64, 1))
+
+
+def validated(model):
+    with torch.no_grad():
+        return torch.nn.functional.mse_loss(model(X_VAL), Y_VAL).item()
+
+
+# -- Lightning ----------------------------------------------------------------------------------
+
+# Lightning's own: with a recent PyTorch, and about loaders as small as these
+lightning_warnings = pytest.mark.filterwarnings(
+    "ignore:.isinstance.treespec, LeafSpec.. is deprecated:FutureWarning",
+    "ignore:.*does not have many workers",
+    "ignore:The number of training batches .* is smaller than the logging interval",
+)
+
+
+@pytest.fixture
+def lightning():
+    return pytest.importorskip("lightning.pytorch")
+
+
+def module(lightning):
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.network = network()
+
+        def training_step(self, batch, index):
+            loss = torch.nn.functional.mse_loss(self.network(batch[0]), batch[1])
+            self.log("train_loss", loss, on_step=False, on_epoch=True)
+            return loss
+
+        def validation_step(self, batch, index):
+            loss = torch.nn.functional.mse_loss(self.network(batch[0]), batch[1])
+            self.log("val_loss", loss)
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=0.01)
+
+    return Module()
+
+
+def loaders(parts=2):
+    """Batches that are the same in every epoch, and all of the validation data at once."""
+    data = [torch.utils.data.TensorDataset(*pair) for pair in ((X, Y), (X_VAL, Y_VAL))]
+    sizes = (len(X) // parts, len(X_VAL))
+    return [torch.utils.data.DataLoader(d, size) for d, size in zip(data, sizes, strict=True)]
+
+
+def trainer(lightning, *callbacks, epochs=100, **settings):
+    return lightning.Trainer(
+        **{
+            "max_epochs": epochs, "accelerator": "cpu", "logger": False, "callbacks": [*callbacks],
+            "enable_progress_bar": False, "enable_model_summary": False,
+            "enable_checkpointing": False, **settings,
+        }
+    )  # fmt: skip
+
+
+def lightning_callback(*args, **kwargs):
+    from earlystop_lab.live.lightning import StopCallback
+
+    return StopCallback(*args, **kwargs)
+
+
+@lightning_warnings
+@pytest.mark.parametrize(
+    ("rule", "restore"), [("GL(5, k=1)", "best"), ("PQ(0.1, k=2)", "best"), ("Keras(4)", "last")]
+)
+def test_lightning_stops_where_its_replay_does(lightning, tmp_path, rule, restore):
+    callback = lightning_callback(rule, train="train_loss", restore=restore, record=tmp_path)
+    model = module(lightning)
+    training = trainer(lightning, callback)
+    training.fit(model, *loaders())
+    curve = require_replayed(callback.stopper, tmp_path)
+    assert training.current_epoch == callback.stopper.stop_epoch == len(curve.val)
+    assert curve.train[-1] < curve.train[0]
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(model.network) == pytest.approx(best, rel=1e-6)
+    first = callback.stopper.run
+    trainer(lightning, callback, epochs=1).fit(model, *loaders())
+    assert callback.stopper.run != first
+
+
+@lightning_warnings
+def test_lightning_validates_inside_epochs(lightning, tmp_path):
+    callback = lightning_callback("UP(2, k=1)", record=tmp_path)
+    model = module(lightning)
+    trainer(lightning, callback, val_check_interval=0.25).fit(model, *loaders(4))
+    curve = require_replayed(callback.stopper, tmp_path)
+    assert curve.epoch[:5].tolist() == [0.25, 0.5, 0.75, 1, 1.25]
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(model.network) == pytest.approx(best, rel=1e-6)
+
+
+@lightning_warnings
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
+def test_lightning_resumes_from_its_checkpoint(lightning, tmp_path):
+    expected = lightning_callback("UP(2, k=1)", train="train_loss")
+    straight = module(lightning)
+    trainer(lightning, expected).fit(straight, *loaders())
+    stop = int(expected.stopper.stop_epoch)
+    first, model = lightning_callback("UP(2, k=1)", train="train_loss"), module(lightning)
+    saved = [lightning.callbacks.ModelCheckpoint(tmp_path / str(i), save_last=True) for i in (0, 1)]
+    before = trainer(lightning, saved[0], first, epochs=stop - 1, enable_checkpointing=True)
+    before.fit(model, *loaders())
+    again, resumed = lightning_callback("UP(2, k=1)", train="train_loss"), module(lightning)
+    trainer(lightning, saved[1], again, enable_checkpointing=True).fit(
+        resumed, *loaders(), ckpt_path=tmp_path / "0" / "last.ckpt"
+    )
+    assert again.stopper.run == first.stopper.run
+    assert again.stopper.reason == expected.stopper.reason
+    assert again.stopper.history[0].val.tolist() == expected.stopper.history[0].val.tolist()
+    assert validated(resumed.network) == validated(straight.network)
+
+
+@lightning_warnings
+def test_lightning_ranks_agree(lightning, monkeypatch, tmp_path):
+    callback = lightning_callback("Keras(99)", record=tmp_path)
+    training, asked = trainer(lightning, callback), []
+
+    def another_rank_stops(decision, all=True):
+        asked.append((decision, all))
+        return len(asked) == 3
+
+    monkeypatch.setattr(training.strategy, "reduce_boolean_decision", another_rank_stops)
+    monkeypatch.setattr(type(training), "is_global_zero", False)
+    training.fit(module(lightning), *loaders())
+    assert asked == [(False, False)] * 3
+    assert training.current_epoch == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+@lightning_warnings
+def test_lightning_names_what_is_there(lightning):
+    with pytest.raises(ValueError, match=r"monitor = 'loss': no such .* train_loss, val_loss"):
+        trainer(lightning, lightning_callback("GL(2)", monitor="loss")).fit(
+            module(lightning), *loaders()
+        )
+
+
+@lightning_warnings
+def test_lightning_records_where_training_fails(lightning, tmp_path):
+    class Fails(lightning.Callback):
+        def on_train_epoch_start(self, trainer, pl_module):
+            if trainer.current_epoch == 3:
+                raise FloatingPointError
+
+    callback = lightning_callback("Keras(99)", record=tmp_path)
+    with pytest.raises(FloatingPointError):
+        trainer(lightning, callback, Fails()).fit(module(lightning), *loaders())
+    assert len(read_curves(tmp_path)[0].val) == 3
+
+
+# -- Hugging Face -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def transformers():
+    pytest.importorskip("accelerate")
+    return pytest.importorskip("transformers")
+
+
+class Regression(torch.nn.Module):
+    """What a ``Trainer`` trains: it gives its own loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = network()
+
+    def forward(self, x, labels):
+        predicted = self.network(x)
+        return {"loss": torch.nn.functional.mse_loss(predicted, labels), "logits": predicted}
+
+
+def arguments(transformers, folder, **settings):
+    return transformers.TrainingArguments(
+        **{
+            "output_dir": str(folder), "report_to": "none", "use_cpu": True, "disable_tqdm": True,
+            "eval_strategy": "epoch", "logging_strategy": "epoch", "save_strategy": "no",
+            "num_train_epochs": 60, "per_device_train_batch_size": 12, "learning_rate": 0.01,
+            "per_device_eval_batch_size": 24, "lr_scheduler_type": "constant",
+            "train_sampling_strategy": "sequential", **settings,
+        }
+    )  # fmt: skip
+
+
+def hugging_face(transformers, folder, *callbacks, **settings):
+    data = [
+        [{"x": x, "labels": y} for x, y in zip(*pair, strict=True)]
+        for pair in ((X, Y), (X_VAL, Y_VAL))
+    ]
+    made = transformers.Trainer(
+        Regression(),
+        arguments(transformers, folder, **settings),
+        train_dataset=data[0],
+        eval_dataset=data[1],
+        callbacks=[*callbacks],
+    )
+    made.remove_callback(transformers.PrinterCallback)
+    return made
+
+
+def hugging_face_callback(*args, **kwargs):
+    from earlystop_lab.live.huggingface import StopCallback
+
+    return StopCallback(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("rule", "restore"), [("PQ(0.1, k=2)", "best"), ("GL(5, k=1)", "last")])
+def test_hugging_face_stops_where_its_replay_does(transformers, tmp_path, rule, restore):
+    callback = hugging_face_callback(rule, restore=restore, record=tmp_path / "runs")
+    training = hugging_face(transformers, tmp_path, callback)
+    training.train()
+    curve = require_replayed(callback.stopper, tmp_path / "runs")
+    assert training.state.epoch == callback.stopper.stop_epoch < 60
+    assert curve.train[-1] < curve.train[0]
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(training.model.network) == pytest.approx(best, rel=1e-6)
+    # an evaluation that is not part of the training is no check
+    assert training.evaluate()["eval_loss"] == pytest.approx(best, rel=1e-6)
+    assert callback.stopper.epoch == callback.stopper.stop_epoch
+
+
+def test_hugging_face_resumes_from_its_checkpoint(transformers, tmp_path):
+    settings = {"save_strategy": "epoch", "restore_callback_states_from_checkpoint": True}
+    expected = hugging_face_callback("UP(2, k=1)", restore="last")
+    hugging_face(transformers, tmp_path / "a", expected).train()
+    stop = int(expected.stopper.stop_epoch)
+    first = hugging_face_callback("UP(2, k=1)", restore="last")
+    hugging_face(transformers, tmp_path / "b", first, **settings, num_train_epochs=stop - 1).train()
+    training = hugging_face(
+        transformers, tmp_path / "b", hugging_face_callback("GL(99)"), **settings
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that other arguments are used than before
+        training.train(resume_from_checkpoint=True)
+    (again,) = [each for each in training.callback_handler.callbacks if hasattr(each, "stopper")]
+    assert again.stopper.run == first.stopper.run
+    assert again.stopper.reason == expected.stopper.reason
+    assert again.stopper.history[0].val.tolist() == expected.stopper.history[0].val.tolist()
+
+
+def test_hugging_face_resumed_without_its_state_says_so(transformers, tmp_path):
+    first = hugging_face(transformers, tmp_path, save_strategy="epoch", num_train_epochs=1)
+    first.train()
+    training = hugging_face(
+        transformers, tmp_path, hugging_face_callback("GL(5)"), num_train_epochs=2
+    )
+    with pytest.warns(UserWarning, match="restore_callback_states_from_checkpoint=True"):
+        training.train(resume_from_checkpoint=True)
+
+
+def test_hugging_face_names_what_is_there(transformers, tmp_path):
+    callback = hugging_face_callback("GL(5)", monitor="eval_los")
+    with pytest.raises(ValueError, match=r"monitor = 'eval_los': no such metric; .* eval_loss"):
+        hugging_face(transformers, tmp_path, callback).train()
+
+
+# -- what the pages and docstrings say ----------------------------------------------------------
+
+
+@lightning_warnings
+@pytest.mark.parametrize("name", ["lightning", "huggingface"])
+def test_examples(name):
+    pytest.importorskip("transformers" if name == "huggingface" else name)
+    run_examples(name)
+
+
+@lightning_warnings
+def test_page_of_lightning(lightning, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, (train, val) = module(lightning), loaders()
+    callback = run_page("lightning", {"module": model, "train_loader": train, "val_loader": val})[
+        "callback"
+    ]
+    curve = require_replayed(callback.stopper, "runs")
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(model.network) == pytest.approx(best, rel=1e-6)
+
+
+def test_page_of_hugging_face(transformers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    training = hugging_face(transformers, "out")
+    names = {
+        "model": training.model, "train_data": training.train_dataset,
+        "eval_data": training.eval_dataset,
+    }  # fmt: skip
+    callback = run_page("huggingface", names)["callback"]
+    curve = read_curves("runs")[0]
+    stops = replay(read_curves("runs"), ["GL(5, k=1)"])
+    assert stops.stop[0, 0] == curve.epoch[-1] == callback.stopper.epoch

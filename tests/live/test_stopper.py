@@ -1,0 +1,336 @@
+"""The stopper: live it decides what the replay does, whatever the rule, also saved and restored."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from restated import RULES
+from strategies import random_errors
+
+from earlystop_lab import CurveSet, ModelCheckpoint, criterion, parse, read_curves, replay
+from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.live import Stopper
+
+#: parameters of the rules that ``restated`` does not have
+MORE = {
+    "GL": {"alpha": [0, 2, 5, 20], "k": [1, 2, 5]},
+    "PQ": {"alpha": [0, 0.5, 2], "k": [1, 2, 5]},
+    "UP": {"s": [1, 2, 3], "k": [1, 2, 5]},
+    "Progress": {"level": [0.1, 5, 50], "k": [2, 5]},
+    "MaxEpochs": {"n": [1, 5, 20]},
+    "TerminateOnNaN": {},
+    "PowerLaw": {"fraction": [0.01, 0.1, 1]},
+}
+GRIDS = {**{name: grid for name, (_, grid) in RULES.items()}, **MORE}
+COMBINED = [
+    "any_of(GL(5, k=2), UP(2, k=3), MaxEpochs(20))",
+    "all_of(GL(2, k=1), Keras(2))",
+    "any_of(all_of(Lightning(2), GL(1, k=1)), Slope(window=3))",
+    "after(7, UP(1, k=1))",
+    "after(4, any_of(SpaCy(3), Keras2(4)))",
+    "all_of(SpaCy(2), Keras2(1))",
+    "all_of(Keras2(1), after(5, Keras(1)))",
+]
+RESTORES = ["best", "own", "last", ModelCheckpoint(save_best_only=True, ties="last")]
+
+
+def runs(seed, count):
+    """Random curves, with positions of all kinds."""
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        val = random_errors(rng)
+        train = [0.9 * e - 0.01 * i for i, e in enumerate(random_errors(rng))]
+        epoch = np.cumsum(rng.integers(1, 4, len(val))) if i % 2 else np.arange(1, len(val) + 1)
+        train = (train * len(val))[: len(val)]
+        yield {"run": str(i), "val": val, "train": train, "epoch": epoch.tolist()}
+
+
+def rules(name):
+    """Four criteria of a family, with random parameters."""
+    rng = np.random.default_rng(len(name))
+    for _ in range(4):
+        grid = GRIDS[name].items()
+        yield FAMILIES[name](**{key: some[rng.integers(len(some))] for key, some in grid})
+
+
+def checks(run):
+    return [
+        {"val": val, "train": train, "epoch": epoch}
+        for val, train, epoch in zip(run["val"], run["train"], run["epoch"], strict=True)
+    ]
+
+
+def lived(stopper, run):
+    """Stop, selected epoch and whether it fired, as one that trains sees them."""
+    for check in checks(run):
+        if stopper.update(**check):
+            break
+    return check["epoch"], stopper.best_epoch, stopper.stopped
+
+
+def restored(stopper, rule, restore):
+    """Another stopper that goes on from the saved state."""
+    again = Stopper(rule, restore=restore)
+    again.load_state_dict(json.loads(json.dumps(stopper.state_dict(), allow_nan=False)))
+    return again
+
+
+def require_alike(rule, sample, restore):
+    stops = replay(CurveSet.from_runs(sample), [rule], restore=restore)
+    for i, run in enumerate(sample):
+        found = lived(Stopper(rule, restore=restore), run)
+        expected = stops.stop[i, 0], stops.selected[i, 0], stops.fired[i, 0]
+        assert found == expected, (rule, restore, run)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_live_is_replay(name):
+    for part, (rule, restore) in enumerate(zip(rules(name), RESTORES, strict=True)):
+        require_alike(rule, list(runs([len(name), part], 50)), restore)
+
+
+@pytest.mark.parametrize("text", COMBINED)
+def test_live_is_replay_of_combinations(text):
+    for part, restore in enumerate(RESTORES):
+        require_alike(parse(text), list(runs([len(text), part], 50)), restore)
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *COMBINED])
+def test_saved_and_restored_at_every_epoch(name):
+    some = rules(name) if name in FAMILIES else [parse(name)] * 4
+    for part, (rule, restore) in enumerate(zip(some, RESTORES, strict=True)):
+        for run in runs([len(name), 9, part], 2):
+            straight, stopper = Stopper(rule, restore=restore), Stopper(rule, restore=restore)
+            for check in checks(run):
+                stopper = restored(stopper, rule, restore)
+                assert stopper.update(**check) == straight.update(**check)
+                assert repr(vars_of(stopper)) == repr(vars_of(straight))
+
+
+def vars_of(stopper):
+    known = ("stop_epoch", "reason", "best_epoch", "keep", "statistics")
+    return [getattr(stopper, name) for name in known]
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *COMBINED])
+def test_the_weights_kept_are_those_selected(name):
+    some = rules(name) if name in FAMILIES else [parse(name)] * 4
+    for part, (rule, restore) in enumerate(zip(some, RESTORES, strict=True)):
+        for run in runs([len(name), 5, part], 10):
+            stopper, copy = Stopper(rule, restore=restore), None
+            for check in checks(run):
+                stops, weights = stopper.update(**check), check["epoch"]
+                if stopper.keep:
+                    copy = weights
+                assert stopper.best_epoch in (weights, copy)
+                if stops:
+                    break
+
+
+# -- worked by hand ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "errors", "reason"),
+    [
+        # 100 (1.0231 / 1 - 1)
+        ("GL(2, k=1)", [2, 1, 1.0231], "GL 2.31% > 2 at epoch 3; best epoch 2"),
+        ("Keras(2)", [1, 2, 2], "Keras 2 >= 2 at epoch 3; best epoch 1"),
+        ("Lightning(9)", [1, float("inf")], "Lightning inf >= 9 at epoch 2; best epoch 1"),
+        ("Slope(window=2)", [1, 2], "Slope(2) holds at epoch 2; best epoch 1"),
+        (
+            "any_of(GL(90, k=1), MaxEpochs(3))",
+            [1, 1.5, 1.5],
+            "MaxEpochs 3 >= 3 at epoch 3; best epoch 1",
+        ),
+        (
+            "all_of(GL(20, k=1), Keras(1))",
+            [1, 1.1, 1.5],
+            "GL 50% > 20 and Keras 2 >= 1 at epoch 3; best epoch 1",
+        ),
+    ],
+)
+def test_the_reason_in_words(text, errors, reason):
+    stopper = Stopper(text)
+    assert stopper.reason is None
+    assert [stopper.update(val=error) for error in errors][-2:] == [False, True]
+    assert stopper.reason == reason
+    assert stopper.stop_epoch == len(errors)
+
+
+def test_what_comes_after_the_stop_is_recorded_and_decides_nothing():
+    stopper = Stopper("UP(1, k=1)")
+    assert [stopper.update(val=error) for error in (2.0, 3.0, 1.0, 5.0)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert (stopper.stop_epoch, stopper.best_epoch, stopper.keep) == (2, 1, False)
+    assert stopper.history[0].val.tolist() == [2, 3, 1, 5]
+    assert stopper.statistics == [("UP(1, k=1)", 1.0, ">=", 1, True)]
+    again = Stopper("UP(1, k=1)")
+    again.load_state_dict(stopper.state_dict())
+    assert (again.stop_epoch, again.best_epoch, again.reason) == (2, 1, stopper.reason)
+
+
+def test_higher_is_better():
+    stopper = Stopper("GL(10, k=1)", mode="max")
+    assert [stopper.update(val=score) for score in (0.5, 0.8, 0.79, 0.7)] == [0, 0, 0, 1]
+    assert stopper.best_epoch == 2
+    assert stopper.history[0].val.tolist() == [-0.5, -0.8, -0.79, -0.7]
+
+
+def test_history_is_the_run_as_it_was_told():
+    stopper = Stopper("GL(2)", run="a")
+    with pytest.raises(ValueError, match="run 'a': no check yet"):
+        stopper.history  # noqa: B018
+    stopper.update(val=np.float32(0.1), epoch=2)
+    assert stopper.history.table.column_names == ["run", "epoch", "val"]
+    stopper.update(val=np.array(0.5), train=1, epoch=4.5)
+    curve = stopper.history["a"]
+    assert curve.epoch.tolist() == [2, 4.5]
+    assert curve.val.tolist() == [float(np.float32(0.1)), 0.5]
+    assert np.array_equal(curve.train, [np.nan, 1], equal_nan=True)
+    # what is handed out does not change any more
+    stopper.update(val=7)
+    assert len(curve.val) == 2
+
+
+def test_a_criterion_of_ones_own():
+    @criterion(threshold="rise", passes=">")
+    def AboveFirst(val):
+        return val - val[0]
+
+    stopper = Stopper(AboveFirst(0.5))
+    assert [stopper.update(val=error) for error in (1.0, 1.2, 1.6)] == [False, False, True]
+    again = Stopper(AboveFirst(0.5))
+    again.load_state_dict(stopper.state_dict())
+    assert again.reason == "AboveFirst 0.6 > 0.5 at epoch 3; best epoch 1"
+
+
+# -- what is refused ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"criterion": "GL(-1)"}, "alpha = -1; expected at least 0"),
+        ({"criterion": 3}, "3 is not a criterion"),
+        ({"criterion": ModelCheckpoint()}, "a checkpoint stops nothing"),
+        ({"mode": "auto"}, "mode 'auto': expected 'min'"),
+        ({"restore": "first"}, "restore = 'first'; expected 'best'"),
+        ({"run": "a/b"}, "run = 'a/b'; expected a name that a file can have"),
+        ({"run": ""}, "run = ''; expected a name"),
+        ({"run": 3}, "run = 3; expected a name"),
+    ],
+)
+def test_refused_when_made(made, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Stopper(**{"criterion": "GL(2)", **made})
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ({"val": "0.5"}, "val = '0.5'; expected a number"),
+        ({"val": None}, "val = None; expected a number"),
+        ({"val": True}, "val = True; expected a number"),
+        ({"val": 1 + 2j}, "val = (1+2j); expected a number"),
+        ({"val": [1.0, 2.0]}, "val = [1.0, 2.0]; expected a number"),
+        ({"val": 1.0, "train": "x"}, "train = 'x'; expected a number"),
+        ({"val": 1.0, "epoch": 1}, "epoch = 1 after 1; expected a later one"),
+        ({"val": 1.0, "epoch": float("nan")}, "epoch = nan after 1; expected a later one"),
+        ({"val": 1.0, "train": None}, "PQ(2, k=1) needs training errors"),
+    ],
+)
+def test_a_refused_check_was_not_seen(check, words):
+    stopper = Stopper("any_of(UP(1, k=1), PQ(2, k=1))", run="a")
+    stopper.update(val=1.0, train=1.0)
+    before = stopper.state_dict()
+    with pytest.raises(ValueError, match=re.escape(words)):
+        stopper.update(**{"train": 1.0, **check})
+    assert stopper.state_dict() == before
+    assert stopper.update(val=2.0, train=1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"criterion": "GL(3)"}, "the saved state has criterion = 'GL(3)'; this one is 'GL(2)'"),
+        ({"mode": "max"}, "the saved state has mode = 'max'"),
+        ({"val": [1.0]}, "not the saved state of a Stopper: run 'a': column 'epoch' has 2 values"),
+        ({"epoch": [2.0, 1.0]}, "epochs must increase"),
+        ({"val": ["x", 1.0]}, "not the saved state of a Stopper: could not convert"),
+        ({"val": None}, "not the saved state of a Stopper"),
+        ({"run": "../a"}, "run = '../a'"),
+    ],
+)
+def test_a_state_that_is_none_changes_nothing(change, words):
+    stopper, other = Stopper("GL(2)", run="a"), Stopper("GL(2)", run="b")
+    for each in (stopper, other):
+        each.update(val=1.0)
+        each.update(val=2.0)
+    before = other.state_dict()
+    with pytest.raises(ValueError, match=re.escape(words)):
+        other.load_state_dict({**stopper.state_dict(), **change})
+    with pytest.raises(ValueError, match="the saved state has criterion = None"):
+        other.load_state_dict({})
+    assert other.state_dict() == before
+
+
+# -- recorded -----------------------------------------------------------------------------------
+
+
+def test_runs_are_recorded_in_a_folder_that_can_be_read(tmp_path):
+    for run, errors in {"a": [1.0, 2.0], "b": [3.0, 2.0]}.items():
+        with Stopper("MaxEpochs(9)", record=tmp_path / "runs", run=run) as stopper:
+            for error in errors:
+                stopper.update(val=error, train=error / 2)
+    curves = read_curves(tmp_path / "runs")
+    assert curves.runs == ["a", "b"]
+    assert curves["b"].val.tolist() == [3, 2]
+    assert curves["b"].train.tolist() == [1.5, 1]
+
+
+def test_runs_have_names_of_their_own(tmp_path):
+    for _ in range(20):
+        with Stopper("GL(2)", record=tmp_path) as stopper:
+            stopper.update(val=1.0)
+    assert len(read_curves(tmp_path)) == 20
+
+
+def test_recorded_also_where_training_fails(tmp_path):
+    def train():
+        with Stopper("GL(2)", record=tmp_path / "a.arrow") as stopper:
+            stopper.update(val=1.0)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert read_curves(tmp_path / "a.arrow")[0].val.tolist() == [1]
+
+
+def test_a_run_without_a_check_is_no_record(tmp_path):
+    with Stopper("GL(2)", record=tmp_path / "runs"):
+        pass
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_restored_run_is_one_record(tmp_path):
+    with Stopper("GL(2)", record=tmp_path) as stopper:
+        stopper.update(val=1.0)
+    with Stopper("GL(2)", record=tmp_path) as again:
+        again.load_state_dict(stopper.state_dict())
+        again.update(val=0.5)
+    assert read_curves(tmp_path)[0].val.tolist() == [1, 0.5]
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        Stopper("GL(2)", record=tmp_path / "file" / "runs")
+
+
+# -- its cost -----------------------------------------------------------------------------------

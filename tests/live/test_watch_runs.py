@@ -1,0 +1,350 @@
+"""Runs as they grow: the same curves and the same stops as a replay of what was posted."""
+
+import asyncio
+import errno
+import json
+import math
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earlystop_lab import CurveSet, criterion, read_curves, replay, trace
+from earlystop_lab.live.watch import runs as limits
+from earlystop_lab.live.watch.posts import Asked, Channels, Post, PostError
+from earlystop_lab.live.watch.runs import Board, Run
+from earlystop_lab.live.watch.saving import file_of, load, save, saved, snapshot
+from earlystop_lab.live.watch.views import POINTS, detail, overview
+from earlystop_lab.live.watch.watching import Watching
+
+CRITERIA = ["GL(5, k=1)", "PQ(1, k=2)", "UP(2, k=1)", "any_of(Keras(3), MaxEpochs(9))"]
+
+
+def post(run, epoch, **metrics):
+    """Let a post happen to a run, by way of the text that its journal gets."""
+    event = json.loads(json.dumps(run.event(Post(epoch, metrics), Asked())))
+    run.apply(event)
+    return event
+
+
+def evaluated(run):
+    while run.waiting:
+        run.evaluate(1.0)
+    return run
+
+
+def columns(run):
+    return [run.curve(name).tolist() for name in ("epoch", "val", "train")]
+
+
+errors = st.sampled_from([0.0, 0.5, 1.0, 1.1, 2.0, 3.0, math.nan, math.inf]) | st.floats(0.1, 9)
+steps = st.lists(st.tuples(st.integers(1, 12), errors, errors), min_size=1, max_size=30)
+
+
+def kept(steps):
+    """What is left of posts: one at an epoch that was there replaces all from there on."""
+    rows = []
+    for step in steps:
+        rows = [row for row in rows if row[0] < step[0]] + [step]
+    return rows
+
+
+@given(steps)
+def test_a_run_stops_where_the_replay_of_what_is_left_of_its_posts_does(steps):
+    run = Run("a", 1, CRITERIA)
+    events = []
+    for epoch, val, train in steps:
+        events.append(post(run, epoch, val_loss=val, loss=train))
+        run.evaluate(0)
+    evaluated(run)
+    epoch, val, train = map(list, zip(*kept(steps), strict=True))
+    np.testing.assert_array_equal(columns(run), [epoch, val, train])
+    curves = CurveSet.from_runs([{"epoch": epoch, "val": val, "train": train}])
+    stops = replay(curves, CRITERIA)
+    for i, verdict in enumerate(run.verdicts):
+        stop = verdict.stopper.stop_epoch
+        assert (stop is not None) == stops.fired[0, i]
+        if stop is not None:
+            assert (stop, verdict.stopper.best_epoch) == (stops.stop[0, i], stops.selected[0, i])
+    for i in (0, 1, 2):
+        statistic = trace(CRITERIA[i], curves[0]).statistic
+        np.testing.assert_array_equal(run.verdicts[i].values[0], statistic[: run.verdicts[i].seen])
+    # and a server that reads its journal has the same
+    again = Run("a", 1, CRITERIA)
+    for event in events:
+        again.apply(event)
+    np.testing.assert_array_equal(columns(evaluated(again)), columns(run))
+    assert [v.stopper.reason for v in again.verdicts] == [v.stopper.reason for v in run.verdicts]
+    finite = [row for row in kept(steps) if not math.isnan(row[1])]
+    lowest = min(finite, key=lambda row: row[1], default=None)
+    assert run.best == again.best == (lowest and lowest[:2])
+
+
+def test_posts_without_the_validation_error_are_no_checks():
+    run = Run("a", 1, ["Keras(2)"])
+    post(run, 1, loss=1.0, val_loss=2.0)
+    assert "check" not in post(run, 2, loss=0.9)
+    post(run, 3, loss=0.8, val_loss=1.5)
+    assert columns(run) == [[1, 3], [2.0, 1.5], [1.0, 0.8]]
+
+
+def test_the_training_error_stands_in_until_there_is_one_of_validation():
+    # validation_freq=3: the first epochs know nothing of it
+    run = Run("a", 1, ["Keras(1)"])
+    post(run, 1, loss=1.0)
+    post(run, 2, loss=2.0)
+    evaluated(run)
+    assert run.verdicts[0].stopper.stop_epoch == 2
+    post(run, 3, loss=0.5, val_loss=0.7)
+    evaluated(run)
+    assert columns(run) == [[3], [0.7], [0.5]]
+    assert run.verdicts[0].stopper.stop_epoch is None
+
+
+def test_training_errors_that_come_later_leave_the_checks_alone():
+    run = Run("a", 1, ["Keras(5)"])
+    post(run, 1, val_loss=1.0)
+    post(run, 2, val_loss=0.9, loss=0.8)
+    np.testing.assert_array_equal(columns(run), [[1, 2], [1.0, 0.9], [math.nan, 0.8]])
+
+
+def test_a_criterion_that_needs_training_errors_says_so():
+    run = Run("a", 1, ["PQ(1, k=2)", "GL(5, k=1)"])
+    post(run, 1, val_loss=1.0)
+    evaluated(run)
+    assert "PQ(1, k=2) needs training errors" in run.verdicts[0].problem
+    assert run.verdicts[1].problem is None
+    assert run.waiting == 0
+
+
+def test_a_rule_of_ones_own_that_fails_says_so_and_nothing_else_stops():
+    @criterion(threshold="level", passes=">")
+    def Fails(val):
+        raise RuntimeError("no idea")
+
+    run = Run("a", 1, [Fails(1), "Keras(1)"])
+    for epoch in (1, 2, 3):
+        post(run, epoch, val_loss=float(epoch))
+    evaluated(run)
+    assert run.verdicts[0].problem == "no idea"
+    assert run.verdicts[1].stopper.stop_epoch == 2
+
+
+def test_a_run_has_so_many_metrics_and_no_more():
+    run = Run("a", 1, [])
+    for i in range(31):
+        post(run, i + 1, val_loss=1.0, **{f"m{i}": 0.0, f"n{i}": 0.0})
+    with pytest.raises(PostError, match="run a: more than 64 metrics"):
+        run.event(Post(99.0, {"val_loss": 1.0, "x": 1.0, "y": 1.0}), Asked())
+    post(run, 99, val_loss=1.0, m0=3.0)
+
+
+def test_only_a_run_of_several_checks_begins_anew():
+    run = Run("a", 1, [])
+    post(run, 5, val_loss=1.0)
+    assert not run.begins_anew(Post(5.0, {}))
+    post(run, 6, val_loss=1.0)
+    assert not run.begins_anew(Post(6.0, {}))
+    assert run.begins_anew(Post(5.0, {}))
+    assert run.begins_anew(Post(1.0, {}))
+
+
+# -- log files ----------------------------------------------------------------------------------
+
+
+def curve(**lists):
+    return CurveSet.from_runs([lists])[0]
+
+
+def test_a_log_that_grows_and_is_repaired():
+    run = Run("log.csv", 1, ["Keras(2)"])
+    channels = Channels("val_loss", "loss", "min")
+    run.follow(curve(val=[3.0, 2.0, 2], train=[3.0, 2.0, 1.0]), channels, [])
+    evaluated(run)
+    before, version = run.verdicts[0].stopper, run.version
+    # the last line had been cut off
+    run.follow(curve(val=[3.0, 2.0, 2.5], train=[3.0, 2.0, 1.0]), channels, [])
+    assert run.verdicts[0].stopper is not before
+    assert run.version > version
+    run.follow(curve(val=[3.0, 2.0, 2.5, 2.6], train=[3.0, 2.0, 1.0, 0.5]), channels, [])
+    evaluated(run)
+    assert columns(run) == [[1, 2, 3, 4], [3.0, 2.0, 2.5, 2.6], [3.0, 2.0, 1.0, 0.5]]
+    assert run.verdicts[0].stopper.stop_epoch == 4
+    # nothing new
+    version = run.version
+    run.follow(curve(val=[3.0, 2.0, 2.5, 2.6], train=[3.0, 2.0, 1.0, 0.5]), channels, [])
+    assert run.version == version
+
+
+def test_not_a_number_agrees_with_itself():
+    run = Run("log.csv", 1, [])
+    run.follow(curve(val=[math.nan, 2.0]), Channels("val_loss", None, "min"), [])
+    assert run.agrees(curve(val=[math.nan, 2.0, 3.0])) == 2
+    assert run.agrees(curve(val=[1.0, 2.0, 3.0])) == 0
+    assert run.agrees(curve(val=[math.nan])) == 1
+
+
+# -- many runs ------------------------------------------------------------------------------------
+
+
+def test_a_full_board_lets_go_only_of_what_was_silent(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_RUNS", 3)
+    board = Board(["GL(5)"], Asked())
+    for name in "abc":
+        board.add(Run(name, 1, []))
+    with pytest.raises(PostError, match="3 runs already") as refused:
+        board.add(Run("d", 1, []))
+    assert refused.value.status == 429
+    board.runs["b"].changed -= limits.SILENT + 1
+    board.add(Run("d", 1, []))
+    assert list(board.runs) == ["a", "c", "d"]
+    assert board.current("b") is None
+    assert board.current("d") is board.runs["d"]
+
+
+def test_a_full_board_takes_no_more_checks(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_CHECKS", 3)
+    board = Board([], Asked())
+    run = Run("a", 1, [])
+    for epoch in (1, 2, 3):
+        post(run, epoch, val_loss=1.0)
+    board.add(run)
+    with pytest.raises(PostError, match="3 checks already") as refused:
+        board.require_room(1)
+    assert refused.value.status == 507
+
+
+def test_other_runs_of_a_name_are_numbered():
+    board = Board([], Asked())
+    for number, name in enumerate(["a", "a (2)", "a (4)"], start=1):
+        run = board.another("a", lambda text: text == "a (3)")
+        assert (run.name, run.called) == (name, "a")
+        board.add(run)
+        assert board.current("a") is run, number
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "run/log.csv", "..", "ü (2)", "x" * 300, "CON", ".x", "a%2Fb"]
+)
+def test_a_run_is_saved_and_read_whatever_its_name(tmp_path, name):
+    run = Run(name, 2, ["Keras(2)"])
+    for epoch, val in ((1, 0.1), (2, math.nan), (4, math.inf)):
+        post(run, epoch, val_loss=val, loss=1 / 3)
+    save(snapshot(run), tmp_path, segment=7)
+    (path,) = tmp_path.iterdir()
+    assert path == file_of(tmp_path, run.name)
+    assert len(path.name.encode()) < 200
+    again, segment = load(path, ["Keras(2)"])
+    assert (segment, again.name, again.called, again.number) == (7, run.name, name, 2)
+    np.testing.assert_array_equal(columns(again), columns(run))
+    assert (again.channels, again.best) == (run.channels, run.best)
+    # it goes on as if nothing had been
+    assert post(again, 5, val_loss=1.0, loss=1.0).keys() == {"check"}
+
+
+def test_a_saved_run_is_a_curve_set_like_others(tmp_path):
+    run = Run("a", 1, [])
+    post(run, 1, val_loss=0.5, loss=0.7)
+    post(run, 3, val_loss=0.4, loss=0.6)
+    save(snapshot(run), tmp_path, segment=1)
+    stops = replay(tmp_path, ["MaxEpochs(3)"])
+    assert stops.to_frame().loc[0, ["run", "stop", "val"]].tolist() == ["a", 3, 0.4]
+    assert stops.meta.loc[0, ["val_channel", "train_channel", "mode"]].tolist() == [
+        "val_loss", "loss", "min",
+    ]  # fmt: skip
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    CurveSet.from_runs([{"run": "a", "val": [1.0]}]).write(tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_text("notes")
+    assert list(saved(tmp_path)) == []
+    with pytest.raises(ValueError, match=r"a\.parquet: not a run saved by earlystop watch"):
+        load(tmp_path / "a.parquet", [])
+
+
+# -- what the page gets ---------------------------------------------------------------------------
+
+
+def test_the_page_gets_as_much_of_a_long_run_as_of_a_short_one():
+    rng = np.random.default_rng(0)
+    val = rng.random(100_000) + 1
+    val[[17_123, 60_001]] = 0.5, 9.0
+    run = Run("a", 1, ["MaxEpochs(100001)"])
+    run.follow(curve(val=val, train=val / 2), Channels("val_loss", "loss", "min"), [])
+    run.evaluate(0.2)
+    shown = detail(run)
+    for name in ("val", "train"):
+        points = shown["curves"][name]
+        assert len(points["epoch"]) == len(points["value"]) <= POINTS + 1
+        assert points["epoch"][-1] == 100_000
+        assert np.all(np.diff(points["epoch"]) > 0)
+    by_epoch = dict(zip(*shown["curves"]["val"].values(), strict=True))
+    # neither peak nor trough is lost
+    assert (by_epoch[17_124], by_epoch[60_002]) == (0.5, 9.0)
+    assert all(val[int(epoch) - 1] == value for epoch, value in by_epoch.items())
+    (verdict,) = shown["verdicts"]
+    assert verdict["waiting"] == 100_000 - run.verdicts[0].seen
+    assert len(json.dumps(shown)) < 200_000
+
+
+def test_the_page_gets_valid_json_of_diverged_runs():
+    board = Board(["GL(5, k=1)"], Asked())
+    run = Run("a", 1, board.criteria)
+    for epoch, val in enumerate((math.nan, 1.0, math.inf), start=1):
+        post(run, epoch, val_loss=val, loss=-math.inf)
+    board.add(evaluated(run))
+    board.add(Run("empty", 1, board.criteria))
+    for shown in (overview(board, "runs"), detail(run)):
+        json.dumps(shown, allow_nan=False)
+    assert detail(run)["curves"]["val"] == {"epoch": [1, 2, 3], "value": [None, 1.0, None]}
+    (row,) = overview(board, "runs")["runs"]
+    assert (row["val"], row["best"], row["stops"]) == (None, {"epoch": 2, "val": 1.0}, [3])
+
+
+# -- a post ---------------------------------------------------------------------------------------
+
+
+def test_a_post_to_a_run_that_is_read_from_a_log_is_refused(tmp_path):
+    async def post():
+        watching = Watching(tmp_path, [], Asked())
+        await watching.start()
+        try:
+            watching.follow("log.csv", curve(val=[1.0]), Channels("val_loss", None, "min"), [])
+            with pytest.raises(PostError, match=r"run log\.csv is read from a log") as refused:
+                await watching.take("log.csv", Post(1.0, {"val_loss": 1.0}))
+            assert refused.value.status == 409
+        finally:
+            await watching.stop()
+
+    asyncio.run(post())
+
+
+def test_what_cannot_be_written_is_not_acknowledged_and_is_saved_later(tmp_path, monkeypatch):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail(*_):
+        raise full
+
+    async def post():
+        watching = Watching(tmp_path, [], Asked())
+        await watching.start()
+        await watching.take("a", Post(1.0, {"val_loss": 1.0}))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            with pytest.raises(PostError, match="cannot be written: No space left") as refused:
+                await watching.take("a", Post(2.0, {"val_loss": 2.0}))
+            assert refused.value.status == 507
+            await watching.save()
+            assert "runs cannot be saved" in watching.board.trouble
+        await watching.take("a", Post(3.0, {"val_loss": 3.0}))
+        await watching.save()
+        assert watching.board.trouble == ""
+        await watching.stop()
+
+    asyncio.run(post())
+    assert read_curves(tmp_path)["a"].val.tolist() == [1.0, 2.0, 3.0]
