@@ -1,12 +1,14 @@
 """Tables and traces -> matplotlib Axes. Reads no files and computes no statistics.
 
-Every function takes ``ax`` (by default the current one) and returns it. Families keep one
-colour in every figure.
+Every function that draws takes ``ax`` (by default the current one) and returns it. Families keep
+one colour in every figure.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
@@ -14,13 +16,19 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
+from earlystop_lab._files import written_whole
 from earlystop_lab.curves import Curve, FloatArray, local_minima
 
 _PALETTE = sns.color_palette("colorblind")
 _KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
+#: colours of other rules that are drawn apart, in order; the red of local minima is left out
+_OTHERS = [_PALETTE[i] for i in (4, 5, 8, 6, 9)]
+#: regrets below this are drawn as this: a logarithmic axis has no 0
+_FLOOR = 1e-4
 
 
 def family(criterion: str) -> str:
@@ -133,6 +141,152 @@ def plot_tradeoff(
     ax.margins(x=0.09, y=0.08)
     ax.set(xlabel=x, ylabel=y)
     return ax
+
+
+def plot_front(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    rules: Sequence[str] = ("Keras", "UP"),
+    bands: Sequence[str] = ("Keras",),
+) -> Axes:
+    """Regret against time over whole sweeps, as :func:`earlystop_lab.front.front` gives them.
+
+    Each rule is a line through the points that no other of its own beats. Those in ``rules`` have
+    a colour, those of them in ``bands`` their band, all others are thin and grey. Both axes are
+    logarithmic; a regret below 0.01% is drawn there.
+    """
+    ax = ax or plt.gca()
+    tones = _tones(rules)
+    for name, part in table.groupby("rule", sort=False):
+        part = part[part["best_of_rule"] & (part["time"] > 0)].sort_values("time")
+        tone = tones.get(str(name))
+        line = {"color": "0.75", "lw": 0.7, "zorder": 1} if tone is None else {"color": tone}
+        ax.plot(
+            part["time"], part["regret"].clip(lower=_FLOOR), label=name if tone else None, **line
+        )
+        if tone is not None and name in bands:
+            high = part["high"].replace(np.inf, np.nan).clip(lower=_FLOOR)
+            low = part["low"].clip(lower=_FLOOR)
+            ax.fill_between(part["time"], low, high, color=tone, alpha=0.15, lw=0)
+    ax.set(
+        xscale="log", yscale="log", ylim=(_FLOOR, 1), xlim=(None, 1),
+        xlabel="time, share of the run to its end",
+        ylabel="regret, over the run's own lowest error",
+    )  # fmt: skip
+    ax.xaxis.set_major_formatter(_percent)
+    ax.yaxis.set_major_formatter(_percent)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Performance profiles: the share of runs, a line a criterion, over the table's index.
+
+    As :func:`earlystop_lab.regret.regret_profile` and ``time_profile`` give them. The axis is
+    logarithmic; an index of 0 is left out.
+    """
+    ax = ax or plt.gca()
+    tones = _tones(list(table.columns))
+    shown = table[table.index > 0]
+    for name in table.columns:
+        # a step: the share at an x holds until the next
+        ax.step(shown.index, shown[name], where="post", color=tones.get(name, "0.6"), label=name)
+    words = {
+        "within": "regret of at most",
+        "time": "time spent, share of the run to its end",
+    }
+    label = words.get(str(table.index.name), str(table.index.name))
+    ax.set(xscale="log", ylim=(0, 1), xlabel=label, ylabel="share of runs")
+    ax.xaxis.set_major_formatter(_percent)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(fontsize="small")
+    return ax
+
+
+def plot_ranks(table: pd.DataFrame, cost: str, ax: Axes | None = None) -> Axes:
+    """Mean rank of each rule with its interval, best on top.
+
+    As :func:`earlystop_lab.inference.ranks` gives them. ``cost`` says in words what was ranked,
+    one number a rule and cluster: regret at the same time for all, or a cost of error and time.
+    Intervals are each rule's own: rules whose intervals overlap may still differ, which a test of
+    their differences tells. Few clusters have no interval, then only the means are drawn.
+    """
+    ax = ax or plt.gca()
+    shown = table.sort_values("estimate", kind="stable")
+    y = np.arange(len(shown))
+    tones = [colour(str(name)) for name in shown.index]
+    ax.hlines(y, shown["low"].clip(lower=1), shown["high"].clip(upper=len(shown)), colors=tones)
+    ax.scatter(shown["estimate"], y, color=tones, s=22, zorder=3)
+    ax.set_yticks(y, shown.index, fontsize="small")
+    first = table.iloc[0]
+    words = f"mean rank over {first['clusters']} {first['unit']}s, 1 the lowest"
+    if shown["low"].notna().any():
+        words += f" ({first['confidence']:.0%} intervals)"
+    ax.set(xlabel=f"{cost}\n{words}", xlim=(0.9, len(shown) + 0.1), ylim=(len(shown) - 0.5, -0.5))
+    ax.grid(axis="x", color="0.9")
+    ax.set_axisbelow(True)
+    return ax
+
+
+def plot_shares(
+    samples: Mapping[str, FloatArray], ax: Axes | None = None, *, label: str = "", floor: float = 0
+) -> Axes:
+    """Samples of one quantity, a line each: the share of values of at most x.
+
+    NaN values count nowhere, infinite ones beyond any x: their line ends below 1. With a
+    ``floor`` above 0 the axis is logarithmic, and what is below is drawn there.
+    """
+    ax = ax or plt.gca()
+    for tone, (name, values) in zip(("black", *_PALETTE), samples.items(), strict=False):
+        known = np.sort(values[~np.isnan(values)])
+        finite = known[np.isfinite(known)]
+        finite = np.maximum(finite, floor) if floor else finite
+        share = np.arange(1, len(finite) + 1) / len(known)
+        ax.step(finite, share, where="post", color=tone, lw=1.2, label=name)
+    ax.set(ylim=(0, 1), xlabel=label, ylabel="share of runs")
+    if floor:
+        ax.set_xscale("log")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(fontsize="small")
+    return ax
+
+
+def _tones(rules: Sequence[str]) -> dict[str, Any]:
+    """A colour for each rule: its family's where that has one, else the next free."""
+    free = iter(_OTHERS)
+    used: dict[str, Any] = {}
+    for name in rules:
+        tone = _KNOWN.get(family(name))
+        if tone is None or tone in used.values():
+            tone = next(free, None)
+        if tone is not None:
+            used[name] = tone
+    return used
+
+
+def _percent(value: float, position: float) -> str:
+    """A share as a percentage with as few digits as it has."""
+    return f"{100 * value:g}%"
+
+
+def save(figure: Figure, *stems: str | Path) -> list[Path]:
+    """Write a figure as PNG and PDF, the same bytes every time, and close it; the files.
+
+    ``stems`` are paths without a suffix; each gets both.
+    """
+    files = []
+    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=suffix, dpi=150, metadata=metadata)
+        # laid out once; the second format takes it over
+        figure.set_layout_engine("none")
+        for stem in stems:
+            files.append(Path(f"{stem}.{suffix}"))
+            with written_whole(files[-1]) as temporary:
+                temporary.write_bytes(drawn.getvalue())
+    plt.close(figure)
+    return files
 
 
 def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:

@@ -16,6 +16,7 @@ Source: L. Prechelt, "Early Stopping - but when?", Springer 1998.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -91,16 +92,27 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
     1  GL(90, k=1)          1.33          0.8     1.0
     """
     every = measures(stops, reference)
+    return grouped(stops.meta, by, lambda rows: _table(stops, every, reference, rows))
+
+
+def grouped(
+    meta: pd.DataFrame, by: str | None, table: Callable[[NDArray[np.bool_]], pd.DataFrame]
+) -> pd.DataFrame:
+    """``table`` of all runs, or of the runs of each value of the metadata column ``by``.
+
+    ``table`` is given which runs to use. Raises ``ValueError`` where there is no such column, or
+    a run has no value in it.
+    """
     if by is None:
-        return _table(stops, every, reference, np.ones(len(stops), bool))
-    if by not in stops.meta.columns:
-        raise ValueError(f"no metadata column {by!r}; there is {', '.join(stops.meta.columns)}")
-    if (missing := stops.meta[by].isna()).any():
-        run = stops.meta["run"][missing.to_numpy()].iloc[0]
+        return table(np.ones(len(meta), bool))
+    if by not in meta.columns:
+        raise ValueError(f"no metadata column {by!r}; there is {', '.join(meta.columns)}")
+    if (missing := meta[by].isna()).any():
+        run = meta["run"][missing.to_numpy()].iloc[0]
         raise ValueError(f"run {run!r} has no value in column {by!r}; fill it or leave it out")
     parts = []
-    for value in stops.meta[by].unique():
-        part = _table(stops, every, reference, (stops.meta[by] == value).to_numpy())
+    for value in meta[by].unique():
+        part = table((meta[by] == value).to_numpy())
         part.insert(0, by, value)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
@@ -122,7 +134,7 @@ def equal_time(
     """
     columns = {}
     for name, part in table.groupby(by, sort=False):
-        part = part.sort_values(time)
+        part = part.sort_values(time, kind="stable")
         columns[name] = np.interp(
             np.log(times), np.log(part[time]), part[value], left=np.nan, right=np.nan
         )

@@ -10,7 +10,6 @@ Springer 1998, doi 10.1007/3-540-49430-8_3.
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +45,7 @@ from earlystop_lab.plots import (
     plot_spread,
     plot_statistic,
     plot_tradeoff,
+    save,
 )
 from earlystop_lab.replay import trace
 from earlystop_lab.tradeoff import equal_time, measures
@@ -629,7 +629,7 @@ def reproduce(
     if out is None:
         folders.append(ROOT / "figures" / ("" if main else corpus))
     for name, fig in figures(study, table, problems):
-        _save(name, fig, folders)
+        save(fig, *(folder / name for folder in folders))
     log(f"Tables in {folder}, figures in {folder / 'figures'}")
 
 
@@ -707,18 +707,6 @@ def _table1_text(study: Study, table: pd.DataFrame, form: str) -> str:
 
 def _markdown(frame: pd.DataFrame) -> str:
     return tabulate(frame.values.tolist(), list(frame), tablefmt="github")
-
-
-def _save(name: str, fig: Figure, folders: list[Path]) -> None:
-    """Write a figure as PNG and PDF, the same bytes every time."""
-    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-        drawn = io.BytesIO()
-        fig.savefig(drawn, format=suffix, dpi=150, metadata=metadata)
-        fig.set_layout_engine("none")  # laid out once; the second format takes it over
-        for folder in folders:
-            with written_whole(folder / f"{name}.{suffix}") as temporary:
-                temporary.write_bytes(drawn.getvalue())
-    plt.close(fig)
 
 
 def _write(path: Path, text: str) -> None:

@@ -104,7 +104,8 @@ def test_import_can_only_look(earlystop, tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["history.csv"], ["--out None", ".parquet or .arrow"]),
+        (["history.csv"], ["-o", ".parquet or .arrow", "--dry-run"]),
+        (["", "-o", "x.arrow"], ["a path is empty"]),
         (["history.csv", "-o", "x.csv"], ["--out x.csv", ".parquet or .arrow"]),
         (["history.csv", "-o", "x.arrow", "--mode", "up"], ["mode 'up'"]),
         (["history.csv", "-o", "x.arrow", "--format", "up"], ["format 'up'", "keras-csv"]),
@@ -139,11 +140,28 @@ def test_runs_are_drawn_from_a_curve_set(earlystop, curves, tmp_path):
         (["parametric", "-p", "epoch=3"], ["no parameter epoch", "epochs"]),
         (["parametric", "-p", "epochs"], ["'epochs'", "name=value"]),
         (["resample"], ["resample needs curves"]),
+        (["gradient_flow", "-p", "noise=abc"], ["noise = 'abc'", "a number"]),
+        (["gradient_flow", "-p", "learning_rate=None"], ["learning_rate = None"]),
+        (["gradient_flow", "-p", "spectrum=abc"], ["spectrum = 'abc'"]),
+        (["gradient_flow", "-p", "samples=10**9"], ["samples = '10**9'", "a whole number"]),
+        (["gradient_flow", "-p", "seed=3"], ["--param seed", "without"]),
+        (["gradient_flow", "-p", "family=x"], ["--param family"]),
+        (["double_descent", "-p", "features=5"], ["features = 5", "two numbers"]),
+        (["double_descent", "-p", "signal=1"], ["signal = 1", "two numbers"]),
+        (["parametric", "-p", "params=5"], ["params = 5", "a mapping"]),
+        (["parametric", "-p", "params=[1,2]"], ["params = [1, 2]", "a mapping"]),
+        (["parametric", "-p", "params=abc"], ["params = 'abc'", "a mapping"]),
+        (["parametric", "-p", "params={'noise': [1, 2]}"], ["noise = [1, 2]", "a number"]),
+        (["parametric", "-p", "clustering=abc"], ["clustering = 'abc'", "a number"]),
+        (["resample", "--curves", "few.arrow", "-p", "width=abc"], ["width = 'abc'", "a number"]),
+        (["gradient_flow", "-o", "x.csv"], ["--out x.csv", ".parquet or .arrow"]),
     ],
 )
 def test_a_mistake_in_a_simulation_is_one_message(earlystop, tmp_path, words, expected):
-    assert_refused(earlystop("simulate", *words, "-o", "x.arrow"), *expected)
-    assert files(tmp_path) == {}
+    CurveSet.from_runs([{"run": "a", "val": [2.0, 1.0]}]).write(tmp_path / "few.arrow")
+    before = files(tmp_path)
+    assert_refused(earlystop("simulate", "-o", "x.arrow", *words), *expected)
+    assert files(tmp_path) == before
 
 
 # -- corpora -------------------------------------------------------------------------------
@@ -174,6 +192,26 @@ def test_the_facts_of_a_curve_set_are_a_row_a_problem(earlystop, curves):
 )
 def test_what_is_no_corpus_is_one_message(earlystop, tmp_path, words, expected):
     assert_refused(earlystop("corpus", "build", *words, "-o", "out"), *expected)
+    assert files(tmp_path) == {}
+
+
+def test_a_survey_shows_every_rule_and_counts_the_runs(earlystop, curves, tmp_path):
+    code, stdout, stderr = earlystop("survey", curves, "-o", "survey.csv")
+    assert (code, stderr) == (0, "")
+    assert f"{len(FAMILIES)} rules over 2 runs, of which 1 censored and 0 diverged" in stdout
+    assert len(pd.read_csv(tmp_path / "survey.csv")) == len(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["missing.parquet"], ["missing.parquet"]),
+        ([".", "--corpus", "nope"], ["'nope'", "algoperf"]),
+        ([".", "-o", "x.parquet"], ["x.parquet", ".csv"]),
+    ],
+)
+def test_what_cannot_be_surveyed_is_one_message(earlystop, tmp_path, words, expected):
+    assert_refused(earlystop("survey", *words), *expected)
     assert files(tmp_path) == {}
 
 
@@ -563,3 +601,61 @@ def test_a_process_of_its_own_ends_as_this_one(curves, tmp_path):
         bad.stderr
         == "earlystop: nosuch.parquet does not exist; expected a curve set (Parquet or Arrow)\n"
     )
+
+
+# -- bench ---------------------------------------------------------------------------------
+
+PLAIN = '''
+import numpy as np
+from earlystop_lab import criterion
+
+@criterion(threshold="rise", passes=">")
+def AboveBest(val):
+    """How far the validation error is above its best so far."""
+    return val - np.minimum.accumulate(val)
+
+@criterion(threshold="level", passes=">")
+def Peeking(val):
+    """Looks ahead."""
+    return val - val.min()
+'''
+
+
+@pytest.fixture
+def rules(tmp_path, monkeypatch):
+    """Rules in a file, runs to compare them on, and few rivals: enough to see the command work."""
+    monkeypatch.setattr(
+        "earlystop_lab.bench.FAMILIES", {name: FAMILIES[name] for name in ("GL", "UP")}
+    )
+    (tmp_path / "rules.py").write_text(PLAIN)
+    simulate("gradient_flow", 24, seed=1).write(tmp_path / "flow.parquet")
+
+
+@pytest.mark.usefixtures("rules")
+def test_bench_answers_and_writes_tables_and_the_figure(earlystop, tmp_path):
+    formats = ["--format", "md", "--format", "csv", "--format", "tex"]
+    code, said, _ = earlystop(
+        "bench", "rules.py:AboveBest", "--corpus", "flow.parquet", "-o", "out", *formats
+    )
+    assert code == 0
+    assert "Is AboveBest better than the known stopping criteria" in said
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"report.md", "report.csv", "report.tex", "fronts.png", "fronts.pdf"}
+    assert all(str(Path("out") / name) in said for name in written)
+
+
+@pytest.mark.usefixtures("rules")
+@pytest.mark.parametrize(
+    ("name", "more", "expected"),
+    [
+        ("Peeking", [], "not causal"),
+        ("AboveBest", ["--format", "xls"], "--format 'xls'"),
+        ("AboveBest", ["--corpus", "flow.parquet"], "two curve sets are named flow.parquet"),
+    ],
+)
+def test_bench_refuses(earlystop, tmp_path, name, more, expected):
+    result = earlystop(
+        "bench", f"rules.py:{name}", "--corpus", "flow.parquet", "--format", "csv", *more
+    )
+    assert_refused(result, expected)
+    assert not (tmp_path / f"bench-{name}").exists()

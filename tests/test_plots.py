@@ -7,20 +7,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
 from earlystop_lab import CurveSet
 from earlystop_lab.curves import local_minima
+from earlystop_lab.inference import ranks
 from earlystop_lab.plots import (
     colour,
     legend_of_families,
     log_axis,
     plot_curve,
+    plot_front,
+    plot_profile,
+    plot_ranks,
     plot_spread,
     plot_statistic,
     plot_tradeoff,
+    save,
 )
 
 
@@ -229,7 +234,6 @@ values = st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, math.inf, math.nan]), max
 
 
 @given(values)
-@settings(deadline=None)
 def test_local_minima_are_those_of_a_plain_loop(values):
     expected = [
         i
@@ -346,3 +350,103 @@ def test_the_legend_has_one_entry_a_family():
     assert [text.get_text() for text in legend.get_texts()] == ["UP", "GL"]
     tones = [to_hex(line.get_color()) for line in legend.get_lines()]
     assert tones == [to_hex(colour("UP")), to_hex(colour("GL"))]
+
+
+# -- fronts and profiles -------------------------------------------------------------------
+
+FRONT = pd.DataFrame(
+    {
+        "rule": ["Keras"] * 4 + ["Mine"] * 2,
+        "criterion": ["Keras(1)", "Keras(2)", "Keras(3)", "Keras(4)", "Mine(1)", "Mine(2)"],
+        "time": [0.1, 0.5, 0.6, 1.0, 0.2, 0.4],
+        "regret": [0.3, 0.1, 0.2, 0.0, 0.5, 0.2],
+        "low": [0.1, 0.0, 0.0, 0.0, 0.2, 0.1],
+        "high": [0.9, 0.2, 0.4, np.inf, 0.8, 0.4],
+        "best_of_rule": [True, True, False, True, True, True],
+    }
+)
+
+
+def test_a_front_is_a_line_a_rule_through_its_best_points():
+    ax = plot_front(FRONT, rules=("Keras",))
+    assert points(line_of(ax, "Keras")) == [(0.1, 0.3), (0.5, 0.1), (1.0, 1e-4)]
+    (other,) = [line for line in ax.lines if str(line.get_label()).startswith("_")]
+    assert points(other) == [(0.2, 0.5), (0.4, 0.2)]
+    assert other.get_linewidth() < line_of(ax, "Keras").get_linewidth()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Keras"]
+    # the band of Keras, which ends where it is unbounded
+    (band,) = ax.collections
+    corners = band.get_paths()[0].vertices
+    assert {0.9, 0.2} <= set(corners[:, 1].round(6))
+    assert corners[:, 0].max() == 0.5
+
+
+def test_a_front_draws_bands_only_of_what_is_asked_for():
+    assert len(plot_front(FRONT, rules=("Keras", "Mine"), bands=()).collections) == 0
+    plt.figure()
+    ax = plot_front(FRONT, rules=("Keras", "Mine"), bands=("Keras", "Mine"))
+    assert len(ax.collections) == 2
+    assert len({line.get_color() for line in ax.lines}) == 2
+
+
+def test_a_profile_has_a_step_a_criterion():
+    index = pd.Index([0.0, 0.01, 0.1], name="within")
+    table = pd.DataFrame({"GL(2)": [0.1, 0.2, 0.4], "Keras(5)": [0.0, 0.5, 1.0]}, index=index)
+    ax = plot_profile(table)
+    assert points(line_of(ax, "GL(2)")) == [(0.01, 0.2), (0.1, 0.4)]
+    assert ax.get_ylim() == (0, 1)
+    assert ax.get_xscale() == "log"
+    assert to_hex(line_of(ax, "GL(2)").get_color()) == to_hex(colour("GL(2)"))
+    assert "regret" in ax.get_xlabel()
+    plt.figure()
+    assert "time" in plot_profile(table.rename_axis("time")).get_xlabel()
+
+
+# -- ranks ---------------------------------------------------------------------------------
+
+RULES = ["Keras(10)", "GL(2)", "UP(3)"]
+
+
+def costs(clusters):
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(clusters, 3)) + np.array([0, 3, 0.5])
+    return pd.DataFrame(values, columns=RULES).rename_axis("problem")
+
+
+def test_ranks_are_shown_best_first_with_their_intervals():
+    table = ranks(costs(12))
+    ax = plot_ranks(table, "regret at a tenth of the time")
+    (lines, dots) = ax.collections
+    order = table["estimate"].sort_values().index
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(order)
+    assert ax.yaxis_inverted()
+    for k, name in enumerate(order):
+        row = table.loc[name]
+        assert tuple(dots.get_offsets()[k]) == (row["estimate"], k)
+        # ranks end at 1 and 3, whatever the interval
+        low, high = max(row["low"], 1), min(row["high"], 3)
+        assert lines.get_segments()[k].tolist() == [[low, k], [high, k]]
+        assert to_hex(dots.get_facecolors()[k]) == to_hex(colour(name))
+    label = ax.get_xlabel()
+    assert label.startswith("regret at a tenth of the time")
+    assert "mean rank over 12 problems" in label
+    assert "95% intervals" in label
+
+
+def test_ranks_of_few_clusters_are_shown_without_intervals():
+    ax = plot_ranks(ranks(costs(5)), "cost")
+    assert len(ax.collections[1].get_offsets()) == 3
+    assert not any(segment.size for segment in map(np.asarray, ax.collections[0].get_segments()))
+    assert "interval" not in ax.get_xlabel()
+
+
+def test_a_saved_figure_is_the_same_bytes_and_closed(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        figure, ax = plt.subplots()
+        ax.plot([1, 2])
+        files = save(figure, tmp_path / folder / "x.y")
+        assert [file.name for file in files] == ["x.y.png", "x.y.pdf"]
+    for name in ("x.y.png", "x.y.pdf"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert plt.get_fignums() == []

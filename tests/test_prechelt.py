@@ -7,11 +7,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import curves, errors, finite_errors
 
 from earlystop_lab import GL, PQ, UP, CurveSet, Progress, replay, trace
+from earlystop_lab.criteria.prechelt import loss_idle, loss_room, loss_step
 
 NAN, INF = math.nan, math.inf
 
@@ -440,3 +441,27 @@ def test_a_constant_curve_never_stops_for_want_of_loss(value):
 def test_a_constant_curve_has_no_progress():
     stops = replay(curve([0.7] * 12, [0.7] * 12), [Progress(0.1), Progress(0.1, k=6)])
     assert stops.stop.tolist() == [[5.0, 6.0]]
+
+
+@given(
+    st.one_of(errors, st.floats(-1e300, 1e300), st.floats(0, 1e-300)),
+    st.sampled_from([0, 0.1, 1, 2, 5, 1e9, INF]),
+    st.integers(-40, 40),
+)
+# where a room without its margin, or below once, passes over too much
+@example(1.57, 2, -1)
+@example(-5.0, 0, 5)
+def test_what_gl_passes_over_is_no_loss_above_the_limit(best, limit, ulps):
+    # errors within some roundings of the one that loses exactly limit percent
+    with np.errstate(all="ignore"):
+        edge = np.float64(best) * (1 + np.float64(limit) / 100)
+        val = float(edge + ulps * np.spacing(abs(edge)))
+    for error in (val, best, math.nextafter(best, -INF), math.nextafter(best, INF)):
+        if loss_idle(best, loss_room(limit), error, NAN):
+            assert not loss_step(best, 1.0, error, NAN)[1] > limit
+
+
+def test_gl_passes_over_nearly_all_that_loses_less():
+    room = loss_room(5)
+    assert all(loss_idle(0.4, room, 0.42 * (1 - 1e-14 * i), NAN) for i in range(1, 100))
+    assert not loss_idle(0.4, room, 0.42, NAN)

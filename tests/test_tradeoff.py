@@ -266,7 +266,7 @@ tables = st.integers(1, 6).flatmap(
 
 
 @given(stop=tables, data=st.data())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_span_of_geometric_means_does_not_depend_on_the_reference(stop, data):
     rows = st.lists(positive, min_size=3, max_size=3)
     val, test = (
@@ -375,7 +375,6 @@ def test_equal_time_is_linear_in_log_time():
     st.floats(0, 1),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None)
 def test_equal_time_is_the_line_between_the_two_neighbours(times, share, random):
     times = sorted(times)
     values = [random.uniform(-5, 5) for _ in times]
@@ -385,7 +384,10 @@ def test_equal_time_is_the_line_between_the_two_neighbours(times, share, random)
     shuffled = list(range(len(times)))
     random.shuffle(shuffled)
     found = at_times(
-        [times[j] for j in shuffled], [values[j] for j in shuffled], [min(at, times[-1])]
+        # rounding may put it just outside of what was observed
+        [times[j] for j in shuffled],
+        [values[j] for j in shuffled],
+        [np.clip(at, times[0], times[-1])],
     )
     assert found["GL"].iloc[0] == pytest.approx(expected, rel=1e-6, abs=1e-6)
 

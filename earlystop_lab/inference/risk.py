@@ -1,0 +1,131 @@
+"""How sure a bounded mean loss is kept: conformal risk control and learn-then-test.
+
+Losses are arrays of shape (units, thresholds), from 0 to ``bound``, a row a run (or a problem)
+drawn like those to come, a column a threshold from the fastest to the slowest.
+:func:`fastest_kept` chooses among the numbers that the other functions give each column.
+
+- Conformal risk control: where losses can only fall from a faster to a slower threshold, the
+  fastest with (sum of losses + bound) / (n + 1) <= limit has an expected loss of at most
+  ``limit`` on the next unit, on average over sets of units like this one. Source: A. Angelopoulos
+  et al., Conformal Risk Control, ICLR 2024, arXiv:2208.02814.
+- Learn-then-test: for any losses, each threshold has a p value of its mean loss being above
+  ``limit``. Tested from the slowest on until one is above 1 - confidence, the last one that was
+  not has a mean loss of at most ``limit`` with that confidence. Source: A. Angelopoulos et al.,
+  Learn then Test, Annals of Applied Statistics 19 (2025), arXiv:2110.01052.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special, stats
+
+from earlystop_lab.inference.tables import FloatArray
+
+#: sums that differ by this share are equal
+_ROUNDING = 1e-12
+
+
+def fastest_kept(values: FloatArray, limit: float) -> int | None:
+    """The first column that is at most ``limit`` with all after it; None where the last is not.
+
+    >>> fastest_kept(np.array([0.01, 0.3, 0.02, 0.0]), 0.02)
+    2
+    """
+    failed = np.flatnonzero(~(values <= limit * (1 + _ROUNDING)))
+    first = int(failed[-1]) + 1 if len(failed) else 0
+    return first if first < len(values) else None
+
+
+def conformal_risk(losses: FloatArray, bound: float) -> FloatArray:
+    """(sum of losses + bound) / (n + 1) of each column.
+
+    >>> conformal_risk(np.array([[0.2], [0.0], [0.1]]), bound=0.5).round(3).tolist()
+    [0.2]
+    """
+    _check(losses, bound)
+    risk: FloatArray = (losses.sum(axis=0) + bound) / (len(losses) + 1)
+    return risk
+
+
+def fewest_conformal(limit: float, bound: float) -> int:
+    """Units without any loss that conformal risk control needs: bound / limit - 1, rounded up.
+
+    >>> fewest_conformal(0.02, 0.2), fewest_conformal(0.03, 0.2)
+    (9, 6)
+    """
+    return max(1, math.ceil(bound / limit - 1 - 1e-9))
+
+
+def hoeffding_bentkus(losses: FloatArray, limit: float, bound: float) -> FloatArray:
+    """p of each column's mean loss being above ``limit``: Hoeffding's and Bentkus' inequalities.
+
+    With losses and limit divided by ``bound``, m the mean of n losses and a the limit:
+    min(exp(-n kl(min(m, a), a)), e P(Binomial(n, a) <= ceil(n m))), at most 1.
+
+    >>> hoeffding_bentkus(np.zeros((114, 1)), 0.02, 1.0).round(3).tolist()
+    [0.1]
+
+    Source: S. Bates et al., Distribution-Free, Risk-Controlling Prediction Sets, Journal of the
+    ACM 68 (2021) 43, doi 10.1145/3478535.
+    """
+    _check(losses, bound)
+    n, a = len(losses), limit / bound
+    total = losses.sum(axis=0) / bound
+    m = np.minimum(total / n, a)
+    hoeffding = np.exp(-n * (special.rel_entr(m, a) + special.rel_entr(1 - m, 1 - a)))
+    bentkus = math.e * stats.binom.cdf(np.ceil(total), n, a)
+    p: FloatArray = np.minimum(np.minimum(hoeffding, bentkus), 1)
+    return p
+
+
+def betting(losses: FloatArray, limit: float, bound: float, level: float) -> FloatArray:
+    """p of each column's mean loss being above ``limit``: one over what a bettor made of 1.
+
+    With losses and limit divided by ``bound``, and a the limit, the bettor stakes v_i on loss x_i
+    being below a: the capital is the product of 1 - v_i (x_i - a), which where the mean is above a
+    reaches 1 / p with a probability of at most p, at any time. The stakes are
+    min(1, sqrt(2 log(1 / level) / (n s_i))) with s_i the variance of the losses before i, as if
+    there had been one of variance 1/4 more: best for a p about ``level`` and valid for any. The
+    order of the rows matters a little, and must not depend on the losses.
+
+    >>> betting(np.zeros((130, 1)), 0.02, 1.0, level=0.1).round(3).tolist()
+    [0.081]
+
+    Source: I. Waudby-Smith and A. Ramdas, Estimating means of bounded random variables by betting,
+    Journal of the Royal Statistical Society B 86 (2024) 1-27, doi 10.1093/jrsssb/qkad009.
+    """
+    _check(losses, bound)
+    n, a, x = len(losses), limit / bound, losses / bound
+    seen = np.arange(2, n + 2)[:, None]
+    mean = (0.5 + np.cumsum(x, axis=0)) / seen
+    variance = (0.25 + np.cumsum((x - mean) ** 2, axis=0)) / seen
+    before = np.vstack([np.full((1, x.shape[1]), 0.25), variance[:-1]])
+    stake = np.minimum(1, np.sqrt(2 * math.log(1 / level) / (n * before)))
+    capital = np.cumsum(np.log1p(-stake * (x - a)), axis=0)
+    p: FloatArray = np.exp(-np.maximum(capital.max(axis=0), 0))
+    return p
+
+
+def fewest_betting(limit: float, bound: float, level: float) -> int:
+    """Units without any loss from which :func:`betting` is at most ``level``.
+
+    >>> fewest_betting(0.02, 1.0, 0.1), fewest_betting(0.02, 0.2, 0.1)
+    (119, 25)
+    """
+    # no test of a mean can do with fewer: log(level) / log(1 - limit / bound)
+    n = math.ceil(math.log(level) / math.log1p(-limit / bound))
+    while betting(np.zeros((n, 1)), limit, bound, level)[0] > level:
+        n += 1
+    return n
+
+
+def _check(losses: FloatArray, bound: float) -> None:
+    bad = ~((losses >= 0) & (losses <= bound))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(
+            f"loss {losses[row, column]} of unit {row}, threshold {column}; expected one from 0 to "
+            f"{bound:g}"
+        )

@@ -1,0 +1,311 @@
+"""Two sweeps against each other, cluster by cluster, with every choice made anew in every swap.
+
+A sweep is a rule over its thresholds: what a threshold costs (mean log time) and loses (mean
+log(1 + regret)), a row a cluster, a column a threshold. To compare two rules at equal time, or each
+at the threshold that suits the other clusters, thresholds are chosen by looking at the means over
+clusters. A test that takes the differences that come out of it as independent is wrong: it
+rejects true nulls. Where both rules are equally good, swapping them within a cluster changes
+nothing; so here the rules are swapped within clusters, all is chosen anew, and the share of the
+swaps that give as large a difference is the p value.
+
+For swaps to mean something the thresholds have to correspond: :func:`aligned` takes those of both
+rules that need the same mean log time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from earlystop_lab.inference.intervals import intervals
+from earlystop_lab.inference.signs import adjusted, all_flips, holm
+from earlystop_lab.inference.tables import FloatArray, unit_of
+
+#: thresholds that are further apart in mean log time do not reach the times in between
+GAP = 0.2
+#: mean log times that are no further apart are one
+_NEAR = 1e-9
+
+
+class Sweep(NamedTuple):
+    """A rule over its thresholds: two tables, a row a cluster, a column a threshold."""
+
+    #: mean log time
+    time: pd.DataFrame
+    #: mean log(1 + regret)
+    loss: pd.DataFrame
+
+
+class Pair(NamedTuple):
+    """Two rules at thresholds that correspond: arrays of shape (clusters, thresholds)."""
+
+    time: tuple[FloatArray, FloatArray]
+    loss: tuple[FloatArray, FloatArray]
+    #: the mean log times at which they correspond
+    at: FloatArray
+    #: which of them is the time that the known rule takes by default; None where it is out of reach
+    default: int | None = None
+
+    def cost(self, rate: float) -> tuple[FloatArray, FloatArray]:
+        """loss + rate * time of both."""
+        one, other = (a + rate * b for a, b in zip(self.loss, self.time, strict=True))
+        return one, other
+
+
+def aligned(
+    new: Sweep,
+    known: Sweep,
+    times: ArrayLike,
+    *,
+    default: float | None = None,
+    without: Sequence[float] = (),
+) -> Pair | None:
+    """Both rules where they take the same mean log time: at those of ``times`` that both reach.
+
+    Between two thresholds a rule meets a time as a mixture of both, which is worse than the rule
+    where they are far apart; so a time is reached where the next thresholds on either side are
+    within :data:`GAP` of each other. ``default`` is one more time: the mean log time of the known
+    rule as people use it. Times ``without`` are none of them: those that say nothing of a rule,
+    such as that of the end of the record, where any rule has stopped nothing. None where both
+    reach none.
+
+    >>> time = pd.DataFrame([[-0.1, 0.0], [-0.2, 0.0]])
+    >>> loss = pd.DataFrame([[0.2, 0.0], [0.4, 0.0]])
+    >>> pair = aligned(Sweep(time, loss), Sweep(time / 2, loss), [-0.2, -0.075, 0])
+    >>> pair.at.tolist(), pair.loss[0].round(3).tolist(), pair.loss[1].round(3).tolist()
+    ([-0.075, 0.0], [[0.1, 0.0], [0.2, 0.0]], [[0.2, 0.0], [0.4, 0.0]])
+    """
+    used = np.array([] if default is None else [default])
+    at = np.union1d(np.asarray(times, np.float64), used)
+    for sweep in (new, known):
+        at, used = at[_reached(sweep, at)], used[_reached(sweep, used)]
+    at, used = (each[~_met(np.asarray(without, np.float64), each)] for each in (at, used))
+    if not len(at):
+        return None
+    parts = [
+        [
+            _between(sweep.time.mean().to_numpy()[None], t.to_numpy()[:, None], at)[:, 0]
+            for t in sweep
+        ]
+        for sweep in (new, known)
+    ]
+    return Pair(
+        (parts[0][0], parts[1][0]), (parts[0][1], parts[1][1]), at,
+        int(np.searchsorted(at, used[0])) if len(used) else None,
+    )  # fmt: skip
+
+
+def _reached(sweep: Sweep, at: FloatArray) -> NDArray[np.bool_]:
+    means = np.unique(sweep.time.mean())
+    means = means[np.isfinite(means)]
+    after = np.searchsorted(means, at + _NEAR).clip(1, len(means) - 1) if len(means) > 1 else 0
+    before = np.maximum(after - 1, 0)
+    close = (means[after] - means[before] <= GAP) & (means[before] <= at) & (at <= means[after])
+    found: NDArray[np.bool_] = close | _met(means, at)
+    return found
+
+
+def _met(times: FloatArray, at: FloatArray) -> NDArray[np.bool_]:
+    """Which of ``at`` are among the times, but for rounding."""
+    found: NDArray[np.bool_] = np.abs(times[:, None] - at).min(axis=0, initial=np.inf) <= _NEAR
+    return found
+
+
+class _Contrast(NamedTuple):
+    """One difference of two rules, in every cluster."""
+
+    #: as it is
+    by_cluster: FloatArray
+    #: how far its mean is from 0, studentized, in every swap, none first
+    sizes: FloatArray
+
+    @classmethod
+    def of(cls, differences: FloatArray) -> _Contrast:
+        """Of differences in every swap (rows, none first) and cluster."""
+        # what is not more than rounding is a tie
+        near = 1e-12 * max(1.0, float(np.abs(differences).max()))
+        differences = np.where(np.abs(differences) <= near, 0.0, differences)
+        return cls(differences[0], _studentized(differences))
+
+    def columns(self, prefix: str) -> dict[str, object]:
+        signs = np.sign(self.by_cluster)
+        return {
+            f"{prefix}difference": float(self.by_cluster.mean()),
+            f"{prefix}better": int((signs < 0).sum()),
+            f"{prefix}tied": int((signs == 0).sum()),
+            f"{prefix}worse": int((signs > 0).sum()),
+        }
+
+
+def _studentized(differences: FloatArray) -> FloatArray:
+    """abs(mean) over its standard error, a row each."""
+    mean, n = np.abs(differences.mean(axis=1)), differences.shape[1]
+    error = differences.std(axis=1, ddof=min(1, n - 1)) / np.sqrt(n)
+    # clusters that differ by rounding alone differ not at all
+    size: FloatArray = mean / np.maximum(error, 1e-9 * np.abs(differences).max() or 1.0)
+    return size
+
+
+def _rarity(sizes: FloatArray) -> FloatArray:
+    """1 over the share of the sizes that are at least as large.
+
+    Differences of other kinds have other tails; on this scale they count alike in a maximum over
+    all, which then is the step-down minimum p (Westfall and Young, algorithm 2.8).
+    """
+    ascending = np.sort(sizes)
+    smaller = np.searchsorted(ascending, sizes * (1 - 1e-9), "left")
+    found: FloatArray = len(sizes) / (len(sizes) - smaller)
+    return found
+
+
+def compared(
+    pairs: Mapping[str, Pair], units: pd.Index, *, rate: float, seed: int = 0
+) -> pd.DataFrame:
+    """A new rule against each known one: at equal time, and at thresholds chosen elsewhere.
+
+    A row a known rule. Three differences of the new rule less the known one (below 0 the new one is
+    better), each a mean over clusters of logarithms: ``difference``, of log(1 + regret) averaged
+    over the aligned times, from ``earliest`` to ``latest`` (geometric means), with its interval
+    ``low`` and ``high``; ``default_difference``, the
+    same at the one time that the known rule takes by default (NaN where the new one cannot);
+    ``chosen_difference``, of loss + ``rate`` * log time where each rule's threshold is chosen
+    with the other clusters. With each its ``better``, ``tied`` and ``worse``, in how many
+    clusters; ``p`` of the studentized mean by swaps with all choices made anew; ``p_max_t``,
+    adjusted for every difference of every known rule by the step-down maximum over joint swaps,
+    each on the scale of its own swaps; and ``p_holm``, the same by Holm. ``smallest`` and
+    ``smallest_holm`` are the lowest that so many clusters can give, which ``p_max_t`` does not
+    reach where several differences are equally extreme; ``unit``, ``clusters``.
+
+    Differences that are 0 throughout have p = 1.
+    """
+    flips = all_flips(len(units), seed=seed)
+    signs = np.vstack([np.ones(len(units)), flips.signs])
+    found: dict[tuple[str, str], _Contrast] = {}
+    for name, pair in pairs.items():
+        at_times = _at_equal_time(pair, signs)
+        found[name, ""] = _Contrast.of(at_times.mean(axis=2))
+        if pair.default is not None:
+            found[name, "default_"] = _Contrast.of(at_times[:, :, pair.default])
+        found[name, "chosen_"] = _Contrast.of(_chosen_elsewhere(*pair.cost(rate), signs))
+    sizes = np.column_stack([_rarity(each.sizes) for each in found.values()])
+    p, p_max_t = adjusted(flips, sizes[1:], sizes[0])
+    by_cluster = pd.DataFrame({name: found[name, ""].by_cluster for name in pairs}, index=units)
+    within = intervals(by_cluster, seed=seed)
+    rows: dict[str, dict[str, object]] = {
+        name: {
+            "rule": name,
+            "earliest": float(np.exp(pair.at[0])),
+            "latest": float(np.exp(pair.at[-1])),
+            "low": within.at[name, "low"],
+            "high": within.at[name, "high"],
+        }
+        for name, pair in pairs.items()
+    }
+    every = zip(found.items(), p, p_max_t, holm(list(p)), strict=True)
+    for ((name, prefix), contrast), *values in every:
+        rows[name] |= contrast.columns(prefix)
+        named = zip(("p", "p_max_t", "p_holm"), values, strict=True)
+        rows[name] |= {f"{prefix}{column}": value for column, value in named}
+    names = ["difference", "better", "tied", "worse", "p", "p_max_t", "p_holm"]
+    prefixes = ("", "default_", "chosen_")
+    each = [f"{prefix}{name}" for prefix in prefixes for name in names]
+    columns = ["rule", "earliest", "latest", "low", "high", *each]
+    return pd.DataFrame(list(rows.values()), columns=columns).assign(
+        smallest=flips.smallest,
+        smallest_holm=min(1.0, len(found) * flips.smallest),
+        unit=unit_of(by_cluster),
+        clusters=len(units),
+    )
+
+
+def pooled(
+    studies: Sequence[tuple[Mapping[str, Pair], pd.Index]], *, seed: int = 0
+) -> pd.DataFrame:
+    """A new rule against each known one over the clusters of several studies, at equal time.
+
+    Each study, such as a corpus, has its pairs and its clusters by name; clusters of one name are
+    one cluster, since the same problem recorded twice is no second one: its differences are
+    averaged, and it is swapped in all studies at once. A row a known rule: ``difference``, the
+    mean over clusters of that of log(1 + regret) averaged over the aligned times; ``better``,
+    ``tied``, ``worse``; ``p`` of the studentized mean by swaps; ``p_max_t``, adjusted for all known
+    rules by the step-down maximum of it over joint swaps; ``clusters``.
+
+    >>> time = pd.DataFrame([[-0.4, -0.2]] * 4)
+    >>> new, known = Sweep(time, -time), Sweep(time, 1 - time)
+    >>> pairs = {"known": aligned(new, known, [-0.3])}
+    >>> table = pooled([(pairs, pd.Index(list("abcd"))), (pairs, pd.Index(list("cdef")))])
+    >>> table[["difference", "better", "p", "clusters"]].round(9).to_numpy().tolist()
+    [[-1.0, 6.0, 0.03125, 6.0]]
+    """
+    clusters = pd.Index(list(dict.fromkeys(name for _, units in studies for name in units)))
+    flips = all_flips(len(clusters), seed=seed)
+    signs = np.vstack([np.ones(len(clusters)), flips.signs])
+    found: dict[str, _Contrast] = {}
+    for name in dict.fromkeys(name for pairs, _ in studies for name in pairs):
+        total, times = np.zeros_like(signs), np.zeros(len(clusters))
+        for pairs, units in studies:
+            if name in pairs:
+                at = clusters.get_indexer(units)
+                total[:, at] += _at_equal_time(pairs[name], signs[:, at]).mean(axis=2)
+                times[at] += 1
+        found[name] = _Contrast.of(total[:, times > 0] / times[times > 0])
+    sizes = np.column_stack([each.sizes for each in found.values()])
+    p, p_max_t = adjusted(flips, sizes[1:], sizes[0])
+    rows = [
+        {"rule": name, **each.columns(""), "clusters": len(each.by_cluster)}
+        for name, each in found.items()
+    ]
+    return pd.DataFrame(rows).assign(p=p, p_max_t=p_max_t)
+
+
+def _at_equal_time(pair: Pair, signs: FloatArray) -> FloatArray:
+    """Differences of loss at the aligned times: (swaps, clusters, times). +1 keeps, -1 swaps.
+
+    A swap mixes the times of both rules, so where they are equally long is found anew.
+    """
+    difference = np.zeros((*signs.shape, len(pair.at)))
+    for side in (1.0, -1.0):
+        kept = (side * signs > 0)[..., None]
+        time = np.where(kept, *pair.time).mean(axis=1)
+        loss = np.where(kept, *pair.loss)
+        difference += side * _between(time, np.moveaxis(loss, 1, 0), pair.at).swapaxes(0, 1)
+    return difference
+
+
+def _chosen_elsewhere(new: FloatArray, known: FloatArray, signs: FloatArray) -> FloatArray:
+    """Differences of cost, thresholds chosen with the other clusters: (swaps, clusters)."""
+    difference = np.zeros(signs.shape)
+    for side in (1.0, -1.0):
+        kept = side * signs > 0
+        total = kept @ new + ~kept @ known
+        for i in range(signs.shape[1]):
+            mine = np.where(kept[:, i, None], new[i], known[i])
+            at = (total - mine).argmin(axis=1)
+            difference[:, i] += side * np.take_along_axis(mine, at[:, None], 1)[:, 0]
+    return difference
+
+
+def _between(time: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """``values`` (any, rows, thresholds) at the times ``at``, by each row's times.
+
+    A time before a row's first or after its last takes that.
+    """
+    order = np.argsort(time, axis=1, kind="stable")
+    time = np.take_along_axis(time, order, 1)
+    rows = np.arange(len(time))
+    found = np.empty((*values.shape[:2], len(at)))
+    for q, moment in enumerate(at):
+        after = np.clip((time <= moment).sum(axis=1), 1, time.shape[1] - 1)
+        first, last = time[rows, after - 1], time[rows, after]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.clip((moment - first) / (last - first), 0, 1)
+        # two thresholds that take the same time: the slower
+        share = np.where(last > first, share, 1.0)
+        early = values[:, rows, order[rows, after - 1]]
+        late = values[:, rows, order[rows, after]]
+        found[..., q] = np.where(share == 0, early, early + share * (late - early))
+    return found

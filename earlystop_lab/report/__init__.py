@@ -1,0 +1,41 @@
+"""A comparison of rules as one page that explains itself, and as tables for papers."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from earlystop_lab.bench import Bench
+from earlystop_lab.report.figures import fronts
+from earlystop_lab.report.papers import tables
+
+__all__ = ["fronts", "page", "require", "tables"]
+
+#: what the extra brings
+_EXTRA = ("altair", "vl_convert", "jinja2", "tsdownsample")
+
+
+def page(bench: Bench) -> str:
+    """The comparison as one HTML file that opens offline, light or dark, and prints.
+
+    The question, the answer, and for every corpus the front of time and regret with its bands,
+    the differences to every known rule, those of every problem, performance profiles and ranks.
+    In the explorer one picks a corpus, a run and a rule, moves its threshold, and sees where
+    training would have stopped: replayed stops of a sample of runs, see :mod:`report.explorer`.
+    Nothing is loaded from elsewhere, and the page forbids it. At most 10 MB: where all sampled
+    runs would take more there are fewer. The same comparison gives the same bytes.
+
+    Raises ``ValueError`` naming the extra where one of its libraries is not installed.
+    """
+    require()
+    from earlystop_lab.report.pages import page_of
+
+    return page_of(bench)
+
+
+def require() -> None:
+    """Raise ``ValueError`` naming the extra where a library that the page needs is missing."""
+    for name in _EXTRA:
+        if find_spec(name) is None:
+            raise ValueError(
+                f'the report needs the package {name}: pip install "earlystop_lab[report]"'
+            )

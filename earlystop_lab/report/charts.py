@@ -1,0 +1,413 @@
+"""Tables of a comparison -> Vega-Lite charts, by Altair.
+
+Colours are the variables of page.css, so that charts follow the page into the dark and onto paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from earlystop_lab.bench import OnCorpus
+from earlystop_lab.report.numbers import short
+
+#: no axis of regrets begins below this: a logarithmic one has no 0
+FLOOR = 1e-4
+NEW, BESIDE, MUTED, FAINT, INK = (
+    f"var(--{name})" for name in ("new", "beside", "muted", "faint", "ink")
+)
+#: colours and dashes of lines that are told apart, in order
+TONES = [f"var(--tone{i})" for i in range(8)]
+DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 0], [6, 2], [2, 2], [8, 2, 2, 2]]
+#: how each verdict is drawn: colour and shape
+VERDICTS = {
+    "better": (NEW, "circle"),
+    "worse": (BESIDE, "square"),
+    "mixed": (INK, "triangle-up"),
+    "not shown": (MUTED, "diamond"),
+    "the same": (MUTED, "cross"),
+}
+
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+class Drawing(NamedTuple):
+    """A chart in Vega-Lite, and its data ``table``, column by column."""
+
+    spec: dict[str, Any]
+    table: dict[str, list[Any]]
+
+
+def options() -> dict[str, Any]:
+    """What all charts have in common, as Vega-Embed takes it."""
+    words = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
+    return {
+        "renderer": "svg",
+        "actions": False,
+        "defaultStyle": False,
+        # expressions are interpreted, so that the page need not allow code made from text
+        "ast": True,
+        "tooltip": {"disableDefaultStyle": True},
+        "config": {
+            "background": "transparent",
+            "font": "system-ui, sans-serif",
+            "view": {"stroke": None},
+            "axis": {
+                **words, "titleFontWeight": "normal", "gridColor": "var(--grid)",
+                "domainColor": FAINT, "tickColor": FAINT,
+            },
+            "legend": {
+                **words, "orient": "top", "title": None, "labelLimit": 0, "symbolSize": 200,
+                "symbolStrokeWidth": 2, "columnPadding": 18,
+            },
+            "text": {"color": INK, "fontSize": 12},
+        },
+    }  # fmt: skip
+
+
+def floor(found: OnCorpus) -> float:
+    """Where the axis of regrets begins: at a power of ten that all lines are above."""
+    lowest = found.front.loc[found.front["best_of_rule"], "regret"].min()
+    return float(10.0 ** np.floor(np.log10(min(max(lowest, FLOOR), 0.1))))
+
+
+def front(found: OnCorpus, new: str, beside: str) -> Drawing:
+    """Regret against time, a line a rule: the new one and one that is picked, with bands."""
+    rows = found.front[found.front["best_of_rule"] & (found.front["time"] > 0)]
+    table = rows[["rule", "criterion", "time", "regret", "low", "high"]].copy()
+    # unbounded above: to the edge of the picture
+    table["high"] = table["high"].replace(np.inf, 1.0)
+    low = floor(found)
+    for name in ("regret", "low", "high"):
+        table[f"{name}_drawn"] = table[name].clip(lower=low)
+    ours, picked = _roles(found, new, beside)
+    base = (
+        alt.Chart(_TABLE)
+        .encode(x=_time(), y=_regret("regret_drawn:Q", low))
+        .transform_calculate(role=_ROLE)
+    )
+    others = base.transform_filter("datum.role == 'others'").mark_line(
+        strokeWidth=0.8, color=FAINT, clip=True
+    )
+    chosen = base.transform_filter("datum.role != 'others'")
+    band = chosen.mark_area(opacity=0.18, clip=True).encode(
+        y=_regret("low_drawn:Q", low), y2="high_drawn:Q", color=_role(new)
+    )
+    line = chosen.mark_line(strokeWidth=2, clip=True, point={"size": 22, "filled": True}).encode(
+        color=_role(new), tooltip=_point_tooltip()
+    )
+    chart = (
+        alt.layer(others.encode(detail="rule:N"), band.encode(detail="rule:N"), line)
+        .add_params(ours, picked)
+        .properties(description=f"Regret against time on {found.corpus}, a line a rule")
+    )
+    return _drawing(chart, table, 340)
+
+
+def differences(found: OnCorpus, new: str) -> Drawing:
+    """The difference to every known rule at equal time, with its interval."""
+    rows = found.comparisons
+    names = ["difference", "low", "high"]
+    table = pd.DataFrame({name: np.expm1(rows[name].to_numpy(float)) for name in names})
+    finite = table.to_numpy()[np.isfinite(table.to_numpy())]
+    edge = 1.05 * float(np.abs(finite).max(initial=1e-4))
+    # unbounded: to the edge of the picture
+    table["low"] = table["low"].replace(-np.inf, -edge).clip(lower=-edge)
+    table["high"] = table["high"].replace(np.inf, edge)
+    table.insert(0, "rule", rows["rule"].to_numpy())
+    table["verdict"] = rows["verdict"].to_numpy()
+    order = list(table.sort_values("difference", kind="stable")["rule"])
+    y = alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, grid=True))
+    limits = alt.Scale(domain=[min(float(finite.min(initial=0)), 0) * 1.05, edge], nice=False)
+    x = alt.X(
+        "difference:Q", scale=limits, axis=alt.Axis(format="+~%", tickCount=8),
+        title="difference of error at equal time",
+    )  # fmt: skip
+    used = [name for name in VERDICTS if name in set(table["verdict"])]
+    tone = alt.Scale(domain=used, range=[VERDICTS[name][0] for name in used])
+    shape = alt.Scale(domain=used, range=[VERDICTS[name][1] for name in used])
+    base = alt.Chart(_TABLE).encode(y=y)
+    zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=FAINT).encode(x="zero:Q")
+    span = base.mark_rule(strokeWidth=2, clip=True).encode(
+        x=alt.X("low:Q", scale=limits), x2="high:Q", color=alt.Color("verdict:N", scale=tone)
+    )
+    dot = base.mark_point(filled=True, size=60, opacity=1).encode(
+        x=x,
+        color=alt.Color("verdict:N", scale=tone),
+        shape=alt.Shape("verdict:N", scale=shape),
+        tooltip=[
+            alt.Tooltip("rule:N", title="known rule"),
+            alt.Tooltip("difference:Q", format="+.3~%"),
+            alt.Tooltip("low:Q", format="+.3~%"),
+            alt.Tooltip("high:Q", format="+.3~%"),
+            alt.Tooltip("verdict:N"),
+        ],
+    )
+    chart = alt.layer(zero, span, dot).properties(
+        description=f"Difference of {new} to every known rule on {found.corpus}"
+    )
+    return _drawing(chart, table, 17 * len(table))
+
+
+def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
+    """Share of runs, a line a criterion, over the table's index; as in :mod:`regret`."""
+    names = list(table.columns)
+    long = table[table.index > 0].rename_axis("x").reset_index()
+    long = long.melt("x", var_name="criterion", value_name="share")
+    chart = (
+        alt.Chart(_TABLE, description=description)
+        # a step: the share at an x holds until the next
+        .mark_line(interpolate="step-after", strokeWidth=2)
+        .encode(
+            x=alt.X(
+                "x:Q", scale=alt.Scale(type="log", nice=False), title=title, axis=_percent(_DECADES)
+            ),
+            y=alt.Y(
+                "share:Q",
+                title="share of runs",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=_percent([0, 0.2, 0.4, 0.6, 0.8, 1]),
+            ),
+            color=alt.Color("criterion:N", scale=_cycled(names, TONES), legend=_columns(names)),
+            strokeDash=alt.StrokeDash("criterion:N", scale=_cycled(names, DASHES)),
+            tooltip=[
+                alt.Tooltip("criterion:N"),
+                alt.Tooltip("x:Q", title=title, format=".3~%"),
+                alt.Tooltip("share:Q", title="share of runs", format=".1%"),
+            ],
+        )
+    )
+    return _drawing(chart, long, 260)
+
+
+def ranks(found: OnCorpus, new: str, beside: str) -> Drawing:
+    """Mean rank of every rule over the times, a line a rule."""
+    long = found.ranks.rename_axis("rule").reset_index()
+    long = long.melt("rule", var_name="time", value_name="rank").dropna().astype({"time": float})
+    times = [float(time) for time in found.ranks.columns]
+    ours, picked = _roles(found, new, beside)
+    base = (
+        alt.Chart(_TABLE)
+        .transform_calculate(role=_ROLE)
+        .encode(
+            x=_time(times, padding=12),
+            y=alt.Y(
+                "rank:Q",
+                title="mean rank, 1 the lowest regret",
+                axis=alt.Axis(tickMinStep=1),
+                scale=alt.Scale(reverse=True, zero=False),
+            ),
+            tooltip=[
+                alt.Tooltip("rule:N"),
+                alt.Tooltip("time:Q", title="time", format="~%"),
+                alt.Tooltip("rank:Q", title="mean rank", format=".1f"),
+            ],
+        )
+    )
+    others = base.transform_filter("datum.role == 'others'")
+    chosen = base.transform_filter("datum.role != 'others'")
+    grey = others.mark_line(strokeWidth=0.8, color=FAINT, point={"size": 12, "color": FAINT})
+    line = chosen.mark_line(strokeWidth=2, point={"size": 40, "filled": True})
+    chart = (
+        alt.layer(grey.encode(detail="rule:N"), line.encode(color=_role(new)))
+        .add_params(ours, picked)
+        .properties(description=f"Mean ranks at equal times on {found.corpus}, a line a rule")
+    )
+    return _drawing(chart, long, 300)
+
+
+# -- the explorer: empty charts, to which page.js gives data and parameters ------------------
+
+
+def run_curves() -> dict[str, Any]:
+    """The errors of one run, where it stops and what it keeps."""
+    params = _params("stop", "selected", "first", "last", "low", "high")
+    names = ["validation", "training", "test"]
+    x = _epoch()
+    y = alt.Y("error:Q", title="error", scale=_between("low", "high"))
+    curve = alt.Chart(alt.NamedData("curve"))
+    line = curve.mark_line(clip=True, strokeWidth=1.5).encode(
+        x=x, y=y,
+        color=alt.Color("curve:N", scale=_cycled(names, [INK, TONES[3], TONES[2]])),
+        strokeDash=alt.StrokeDash("curve:N", scale=_cycled(names, [[1, 0], [6, 2], [2, 2]])),
+    )  # fmt: skip
+    kept = (
+        curve.transform_filter("datum.curve == 'validation' && datum.epoch == selected")
+        .mark_point(filled=True, size=90, color=BESIDE, opacity=1, clip=True)
+        .encode(x=x, y=y)
+    )
+    chart = alt.layer(line, *_stop_rule(x), kept).add_params(*params)
+    return _sized(
+        chart.properties(description="Errors of the run, its stop and the epoch it keeps"),
+        260,
+    )
+
+
+def run_statistic() -> dict[str, Any]:
+    """The statistic of a rule over the same run, against its threshold."""
+    params = _params("stop", "threshold", "first", "last", "low", "high")
+    x = _epoch()
+    y = alt.Y("statistic:Q", title="statistic", scale=_between("low", "high"))
+    # far outside it would be no line any more
+    seen = alt.Chart(alt.NamedData("seen")).transform_calculate(
+        statistic="clamp(datum.value, 3 * low - 2 * high, 3 * high - 2 * low)"
+    )
+    line = seen.mark_line(clip=True, strokeWidth=1.5, color=INK, point={"size": 6, "color": INK})
+    limit = _nothing().transform_calculate(statistic="threshold")
+    level = limit.mark_rule(color=BESIDE, strokeDash=[6, 3], strokeWidth=1.5).encode(
+        y=alt.Y("statistic:Q", scale=_between("low", "high"))
+    )
+    chart = alt.layer(line.encode(x=x, y=y), level, *_stop_rule(x)).add_params(*params)
+    return _sized(
+        chart.properties(description="Statistic of the rule over the run, and its threshold"),
+        170,
+    )
+
+
+def run_front(new: str) -> dict[str, Any]:
+    """The sweep of a rule over all runs, and where one of its members stands."""
+    (ours,) = _params("ours", value=new)
+    base = (
+        alt.Chart(alt.NamedData("sweep"))
+        .transform_calculate(role="datum.rule == ours ? ours : 'the known rule'")
+        .encode(x=_time(), color=_role(new))
+    )
+    band = base.mark_area(opacity=0.18, clip=True).encode(
+        y=_regret("low:Q"), y2="high:Q", detail="rule:N"
+    )
+    line = base.mark_line(strokeWidth=1.5, clip=True).encode(y=_regret("regret:Q"))
+    here = (
+        alt.Chart(alt.NamedData("here"))
+        .mark_point(size=140, opacity=1, strokeWidth=2.5, color=INK)
+        .encode(
+            x=_time(), y=_regret("regret:Q"),
+            shape=alt.Shape(
+                "of:N", scale=_cycled(["mean over all runs", "this run"], ["circle", "cross"]),
+                legend=None,
+            ),
+        )
+    )  # fmt: skip
+    chart = alt.layer(band, line, here).add_params(ours)
+    return _sized(
+        chart.properties(description="Front of the rule, and where this threshold stands on it"),
+        260,
+    )
+
+
+def _stop_rule(x: alt.X) -> list[Chart]:
+    """A line at the stop, with the epoch in words above."""
+    here = _nothing().transform_calculate(epoch="stop", text="'stop ' + format(stop, ',~r')")
+    rule = here.mark_rule(color=NEW, strokeWidth=2).encode(x=x)
+    # beside the line, on the side where there is room
+    text = here.mark_text(
+        y=0, baseline="bottom", dy=-2, color=NEW,
+        align=alt.expr("(log(1 + stop) - log(1 + first)) * 2 > log(1 + last) - log(1 + first)"
+                       " ? 'right' : 'left'"),
+    ).encode(x=x, text="text:N")  # fmt: skip
+    return [rule, text]
+
+
+# -- what charts share ---------------------------------------------------------------------
+
+#: the data that a drawing brings
+_TABLE = alt.NamedData("table")
+_ROLE = "datum.rule == ours ? ours : datum.rule == beside ? 'the known rule' : 'others'"
+
+
+def _drawing(chart: Chart, table: pd.DataFrame, height: Any) -> Drawing:
+    columns = {
+        str(name): short(column) if is_numeric_dtype(column) else column.tolist()
+        for name, column in table.items()
+    }
+    return Drawing(_sized(chart, height), columns)
+
+
+def _roles(found: OnCorpus, new: str, beside: str) -> tuple[alt.Parameter, alt.Parameter]:
+    """The new rule, and a known one that the reader picks."""
+    known = [name for name in found.sweeps if name != new]
+    picked = alt.param(
+        name="beside", value=beside, bind=alt.binding_select(options=known, name="The known rule: ")
+    )
+    return alt.param(name="ours", value=new), picked
+
+
+def _role(new: str) -> alt.Color:
+    names = [new, "the known rule"]
+    # of the line, not of the pale band
+    legend = alt.Legend(symbolType="stroke", symbolOpacity=1)
+    return alt.Color("role:N", scale=_cycled(names, [NEW, BESIDE]), legend=legend)
+
+
+def _point_tooltip() -> list[alt.Tooltip]:
+    shares = {"time": "time", "regret": "regret", "low": "band from", "high": "to"}
+    found = [alt.Tooltip(f"{name}:Q", title=title, format=".3~%") for name, title in shares.items()]
+    return [alt.Tooltip("criterion:N"), *found]
+
+
+def _cycled(names: Sequence[str], values: Sequence[Any]) -> alt.Scale:
+    """Each name its value; where there are more names they begin anew."""
+    return alt.Scale(domain=list(names), range=[values[i % len(values)] for i in range(len(names))])
+
+
+def _columns(names: Sequence[str]) -> alt.Legend:
+    """A legend of few enough columns for a narrow screen."""
+    return alt.Legend(columns=2 if max(map(len, names)) > 16 else 3)
+
+
+#: marks of logarithmic axes
+_DECADES = [10.0**-k for k in range(5)]
+_STEPS = [float(f"{step}e-{k}") for k in range(6) for step in (1, 2, 5)]
+
+
+def _percent(values: Sequence[float]) -> alt.Axis:
+    return alt.Axis(format="~%", values=list(values), labelOverlap="greedy")
+
+
+def _time(values: Sequence[float] = _STEPS, **scale: Any) -> alt.X:
+    return alt.X(
+        "time:Q", scale=alt.Scale(type="log", nice=False, **scale), axis=_percent(values),
+        title="time, share of the run to its end",
+    )  # fmt: skip
+
+
+def _regret(field: str, low: float = FLOOR) -> alt.Y:
+    return alt.Y(
+        field, scale=alt.Scale(type="log", domain=[low, 1], nice=False), axis=_percent(_DECADES),
+        title="regret",
+    )  # fmt: skip
+
+
+def _epoch() -> alt.X:
+    """Epochs by their logarithm, from 0 on: rules stop early in long records."""
+    marks = [0, *(step * 10**k for k in range(8) for step in (1, 3))]
+    return alt.X(
+        "epoch:Q", scale=_between("first", "last", type="symlog", constant=1), title="epoch",
+        axis=alt.Axis(values=marks, format=",~r"),
+    )  # fmt: skip
+
+
+def _between(low: str, high: str, **more: Any) -> alt.Scale:
+    """From one parameter to another, whatever the data are."""
+    return alt.Scale(domain=[alt.expr(low), alt.expr(high)], zero=False, nice=False, **more)
+
+
+def _params(*names: str, value: Any = 1) -> list[alt.Parameter]:
+    return [alt.param(name=name, value=value) for name in names]
+
+
+def _nothing() -> alt.Chart:
+    """One row, whose fields are calculated from parameters."""
+    return alt.Chart(alt.InlineData([{}]))
+
+
+def _sized(chart: Chart, height: Any) -> dict[str, Any]:
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    spec: dict[str, Any] = chart.properties(
+        width="container", height=height, autosize=fit
+    ).to_dict()
+    return spec

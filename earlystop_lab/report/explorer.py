@@ -1,0 +1,225 @@
+"""What the explorer of the page knows: some runs, and where every rule stops them.
+
+Stops are replayed and statistics traced here, for every member of every sweep; the page only looks
+them up. Embedded are a few runs a problem. Of long records not every check is drawn: the picture
+is divided into columns, evenly in log(1 + epoch), and of the checks in one column the first, the
+last, the lowest and the highest are kept (M4: a line looks the same), with them every check that
+a rule keeps, and of a statistic every check at which it stops training and the one before.
+
+Source of M4: U. Jugel et al., PVLDB 7 (2014) 797-808, doi:10.14778/2732951.2732953.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jinja2.utils import htmlsafe_json_dumps
+from numpy.typing import NDArray
+from tsdownsample import M4Downsampler
+
+from earlystop_lab.bench import OnCorpus
+from earlystop_lab.criteria import Criterion, passage
+from earlystop_lab.curves import Curve, CurveSet, FloatArray
+from earlystop_lab.front import units_of
+from earlystop_lab.regret import regrets
+from earlystop_lab.replay import Restore, replay
+from earlystop_lab.report.numbers import short
+
+#: most runs of a problem, and of a corpus
+RUNS_A_PROBLEM, RUNS = 3, 36
+#: columns of the picture of a curve, and of a statistic
+COLUMNS, STATISTIC_COLUMNS = 400, 150
+#: stands for infinity, which JSON does not have
+HUGE = 1e300
+#: how JSON is written: short, and nothing that it does not have
+JSON: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False}
+#: the curves by the names that the page gives them
+CURVES = {"validation": "val", "training": "train", "test": "test"}
+#: of the errors that are drawn, the share that the axis shows: the first ones may be far above
+SHOWN = 0.97
+
+Checks = NDArray[np.int64]
+
+
+class Explored(NamedTuple):
+    """A corpus as the page embeds it."""
+
+    #: every rule with its members, fastest first, and their points on the front
+    rules: list[dict[str, Any]]
+    #: name, problem and the packed rest of each run
+    runs: list[dict[str, str]]
+    #: number of runs of which these are a sample
+    of: int
+
+
+class _Sweep(NamedTuple):
+    """A rule's members from the fastest to the slowest, and their rows of the front."""
+
+    name: str
+    members: list[Criterion]
+    points: pd.DataFrame
+
+
+def explored(found: OnCorpus, restore: Restore, room: int) -> Explored:
+    """As many of the sampled runs as fit into ``room`` bytes, but at least one."""
+    sweeps = [_sweep(found, name) for name in found.sweeps]
+    curves = CurveSet(found.curves.table.take(sample(units_of(found.curves))))
+    units = units_of(curves)
+    rules = [_rule(each) for each in sweeps]
+    room -= embedded_size(rules)
+    runs: list[dict[str, str]] = []
+    for unit, (run, packed) in zip(units, _packed(found, restore, curves, sweeps), strict=False):
+        problem = "" if units.name == "run" else str(unit)
+        one = {"run": run, "problem": problem, "packed": packed}
+        room -= embedded_size(one)
+        if runs and room < 0:
+            break
+        runs.append(one)
+    return Explored(rules, runs, len(found.curves))
+
+
+def embedded_size(value: Any) -> int:
+    """Bytes that the value takes in the page."""
+    return len(htmlsafe_json_dumps(value, **JSON))
+
+
+def sample(units: pd.Index) -> list[int]:
+    """Which runs to show: of every problem one, then a second, then a third, evenly spaced.
+
+    >>> sample(pd.Index(["a", "a", "a", "b"]))
+    [0, 3, 1, 2]
+    """
+    every = [np.flatnonzero(units == name) for name in units.unique()]
+    # where each run is a problem of its own, these are spaced evenly, too
+    chosen = [_even(every[j], RUNS_A_PROBLEM) for j in _even(np.arange(len(every)), RUNS)]
+    turns = [mine[turn] for turn in range(RUNS_A_PROBLEM) for mine in chosen if turn < len(mine)]
+    return turns[:RUNS]
+
+
+def _even(rows: Checks, most: int) -> list[int]:
+    """At most so many of them, evenly spaced."""
+    at = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)
+    return [int(row) for row in rows[at]]
+
+
+def thinned(
+    epoch: FloatArray, values: FloatArray, columns: int, keep: Checks | None = None
+) -> Checks:
+    """The checks to draw: of every column the first, last, lowest and highest, and ``keep``.
+
+    Columns divide log(1 + epoch) evenly; all checks are drawn where they are no more than four a
+    column. A value that is NaN is not drawn.
+
+    >>> epoch, values = np.arange(1.0, 101), np.zeros(100)
+    >>> values[60], values[61] = 5.0, np.nan
+    >>> thinned(epoch, values, columns=2, keep=np.array([3, 61])).tolist()
+    [0, 3, 12, 13, 60, 99]
+    """
+    defined = np.flatnonzero(~np.isnan(values))
+    if len(defined) <= 4 * columns:
+        return defined
+    place = np.log1p(epoch[defined])
+    sampler = M4Downsampler()  # type: ignore[no-untyped-call]
+    drawn = defined[sampler.downsample(place, values[defined], n_out=4 * columns)]
+    extra = defined[:0] if keep is None else keep
+    return np.union1d(drawn, extra[~np.isnan(values[extra])])
+
+
+# -- the rules -----------------------------------------------------------------------------
+
+
+def _sweep(found: OnCorpus, name: str) -> _Sweep:
+    rows = found.front[found.front["rule"] == name].sort_values("time", kind="stable")
+    by_text = {str(member): member for member in found.sweeps[name]}
+    return _Sweep(name, [by_text[text] for text in rows["criterion"]], rows)
+
+
+def _rule(sweep: _Sweep) -> dict[str, Any]:
+    family = sweep.members[0].family
+    return {
+        "name": sweep.name,
+        "members": list(map(str, sweep.members)),
+        "threshold": family.threshold,
+        "passes": family.passes,
+        "thresholds": short([member.threshold for member in sweep.members], None),
+        **{name: short(sweep.points[name]) for name in ("time", "regret", "low", "high")},
+    }
+
+
+# -- the runs ------------------------------------------------------------------------------
+
+
+def _packed(
+    found: OnCorpus, restore: Restore, curves: CurveSet, sweeps: Sequence[_Sweep]
+) -> Iterator[tuple[str, str]]:
+    """The name of each run, and all else of it: compressed JSON in base64."""
+    members = [member for sweep in sweeps for member in sweep.members]
+    stops = replay(curves, members, restore=restore)
+    losses = getattr(regrets(stops, curves), found.error)
+    runs = passage.laid_out(curves)
+    for i, curve in enumerate(curves):
+        rules, column = [], 0
+        for sweep in sweeps:
+            mine = slice(column, column + len(sweep.members))
+            column = mine.stop
+            rules.append(
+                {
+                    "stop": short(stops.stop[i, mine], None),
+                    "selected": short(stops.selected[i, mine], None),
+                    "fired": stops.fired[i, mine].astype(int).tolist(),
+                    "error": short(stops.val[i, mine]),
+                    "regret": short(losses[i, mine]),
+                    **_statistics(sweep.members, runs, i, _checks(curve, stops.stop[i, mine])),
+                }
+            )
+        kept = np.unique(_checks(curve, stops.selected[i]))
+        first, last = short(curve.epoch[[0, -1]], None)
+        one = {"first": first, "last": last, **_drawn(curve, kept), "rules": rules}
+        text = json.dumps(one, **JSON)
+        # no time in the header: the same bytes every time
+        yield curve.run, base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _checks(curve: Curve, epochs: FloatArray) -> Checks:
+    """The checks, counted from 0, at some of the recorded epochs."""
+    return np.searchsorted(curve.epoch, epochs)
+
+
+def _statistics(
+    members: Sequence[Criterion], runs: passage.Runs, index: int, stops: Checks
+) -> dict[str, Any]:
+    """What the rule saw: a series for all members that differ in the threshold only."""
+    epoch = runs.epochs(index)
+    alike: dict[Any, list[int]] = {}
+    for j, member in enumerate(members):
+        alike.setdefault(member.params, []).append(j)
+    which, found = [0] * len(members), []
+    for series, mine in enumerate(alike.values()):
+        seen = np.clip(passage.trace(members[mine[0]], runs, index).statistic, -HUGE, HUGE)
+        at = stops[mine]
+        drawn = thinned(epoch, seen, STATISTIC_COLUMNS, np.union1d(at, np.maximum(at - 1, 0)))
+        found.append({"epoch": short(epoch[drawn], None), "value": short(seen[drawn])})
+        for j in mine:
+            which[j] = series
+    return {"series": which, "statistics": found}
+
+
+def _drawn(curve: Curve, kept: Checks) -> dict[str, Any]:
+    """The curves of a run, and the errors between which they are drawn."""
+    curves, errors = {}, []
+    for name, column in CURVES.items():
+        values = getattr(curve, column)
+        if values is None:
+            continue
+        values = np.where(np.isfinite(values), values, np.nan)
+        at = thinned(curve.epoch, values, COLUMNS, kept)
+        curves[name] = {"epoch": short(curve.epoch[at], None), "error": short(values[at])}
+        errors.append(values[at])
+    every = np.concatenate(errors)
+    return {"curves": curves, "low": every.min(), "high": float(np.quantile(every, SHOWN))}

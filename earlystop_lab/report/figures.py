@@ -1,0 +1,21 @@
+"""The comparison as a figure for a paper."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from earlystop_lab.bench import SHOWN, Bench
+from earlystop_lab.plots import plot_front
+
+
+def fronts(bench: Bench) -> Figure:
+    """A panel a corpus: regret against time of the new rule, with its band, and of known ones."""
+    # not pyplot's: nobody has to close it
+    figure = Figure(figsize=(5.2 * len(bench.corpora), 4.2), layout="constrained")
+    axes = figure.subplots(1, len(bench.corpora), squeeze=False)
+    for ax, found in zip(axes[0], bench.corpora, strict=True):
+        plot_front(found.front, ax, rules=(bench.rule, *SHOWN), bands=(bench.rule,))
+        clusters, unit = len(found.by_problem), found.by_problem.index.name
+        error = {"val": "validation", "test": "test"}[found.error]
+        ax.set_title(f"{found.corpus}: {error} error, {clusters} {unit}s", fontsize="medium")
+    return figure

@@ -1,0 +1,54 @@
+"""A comparison as tables for people's own papers: Markdown, LaTeX or CSV."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import pandas as pd
+
+from earlystop_lab.bench import Bench, table
+
+Format = Literal["md", "tex", "csv"]
+
+
+def tables(bench: Bench, format: Format) -> str:
+    """The comparison with every known rule, a row a corpus and known rule.
+
+    ``"md"`` and ``"tex"`` (which needs the package booktabs) are rounded for reading, with the
+    question and the answer above, in LaTeX as comments. ``"csv"`` has every number in full,
+    differences as of logarithms (see :func:`inference.swaps.compared`), and nothing but the
+    table, so that any program can read it. Raises ``ValueError`` for another format.
+
+    >>> from earlystop_lab import Keras, criterion, simulate
+    >>> from earlystop_lab.bench import bench
+    >>> @criterion(threshold="n", passes=">=")
+    ... def Late(epoch):
+    ...     return epoch
+    >>> found = bench(Late, {"flow": simulate("gradient_flow", 20, seed=1)}, known=[Keras])
+    >>> tables(found, "csv").startswith("corpus,rule,")
+    True
+    """
+    if format == "csv":
+        parts = [each.comparisons.assign(corpus=each.corpus) for each in bench.corpora]
+        whole = pd.concat(parts, ignore_index=True)
+        whole.insert(0, "corpus", whole.pop("corpus"))
+        return whole.to_csv(index=False, lineterminator="\n")
+    if format not in get_args(Format):
+        raise ValueError(f"format {format!r}; expected one of {', '.join(get_args(Format))}")
+    from tabulate import tabulate
+
+    shown = pd.concat([_readable(each.corpus, table(each)) for each in bench.corpora])
+    style = {"md": "github", "tex": "latex_booktabs"}[format]
+    names = [str(name).strip() for name in shown]
+    # texts, such as .010, are not to be read as numbers
+    body = tabulate(shown.to_numpy().tolist(), names, tablefmt=style, disable_numparse=True)
+    words = [line for text in (bench.question, *bench.answer) for line in text.splitlines()]
+    if format == "tex":
+        return "\n".join([*(f"% {line}" for line in words), body, ""])
+    return "\n\n".join([*words, body, ""])
+
+
+def _readable(corpus: str, rows: pd.DataFrame) -> pd.DataFrame:
+    shown = rows.astype(str)
+    shown.insert(0, "corpus", corpus)
+    return shown

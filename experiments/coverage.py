@@ -1,0 +1,389 @@
+"""How often intervals over clusters hold the true mean, and how often tests reject a true null.
+
+    python experiments/coverage.py [--replications 4000] [--out results]
+
+simulates tables of 12 and 40 clusters whose mean is known: normal, t with 3 degrees of freedom,
+skewed, mostly without an effect, and problems like those of a recorded corpus: one of them drawn at
+random with normal noise, which is a kernel density of problems (Scott's bandwidth). Where problems
+are drawn with no more noise than that of their runs, one of twelve often carries the whole effect,
+and a third of the samples are without it: no interval can know, and that is shown apart.
+
+Writes ``results/coverage.csv`` (a row a population, size and method), ``coverage_pairs.csv`` (the
+default, at 12 clusters, for every pair of the study's criteria), ``coverage_tests.csv`` (the size
+of the sign-flip tests), and ``figures/coverage`` as PNG and PDF. Takes a few minutes.
+
+Methods are those of :func:`earlystop_lab.inference.intervals` and, for comparison, the equal-tailed
+bootstrap-t and what takes every run for a unit of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy import stats
+
+from earlystop_lab import CurveSet, read_curves, replay
+from earlystop_lab._files import written_whole
+from earlystop_lab.inference import METHODS, intervals, max_t, ratio_of_totals, sign_flip
+from earlystop_lab.plots import save
+
+FloatArray = NDArray[np.float64]
+#: clusters, replications -> values of shape (clusters, replications)
+Draw = Callable[[np.random.Generator, int, int], FloatArray]
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT / "data" / "curves" / "prechelt1997"
+#: pairs of rules whose log ratio of test errors is a population, by problem
+CONTRASTS = (
+    ("Keras(10)", "GL(2)"),
+    ("UP(2)", "GL(5)"),
+    ("PQ(0.5)", "Keras(50)"),
+    ("Keras(10)", "Keras(100)"),
+)
+STUDY = (
+    "GL(1)", "GL(2)", "GL(3)", "GL(5)", "PQ(0.5)", "PQ(0.75)", "PQ(1)", "PQ(2)", "PQ(3)",
+    "UP(2)", "UP(3)", "UP(4)", "UP(6)", "UP(8)",
+)  # fmt: skip
+CLUSTERS = (12, 40)
+#: for the size of tests
+SIZES = (7, 12, 40)
+RESAMPLES = 2000
+#: replications in one table, so that memory stays bounded
+BLOCK = 500
+#: a contrast that one problem carries, shown also without a density
+CARRIED = CONTRASTS[2]
+ATOMS = "these 12 problems only"
+#: how problems are drawn
+KINDS = ("problems", ATOMS)
+#: runs of a cluster, where they are taken for units
+RUNS = 108
+DEFAULT = METHODS[0]
+#: what the default has to cover
+LOWEST, HIGHEST = 0.93, 0.975
+
+
+class Population(NamedTuple):
+    """Clusters whose mean is known."""
+
+    draw: Draw
+    mean: float
+    #: variance of a cluster's runs about its value
+    within: float
+
+
+# -- populations ---------------------------------------------------------------------------
+
+
+def populations(curves: CurveSet) -> dict[str, Population]:
+    """By name; runs vary within made-up clusters as much as clusters do."""
+    found = {
+        "normal": Population(lambda rng, *shape: rng.standard_normal(shape), 0.0, 1.0),
+        "t, 3 degrees of freedom": Population(
+            lambda rng, *shape: rng.standard_t(3, shape), 0.0, 3.0
+        ),
+        "exponential": Population(lambda rng, *shape: rng.exponential(size=shape), 1.0, 1.0),
+        "60% none, 40% exponential": Population(_mostly_none, 0.4, 0.64),
+    }
+    for one, other in CONTRASTS:
+        means, within = contrast(curves, one, other)
+        density = _drawn(means, means.std(ddof=1) * len(means) ** -0.2)
+        found[f"problems: {one} / {other}"] = Population(
+            density, float(means.mean()), float(within.mean())
+        )
+        if (one, other) == CARRIED:
+            noise = np.sqrt(within / RUNS)
+            found[f"{ATOMS}: {one} / {other}"] = Population(
+                _drawn(means, noise), float(means.mean()), float(within.mean())
+            )
+    return found
+
+
+def contrast(curves: CurveSet, one: str, other: str) -> tuple[FloatArray, FloatArray]:
+    """Mean and variance over the runs of each problem of the log ratio of test errors."""
+    stops = replay(curves, [one, other])
+    runs = pd.Series(np.log(stops.test[:, 0] / stops.test[:, 1]))
+    by_problem = runs.groupby(curves.meta["problem"].to_numpy())
+    return by_problem.mean().to_numpy(), by_problem.var(ddof=1).to_numpy()
+
+
+def _mostly_none(rng: np.random.Generator, *shape: int) -> FloatArray:
+    return np.where(rng.random(shape) < 0.6, 0.0, rng.exponential(size=shape))
+
+
+def _drawn(means: FloatArray, noise: FloatArray | float) -> Draw:
+    spread = np.broadcast_to(noise, means.shape)
+
+    def draw(rng: np.random.Generator, *shape: int) -> FloatArray:
+        which = rng.integers(len(means), size=shape)
+        return means[which] + spread[which] * rng.standard_normal(shape)
+
+    return draw
+
+
+# -- coverage ------------------------------------------------------------------------------
+
+
+def coverage(name: str, population: Population, n: int, replications: int, seed: int) -> list[dict]:
+    """A row a method: share of intervals that hold the mean, and their widths over t's."""
+    rng = np.random.default_rng(seed)
+    ends: dict[str, list[FloatArray]] = {}
+    for start in range(0, replications, BLOCK):
+        values = population.draw(rng, n, min(BLOCK, replications - start))
+        table = pd.DataFrame(values).rename_axis("cluster")
+        for method in METHODS:
+            found = intervals(table, method=method, resamples=RESAMPLES, seed=start)
+            ends.setdefault(method, []).append(found[["low", "high"]].to_numpy(float).T)
+        ends.setdefault("equal-tailed bootstrap-t", []).append(_equal_tailed(values, rng))
+        ends.setdefault("t, runs as units", []).append(_runs_as_units(values, population.within))
+    bounds = {method: np.concatenate(parts, axis=1) for method, parts in ends.items()}
+    width = np.median(np.diff(bounds["t"], axis=0))
+    return [
+        {
+            "population": name,
+            "clusters": n,
+            "method": method,
+            "covered": ((low <= population.mean) & (population.mean <= high)).mean(),
+            "width_over_t": np.median(high - low) / width,
+            "unbounded": np.isinf(high).mean(),
+            "replications": replications,
+        }
+        for method, (low, high) in bounds.items()
+    ]
+
+
+def _equal_tailed(values: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """m - q(0.975) s and m - q(0.025) s, the quantiles of (m* - m) / s*, signs kept."""
+    n = len(values)
+    drawn = rng.integers(n, size=(RESAMPLES, n)) + n * np.arange(RESAMPLES)[:, None]
+    shares = np.bincount(drawn.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n) / n
+    mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n)
+    centred = values - mean
+    m = shares @ centred
+    variance = shares @ centred**2 - m**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = m / np.sqrt(variance / (n - 1))
+    t[~(variance > 1e-12 * n * error**2)] = np.inf
+    # no spread is no end on its side, and where all clusters are the same no width
+    t[np.isinf(t) & (m < 0)] = -np.inf
+    low, high = np.quantile(t, [0.025, 0.975], axis=0, method="nearest")
+    with np.errstate(invalid="ignore"):
+        found = np.stack([mean - high * error, mean - low * error])
+    return np.where(error > 0, found, mean)
+
+
+def _runs_as_units(values: FloatArray, within: float) -> FloatArray:
+    """Student's t where every cluster's runs vary about its value and count as independent."""
+    n, total = len(values), len(values) * RUNS
+    mean = values.mean(axis=0)
+    squares = RUNS * ((values - mean) ** 2).sum(axis=0) + n * (RUNS - 1) * within
+    half = stats.t.ppf(0.975, total - 1) * np.sqrt(squares / (total - 1) / total)
+    return np.stack([mean - half, mean + half])
+
+
+def pairs_coverage(curves: CurveSet, n: int, replications: int) -> pd.DataFrame:
+    """The default's coverage for every pair of the study's criteria: a row a pair."""
+    rows = []
+    for k, (one, other) in enumerate(combinations(STUDY, 2)):
+        means, within = contrast(curves, one, other)
+        row: dict[str, object] = {"one": one, "other": other, "skewness": stats.skew(means)}
+        kinds = {"problems": means.std(ddof=1) * len(means) ** -0.2, ATOMS: np.sqrt(within / RUNS)}
+        for kind, noise in kinds.items():
+            values = _drawn(means, noise)(np.random.default_rng([k, n]), n, replications)
+            found = intervals(pd.DataFrame(values), resamples=RESAMPLES // 2, seed=k)
+            held = (found["low"] <= means.mean()) & (means.mean() <= found["high"])
+            row[kind] = held.mean()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def totals_coverage(curves: CurveSet, n: int, replications: int, seed: int) -> dict:
+    """Of a ratio of total epochs over problems drawn anew."""
+    stops = replay(curves, ["Keras(10)", "GL(2)"])
+    sums = pd.DataFrame(stops.stop).groupby(curves.meta["problem"].to_numpy()).sum().to_numpy()
+    truth = sums[:, 0].sum() / sums[:, 1].sum()
+    rng = np.random.default_rng(seed)
+    which = rng.integers(len(sums), size=(n, replications))
+    held = []
+    for start in range(0, replications, BLOCK):
+        part = which[:, start : start + BLOCK]
+        above, below = (pd.DataFrame(sums[part, k].astype(float)) for k in (0, 1))
+        found = ratio_of_totals(above, below, resamples=RESAMPLES, seed=start)
+        held.append(((found["low"] <= truth) & (truth <= found["high"])).to_numpy())
+    return {
+        "population": "problems: total epochs, Keras(10) / GL(2)",
+        "clusters": n,
+        "method": "ratio of totals (approximate)",
+        "covered": np.concatenate(held).mean(),
+        "replications": replications,
+    }
+
+
+# -- size of tests -------------------------------------------------------------------------
+
+
+def nulls(found: Mapping[str, Population]) -> dict[str, tuple[Draw, bool]]:
+    """Populations of mean 0, and whether they are symmetric, which the tests ask for."""
+
+    def sign(rng: np.random.Generator, values: FloatArray) -> FloatArray:
+        return values * rng.choice([-1.0, 1.0], size=values.shape)
+
+    def some(rng: np.random.Generator, *shape: int) -> FloatArray:
+        values = sign(rng, rng.exponential(size=shape))
+        # at least 7 clusters differ
+        values[7:][rng.random((shape[0] - 7, shape[1])) < 0.6] = 0
+        return values
+
+    corpus = next(each for name, each in found.items() if name.startswith("problems"))
+    return {
+        "normal": (found["normal"].draw, True),
+        "t, 3 degrees of freedom": (found["t, 3 degrees of freedom"].draw, True),
+        "7 or more of them differ": (some, True),
+        "problems, sides drawn": (lambda rng, *shape: sign(rng, corpus.draw(rng, *shape)), True),
+        "exponential less its mean": (lambda rng, *shape: rng.exponential(size=shape) - 1, False),
+    }
+
+
+def sizes(
+    found: Mapping[str, Population], replications: int, families: int, seed: int = 0
+) -> pd.DataFrame:
+    """Share of true nulls with p at most 5%, and of families of 13 with any adjusted one."""
+    rows = []
+    for name, (draw_null, symmetric) in nulls(found).items():
+        for n in SIZES:
+            rng = np.random.default_rng([seed, n])
+            p = []
+            for start in range(0, replications, BLOCK):
+                values = draw_null(rng, n, min(BLOCK, replications - start))
+                p.append(sign_flip(pd.DataFrame(values), seed=start).to_numpy())
+            any_p: dict[str, list[float]] = {"max-T": [], "Holm": []}
+            for family in range(families):
+                # contrasts against the same known rules hang together
+                values = draw_null(rng, n, 13) + draw_null(rng, n, 1)
+                adjusted = max_t(pd.DataFrame(values), resamples=1999, seed=family)
+                any_p["max-T"].append(adjusted["p_max_t"].min())
+                any_p["Holm"].append(adjusted["p_holm"].min())
+            rejected = {"sign flips": np.concatenate(p), **any_p}
+            rows += [
+                {
+                    "null": name,
+                    "symmetric": symmetric,
+                    "clusters": n,
+                    "test": test,
+                    "rejected": np.mean(np.asarray(each) <= 0.05),
+                    "replications": len(each),
+                }
+                for test, each in rejected.items()
+            ]
+    return pd.DataFrame(rows)
+
+
+# -- all of it -----------------------------------------------------------------------------
+
+
+def study(curves: CurveSet, replications: int, families: int = 1000) -> dict[str, pd.DataFrame]:
+    """The tables of coverage and of the size of tests."""
+    found = populations(curves)
+    rows = []
+    for k, (name, population) in enumerate(found.items()):
+        for n in CLUSTERS:
+            rows += coverage(name, population, n, replications, 100 * k + n)
+    rows += [totals_coverage(curves, n, replications, n) for n in CLUSTERS]
+    return {
+        "coverage": pd.DataFrame(rows),
+        "coverage_pairs": pairs_coverage(curves, CLUSTERS[0], max(replications // 4, 1)),
+        "coverage_tests": sizes(found, replications, families),
+    }
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """A panel a number of clusters: coverage of every method; and the size of the tests."""
+    figure, axes = plt.subplots(
+        1, 3, figsize=(15, 6), layout="constrained", width_ratios=[5, 5, 3.4]
+    )
+    table = tables["coverage"]
+    names = [*table["population"].unique(), *(f"every pair, {kind}" for kind in KINDS)][::-1]
+    for ax, n in zip(axes, CLUSTERS, strict=False):
+        _draw_coverage(ax, table[table["clusters"] == n], names)
+        ax.set_title(f"{n} clusters", fontsize="medium")
+    for kind in KINDS:
+        y = names.index(f"every pair, {kind}") + np.linspace(
+            -0.25, 0.25, len(tables["coverage_pairs"])
+        )
+        axes[0].plot(100 * tables["coverage_pairs"][kind], y, "D", ms=2, color="black", alpha=0.5)
+    axes[1].tick_params(axis="y", labelleft=False)
+    axes[1].legend(fontsize="x-small", loc="lower left")
+    _draw_sizes(axes[2], tables["coverage_tests"])
+    figure.suptitle(
+        f"Coverage of nominal 95% intervals for a mean over clusters, "
+        f"{table['replications'].max()} replications (shaded: {LOWEST:.0%} to {HIGHEST:.1%}), and "
+        "size of the sign-flip tests",
+        fontsize="medium",
+    )
+    return figure
+
+
+def _draw_coverage(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
+    ax.axvspan(100 * LOWEST, 100 * HIGHEST, color="0.9")
+    ax.axvline(95, color="0.5", lw=0.8, ls="--")
+    for k, (method, part) in enumerate(table.groupby("method", sort=False)):
+        main = method == DEFAULT
+        ax.plot(
+            100 * part["covered"], [names.index(name) for name in part["population"]],
+            marker="Dsv^xP*"[k % 7], ls="none",
+            label=f"{method}, symmetric (the default)" if main else method,
+            ms=7 if main else 5, color="black" if main else f"C{k}", zorder=3 if main else 2,
+        )  # fmt: skip
+    ax.set_yticks(range(len(names)), names, fontsize="x-small")
+    ax.set(xlabel="covered, %", xlim=(15, 101), ylim=(-0.7, len(names) - 0.3))
+    ax.grid(axis="y", color="0.9")
+
+
+def _draw_sizes(ax: Axes, table: pd.DataFrame) -> None:
+    part = table[table["test"] == "sign flips"]
+    names = list(part["null"].unique())[::-1]
+    ax.axvspan(4, 5, color="0.9")
+    for k, (n, mine) in enumerate(part.groupby("clusters")):
+        y = [names.index(name) + 0.15 * (k - 1) for name in mine["null"]]
+        error = 200 * np.sqrt(mine["rejected"] * (1 - mine["rejected"]) / mine["replications"])
+        ax.errorbar(
+            100 * mine["rejected"], y, xerr=error, fmt="o", ms=4, lw=1, label=f"{n} clusters"
+        )
+    ax.set_yticks(range(len(names)), names, fontsize="x-small")
+    ax.set_xlabel("true nulls rejected at 5%, %\n(two standard errors)")
+    ax.legend(fontsize="x-small")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replications", type=int, default=4000)
+    parser.add_argument("--out", type=Path, default=ROOT / "results")
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    tables = study(read_curves(CORPUS), asked.replications)
+    for name, table in tables.items():
+        with written_whole(asked.out / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False)
+    shown = tables["coverage"].pivot_table(
+        index=["population", "clusters"], columns="method", values="covered", sort=False
+    )
+    print((100 * shown).round(1).to_string())
+    mine = tables["coverage"].query("method == @DEFAULT")
+    promised = mine.loc[~mine["population"].str.startswith(ATOMS), "covered"]
+    print(f"default: {promised.min():.1%} to {promised.max():.1%}")
+    print(tables["coverage_pairs"][list(KINDS)].describe().round(4).to_string())
+    print(tables["coverage_tests"].round(4).to_string(index=False))
+    save(draw(tables), ROOT / "figures" / "coverage")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""A new rule against the known ones: a copy, a better one, one that peeks, one that cannot be."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from earlystop_lab import (
+    GL,
+    H2O,
+    UP,
+    CurveSet,
+    Discrepancy,
+    Keras,
+    LightGBM,
+    MaxEpochs,
+    TerminateOnNaN,
+    XGBoost,
+    criterion,
+    replay,
+    simulate,
+)
+from earlystop_lab.bench import BY_CORPUS, bench, table
+from earlystop_lab.cli import bench_command
+from earlystop_lab.conformance import ConformanceError
+from earlystop_lab.regret import regrets
+from earlystop_lab.sweep import Thresholds
+
+
+@criterion(threshold="checks", passes=">=")
+def Waiting(val):
+    """Checks since the lowest error: Keras' patience, as one writes it in numpy."""
+    best = np.fmin.accumulate(val)
+    new = np.concatenate([[True], best[1:] < best[:-1]])
+    at = np.maximum.accumulate(np.where(new, np.arange(len(val)), 0))
+    return np.arange(len(val)) - at
+
+
+@criterion(threshold="rise", passes=">")
+def Seer(train):
+    """Rise of the noiseless curve, which the simulated runs have as their training error."""
+    best = np.fmin.accumulate(train)
+    return np.divide(train - best, np.abs(best), out=np.zeros(len(train)), where=best != 0)
+
+
+@criterion(threshold="level", passes=">")
+def Peeking(val):
+    """The lowest error of the whole run is not known before it ends."""
+    return val - val.min()
+
+
+def planted(family, n, seed):
+    """Simulated runs whose training error is the noiseless curve."""
+    curves = simulate(family, n, seed=seed)
+    return CurveSet.from_runs(
+        {"run": c.run, "val": c.val, "train": c.test, "test": c.test, "problem": problem}
+        for c, problem in zip(curves, curves.meta["problem"], strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def flow():
+    return planted("gradient_flow", 60, 1)
+
+
+def test_a_copy_under_another_name_is_no_different(flow):
+    found = bench(Waiting, {"flow": flow}, known=[Keras])
+    assert found.answer == ["Waiting does the same as Keras on flow: one rule under two names."]
+    # its thresholds need not be whole numbers, and one criterion stands for its family
+    assert bench(Waiting(10), {"flow": flow}, known=[Keras]).answer == found.answer
+    assert found.corpora[0].comparisons["verdict"].tolist() == ["the same"]
+    several = bench(Waiting, {"flow": flow, "part": flow[:30]}, known=[Keras, GL]).answer
+    assert "Waiting does the same as Keras" in several[0]
+    assert several[-1] == "It does the same as Keras everywhere."
+    assert not any("Against Keras" in sentence for sentence in several)
+
+
+@pytest.mark.parametrize(("family", "seed"), [("gradient_flow", 2), ("parametric", 2)])
+def test_a_rule_that_sees_the_noiseless_curve_is_better(family, seed):
+    found = bench(Seer, {family: planted(family, 120, seed)}, known=[Keras, UP])
+    assert found.corpora[0].comparisons["verdict"].tolist() == ["better", "better"]
+    assert found.answer == [f"Seer is better than Keras and UP on {family}."]
+
+
+def test_a_rule_that_looks_ahead_is_refused_with_the_epoch(flow):
+    with pytest.raises(ConformanceError, match=r"not causal.*at epoch 1"):
+        bench(Peeking, {"flow": flow})
+
+
+def test_a_rule_that_fails_or_looks_ahead_on_real_runs_is_refused_first():
+    runs = CurveSet.from_runs([{"run": "long", "val": 1 + np.sin(np.arange(600.0))}])
+
+    @criterion(threshold="level", passes=">")
+    def Late(val):
+        if len(val) > 500:
+            raise RuntimeError("boom\nboom")
+        return val
+
+    said = []
+    with pytest.raises(ConformanceError) as error:
+        bench(Late, {"short": runs, "mine": runs}, known=[Keras], said=said.append)
+    assert str(error.value).endswith("RuntimeError on the run 'long' of short: boom boom")
+    assert not said
+
+    @criterion(threshold="level", passes=">")
+    def Ahead(val):
+        return np.where(np.arange(len(val)) >= 450, val[-1], val)
+
+    with pytest.raises(ConformanceError, match="not causal: on the run 'long' of mine"):
+        bench(Ahead, {"mine": runs}, known=[Keras])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [({"n_jobs": 0}, "n_jobs = 0"), ({"worth": 0}, "exchange rate")]
+)
+def test_a_mistake_in_the_options_is_noticed_first(flow, given, message):
+    # before the rule, which breaks a promise, is looked at
+    with pytest.raises(ValueError, match=message):
+        bench(Peeking, {"flow": flow}, **given)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_file_in_place_of_the_folder_is_noticed_first(tmp_path, inside):
+    file = tmp_path / "taken"
+    file.touch()
+    out = file / "report" if inside else file
+    (tmp_path / "mine.py").write_text("from earlystop_lab import GL\nOther = GL\n")
+    with pytest.raises(ValueError, match="there is a file"):
+        # nor is the corpus read
+        bench_command(
+            f"{tmp_path}/mine.py:Other", [tmp_path / "none"], out=out, formats=["csv"], n_jobs=1
+        )
+
+
+@criterion(threshold="level", passes=">")
+def Nothing(val):
+    """Is defined where runs begin below 1 only, and rises there."""
+    return np.where(val[0] < 1, np.arange(len(val)), np.nan)
+
+
+def test_a_rule_that_stops_nothing_is_not_compared(flow):
+    high = CurveSet.from_runs({"val": c.val + 2, "problem": c.run} for c in flow[:8])
+    low = CurveSet.from_runs({"val": c.val / c.val[0] / 2, "problem": c.run} for c in flow[:8])
+    nothing = "Nothing stops no run of high before its last check, so nothing is compared."
+    with pytest.raises(ValueError, match=nothing):
+        bench(Nothing, {"high": high}, known=[Keras, GL])
+    found = bench(Nothing, {"high": high, "low": low}, known=[Keras, GL])
+    assert [each.corpus for each in found.corpora] == ["low"]
+    assert found.answer[-1] == nothing
+
+
+def test_rules_that_meet_at_the_first_check_and_the_last_alone_are_not_compared(flow):
+    @criterion(threshold="level", passes=">")
+    def AtOnce(val):
+        """Stops at the first check, or never."""
+        return np.zeros(len(val))
+
+    with pytest.raises(ValueError, match="none takes the same time, but for stops at every run's"):
+        bench(AtOnce, {"flow": flow}, known=[Keras, XGBoost])
+
+
+def test_rules_that_stop_elsewhere_are_not_the_same_though_no_error_differs():
+    t = np.arange(1.0, 101)
+    rising = CurveSet.from_runs(
+        {"val": first + t / 100, "problem": f"p{i}"} for i, first in enumerate([1, 2] * 6)
+    )
+
+    @criterion(threshold="checks", passes=">=")
+    def Uneven(val):
+        """Ten checks earlier or later, by how high a run begins."""
+        return np.arange(len(val)) + np.where(val[0] > 2, -10, 10)
+
+    found = bench(Uneven, {"rising": rising}, known=[MaxEpochs])
+    rows = found.corpora[0].comparisons
+    assert rows[["tied", "p", "verdict", "alike"]].to_numpy().tolist() == [
+        [12, 1, "not shown", False]
+    ]
+    assert "same" not in str(found.answer)
+
+
+def test_known_rules_that_stop_alike_get_the_same_numbers(flow):
+    # XGBoost also stops at the first check, where no rule differs from another
+    rows = bench(Seer, {"flow": flow}, known=[Keras, XGBoost, LightGBM]).corpora[0].comparisons
+    numbers = rows.drop(columns=["rule", "default"]).filter(regex="^(?!default_)")
+    assert len(numbers.round(9).drop_duplicates()) == 1
+    assert rows["earliest"].gt(0).all()
+    assert rows["latest"].lt(1).all()
+
+
+def test_one_run_is_spoken_of_as_one():
+    runs = CurveSet.from_runs([{"val": [*np.geomspace(1, 0.1, 20), *np.geomspace(0.1, 1, 20)]}])
+    text = str(bench(Waiting, {"mine": runs}, known=[GL, UP]))
+    assert "mine: 1 run, validation error." in text
+    assert "1 run is too few for an interval." in text
+    assert "1 runs" not in text
+    assert "a run's runs" not in text
+
+
+def test_the_numbers_are_those_of_a_loop(flow):
+    found = bench(Seer, {"flow": flow}, known=[GL, H2O]).corpora[0]
+    row = found.comparisons.set_index("rule").loc["GL"]
+    # at the time of GL(5): the two thresholds of the new rule around it, mixed
+    weights = np.full(60, 1 / 60)  # five runs a problem
+    used = regrets(replay(flow, [GL(5)]), flow)
+    moment = np.log(used.time[:, 0]).mean()
+    around = Thresholds.of(Seer, flow).around([moment], weights)
+    near = regrets(replay(flow, around), flow)
+    times = np.log(near.time).mean(axis=0)
+    assert times[0] <= moment <= times[-1]
+    share = (moment - times[0]) / (times[-1] - times[0])
+    losses = np.log1p(near.test).mean(axis=0)
+    mixed = losses[0] + share * (losses[-1] - losses[0])
+    expected = mixed - np.log1p(used.test[:, 0]).mean()
+    assert row["default_difference"] == pytest.approx(expected, abs=1e-9)
+    assert row["difference"] == pytest.approx(found.by_problem["GL"].mean())
+    assert set(found.comparisons["rule"]) == {"GL", "H2O"}
+
+
+def test_the_whole_answer_is_said_and_repeats(flow):
+    one, again = (bench(Seer, {"a": flow, "b": flow[:30]}, known=[Keras, UP]) for _ in range(2))
+    assert str(one) == str(again)
+    assert "a: 60 runs, 12 problems, test error." in str(one)
+    assert "Against Keras: better on" in str(one)
+    assert table(one.corpora[0])["known rule"].isin(["Keras", "UP"]).all()
+    # two corpora: twice the p, at most 1
+    for each in one.corpora:
+        expected = (2 * each.comparisons["p_max_t"]).clip(upper=1)
+        pd.testing.assert_series_equal(each.comparisons["p_adjusted"], expected, check_names=False)
+
+
+def test_what_no_corpus_can_show_by_itself_all_together_can():
+    corpora = {}
+    for seed in (2, 3, 4):
+        curves = planted("gradient_flow", 50, seed)
+        corpora[f"c{seed}"] = CurveSet.from_runs(
+            # five problems, too few for p < .05 whatever the rule does
+            c._asdict() | {"problem": f"{seed}: {i % 5}"}
+            for i, c in enumerate(curves)
+        )
+    found = bench(Seer, corpora, known=[Keras, UP, GL])
+    assert found.answer[0] == (
+        "Over all 3 corpora, 15 problems (those of one name count once), at equal time, adjusted "
+        "for 3 known rules: Seer is better than Keras, UP and GL."
+    )
+    assert found.answer[1].startswith("Against Keras: better on 15, tied on 0, worse on 0 of 15, -")
+    assert found.answer[-2:] == [
+        BY_CORPUS,
+        "No difference between Seer and a known rule that these corpora can show.",
+    ]
+    # by corpus the bound is printed with the number of corpora in it: 3 / 2**4
+    assert all("Below .19 none can be" in " ".join(each.words) for each in found.corpora)
+
+
+def test_a_corpus_that_is_there_twice_counts_once(flow):
+    twice = bench(Seer, {"a": flow, "b": flow}, known=[Keras, UP]).pooled
+    once = bench(Seer, {"a": flow}, known=[Keras, UP])
+    assert once.pooled is None
+    assert twice["clusters"].tolist() == [12, 12]
+    assert twice["p"].tolist() == once.corpora[0].comparisons["p"].tolist()
+
+
+def test_runs_of_two_problems_show_nothing(flow):
+    two = flow.select(flow.meta["problem"].isin(flow.meta["problem"].unique()[:2]).to_numpy())
+    found = bench(Seer, {"flow": two}, known=[Keras])
+    assert found.corpora[0].comparisons["verdict"].tolist() == ["not shown"]
+    assert "2 problems are too few for an interval." in str(found)
+
+
+def test_without_problems_it_speaks_of_these_runs():
+    runs = [{"val": c.val} for c in simulate("parametric", 12, seed=1, params={"diverges": 0.0})]
+    found = bench(Waiting, {"mine": CurveSet.from_runs(runs)}, known=[GL])
+    assert "mine: 12 runs, validation error" in str(found)
+    assert "the answer holds for runs like these only" in str(found)
+
+
+def test_a_rule_without_a_threshold_is_compared_at_its_own_time(flow):
+    @criterion()
+    def Middle(val):
+        """Holds from check 300 on."""
+        return (np.arange(len(val)) >= 299).astype(float)
+
+    found = bench(Middle, {"flow": flow}, known=[Keras, H2O]).corpora[0]
+    assert [str(each) for each in found.sweeps["Middle"]] == ["Middle()"]
+    assert "Keras" in set(found.comparisons["rule"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "corpora", "message"),
+    [
+        (Seer, {}, "no corpus"),
+        (Keras(10), None, "a known rule has this name"),
+        (
+            Seer,
+            {"zero": CurveSet.from_runs([{"val": [0.0], "train": [1.0]}])},
+            "zero: in none of 1",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(flow, rule, corpora, message):
+    with pytest.raises(ValueError, match=message):
+        bench(rule, {"flow": flow} if corpora is None else corpora)
+
+
+def test_rules_that_cannot_be_swept_here_are_left_out(flow):
+    runs = CurveSet.from_runs(
+        {"val": c.val, "problem": p} for c, p in zip(flow, flow.meta["problem"], strict=True)
+    )
+    found = bench(Waiting, {"flow": runs}, known=[Keras, TerminateOnNaN, Discrepancy, GL])
+    assert "TerminateOnNaN" not in set(found.corpora[0].comparisons["rule"])

@@ -1,0 +1,260 @@
+"""Fronts by hand, against plain loops, and on simulated curves."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import random_runs
+
+from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, replay, simulate
+from earlystop_lab.front import (
+    Points,
+    at_rate,
+    cost,
+    equal_time,
+    equal_time_table,
+    exchange_rate,
+    front,
+    held_out,
+    hypervolume,
+    hypervolumes,
+    knee,
+    points,
+    undominated,
+    within_loss,
+    within_time,
+)
+from earlystop_lab.inference import intervals
+from earlystop_lab.regret import measurable, regrets
+from earlystop_lab.sweep import sweeps
+
+
+def table(rows, columns):
+    return pd.DataFrame(rows, columns=columns).rename_axis("problem")
+
+
+def made(time, loss, rules=None):
+    """Points of criteria c0, c1 ... from one row a problem."""
+    columns = [f"c{j}" for j in range(len(time[0]))]
+    record = pd.Series([0.0] * len(time))
+    return Points(rules or ["r"] * len(columns), table(time, columns), table(loss, columns), record)
+
+
+SIMULATED = CurveSet.from_runs(
+    {"run": f"{i}", "val": curve.val, "test": curve.val * 1.1, "problem": f"p{i % 8}"}
+    for i, curve in enumerate(simulate("gradient_flow", 48, seed=3))
+)
+
+# -- by hand -------------------------------------------------------------------------------
+
+
+def test_points_weigh_problems_alike():
+    curves = CurveSet.from_runs(
+        [
+            {"val": [4, 2, 1, 3], "problem": "a"},
+            {"val": [2, 2, 1, 3], "problem": "a"},
+            {"val": [1, 3, 3, 3, 3, 3, 3, 3], "problem": "b"},
+        ]
+    )
+    found = points(curves, {"budget": [MaxEpochs(1), MaxEpochs(2)], "keras": [Keras(1)]})
+    assert found.rules == ["budget", "budget", "keras"]
+    assert found.criteria == ["MaxEpochs(1)", "MaxEpochs(2)", "Keras(1)"]
+    time = [
+        [np.log(1 / 4), np.log(2 / 4), np.log(np.sqrt(2 / 4 * 4 / 4))],
+        np.log([1, 2, 2]) - np.log(8),
+    ]
+    np.testing.assert_allclose(found.time, time)
+    loss = [[np.log(np.sqrt(4 * 2)), np.log(2), np.log(2) / 2], [0, 0, 0]]
+    np.testing.assert_allclose(found.loss, loss, atol=1e-12)
+    np.testing.assert_allclose(np.exp(found.record), [4, 8])
+    shown = front(found)
+    np.testing.assert_allclose(shown["epochs"], np.exp(np.mean(time, axis=0)) * np.sqrt(32))
+    np.testing.assert_allclose(shown["regret"], np.exp(np.mean(loss, axis=0)) - 1, atol=1e-12)
+    assert shown["low"].isna().all()  # two problems have no band
+    # the budget of 2 is faster than Keras(1) and Keras better
+    assert shown["on_front"].tolist() == [True, True, True]
+    assert found.falling == {"budget", "keras"}
+    assert found.of("keras").criteria == ["Keras(1)"]
+
+
+def test_a_faster_and_better_point_takes_others_off_the_front():
+    time, loss = np.array([1, 1, 2, 3, 3.0]), np.array([5, 5, 5, 2, 1.0])
+    assert undominated(time, loss).tolist() == [True, True, False, False, True]
+    assert undominated(np.array([1.0, 2]), np.array([math.inf, 1])).tolist() == [False, True]
+    found = made([[-3, -1], [-3, -1]], [[0.1, 0.2], [0.3, 0.4]], ["a", "b"])
+    shown = front(found)
+    assert shown["on_front"].tolist() == [True, False]
+    assert shown["best_of_rule"].tolist() == [True, True]
+
+
+def test_regret_at_equal_time_by_hand():
+    # mean times are -3 and -1; halfway between them is halfway between the losses
+    found = made([[-4, -2], [-2, 0]], [[0.4, 0.2], [0.8, 0.0]])
+    by_problem = equal_time(found, np.exp([-3, -2, -1, -0.5]))["r"]
+    assert by_problem.index.name == "problem"
+    expected = [[0.4, 0.3, 0.2, math.nan], [0.8, 0.4, 0.0, math.nan]]
+    np.testing.assert_allclose(by_problem, expected)
+    shown = equal_time_table(found, np.exp([-2, -0.5]))
+    np.testing.assert_allclose(shown["regret"], [np.expm1(0.35), math.nan])
+
+
+def test_choices_by_hand():
+    time, loss = np.log([0.1, 0.2, 0.2, 0.4]), np.log1p([0.1, 0.02, 0.02, 0.0])
+    assert [within_loss(x)(time, loss) for x in (0.1, 0.05, 0.01)] == [0, 1, 3]
+    assert within_loss(0.001)(time[:3], loss[:3]) == -1
+    assert [within_time(x)(time, loss) for x in (0.1, 0.3, 1)] == [0, 1, 3]
+    assert within_time(0.05)(time, loss) == -1
+    # log(1.1/1.02) = .0755 for a doubling, .693 of log time: worth it below a rate of .109
+    assert [at_rate(x)(time, loss) for x in (0.2, 0.1, 0.01)] == [0, 1, 3]
+    assert at_rate(1)(time, np.full(4, math.inf)) == -1
+    # double the time for 1% of error
+    assert exchange_rate(100) == pytest.approx(math.log(1.01) / math.log(2))
+    same = cost(np.log([0.1, 0.2]), np.log([1.01, 1.0]), exchange_rate(100))
+    assert same[0] == pytest.approx(same[1])
+    with pytest.raises(ValueError, match=r"-5% of time; expected more than 0"):
+        exchange_rate(-5)
+
+
+def test_held_out_by_hand():
+    # on problems 0 and 1 the fast one loses nothing, on problem 2 much
+    found = made([[-2, 0]] * 3, [[0, 0], [0, 0], [0.3, 0]])
+    out = held_out(found, within_loss(0.05))
+    assert out["criterion"].tolist() == ["c1", "c1", "c0"]
+    assert out["loss"].tolist() == [0, 0, 0.3]
+    assert out["time"].tolist() == [0, 0, -2]
+    none = held_out(made([[-2]] * 2, [[1], [1]]), within_loss(0.05))
+    assert none["criterion"].tolist() == [None, None]
+    with pytest.raises(ValueError, match="1 problem; expected at least 2"):
+        held_out(made([[0]], [[0]]), within_loss(1))
+
+
+def test_held_out_in_folds_takes_each_unit_once_and_repeats():
+    rng = np.random.default_rng(0)
+    found = made(rng.normal(size=(50, 4)), rng.random((50, 4)))
+    out = [held_out(found, at_rate(0.1), folds=5, seed=seed) for seed in (1, 1, 2)]
+    pd.testing.assert_frame_equal(out[0], out[1])
+    assert not out[0].isna().any().any()
+    assert len(out[2]) == 50
+
+
+def test_hypervolume_by_hand():
+    time, loss = np.log([0.1, 0.5, 0.8]), np.log1p([0.05, 0.0, 0.02])
+    # nothing below 5% until half of the record, then all of it
+    assert hypervolume(time, loss) == pytest.approx(math.log(2))
+    assert hypervolume(time, loss, log_time=False) == pytest.approx(0.5)
+    height = 1 - math.log(1.05) / math.log(1.1)
+    assert hypervolume(time, loss, within=0.1) == pytest.approx(math.log(5) * height + math.log(2))
+    assert hypervolume(np.zeros(1), np.zeros(1)) == 0
+    assert hypervolume(np.log([0.1]), np.array([math.inf])) == 0
+
+
+def test_hypervolumes_print_their_reference_and_rank_by_each():
+    found = made([[-2, -1, -1.5]] * 2, [[0.04, 0, 0]] * 2, ["a", "a", "b"])
+    shown = hypervolumes(found, within=(0.05, 0.01))
+    assert shown["reference"].iloc[0] == "end of record, 5% regret, log time"
+    assert set(shown["reference"]) == {
+        f"end of record, {x}% regret, {scale} time" for x in (1, 5) for scale in ("log", "linear")
+    }
+    first = shown.iloc[:2].set_index("rule")
+    area = 1 - 0.04 / math.log(1.05) + 1
+    assert first["hypervolume"].tolist() == pytest.approx([area, 1.5])
+    assert first["rank"].tolist() == [2, 1]
+
+
+def test_the_knee_is_furthest_below_the_line():
+    rows = pd.DataFrame({"time": [0.01, 0.1, 1.0, 0.5], "regret": [1.0, 0.1, 0.0, 0.5]})
+    rows["best_of_rule"] = [True, True, True, False]
+    assert knee(rows).name == 1
+    with pytest.raises(ValueError, match="no point of the front is finite"):
+        knee(rows[3:])
+
+
+def test_runs_whose_regret_is_unknown_are_named():
+    curves = CurveSet.from_runs([{"run": "x", "val": [1.0, 2.0]}])
+    with pytest.raises(ValueError, match=r"1 of 1 runs have no known test error.* 'x'"):
+        points(curves, {"GL": [GL(1)]}, error="test")
+    some = CurveSet.from_runs([{"val": [1.0], "problem": "a"}, {"run": "y", "val": [1.0]}])
+    with pytest.raises(ValueError, match="run 'y' has no problem"):
+        points(some, {"GL": [GL(1)]})
+    with pytest.raises(ValueError, match="no rule 'UP' among the points; there is r"):
+        made([[0]], [[0]]).of("UP")
+
+
+# -- laws ----------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_points_are_those_of_a_plain_loop(seed):
+    curves = CurveSet.from_runs(
+        {**run, "problem": f"p{i % 3}"} for i, run in enumerate(random_runs(seed, 12))
+    )
+    curves = curves.select(measurable(curves))
+    criteria = [GL(5, k=1), Keras(2), MaxEpochs(4)]
+    found = points(curves, {"all": criteria})
+    stops = replay(curves, criteria)
+    problems = curves.meta["problem"].tolist()
+    for problem in set(problems):
+        mine = [i for i, name in enumerate(problems) if name == problem]
+        for j, name in enumerate(stops.criteria):
+            time = [math.log(stops.stop[i, j] / len(curves[i].val)) for i in mine]
+            loss = [math.log(stops.val[i, j] / curves[i].val.min()) for i in mine]
+            assert found.time.loc[problem, name] == pytest.approx(np.mean(time))
+            assert found.loss.loc[problem, name] == pytest.approx(np.mean(loss), abs=1e-12)
+
+
+def test_a_front_has_bands_that_hold_its_means_and_repeat():
+    found = points(SIMULATED, sweeps([Keras, MaxEpochs], SIMULATED, 20))
+    shown = front(found, seed=1)
+    pd.testing.assert_frame_equal(shown, front(found, seed=1))
+    assert shown["high"].notna().all()
+    assert (shown["low"] <= shown["regret"] + 1e-12).all()
+    assert (shown["regret"] <= shown["high"] + 1e-12).all()
+    # validation regret can only fall, so the band never rises
+    for _, mine in shown.groupby("rule"):
+        assert mine["high"].is_monotonic_decreasing
+        assert mine["low"].is_monotonic_decreasing
+    test = points(SIMULATED, sweeps([Keras], SIMULATED, 20), error="test")
+    assert test.falling == frozenset()
+
+
+def test_a_band_is_at_least_as_wide_as_each_interval_by_itself():
+    rng = np.random.default_rng(5)
+    means = table(rng.exponential(size=(12, 30)), [f"c{j}" for j in range(30)])
+    alone, together = intervals(means), intervals(means, simultaneous=True)
+    assert (together["high"] > alone["high"]).all()
+    # one contrast is its own band
+    one = intervals(means[["c0"]], simultaneous=True)
+    pd.testing.assert_frame_equal(one, intervals(means[["c0"]]))
+    # where hardly any problem differs, only that contrast is unbounded
+    means["c30"] = [0.0] * 10 + [1.0, 2.0]
+    wider = intervals(means, simultaneous=True)
+    assert np.isinf(wider.loc["c30", "high"])
+    pd.testing.assert_frame_equal(wider.iloc[:30], together)
+    with pytest.raises(ValueError, match="a simultaneous band is by 'bootstrap-t'"):
+        intervals(means, method="t", simultaneous=True)
+
+
+@pytest.mark.parametrize("n", [12, 40])
+def test_bands_hold_all_means_at_once_about_as_often_as_they_say(n):
+    rng = np.random.default_rng(n)
+    shape = np.exp(-np.linspace(0, 2, 15))
+    held = 0
+    for _ in range(200):
+        # correlated along the sweep, with an exponential size a problem
+        sample = rng.exponential(size=(n, 1)) * shape + 0.1 * shape * rng.normal(size=(n, 15))
+        band = intervals(pd.DataFrame(sample), resamples=500, simultaneous=True)
+        held += bool(((band["low"] <= shape) & (shape <= band["high"])).all())
+    # 95% within simulation error and what skewness costs with 12 clusters
+    assert 0.89 <= held / 200 <= 0.995
+
+
+def test_points_of_a_rule_do_not_change_with_the_pool():
+    few = points(SIMULATED, sweeps([Keras], SIMULATED, 10))
+    more = points(SIMULATED, sweeps([MaxEpochs, Keras, GL], SIMULATED, 10)).of("Keras")
+    pd.testing.assert_frame_equal(few.loss, more.loss)
+    pd.testing.assert_frame_equal(few.time, more.time)
+    value = regrets(replay(SIMULATED, [Keras(0)]), SIMULATED).val
+    assert np.log1p(value).mean() == pytest.approx(few.loss["Keras(0)"].mean())

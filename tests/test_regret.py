@@ -1,0 +1,227 @@
+"""Regret against numbers worked out by hand, a plain loop, and laws of profiles."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import curves, random_runs
+
+from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, read_curves, replay
+from earlystop_lab.regret import (
+    oracle,
+    regret,
+    regret_profile,
+    regret_table,
+    regrets,
+    time_profile,
+    worst_share,
+)
+
+NAN, INF = math.nan, math.inf
+
+# -- by hand -------------------------------------------------------------------------------
+
+#                             stops at 2     at 3, the best error is at
+HAND = CurveSet.from_runs(
+    [
+        {"run": "a", "val": [4, 3, 2, 2, 5], "test": [4, 6, 3, 2, 8], "problem": "p"},
+        {"run": "b", "val": [1, 2, 4, 4, 0.5], "test": [2, 9, 9, 9, 1], "problem": "p"},
+        {"run": "c", "val": [8, 4, 5], "test": [8, 6, 3], "epoch": [10, 20, 40], "problem": "q"},
+    ]
+)  # fmt: skip
+
+
+def test_what_hindsight_knows_by_hand():
+    found = oracle(HAND)
+    assert found.end.tolist() == [5, 5, 40]
+    assert found.val.tolist() == [2, 0.5, 4]
+    assert found.val_epoch.tolist() == [3, 5, 20]
+    assert found.test.tolist() == [2, 1, 3]
+    assert found.test_epoch.tolist() == [4, 5, 40]
+
+
+def test_regrets_by_hand():
+    # MaxEpochs(2): a keeps 2 (error 3, test 6), b keeps 1 (1, 2), c stops at 10 and keeps it
+    # MaxEpochs(4): a keeps 3 (2, 3), b keeps 1 (1, 2), c as before
+    stops = replay(HAND, [MaxEpochs(2), MaxEpochs(4)])
+    found = regrets(stops, HAND)
+    assert found.val.tolist() == [[0.5, 0], [1, 1], [1, 1]]
+    np.testing.assert_allclose(found.test, [[2, 0.5], [1, 1], [5 / 3, 5 / 3]])
+    assert found.time.tolist() == [[2 / 5, 4 / 5], [2 / 5, 4 / 5], [1 / 4, 1 / 4]]
+    np.testing.assert_allclose(found.early, [[1 / 3, 0], [3 / 5, 1 / 5], [1 / 2, 1 / 2]])
+    table = regret_table(stops, HAND, too_early=0.5, worst=0.5)
+    expected = {
+        "epochs": [(2 * 2 * 10) ** (1 / 3), (4 * 4 * 10) ** (1 / 3)],
+        "time": [(0.4 * 0.4 * 0.25) ** (1 / 3), (0.8 * 0.8 * 0.25) ** (1 / 3)],
+        "time_mean": [1.05 / 3, 1.85 / 3],
+        "time_total": [14 / 50, 18 / 50],
+        "too_early": [1 / 3, 0],  # more than a half: not c, which is at just that
+        "val_regret": [6 ** (1 / 3) - 1, 4 ** (1 / 3) - 1],  # 1.5 2 2, 1 2 2
+        "val_regret_mean": [2.5 / 3, 2 / 3],
+        "val_regret_median": [1, 1],
+        "val_regret_max": [1, 1],
+        "val_regret_worst": [2 / 2.5, 1],  # of 3 runs 2 are the worst half
+        "test_regret": [16 ** (1 / 3) - 1, 8 ** (1 / 3) - 1],  # 3 2 8/3, 1.5 2 8/3
+        "fired": [1, 1],
+        "runs": [3, 3],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(table[name], values, rtol=1e-12, err_msg=name)
+    grouped = regret_table(stops, HAND, by="problem")
+    assert grouped["problem"].tolist() == ["p", "p", "q", "q"]
+    np.testing.assert_allclose(grouped["val_regret_mean"], [0.75, 0.5, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("error", "lowest", "expected"),
+    [
+        (1.02, 1, 0.02),
+        (0, 0, 0),
+        (0.1, 0, INF),
+        (-0.9, -1, 0.1),
+        (0.5, -1, 1.5),
+        (INF, 1, INF),
+        (INF, INF, 0),
+        (5, -INF, INF),
+        (-INF, -INF, 0),
+        (NAN, 1, NAN),
+        (1, NAN, NAN),
+        (1e308, -1e308, 2),
+        (1e308, 1e-308, INF),
+    ],
+)
+def test_regret_of_odd_errors(error, lowest, expected):
+    if abs(error) == 1e308 and lowest < 0:
+        expected = INF  # the difference leaves float64
+    assert regret(error, lowest) == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_run_that_diverged_at_once_has_infinite_regret_and_an_unknown_test_error_none():
+    curves = CurveSet.from_runs(
+        [
+            {"val": [NAN, NAN, 1.0], "test": [1.0, 1.0, 1.0]},
+            {"val": [2.0, 1.0, 3.0], "test": [NAN, NAN, 1.0]},
+            {"val": [NAN, NAN, NAN]},
+        ]
+    )
+    found = regrets(replay(curves, [MaxEpochs(2)]), curves)
+    assert found.val[:2, 0].tolist() == [INF, 0]
+    assert np.isnan(found.val[2, 0])
+    assert found.test[0, 0] == 0
+    assert np.isnan(found.test[1:, 0]).all()
+
+
+def test_epochs_from_0_are_counted_and_below_0_refused():
+    curves = CurveSet.from_runs(
+        [{"val": [2.0, 1.0], "epoch": [0, 200]}, {"val": [1], "epoch": [0]}]
+    )
+    found = regrets(replay(curves, [MaxEpochs(1), "Keras(5)"]), curves)
+    assert found.time.tolist() == [[1, 1], [1, 1]]
+    stops = replay(curves, ["HuggingFace(0)"])
+    assert regrets(stops, curves).time.tolist() == [[0], [1]]
+    assert regret_table(stops, curves)["time"].tolist() == [0]
+    below = CurveSet.from_runs([{"run": "x", "val": [2.0, 1.0], "epoch": [-5, 200]}])
+    with pytest.raises(ValueError, match="run 'x' has epochs below 0"):
+        regrets(replay(below, [MaxEpochs(1)]), below)
+
+
+def test_stops_of_other_runs_are_refused():
+    with pytest.raises(ValueError, match="other runs"):
+        regrets(replay(HAND, [MaxEpochs(2)]), HAND[1:])
+
+
+@pytest.mark.parametrize("option", [{"too_early": 1.0}, {"worst": 0.0}])
+def test_a_share_out_of_range_is_refused(option):
+    name = next(iter(option))
+    with pytest.raises(ValueError, match=f"{name} = {option[name]}; expected a share"):
+        regret_table(replay(HAND, [MaxEpochs(2)]), HAND, **option)
+
+
+@pytest.mark.parametrize(
+    ("excess", "worst", "expected"),
+    [
+        ([1.0] * 100, 0.01, 0.01),
+        ([1.0] * 101, 0.01, 2 / 101),
+        ([0.0, 0.0], 0.5, NAN),
+        ([0.0, INF, 1.0], 0.01, 1.0),
+        ([NAN, 1.0], 0.5, NAN),
+    ],
+)
+def test_the_share_of_the_worst(excess, worst, expected):
+    found = worst_share(np.array(excess)[:, None], worst)
+    np.testing.assert_allclose(found, [expected])
+
+
+# -- a plain loop --------------------------------------------------------------------------
+
+
+@given(curves())
+def test_regrets_are_those_of_a_plain_loop(pair):
+    val, test = pair
+    curves = CurveSet.from_runs([{"val": val, "test": test}])
+    stops = replay(curves, [GL(5, k=1), Keras(2), MaxEpochs(3)])
+    found = regrets(stops, curves)
+    for j in range(3):
+        for name, errors in (("val", val), ("test", test)):
+            known = [e for e in errors if not math.isnan(e)]
+            error = errors[int(stops.selected[0, j]) - 1]
+            if not known or (math.isnan(error) and name == "test"):
+                expected = NAN
+            elif math.isnan(error):
+                expected = INF
+            elif error == min(known):
+                expected = 0
+            else:
+                expected = error / min(known) - 1 if min(known) else INF
+            assert getattr(found, name)[0, j] == pytest.approx(expected, nan_ok=True)
+        assert found.time[0, j] == stops.stop[0, j] / len(val)
+    assert not (found.val < 0).any()
+    assert not (found.test < 0).any()
+
+
+def test_on_recorded_curves_the_end_of_the_record_has_no_regret():
+    curves = read_curves("data/curves/modern-nets")
+    stops = replay(curves, [MaxEpochs(10**6), "Keras(5)"])
+    found = regrets(stops, curves)
+    assert (found.val[:, 0] == 0).all()
+    assert (found.time[:, 0] == 1).all()
+    assert (found.early[:, 0] == 0).all()
+    assert (found.val >= 0).all()
+
+
+# -- profiles ------------------------------------------------------------------------------
+
+
+def test_profiles_by_hand():
+    values = np.array([[0.0, 0.02], [0.05, NAN], [0.2, 0.0], [INF, 0.01]])
+    found = regret_profile(values, ["a", "b"], [0, 0.02, 0.1, 1])
+    assert found["a"].tolist() == [0.25, 0.25, 0.5, 0.75]
+    assert found["b"].tolist() == [0.25, 0.75, 0.75, 0.75]
+    time = np.array([[0.1, 0.1], [0.2, 0.2], [0.3, 0.3], [0.4, 0.4]])
+    found = time_profile(values, time, ["a", "b"], [0.05, 0.1, 0.3, 1], within=0.1)
+    assert found.index.name == "time"
+    assert found["a"].tolist() == [0, 0.25, 0.5, 0.5]
+    assert found["b"].tolist() == [0, 0.25, 0.5, 0.75]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_profiles_do_not_change_when_a_rule_joins_the_pool(seed):
+    curves = CurveSet.from_runs(random_runs(seed, 8))
+    few, more = ["GL(5, k=1)", "Keras(3)"], ["UP(1, k=1)", "GL(5, k=1)", "MaxEpochs(9)", "Keras(3)"]
+    grids = np.linspace(0, 1, 11)
+    tables = []
+    for criteria in (few, more):
+        found = regrets(replay(curves, criteria), curves)
+        tables.append(
+            pd.concat(
+                [
+                    regret_profile(found.val, criteria, grids),
+                    time_profile(found.val, found.time, criteria, grids),
+                ]
+            )
+        )
+        assert (np.diff(tables[-1].iloc[:11], axis=0) >= 0).all()
+    pd.testing.assert_frame_equal(tables[0], tables[1][few])
