@@ -11,12 +11,19 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
 
+from earlystop_lab._files import written_whole
+from earlystop_lab._text import listed
 from earlystop_lab.criteria import Combination, Criterion, Family, Rule
+from earlystop_lab.curves import CurveSet, is_curves, read_curves
+from earlystop_lab.sources.logs import LogImport, read_logs
+
+if TYPE_CHECKING:
+    from earlystop_lab.bench import Bench
 
 T = TypeVar("T", bound=str)
 
@@ -31,7 +38,7 @@ corpus_app = typer.Typer(no_args_is_help=True, help="Public corpora of learning 
 app.add_typer(corpus_app, name="corpus")
 
 Jobs = Annotated[
-    int, typer.Option("--n-jobs", help="Processes; -1 takes every core. Never changes results.")
+    int, typer.Option("--n-jobs", help="Jobs at once; -1 takes every core. Never changes results.")
 ]
 
 
@@ -113,7 +120,9 @@ def reproduce(
 
 @app.command("replay")
 def replay_command(
-    curves: Annotated[Path, typer.Argument(help="A curve set: a Parquet file or a folder.")],
+    curves: Annotated[
+        Path, typer.Argument(help="A curve set: a Parquet or Arrow file, or a folder.")
+    ],
     criteria: Annotated[
         list[str], typer.Option("-c", "--criterion", help="Such as 'GL(2)' or 'Keras(10)'.")
     ],
@@ -162,12 +171,17 @@ def _workers(scheduler: str | None) -> Iterator[int | None]:
         return
     try:
         from distributed import Client
+        from distributed.client import FutureCancelledError
     except ImportError as error:
         raise ValueError(
             '--scheduler needs the package distributed: pip install "earlystop_lab[distributed]"'
         ) from error
+    import logging
+
     import joblib
 
+    # it logs a lost connection with its traceback; one line is said below
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
@@ -175,7 +189,13 @@ def _workers(scheduler: str | None) -> Iterator[int | None]:
             f"--scheduler {scheduler}: no scheduler answers there ({error})"
         ) from error
     with client, joblib.parallel_config(backend="dask", client=client):
-        yield -1
+        try:
+            yield -1
+        except FutureCancelledError as error:
+            raise OSError(
+                f"--scheduler {scheduler}: the connection was lost; give the same command again, "
+                "which with --out goes on where it was"
+            ) from error
 
 
 @app.command("criteria")
@@ -217,18 +237,104 @@ def check(
     from earlystop_lab.conformance import check_criterion
 
     made = _from_file(rule)
-    try:
+    with _no_exit(rule):
         check_criterion(made, seed=seed)
+    print(f"{rule}: keeps every promise")
+
+
+@app.command("bench")
+def bench_command(
+    rule: Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="Such as my_rules.py:Flat.")],
+    corpora: Annotated[
+        list[Path] | None,
+        typer.Option("--corpus", help="A curve set; repeatable. Default: all of data/curves."),
+    ] = None,
+    worth: Annotated[
+        float,
+        typer.Option(help="1% of error is worth so many % of time, where thresholds are chosen."),
+    ] = 50,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the report; default: bench-NAME.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="html, md, tex or csv; repeatable. Default: html."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of curves, swaps and intervals.")] = 0,
+    n_jobs: Jobs = 1,
+) -> None:
+    """Compare a rule of your own with every known one: is it better, and where?
+
+    At equal time, problem by problem, and at thresholds chosen on the other problems. FILE.py is
+    run. Takes some minutes; prints the answer, and writes the report and the figure of fronts.
+    """
+    from earlystop_lab.bench import bench
+    from earlystop_lab.report import require
+
+    asked = [_one_of("--format", text, FORMATS) for text in formats or ["html"]]
+    if "html" in asked:
+        require()
+    made = _from_file(rule)
+    if isinstance(made, Combination):
+        raise ValueError(f"{rule}: a combination has no threshold to sweep; expected one rule")
+    paths = corpora or _recorded()
+    if twice := {path.name for path in paths if [p.name for p in paths].count(path.name) > 1}:
+        raise ValueError(f"--corpus: two curve sets are named {min(twice)}; rename one")
+    folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
+    if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
+        raise ValueError(f"--out {folder}: there is a file; expected a folder, which is made")
+    with _no_exit(rule):
+        found = bench(
+            made,
+            {path.name: read_curves(path) for path in paths},
+            worth=worth, seed=seed, n_jobs=n_jobs,
+            said=lambda text: print(f"earlystop: {text}", file=sys.stderr),
+        )  # fmt: skip
+    print(found)
+    for file in _write_report(found, folder, asked):
+        print(file)
+
+
+@contextmanager
+def _no_exit(rule: str) -> Iterator[None]:
+    """Turn an exit of the rule itself into a message."""
+    try:
+        yield
     except SystemExit as error:
         raise ValueError(
             f"{rule}: it calls sys.exit({error.code!r}) where it is evaluated"
         ) from error
-    print(f"{rule}: keeps every promise")
+
+
+FORMATS = ("html", "md", "tex", "csv")
+
+
+def _write_report(found: Bench, folder: Path, formats: list[str]) -> list[Path]:
+    """Write the report in each format, and the figure beside it."""
+    from earlystop_lab.plots import save
+    from earlystop_lab.report import fronts, page, tables
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for each in formats:
+        files.append(folder / f"report.{each}")
+        text = page(found) if each == "html" else tables(found, each)  # type: ignore[arg-type]
+        with written_whole(files[-1]) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return [*files, *save(fronts(found), folder / "fronts")]
+
+
+def _recorded() -> list[Path]:
+    """The corpora of the checkout around the current folder."""
+    folders = sorted(path for path in (_checkout() / "data" / "curves").iterdir() if path.is_dir())
+    if not folders:
+        raise ValueError("no corpus in data/curves/; name one with --corpus")
+    return folders
 
 
 @app.command("import")
 def import_logs(
-    paths: Annotated[list[Path], typer.Argument(help="Logs, or folders of them.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS", help="Logs, or folders of them.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Curve set: .parquet or .arrow.")
     ] = None,
@@ -249,27 +355,129 @@ def import_logs(
 
     Shows which column became which curve. What cannot be used is named, the rest is imported.
     """
-    from earlystop_lab.sources.logs import read_logs
-
-    if not dry_run and (out is None or out.suffix not in (".parquet", ".arrow")):
-        raise ValueError(f"--out {out}: expected a name ending in .parquet or .arrow")
+    if out is not None:
+        _check_curves_file(out)
+    elif not dry_run:
+        raise ValueError("say where to with -o, a name ending in .parquet or .arrow, or --dry-run")
+    if "" in paths:  # as a path it would be the current folder
+        raise ValueError("a path is empty; expected logs, or folders of them")
     found = read_logs(
         paths,
         **{"val": val, "train": train, "test": test, "epoch": epoch, "run": run},
         format=log_format,
         mode=mode,  # type: ignore[arg-type]
     )
-    for note in found.notes:
-        print(f"note: {note.file}: {note.text}", file=sys.stderr)
-    for file, line, reason in found.skipped:
-        at = "" if line is None else f", line {line}"
-        print(f"skipped: {file}{at}: {reason}", file=sys.stderr)
+    _report(found)
     if not len(found.curves):
         raise ValueError("nothing was imported; the lines above say why")
     print(found.plan.to_string(index=False))
     if out is not None and not dry_run:
         found.curves.write(out)
         print(f"{out}: {found.curves!r}")
+
+
+def _check_curves_file(out: Path) -> None:
+    if out.suffix not in (".parquet", ".arrow"):
+        raise ValueError(f"--out {out}: expected a name ending in .parquet or .arrow")
+
+
+def _report(found: LogImport) -> None:
+    """What was repaired, assumed or left out, on stderr: what is said of many files once."""
+    notes: dict[str, list[str]] = {}
+    for note in found.notes:
+        notes.setdefault(note.text, []).append(note.file)
+    for text, files in notes.items():
+        print(f"note: {listed(files, most=1)}: {text}", file=sys.stderr)
+    for file, line, reason in found.skipped:
+        at = "" if line is None else f", line {line}"
+        print(f"skipped: {file}{at}: {reason}", file=sys.stderr)
+
+
+@app.command("recommend")
+def recommend_command(
+    paths: Annotated[
+        list[Path], typer.Argument(help="A curve set, or training logs and folders of them.")
+    ],
+    max_loss: Annotated[
+        str | None, typer.Option(help="Goal: lose at most this, such as 1%; the default.")
+    ] = None,
+    max_epochs: Annotated[
+        float | None, typer.Option(help="Goal: at most so many epochs a run, on average.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Goal: the best bargain at 1% of error for so much % time.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
+) -> None:
+    """Say which patience to use for runs like these, what it saves and loses, and how surely.
+
+    Each goal gets one recommendation, with the lines to paste into Keras, Lightning, Hugging
+    Face, XGBoost, LightGBM and scikit-learn. To decline is an answer, too: exit code 0.
+    """
+    from earlystop_lab.recommend import recommend
+
+    limit = None if max_loss is None else _share("--max-loss", max_loss)
+    curves = _curves_or_logs(paths)
+    print(recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed))
+
+
+def _share(option: str, text: str) -> float:
+    """A share from ``1%`` or ``0.01``."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise ValueError(f"{option} {text!r}: expected a share such as 1% or 0.01") from None
+
+
+def _curves_or_logs(paths: list[Path]) -> CurveSet:
+    """A curve set, or what training logs become; what could not be read goes to stderr."""
+    if len(paths) == 1 and is_curves(paths[0]):
+        return read_curves(paths[0])
+    found = read_logs(paths)
+    _report(found)
+    if any("no validation loss among" in skipped.reason for skipped in found.skipped):
+        print(
+            "note: to choose a column, such as an accuracy: earlystop import "
+            f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet; then "
+            "earlystop recommend curves.parquet",
+            file=sys.stderr,
+        )
+    if not len(found.curves):
+        raise ValueError(f"{paths[0]}: no curve set and no training log that could be read")
+    return found.curves
+
+
+@app.command("survey")
+def survey_command(
+    curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="CURVES is a copy of this corpus, of those that corpus list shows."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the table: .csv.")] = None,
+    n_jobs: Jobs = -1,
+) -> None:
+    """Replay every rule at a usual threshold: share stopped, time, regret, a row a rule.
+
+    A check counts as an epoch. Says how many runs are censored (their lowest validation error is
+    at their last check) and how many diverged (an error is NaN or infinite).
+    """
+    from earlystop_lab.sources.corpora import read_corpus
+    from earlystop_lab.survey import survey
+
+    if out is not None and out.suffix != ".csv":
+        raise ValueError(f"--out {out}: expected a name ending in .csv")
+    found = survey(curves if corpus is None else read_corpus(corpus, curves).curves, n_jobs=n_jobs)
+    print(found.to_string(index=False, float_format="{:.4g}".format))
+    whole = found.iloc[int(found["runs"].argmax())]
+    print(
+        f"{len(found)} rules over {whole['runs']} runs, of which {whole['censored']} censored and "
+        f"{whole['diverged']} diverged; regret over the {whole['val_runs']} (test: "
+        f"{whole['test_runs']}) whose errors are all finite and not 0"
+    )
+    if out is not None:
+        with written_whole(out) as temporary:
+            found.to_csv(temporary, index=False)
 
 
 @app.command()
@@ -288,15 +496,57 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate runs whose true optimum is known."""
-    from earlystop_lab.curves import read_curves
     from earlystop_lab.sources.synthetic import simulate as simulated
 
+    _check_curves_file(out)
     given = dict(_assignment(text) for text in params or [])
+    if own := given.keys() & {"family", "n", "seed", "curves"}:
+        raise ValueError(f"--param {min(own)}: it is said without --param; see --help")
     if curves is not None:
         given["curves"] = read_curves(curves)
     found = simulated(family, n, seed=seed, **given)
     found.write(out)
     print(f"{out}: {found!r}")
+
+
+@app.command()
+def watch(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Growing logs to follow, or folders of them.")
+    ] = None,
+    criteria: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--criterion", help="GL(5), UP(3) and Keras(10) by default."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder where runs are saved, as Parquet.")
+    ] = Path("runs"),
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 for every one.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 8600,
+    val: Annotated[str | None, typer.Option(help="Metric that is the validation error.")] = None,
+    train: Annotated[str | None, typer.Option(help="Metric that is the training error.")] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="max: higher is better in the validation metric.")
+    ] = None,
+) -> None:
+    """Show live runs in the browser, and where each criterion stops them.
+
+    Takes the posts of Keras' RemoteMonitor and follows growing logs, until interrupted. Runs are
+    saved on the way; the next start shows them again. Other machines reach it with --host.
+    """
+    try:
+        from earlystop_lab.live.watch.posts import Asked
+        from earlystop_lab.live.watch.server import serve
+    except ImportError as error:
+        raise ValueError(
+            f'watch needs the package {error.name}: pip install "earlystop_lab[watch]"'
+        ) from error
+    better = None if mode is None else _one_of("--mode", mode, ("min", "max"))
+    asked = Asked(val, train, better)  # type: ignore[arg-type]
+    chosen = criteria or ["GL(5)", "UP(3)", "Keras(10)"]
+    serve(out, chosen, paths or (), asked=asked, host=host, port=port)
 
 
 @corpus_app.command("list")

@@ -1,9 +1,38 @@
-"""What every test needs before it imports anything, and the table of what was verified."""
+"""What every test needs before it imports anything, a browser, a table of what was verified."""
 
 import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+# the same examples in every run, however busy the machine; --hypothesis-profile=new draws others
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("new", deadline=None)
+settings.load_profile("repeatable")
 
 # the backend that compares in float64, as we do
 os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium that selenium drives; skips where there is none."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    binary = next(filter(None, map(shutil.which, names)), None)
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("needs Chromium and chromedriver on the path")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for word in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1200,900"):
+        options.add_argument(f"--{word}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # named, so that selenium looks for none to download
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
 
 
 def pytest_terminal_summary(terminalreporter):
