@@ -101,15 +101,17 @@ class Bench(NamedTuple):
     answer: list[str]
     corpora: list[OnCorpus]
     #: over all corpora, where there are several: a row a known rule, as
-    #: :func:`inference.swaps.pooled` gives it
+    #: :func:`inference.swaps.pooled` gives it, with ``alike``, ``p_adjusted`` and ``verdict``
     pooled: pd.DataFrame | None
     #: which weights were kept
     restore: Restore
 
     def __str__(self) -> str:
         parts = [self.question, *self.answer]
+        if self.pooled is not None:
+            parts += ["", table(self.pooled).to_string(index=False)]
         for each in self.corpora:
-            parts += ["", *each.words, "", table(each).to_string(index=False)]
+            parts += ["", *each.words, "", table(each.comparisons).to_string(index=False)]
         return "\n".join(parts)
 
 
@@ -178,9 +180,12 @@ def bench(
     return Bench(name, _question(name, list(corpora)), answer, found, pooled, restore)
 
 
-def table(found: OnCorpus) -> pd.DataFrame:
-    """The comparison as people read it, best rivals last: a row a known rule."""
-    rows = found.comparisons.sort_values("difference", kind="stable")
+def table(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons as people read them, best rivals last: a row a known rule.
+
+    Those of a corpus, or of all (``Bench.pooled``), which are at equal time alone.
+    """
+    rows = comparisons.sort_values("difference", kind="stable")
     shown = pd.DataFrame({"known rule": rows["rule"]})
     shown["better/tied/worse"] = _counts(rows, "")
     shown["difference at equal time"] = [
@@ -188,11 +193,12 @@ def table(found: OnCorpus) -> pd.DataFrame:
     ]
     shown["p"] = [_p(value) for value in rows["p_adjusted"]]
     shown["verdict"] = rows["verdict"]
-    shown["as used"] = rows["default"]
-    shown["at its time"] = [_difference(value) for value in rows["default_difference"]]
-    shown["p "] = [_p(value) for value in rows["default_p_adjusted"]]
-    shown["chosen elsewhere"] = [_difference(value) for value in rows["chosen_difference"]]
-    shown[" p"] = [_p(value) for value in rows["chosen_p_adjusted"]]
+    if "default" in rows:
+        shown["as used"] = rows["default"]
+        shown["at its time"] = [_difference(value) for value in rows["default_difference"]]
+        shown["p "] = [_p(value) for value in rows["default_p_adjusted"]]
+        shown["chosen elsewhere"] = [_difference(value) for value in rows["chosen_difference"]]
+        shown[" p"] = [_p(value) for value in rows["chosen_p_adjusted"]]
     return shown
 
 
@@ -410,7 +416,27 @@ def _ends(curves: CurveSet) -> tuple[float, float]:
 def _pooled(found: list[OnCorpus], seed: int) -> pd.DataFrame:
     from earlystop_lab.inference.swaps import pooled  # scipy is slow
 
-    return pooled([(each.pairs, each.by_problem.index) for each in found], seed=seed)
+    several = any(_unit(each) != "run" for each in found)
+    studies = []
+    for each in found:
+        pairs, units = each.pairs, each.by_problem.index
+        if _unit(each) == "run" and several:
+            # nobody knows how many problems its runs are of; one is safe
+            pairs = {name: pair.mean() for name, pair in pairs.items()}
+            units = pd.Index([each.corpus], name="problem")
+        elif _unit(each) == "run":  # runs of one name are not the same
+            units = (each.corpus + ": " + units.astype(str)).rename(units.name)
+        studies.append((pairs, units))
+    rows = pooled(studies, seed=seed)
+    same = rows["rule"].isin(_same_everywhere(found))
+    sides = np.where(rows["difference"] < 0, "better", "worse")
+    declared = np.where(rows["p_max_t"] <= LEVEL, sides, "not shown")
+    verdict = np.where(same, "the same", declared)
+    return rows.assign(alike=same, p_adjusted=rows["p_max_t"], verdict=verdict)
+
+
+def _unit(found: OnCorpus) -> str:
+    return str(found.comparisons["unit"].iloc[0])
 
 
 def _alike(name: str, found: Points, stops: Stops, pairs: Mapping[str, Pair]) -> list[bool]:
@@ -539,37 +565,33 @@ def _question(name: str, corpora: list[str]) -> str:
 
 def _over_all(name: str, rows: pd.DataFrame, found: list[OnCorpus]) -> list[str]:
     """The one answer over the problems of all corpora, a sentence each."""
-    units = {str(each.comparisons["unit"].iloc[0]) for each in found}
-    unit = units.pop() if len(units) == 1 else "cluster"
+    unit = str(rows["unit"].iloc[0])
     clusters = counted(int(rows["clusters"].max()), unit)
-    declared = rows["p_max_t"] <= LEVEL
-    sides = {
-        "better": declared & (rows["difference"] < 0),
-        "worse": declared & (rows["difference"] > 0),
-    }
+    of = {verdict: list(each["rule"]) for verdict, each in rows.groupby("verdict")}
     verdicts = [
-        f"{name} is {side} than {listed(list(rows.loc[these, 'rule']))}"
-        for side, these in sides.items()
-        if these.any()
+        f"{name} is {side} than {listed(of[side])}" for side in ("better", "worse") if side in of
     ]
-    same = rows["rule"].isin(_same_everywhere(found))
-    if same.any():
-        verdicts.append(f"{name} does the same as {listed(list(rows.loc[same, 'rule']))}")
-    unsure = rows[~declared & ~same]
-    if len(unsure):
+    if "the same" in of:
+        verdicts.append(f"{name} does the same as {listed(of['the same'])}")
+    if "not shown" in of:
+        lowest = float(rows.loc[rows["verdict"] == "not shown", "p_adjusted"].min())
         verdicts.append(
-            f"no difference can be shown from {listed(list(unsure['rule']))} (lowest adjusted p "
-            f"{_p(float(unsure['p_max_t'].min()))})"
+            f"no difference can be shown from {listed(of['not shown'])} (lowest adjusted p "
+            f"{_p(lowest)})"
         )
     words = [
         f"Over all {len(found)} corpora, {clusters} (those of one name count once), at equal time, "
         f"adjusted for {counted(len(rows), 'known rule')}: {'; '.join(verdicts)}."
     ]
-    for row in rows[rows["rule"].isin(SHOWN) & ~same].to_dict("records"):
+    if unit == "problem" and (alone := [each.corpus for each in found if _unit(each) == "run"]):
+        words.append(f"Without a column 'problem' a corpus counts as one: {listed(alone)}.")
+    spoken = rows[rows["rule"].isin(SHOWN) & (rows["verdict"] != "the same")]
+    for row in spoken.to_dict("records"):
         words.append(
             f"Against {row['rule']}: better on {row['better']}, tied on {row['tied']}, worse on "
-            f"{row['worse']} of {row['clusters']}, {_difference(row['difference'])} error "
-            f"(p {_p(row['p_max_t'])})."
+            f"{row['worse']} of {row['clusters']}, "
+            f"{_difference(row['difference'], row['low'], row['high'])} error "
+            f"(p {_p(row['p_adjusted'])})."
         )
     return words
 

@@ -220,7 +220,7 @@ def test_the_whole_answer_is_said_and_repeats(flow):
     assert str(one) == str(again)
     assert "a: 60 runs, 12 problems, test error." in str(one)
     assert "Against Keras: better on" in str(one)
-    assert table(one.corpora[0])["known rule"].isin(["Keras", "UP"]).all()
+    assert table(one.corpora[0].comparisons)["known rule"].isin(["Keras", "UP"]).all()
     # two corpora: twice the p, at most 1
     for each in one.corpora:
         expected = (2 * each.comparisons["p_max_t"]).clip(upper=1)
@@ -255,7 +255,30 @@ def test_a_corpus_that_is_there_twice_counts_once(flow):
     once = bench(Seer, {"a": flow}, known=[Keras, UP])
     assert once.pooled is None
     assert twice["clusters"].tolist() == [12, 12]
-    assert twice["p"].tolist() == once.corpora[0].comparisons["p"].tolist()
+    for name in ("difference", "low", "high", "p"):
+        assert twice[name].tolist() == pytest.approx(once.corpora[0].comparisons[name].tolist())
+
+
+def without_problems(curves):
+    return CurveSet.from_runs(curve._asdict() for curve in curves)
+
+
+def test_runs_of_two_corpora_are_other_runs_whatever_their_names(flow):
+    mine, yours = (without_problems(planted("gradient_flow", 20, seed)) for seed in (1, 2))
+    assert mine.runs == yours.runs
+    found = bench(Seer, {"mine": mine, "yours": yours}, known=[Keras])
+    assert found.pooled["clusters"].tolist() == [40]
+    assert found.answer[0].startswith("Over all 2 corpora, 40 runs")
+
+
+def test_a_corpus_without_problems_is_one_problem_among_those_with_them(flow):
+    mine = without_problems(planted("gradient_flow", 20, 2))
+    found = bench(Seer, {"flow": flow, "mine": mine}, known=[Keras])
+    assert found.pooled["clusters"].tolist() == [13]
+    of_runs = found.corpora[1].by_problem["Keras"]
+    of_all = [*found.corpora[0].by_problem["Keras"], of_runs.mean()]
+    assert found.pooled["difference"][0] == pytest.approx(np.mean(of_all))
+    assert "Without a column 'problem' a corpus counts as one: mine." in found.answer
 
 
 def test_runs_of_two_problems_show_nothing(flow):

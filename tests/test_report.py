@@ -219,7 +219,7 @@ def test_the_page_is_made_for_readers_of_every_kind(html):
     parsed = Parsed(html)
     assert parsed.all("html") == [{"lang": "en"}]
     assert len(parsed.all("h1")) == len(parsed.all("main")) == len(parsed.all("title")) == 1
-    assert len(parsed.all("caption")) == len(parsed.all("table")) == 6
+    assert len(parsed.all("caption")) == len(parsed.all("table")) == 7
     assert all(a.get("scope") in ("col", "row") for a in parsed.all("th"))
     levels = [int(tag[1]) for tag, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
     assert max(np.diff(levels)) == 1
@@ -245,8 +245,10 @@ def test_the_words_and_numbers_are_there(found, html):
         assert re.sub(r"\s+", " ", sentence).replace("<", "&lt;")[:40] in text
     assert "7 problems resampled" in text
     assert "3 problems are too few for bands" in text
-    for cell in table(found.corpora[0])["difference at equal time"]:
-        assert cell in text
+    for rows in (found.pooled, found.corpora[0].comparisons):
+        for cell in table(rows)["difference at equal time"]:
+            assert cell in text
+    assert "All corpora together" in text
 
 
 def test_a_page_that_would_be_too_large_has_fewer_runs(found, html, monkeypatch):
@@ -300,17 +302,23 @@ def test_a_missing_library_names_the_extra(found, monkeypatch):
 def test_csv_has_every_number_in_full(found):
     read = pd.read_csv(io.StringIO(tables(found, "csv")))
     assert read.columns[:2].tolist() == ["corpus", "rule"]
-    for each in found.corpora:
-        mine = read[read["corpus"] == each.corpus].drop(columns="corpus").reset_index(drop=True)
-        pd.testing.assert_frame_equal(mine, each.comparisons, check_dtype=False, rtol=1e-15, atol=0)
+    parts = {"all corpora": found.pooled, **{c.corpus: c.comparisons for c in found.corpora}}
+    assert read["corpus"].unique().tolist() == list(parts)
+    for corpus, rows in parts.items():
+        mine = read[read["corpus"] == corpus].reset_index(drop=True)
+        mine, rest = mine[list(rows)], mine.drop(columns=["corpus", *rows])
+        assert rest.isna().all(axis=None)
+        pd.testing.assert_frame_equal(mine, rows, check_dtype=False, rtol=1e-15, atol=0)
 
 
 def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
-    rules = sum(len(each.comparisons) for each in found.corpora)
+    rules = len(found.pooled) + sum(len(each.comparisons) for each in found.corpora)
     markdown = tables(found, "md")
     assert markdown.startswith(f"{found.question}\n\n{found.answer[0]}\n\n")
     rows = [
-        line for line in markdown.splitlines() if line.startswith("| few ") or "flow" in line[:8]
+        line
+        for line in markdown.splitlines()
+        if line.startswith(("| few ", "| all corpora ")) or "flow" in line[:8]
     ]
     assert len(rows) == rules
     latex = tables(found, "tex").splitlines()
@@ -319,7 +327,7 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     body = latex[start + 1 : latex.index(r"\bottomrule")]
     assert len(body) == rules
     assert all(row.endswith(r"\\") and "%" not in row.replace(r"\%", "") for row in body)
-    columns = len(table(found.corpora[0]).columns) + 1
+    columns = len(table(found.corpora[0].comparisons).columns) + 1
     assert all(row.replace(r"\&", "").count("&") == columns - 1 for row in body)
 
 
@@ -425,7 +433,7 @@ def test_a_name_with_html_is_shown_as_it_is(chromium, view):
     assert view("document.getElementById('run').options[0].text") == NASTY
     assert view("document.querySelectorAll('b').length") == 0
     assert NASTY in view("document.querySelector('h1').textContent")
-    assert NASTY in view("document.querySelector('h2').textContent")
+    assert NASTY in view("document.querySelector('h2#corpus-0-title').textContent")
 
 
 def test_dark_and_print(chromium, view):

@@ -55,6 +55,14 @@ class Pair(NamedTuple):
         one, other = (a + rate * b for a, b in zip(self.loss, self.time, strict=True))
         return one, other
 
+    def mean(self) -> Pair:
+        """The clusters as one."""
+        time, loss = (
+            (one.mean(axis=0, keepdims=True), other.mean(axis=0, keepdims=True))
+            for one, other in (self.time, self.loss)
+        )
+        return self._replace(time=time, loss=loss)
+
 
 def aligned(
     new: Sweep,
@@ -230,9 +238,10 @@ def pooled(
     Each study, such as a corpus, has its pairs and its clusters by name; clusters of one name are
     one cluster, since the same problem recorded twice is no second one: its differences are
     averaged, and it is swapped in all studies at once. A row a known rule: ``difference``, the
-    mean over clusters of that of log(1 + regret) averaged over the aligned times; ``better``,
-    ``tied``, ``worse``; ``p`` of the studentized mean by swaps; ``p_max_t``, adjusted for all known
-    rules by the step-down maximum of it over joint swaps; ``clusters``.
+    mean over clusters of that of log(1 + regret) averaged over the aligned times, with its interval
+    ``low`` and ``high``; ``better``, ``tied``, ``worse``; ``p`` of the studentized mean by swaps;
+    ``p_max_t``, adjusted for all known rules by the step-down maximum of it over joint swaps;
+    ``unit``, the name of the studies' first index; ``clusters``.
 
     >>> time = pd.DataFrame([[-0.4, -0.2]] * 4)
     >>> new, known = Sweep(time, -time), Sweep(time, 1 - time)
@@ -241,10 +250,12 @@ def pooled(
     >>> table[["difference", "better", "p", "clusters"]].round(9).to_numpy().tolist()
     [[-1.0, 6.0, 0.03125, 6.0]]
     """
-    clusters = pd.Index(list(dict.fromkeys(name for _, units in studies for name in units)))
+    names = dict.fromkeys(name for _, units in studies for name in units)
+    clusters = pd.Index(list(names), name=studies[0][1].name)
     flips = all_flips(len(clusters), seed=seed)
     signs = np.vstack([np.ones(len(clusters)), flips.signs])
     found: dict[str, _Contrast] = {}
+    within: dict[str, pd.Series] = {}
     for name in dict.fromkeys(name for pairs, _ in studies for name in pairs):
         total, times = np.zeros_like(signs), np.zeros(len(clusters))
         for pairs, units in studies:
@@ -253,13 +264,20 @@ def pooled(
                 total[:, at] += _at_equal_time(pairs[name], signs[:, at]).mean(axis=2)
                 times[at] += 1
         found[name] = _Contrast.of(total[:, times > 0] / times[times > 0])
+        by_cluster = pd.Series(found[name].by_cluster, clusters[times > 0])
+        within[name] = intervals(by_cluster, seed=seed).iloc[0]
     sizes = np.column_stack([each.sizes for each in found.values()])
     p, p_max_t = adjusted(flips, sizes[1:], sizes[0])
     rows = [
-        {"rule": name, **each.columns(""), "clusters": len(each.by_cluster)}
+        {"rule": name, **within[name][["low", "high"]], **each.columns("")}
         for name, each in found.items()
     ]
-    return pd.DataFrame(rows).assign(p=p, p_max_t=p_max_t)
+    return pd.DataFrame(rows).assign(
+        p=p,
+        p_max_t=p_max_t,
+        unit=[each["unit"] for each in within.values()],
+        clusters=[each["clusters"] for each in within.values()],
+    )
 
 
 def _at_equal_time(pair: Pair, signs: FloatArray) -> FloatArray:

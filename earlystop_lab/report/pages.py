@@ -10,6 +10,7 @@ from typing import Any
 import altair as alt
 import jinja2
 import numpy as np
+import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
@@ -73,8 +74,9 @@ def page_of(bench: Bench) -> str:
         },
         "corpora": [],
     }
-    words = {
+    words: dict[str, Any] = {
         "bench": bench,
+        "all": None,
         "sections": sections,
         "captions": EXPLORER,
         "terms": TERMS,
@@ -83,6 +85,9 @@ def page_of(bench: Bench) -> str:
         "js": Markup((_HERE / "page.js").read_text("utf-8")),
         "bundle": Markup(_bundle()),
     }
+    if bench.pooled is not None:
+        errors = {_ERRORS[found.error] for found in bench.corpora}
+        words["all"] = _compared(bench.pooled, errors, bench.rule)
     template = _template()
     room = MOST - len(template.render(words, data=data).encode())
     for i, found in enumerate(bench.corpora):
@@ -150,7 +155,7 @@ def _section(id_: str, found: OnCorpus, new: str) -> dict[str, Any]:
         "clusters": clusters,
         "captions": _captions(found, new, unit, clusters),
         "tables": {
-            "comparisons": _compared(found, new, unit),
+            "comparisons": _compared(found.comparisons, {_ERRORS[found.error]}, new),
             "problems": _problems(found, new, unit) if clusters <= WIDEST else None,
             "ranks": _ranks(found, unit, clusters) if len(found.ranks) else None,
         },
@@ -243,13 +248,14 @@ def _signed(share: float) -> str:
     return f"{100 * share:+.2g}%" if share else "0"
 
 
-def _compared(found: OnCorpus, new: str, unit: str) -> dict[str, Any]:
-    shown = table(found)
+def _compared(comparisons: pd.DataFrame, errors: set[str], new: str) -> dict[str, Any]:
+    shown, error = table(comparisons), " or ".join(sorted(errors))
+    unit = comparisons["unit"].iloc[0]
     return {
         "caption": (
-            f"A row a known rule. Differences are of the {_ERRORS[found.error]} error, {new} less "
-            f"the known rule, in geometric means over {unit}s, with 95% intervals; p is adjusted "
-            "for all that was compared."
+            f"A row a known rule. Differences are of the {error} error, {new} less the known rule, "
+            f"in geometric means over {unit}s, with 95% intervals; p is adjusted for all that was "
+            "compared."
         ),
         "columns": [str(name).strip() for name in shown],
         "rows": shown.astype(str).to_numpy().tolist(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import pandas as pd
@@ -13,6 +14,8 @@ Format = Literal["md", "tex", "csv"]
 
 def tables(bench: Bench, format: Format) -> str:
     """The comparison with every known rule, a row a corpus and known rule.
+
+    Those over all corpora together, at equal time alone, come first, where there are several.
 
     ``"md"`` and ``"tex"`` (which needs the package booktabs) are rounded for reading, with the
     question and the answer above, in LaTeX as comments. ``"csv"`` has every number in full,
@@ -29,15 +32,12 @@ def tables(bench: Bench, format: Format) -> str:
     True
     """
     if format == "csv":
-        parts = [each.comparisons.assign(corpus=each.corpus) for each in bench.corpora]
-        whole = pd.concat(parts, ignore_index=True)
-        whole.insert(0, "corpus", whole.pop("corpus"))
-        return whole.to_csv(index=False, lineterminator="\n")
+        return _stacked(bench, lambda rows: rows).to_csv(index=False, lineterminator="\n")
     if format not in get_args(Format):
         raise ValueError(f"format {format!r}; expected one of {', '.join(get_args(Format))}")
     from tabulate import tabulate
 
-    shown = pd.concat([_readable(each.corpus, table(each)) for each in bench.corpora])
+    shown = _stacked(bench, table).fillna("").astype(str)
     style = {"md": "github", "tex": "latex_booktabs"}[format]
     names = [str(name).strip() for name in shown]
     # texts, such as .010, are not to be read as numbers
@@ -48,7 +48,11 @@ def tables(bench: Bench, format: Format) -> str:
     return "\n\n".join([*words, body, ""])
 
 
-def _readable(corpus: str, rows: pd.DataFrame) -> pd.DataFrame:
-    shown = rows.astype(str)
-    shown.insert(0, "corpus", corpus)
-    return shown
+def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """The tables of all corpora as one, with the columns of a corpus's."""
+    parts = {each.corpus: shown(each.comparisons) for each in bench.corpora}
+    columns = ["corpus", *next(iter(parts.values()))]
+    if bench.pooled is not None:
+        parts = {"all corpora": shown(bench.pooled), **parts}
+    named = [rows.assign(corpus=corpus) for corpus, rows in parts.items()]
+    return pd.concat(named, ignore_index=True)[columns]
