@@ -18,6 +18,15 @@ def percent(share: float) -> str:
     return f"{share:.0%}" if abs(share) >= 0.1 else f"{100 * share:.2g}%"
 
 
+def counted(n: int, unit: str) -> str:
+    """How many there are.
+
+    >>> counted(1, "run"), counted(12, "problem")
+    ('1 run', '12 problems')
+    """
+    return f"{n} {unit}{'' if n == 1 else 's'}"
+
+
 def listed(names: Sequence[str], most: int = 8) -> str:
     """Names in a row, the first of them where they are many.
 

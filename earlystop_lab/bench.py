@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._text import listed, percent
+from earlystop_lab._text import counted, listed, percent
 from earlystop_lab.conformance import check_criterion, check_on
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import CurveSet, FloatArray
@@ -630,11 +630,6 @@ def _same_everywhere(found: list[OnCorpus]) -> list[str]:
     """The known rules that the new one does the same as on every corpus."""
     by_corpus = [each.comparisons.loc[each.comparisons["alike"], "rule"] for each in found]
     return sorted(set.intersection(*map(set, by_corpus)))
-
-
-def counted(n: int, unit: str) -> str:
-    """How many there are, as people write it: "1 run", "12 problems"."""
-    return f"{n} {unit}{'' if n == 1 else 's'}"
 
 
 def _counts(rows: pd.DataFrame, prefix: str) -> list[str]:

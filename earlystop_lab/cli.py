@@ -692,7 +692,7 @@ def _message(error: BaseException) -> str:
 def main() -> None:
     """Run the command line; a user's mistake is one message on stderr and exit code 2."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="earlystop")  # however it was started
     except (ValueError, OSError) as error:
         print(f"earlystop: {_message(error)}", file=sys.stderr)
         sys.exit(2)

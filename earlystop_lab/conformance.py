@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from earlystop_lab._text import counted
 from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
 from earlystop_lab.criteria.passage import Trace
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
@@ -287,12 +288,12 @@ def _require_causal(
     differs = ~((prefix == full) | (np.isnan(prefix) & np.isnan(full)))
     if differs.any():
         at = int(differs.argmax())
-        checks = f"{len(prefix)} epoch{'s' if len(prefix) > 1 else ''}"
         raise ConformanceError(
             rule,
             "not causal",
             f": {where} the statistic at epoch {curve.epoch[at]:g} is {float(full[at])}, but "
-            f"{float(prefix[at])} when the run has only {checks}: it looked ahead",
+            f"{float(prefix[at])} when the run has only {counted(len(prefix), 'epoch')}: it looked "
+            "ahead",
         )
 
 

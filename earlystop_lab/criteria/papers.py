@@ -239,7 +239,7 @@ def Discrepancy(train: FloatArray) -> FloatArray:
     return train
 
 
-@rises_rule(at_least={"s": 1, "k": 1, "tol": 0})
+@rises_rule(at_least={"s": 1, "tol": 0})
 def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Rises:
     """:data:`UP` with a tolerance: ``s`` strips in a row in which the error hardly fell.
 

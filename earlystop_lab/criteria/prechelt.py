@@ -114,7 +114,7 @@ def rises_step(s: Rises, epoch: float, val: float, train: float) -> tuple[Rises,
     strip="k",
     at_ends=True,
     unit="%",
-    at_least={"alpha": 0, "k": 1},
+    at_least={"alpha": 0},
 )
 def GL(*, k: int = 5) -> float:
     """Generalisation loss: stop when validation error has risen alpha percent above its best.
@@ -148,7 +148,7 @@ def GL(*, k: int = 5) -> float:
     step=quotient_step,
     watches=("val", "train"),
     strip="k",
-    at_least={"alpha": 0, "k": 1},
+    at_least={"alpha": 0},
 )
 def PQ(*, k: int = 5) -> tuple[float, Gain]:
     """Progress quotient: stop when generalisation loss exceeds alpha times training progress.
@@ -181,7 +181,7 @@ def PQ(*, k: int = 5) -> tuple[float, Gain]:
 rises_rule = partial(criterion, threshold="s", whole=True, step=rises_step, strip="k", at_ends=True)
 
 
-@rises_rule(at_least={"s": 1, "k": 1})
+@rises_rule(at_least={"s": 1})
 def UP(*, k: int = 5) -> Rises:
     """Successive increases: stop when validation error rose in ``s`` successive strips.
 
@@ -214,7 +214,7 @@ def UP(*, k: int = 5) -> Rises:
     watches=("train",),
     strip="k",
     unit=" per thousand",
-    at_least={"level": 0, "k": 1},
+    at_least={"level": 0},
 )
 def Progress(*, k: int = 5) -> Gain:
     """Training progress has all but ended: stop when P_k is below ``level`` per thousand.

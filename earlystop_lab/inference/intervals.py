@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from earlystop_lab._text import counted
 from earlystop_lab.inference.tables import FloatArray, averaged, checked, unit_of
 
 Method = Literal["bootstrap-t", "percentile", "BCa", "t"]
@@ -143,8 +144,7 @@ def _check(confidence: float, resamples: int) -> None:
 
 def _too_few(n: int, unit: str) -> str:
     few = n < FEWEST_CLUSTERS
-    many = f"{n} {unit}{'' if n == 1 else 's'}"
-    return f"no interval: {many}, at least {FEWEST_CLUSTERS} are needed" if few else ""
+    return f"no interval: {counted(n, unit)}, at least {FEWEST_CLUSTERS} are needed" if few else ""
 
 
 def _table(

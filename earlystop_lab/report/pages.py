@@ -14,7 +14,8 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from earlystop_lab.bench import Bench, OnCorpus, counted, table
+from earlystop_lab._text import counted
+from earlystop_lab.bench import Bench, OnCorpus, table
 from earlystop_lab.report import charts
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
 
