@@ -455,8 +455,8 @@ def test_hostile_posts_are_refused_while_a_good_client_is_answered(tmp_path):
         assert server.interrupt() == (0, "")
     assert len(statuses) == HOSTILE
     assert all(400 <= status < 500 for status in statuses), sorted(set(statuses))
-    # one good post in ten or more: whoever waited for the hostile would get none
-    assert len(answers) > HOSTILE / 10
+    # however busy the machine; whoever waited for the hostile would get none
+    assert len(answers) >= 10
     assert set(answers) == {200}
     assert grown < 60 * 2**20
 
