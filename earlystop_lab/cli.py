@@ -612,8 +612,12 @@ def _from_file(text: str) -> Family | Rule:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module.__name__] = module
     sys.path.append(str(file.resolve().parent))
-    with _named(file):
-        spec.loader.exec_module(module)
+    try:
+        with _named(file):
+            spec.loader.exec_module(module)
+    finally:
+        # nobody can import it by that name; without it workers are sent the rule itself
+        del sys.modules[module.__name__]
     found = vars(module).get(name)
     kinds = (Family, Criterion, Combination)
     if not issubclass(type(found), kinds):

@@ -609,10 +609,13 @@ PLAIN = '''
 import numpy as np
 from earlystop_lab import criterion
 
+def best(val):
+    return np.minimum.accumulate(val)
+
 @criterion(threshold="rise", passes=">")
 def AboveBest(val):
     """How far the validation error is above its best so far."""
-    return val - np.minimum.accumulate(val)
+    return val - best(val)
 
 @criterion(threshold="level", passes=">")
 def Peeking(val):
@@ -642,6 +645,14 @@ def test_bench_answers_and_writes_tables_and_the_figure(earlystop, tmp_path):
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"report.md", "report.csv", "report.tex", "fronts.png", "fronts.pdf"}
     assert all(str(Path("out") / name) in said for name in written)
+
+
+@pytest.mark.usefixtures("rules")
+def test_bench_sends_a_rule_in_a_file_to_its_workers(earlystop, tmp_path):
+    words = ["bench", "rules.py:AboveBest", "--corpus", "flow.parquet", "--format", "csv"]
+    said = [earlystop(*words, "-o", "out", "--n-jobs", jobs) for jobs in (1, 2)]
+    assert said[0] == said[1]
+    assert said[0][0] == 0
 
 
 @pytest.mark.usefixtures("rules")
