@@ -157,6 +157,7 @@ def test_curves_survive_the_file(family, tmp_path):
         ("double_descent", 1, {"samples": 79}, r"samples = 79; expected at least the 80 features"),
         ("double_descent", 1, {"eigenvalues": (0.1, 1)}, r"eigenvalues = .* the fast one first"),
         ("double_descent", 1, {"signal": (1, -1)}, r"signal = \(1, -1\); expected two"),
+        ("double_descent", 1, {"signal": (1e308, 1e308)}, "no error of a simulated run is finite"),
         ("double_descent", 1, {"features": (3,)}, r"features = \(3,\); expected two numbers"),
         ("resample", 1, {}, r"resample needs curves"),
         ("resample", 1, {"curves": small_corpus(), "block": 0}, r"block = 0; expected"),

@@ -80,13 +80,14 @@ def collect(
     require_count("problems", problems)
     (root,) = streams(1, rng)
     own = streams(n, rng)
-    common = [shared(stream) for stream in root.spawn(min(problems, n))]
     runs = []
-    for i, stream in enumerate(own):
-        problem = i % problems
-        made = make(stream, common[problem])
-        named = {"run": f"{family}-{i}", "problem": f"{family}-{problem}", "family": family}
-        runs.append({**named, **made})
+    with np.errstate(over="ignore", invalid="ignore"):  # with_optimum notices
+        common = [shared(stream) for stream in root.spawn(min(problems, n))]
+        for i, stream in enumerate(own):
+            problem = i % problems
+            made = make(stream, common[problem])
+            named = {"run": f"{family}-{i}", "problem": f"{family}-{problem}", "family": family}
+            runs.append({**named, **made})
     return CurveSet.from_runs(runs)
 
 
@@ -96,6 +97,8 @@ def with_optimum(curves: Run, epoch: FloatArray) -> Run:
     NaN, not measured, is never lowest; an optimum after which nothing was measured is censored.
     """
     truth = curves["test"]
+    if not np.isfinite(truth).any():
+        raise ValueError("no error of a simulated run is finite; expected smaller parameters")
     best = int(np.nanargmin(truth))
     last = np.flatnonzero(~np.isnan(truth))[-1]
     return {
