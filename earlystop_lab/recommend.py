@@ -240,7 +240,7 @@ def _checked(curves: CurveSet) -> tuple[CurveSet, list[str], bool]:
     kept = curves.select(usable)
     first = _first_of_copies(kept)
     if copies := int((~first).sum()):
-        reasons.append(f"{copies} of {len(kept)} runs are copies of others: left out")
+        reasons.append(f"{copies} of {len(kept)} runs left out: the same as another")
     kept = kept.select(first)
     if not len(kept):
         return kept, reasons, False

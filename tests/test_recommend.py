@@ -388,7 +388,7 @@ def test_one_run_is_declined_ten_hedge_and_forty_do_not():
 def test_copies_are_one_run_and_runs_alike_are_declined():
     curves = CurveSet.from_runs(runs_of(10) + runs_of(10))
     found = recommend(curves)
-    assert "10 of 20 runs are copies of others" in str(found)
+    assert "10 of 20 runs left out: the same as another" in str(found)
     assert found.verdict == "tentative"
     base = np.array(valley(40, 100))
     alike = CurveSet.from_runs([{"val": base * (1 + i * 1e-6)} for i in range(50)])
