@@ -542,6 +542,7 @@ def _words(
             + f"; with thresholds chosen on other {unit}s {_difference(row['chosen_difference'])} "
             f"in error and time (p {_p(row['chosen_p_adjusted'])})."
         )
+    words += _carried(rows)
     words.append(
         f"Swapped and resampled are {unit}s; averaged are log(1 + regret) "
         + (
@@ -593,7 +594,19 @@ def _over_all(name: str, rows: pd.DataFrame, found: list[OnCorpus]) -> list[str]
             f"{_difference(row['difference'], row['low'], row['high'])} error "
             f"(p {_p(row['p_adjusted'])})."
         )
-    return words
+    return [*words, *_carried(rows)]
+
+
+def _carried(rows: pd.DataFrame) -> list[str]:
+    """What to say where a test rejects and the interval of the same difference holds 0."""
+    held = (rows["p_adjusted"] <= LEVEL) & (rows["low"] < 0) & (rows["high"] > 0) & ~rows["alike"]
+    if not held.any():
+        return []
+    return [
+        f"Against {listed(list(rows.loc[held, 'rule']))} p says that the two rules cannot be "
+        "swapped, and the interval that their mean difference may still be 0: few "
+        f"{rows['unit'].iloc[0]}s carry most of it."
+    ]
 
 
 def _answer(name: str, found: list[OnCorpus]) -> list[str]:

@@ -329,3 +329,20 @@ def test_rules_that_cannot_be_swept_here_are_left_out(flow):
     )
     found = bench(Waiting, {"flow": runs}, known=[Keras, TerminateOnNaN, Discrepancy, GL])
     assert "TerminateOnNaN" not in set(found.corpora[0].comparisons["rule"])
+
+
+def test_a_difference_that_few_problems_carry_is_called_that(flow):
+    first = flow.meta["problem"][0]
+    runs = []
+    for curve, problem in zip(flow, flow.meta["problem"], strict=True):
+        excess = (curve.test - curve.test.min()) * (100 if problem == first else 1)
+        runs.append(curve._asdict() | {"test": curve.test.min() + excess, "problem": problem})
+    found = bench(Seer, {"flow": CurveSet.from_runs(runs)}, known=[Keras]).corpora[0]
+    (row,) = found.comparisons.to_dict("records")
+    assert row["verdict"] == "better"
+    assert row["low"] < 0 < row["high"]
+    said = "Against Keras p says that the two rules cannot be swapped, and the interval that their"
+    assert any(sentence.startswith(said) for sentence in found.words)
+    whole = bench(Seer, {"flow": flow}, known=[Keras]).corpora[0]
+    assert whole.comparisons["high"][0] < 0
+    assert not any("few problems" in sentence for sentence in whole.words)

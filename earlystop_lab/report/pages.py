@@ -53,7 +53,8 @@ TERMS = {
     "p": (
         "The share of swaps of the two rules within problems that give as large a difference, "
         "with every choice of a threshold made anew in every swap; adjusted for all that was "
-        "compared."
+        "compared. It may be small where the interval, which is of the mean, holds 0: then few "
+        "problems carry most of the difference."
     ),
 }
 
