@@ -89,6 +89,8 @@ WILD = {
                    "lightgbm", "valid l2-mean", "train l2-mean", None, 1),
     "xgboost.log": (rows("[{at}]\tvalidation_0-rmse:{train}\tvalidation_1-rmse:{val}"),
                     "text", "validation_1-rmse", "validation_0-rmse", "iteration", 0),
+    "named-xgboost.log": (rows("[{at}]\ta-rmse:{train}\tc-rmse:9.5\tb-rmse:{val}"),
+                          "text", "b-rmse", "a-rmse", "iteration", 0),
     "lightgbm.log": ("[LightGBM] [Info] Total Bins 255\n"
                      + rows("[{at}]\ttraining's l2: {train}\tvalid_1's l2: {val}", 1)
                      + "Early stopping, best iteration is:\n[3]\tvalid_1's l2: 0.625\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from earlystop_lab.sources.logs._channels import is_position, meaning
 from earlystop_lab.sources.logs._reading import Log, Source, log_of_lists
@@ -54,22 +55,30 @@ def read_lightgbm(source: Source) -> list[Log]:
 
 def read_xgboost(source: Source) -> list[Log]:
     log, sets = _read(source, "{}-{}"), _sets(source)
-    roles = {name: meaning(name).role for name in sets}
-    if len(sets) > 1 and not {"val", "test"} & {*roles.values()}:
-        # names of their own: the library stops by the last
-        first = next((name for name in sets if roles[name] == "train"), next(iter(sets)))
-        *_, last = [name for name in sets if name != first]
-        meant = {**dict.fromkeys(sets, "other"), first: "train", last: "val"}
-        log.sets = {f"{s}-{metric}": meant[s] for s in sets for metric in sets[s]}
-        log.notes.append(f"{shown(first)} is taken as train, the last set {shown(last)} as val")
-    return [settled(log)]
+    return [settled(log, {f"{name}-{metric}": name for name in sets for metric in sets[name]})]
 
 
-def settled(log: Log) -> Log:
-    """Of sets that are only numbered the last is validation, by which XGBoost stops.
+def printed(log: Log) -> Log:
+    """The log of lines that boosting may have printed, with the sets that it tells by order."""
+    names = [name for name in log.columns if not is_position(name)]
+    of_xgboost = "iteration" in log.columns and all("-" in name for name in names)
+    return settled(log, {name: name.rpartition("-")[0] for name in names} if of_xgboost else {})
 
-    So does CatBoost, whose training set has a name.
+
+def settled(log: Log, sets: Mapping[str, str]) -> Log:
+    """Of sets whose names say nothing the last is validation, by which XGBoost stops.
+
+    ``sets`` has the set of every column of XGBoost. Where they are only numbered CatBoost does the
+    same, whose training set has a name.
     """
+    names = dict.fromkeys(sets.values())
+    roles = {name: meaning(name).role for name in names}
+    if len(names) > 1 and not {"val", "test"} & {*roles.values()}:
+        first = next((name for name in names if roles[name] == "train"), next(iter(names)))
+        *_, last = [name for name in names if name != first]
+        meant = {**dict.fromkeys(names, "other"), first: "train", last: "val"}
+        log.sets = {column: meant[name] for column, name in sets.items()}
+        log.notes.append(f"{shown(first)} is taken as train, the last set {shown(last)} as val")
     numbered = dict.fromkeys(m[0] for name in log.columns if (m := _NUMBERED.match(name)))
     others = {n.split("-")[0] for n in log.columns if not (is_position(n) or _NUMBERED.match(n))}
     if len(numbered) > 1 and others <= {"learn"}:

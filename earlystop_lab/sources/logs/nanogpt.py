@@ -21,7 +21,7 @@ from earlystop_lab.sources.logs._channels import is_position, meaning
 from earlystop_lab.sources.logs._json import flat, parse_json
 from earlystop_lab.sources.logs._reading import Log, Row, Source
 from earlystop_lab.sources.logs._values import LogError, is_number
-from earlystop_lab.sources.logs.boosting import settled
+from earlystop_lab.sources.logs.boosting import printed
 
 _SET = r"(?P<set>training|train|validation|valid|val|eval|testing|test|dev)"
 _POSITION = re.compile(
@@ -85,7 +85,7 @@ def read(source: Source) -> list[Log]:
     rows = list(_rows(source.lines))
     if not rows:
         raise LogError("no line with a position and a loss, such as 'step 250: val loss 3.2'")
-    log = settled(Log(rows))
+    log = printed(Log(rows))
     log.skipped += [
         LogError(f"a line of {len(line)} characters; expected at most {_LONGEST}", i)
         for i, line in enumerate(source.lines, start=1)
