@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 
 from earlystop_lab._files import written_whole
-from earlystop_lab._text import listed
+from earlystop_lab._text import counted, listed
 from earlystop_lab.criteria import Combination, Criterion, Family, Rule
 from earlystop_lab.curves import CurveSet, is_curves, read_curves
 from earlystop_lab.sources.logs import LogImport, read_logs
@@ -471,9 +471,9 @@ def survey_command(
     print(found.to_string(index=False, float_format="{:.4g}".format))
     whole = found.iloc[int(found["runs"].argmax())]
     print(
-        f"{len(found)} rules over {whole['runs']} runs, of which {whole['censored']} censored and "
-        f"{whole['diverged']} diverged; regret over the {whole['val_runs']} (test: "
-        f"{whole['test_runs']}) whose errors are all finite and not 0"
+        f"{counted(len(found), 'rule')} over {counted(whole['runs'], 'run')}, of which "
+        f"{whole['censored']} censored and {whole['diverged']} diverged; regret over the "
+        f"{whole['val_runs']} (test: {whole['test_runs']}) whose errors are all finite and not 0"
     )
     if out is not None:
         with written_whole(out) as temporary:

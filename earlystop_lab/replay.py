@@ -473,5 +473,6 @@ def _present(curve: Curve) -> dict[str, Any]:
 
 
 def _whole(values: FloatArray) -> NDArray[Any]:
-    """Epochs as integers where all of them are."""
-    return values.astype(np.int64) if np.all(values == np.floor(values)) else values
+    """Epochs as integers where all of them are, and fit."""
+    whole = np.all((values == np.floor(values)) & (np.abs(values) < 2**53))
+    return values.astype(np.int64) if whole else values

@@ -579,3 +579,9 @@ def test_a_checkpoint_keeps_what_keras_saves(threshold):
         stops = replay(CurveSet.from_runs([{"val": errors}]), [MaxEpochs(999)], restore=policy)
         expected = len(errors) if saved is None else saved + 1
         assert stops.selected[0, 0] == expected, errors
+
+
+def test_epochs_that_no_integer_holds_stay_as_they_are():
+    curves = CurveSet.from_runs([{"val": [1.0, 2.0], "epoch": [1e300, 1e301]}])
+    frame = replay(curves, [GL(2, k=1)]).to_frame()
+    assert frame[["stop", "selected"]].to_numpy().tolist() == [[1e301, 1e300]]
