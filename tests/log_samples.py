@@ -70,7 +70,7 @@ TEXTS = {
         1,
     ),
     "lgb.json": ("lightgbm", json.dumps({"training": {"l2": TRAIN}, "valid_0": {"l2": VAL}}), 1),
-    "catboost_training.json": ("catboost", json.dumps(_CATBOOST), 0),
+    "catboost_training.json": ("catboost", json.dumps(_CATBOOST), 1),
     "results.csv": (
         "ultralytics",
         rows(

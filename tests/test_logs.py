@@ -627,6 +627,7 @@ model.fit(X, y, eval_set=(X[40:], y[40:]))
 print(json.dumps(model.get_evals_result()))
 """)  # fmt: skip
     curve = one(tmp_path / "info")
+    assert curve.epoch.tolist() == [1, 2, 3, 4, 5]
     # the files hold ten digits
     np.testing.assert_allclose(curve.val, told["validation"]["Logloss"], rtol=1e-9)
     np.testing.assert_allclose(curve.train, told["learn"]["Logloss"], rtol=1e-9)
@@ -684,6 +685,8 @@ def test_what_libraries_print(tmp_path, module, code, digits):
     end = '\nopen("log.txt", "w").write(printed.getvalue())\nprint(json.dumps(told))'
     val, train = by_library(tmp_path, module, head + code + end)
     curve = one(tmp_path / "log.txt")
+    # the first check is of one epoch, or of one tree
+    assert curve.epoch.tolist() == list(range(1, len(val) + 1))
     np.testing.assert_allclose(curve.val, val, atol=0.6 * 10**-digits)
     np.testing.assert_allclose(curve.train, train, atol=0.6 * 10**-digits)
 

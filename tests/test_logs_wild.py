@@ -88,16 +88,16 @@ WILD = {
                               "valid l2-stdv": TRAIN}),
                    "lightgbm", "valid l2-mean", "train l2-mean", None, 1),
     "xgboost.log": (rows("[{at}]\tvalidation_0-rmse:{train}\tvalidation_1-rmse:{val}"),
-                    "text", "validation_1-rmse", "validation_0-rmse", "iteration", 0),
+                    "text", "validation_1-rmse", "validation_0-rmse", "iteration", 1),
     "named-xgboost.log": (rows("[{at}]\ta-rmse:{train}\tc-rmse:9.5\tb-rmse:{val}"),
-                          "text", "b-rmse", "a-rmse", "iteration", 0),
+                          "text", "b-rmse", "a-rmse", "iteration", 1),
     "lightgbm.log": ("[LightGBM] [Info] Total Bins 255\n"
                      + rows("[{at}]\ttraining's l2: {train}\tvalid_1's l2: {val}", 1)
                      + "Early stopping, best iteration is:\n[3]\tvalid_1's l2: 0.625\n",
                      "text", "valid_1's l2", "training's l2", "iteration", 1),
     "catboost.log": (rows("{at}:\tlearn: {train}\ttest: 9.5\ttest1: {val}\tbest: 0.5 (0)\t"
                           "total: 4ms"),
-                     "text", "val", "learn", "iteration", 0),
+                     "text", "val", "learn", "iteration", 1),
     "catboost.json": (columns(learn={"RMSE": TRAIN}, validation_0={"RMSE": TRAIN},
                               validation_1={"RMSE": VAL}),
                       "xgboost", "validation_1-RMSE", "learn-RMSE", None, 1),

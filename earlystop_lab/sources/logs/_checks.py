@@ -36,7 +36,9 @@ def measure(log: Log, choice: Choice) -> Measured:
     less often, the last ones before it. Raises :class:`LogError` where no check is left.
     """
     notes, skipped = list(log.notes), list(log.skipped)
-    points = _from_one(_points(log, choice, skipped), choice.epoch, notes)
+    points = _points(log, choice, skipped)
+    if choice.epoch is not None and (log.rounds or is_epoch(choice.epoch)):
+        points = _from_one(points, choice.epoch, notes)
     clocks = [_ROLES] if log.shared else [(role,) for role in _ROLES]
     series: dict[Role, dict[float, float]] = {role: {} for role in _ROLES}
     for roles in clocks:
@@ -103,11 +105,9 @@ def _position(cells: Any, name: str) -> float:
     return at
 
 
-def _from_one(points: list[Point], name: str | None, notes: list[str]) -> list[Point]:
-    """Epochs counted from 0 counted from 1 instead; steps stay as they are."""
-    if not points or name is None or not is_epoch(name):
-        return points
-    if min(p.at for p in points) != 0 or any(not p.at.is_integer() for p in points):
+def _from_one(points: list[Point], name: str, notes: list[str]) -> list[Point]:
+    """Epochs or rounds counted from 0 counted from 1 instead."""
+    if min((p.at for p in points), default=1) != 0 or any(not p.at.is_integer() for p in points):
         return points
     notes.append(f"{shown(name)} counts from 0: recorded + 1")
     return [Point(at + 1, values) for at, values in points]

@@ -59,6 +59,8 @@ class Log:
     sets: Mapping[str, str] = field(default_factory=dict)
     #: columns of which the format itself says whether lower or higher is better
     modes: Mapping[str, Mode] = field(default_factory=dict)
+    #: positions are boosting rounds: that of number 0 has made a tree
+    rounds: bool = False
     notes: list[str] = field(default_factory=list)
     skipped: list[LogError] = field(default_factory=list)
 

@@ -62,6 +62,7 @@ def printed(log: Log) -> Log:
     """The log of lines that boosting may have printed, with the sets that it tells by order."""
     names = [name for name in log.columns if not is_position(name)]
     of_xgboost = "iteration" in log.columns and all("-" in name for name in names)
+    log.rounds = of_xgboost or set(log.columns) <= {"iteration", "learn", "val"}
     return settled(log, {name: name.rpartition("-")[0] for name in names} if of_xgboost else {})
 
 

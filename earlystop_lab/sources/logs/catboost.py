@@ -160,6 +160,7 @@ def _settled(log: Log) -> Log:
     tests = sorted((p for p in parts if re.fullmatch(r"test\d*", p)), key=lambda p: int(p[4:] or 0))
     meant = {"learn": "train", **dict.fromkeys(tests[-1:], "val")}
     log.sets = {n: meant.get(n.split("-")[0], "other") for n in log.columns}
+    log.rounds = True
     names = [n for n in log.columns if log.sets[n] == "val" and not re.search(r":\d+$", n)]
 
     def order(name: str) -> tuple[int, bool]:
