@@ -245,7 +245,18 @@ def _checked(curves: CurveSet) -> tuple[CurveSet, list[str], bool]:
     if not len(kept):
         return kept, reasons, False
     doubts, sound = record_doubts(kept)
-    return kept, [*doubts, *reasons], firm and sound
+    return kept, [*doubts, *reasons, *_spacing(kept)], firm and sound
+
+
+def _spacing(curves: CurveSet) -> list[str]:
+    """What to know where the records count something else than checks, such as steps."""
+    apart = float(np.median(oracle(curves).end / curves.lengths))
+    if apart < 1.5:
+        return []
+    return [
+        f"checks are about {apart:.0f} apart in what the logs count (steps, or epochs of which few "
+        "were checked): a patience counts checks, and the lines to paste are for one an epoch"
+    ]
 
 
 def record_doubts(curves: CurveSet) -> tuple[list[str], bool]:
@@ -511,7 +522,7 @@ def _advised(
     loss, epochs = estimate(np.log1p(tried.val)).loss(), estimate(tried.stop)
     seen = loss if goal.sees == "time" else epochs
     tested = np.isfinite(tried.test).all()
-    said = lines(rule, epochs=int(np.ceil(oracle(curves).end.max())), **_watched(curves))
+    said = lines(rule, epochs=int(curves.lengths.max()), **_watched(curves))
     stops = [replay(curves, [line.criterion], restore=line.keeps) for line in said]
     lost = [np.log1p(regrets(each, curves).val[:, 0]) for each in stops]
     return Advice(

@@ -48,6 +48,8 @@ def lines(
 ) -> list[Line]:
     """``Keras(patience, min_delta)`` in each program's own words, for up to ``epochs`` epochs.
 
+    One check an epoch, or a boosting round: a patience counts checks in all of them.
+
     Without ``min_delta`` all stop where the rule does, whatever the finite errors. With one,
     XGBoost and LightGBM do, but for rounding; Hugging Face and scikit-learn have another rule,
     whose best also moves on gains below it: replay :attr:`Line.criterion` to see where it stops.

@@ -622,3 +622,17 @@ def test_mistakes_are_one_message(earlystop, tmp_path, words, message):
     assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
+
+
+def test_lines_count_checks_where_the_records_count_steps():
+    runs = [c._asdict() for c in simulate("gradient_flow", 40, seed=2, epochs=80)]
+    flow = CurveSet.from_runs(runs)
+    steps = CurveSet.from_runs(run | {"epoch": 500 * run["epoch"]} for run in runs)
+    by_epoch, by_step = recommend(flow, max_loss=0.02), recommend(steps, max_loss=0.02)
+    (one,), (other,) = by_epoch.advice, by_step.advice
+    assert one.criterion == other.criterion
+    assert other.epochs.mean == pytest.approx(500 * one.epochs.mean)
+    assert [line.code for line in one.lines] == [line.code for line in other.lines]
+    assert "max_iter=80" in other.lines[-1].code
+    assert "checks are about 500 apart" in str(by_step)
+    assert "apart" not in str(by_epoch)
