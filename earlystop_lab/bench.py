@@ -657,8 +657,8 @@ def _difference(value: float, low: float | None = None, high: float | None = Non
     text = _signed(value)
     if low is None or high is None:
         return text
-    if np.isnan(low):
-        return f"{text} (no interval)"
+    if not np.isfinite(low):
+        return f"{text} ({'no interval' if np.isnan(low) else 'unbounded'})"
     return f"{text} ({_signed(low)} to {_signed(high)})"
 
 
