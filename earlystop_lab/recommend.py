@@ -250,12 +250,16 @@ def _checked(curves: CurveSet) -> tuple[CurveSet, list[str], bool]:
 
 def _spacing(curves: CurveSet) -> list[str]:
     """What to know where the records count something else than checks, such as steps."""
-    apart = float(np.median(oracle(curves).end / curves.lengths))
-    if apart < 1.5:
+    several = curves.select(curves.lengths > 1)
+    if not len(several):
+        return []
+    first = several.at("epoch", np.zeros((len(several), 1), np.int32))[:, 0]
+    apart = float(np.median((oracle(several).end - first) / (several.lengths - 1)))
+    if 2 / 3 < apart < 3 / 2:
         return []
     return [
-        f"checks are about {apart:.0f} apart in what the logs count (steps, or epochs of which few "
-        "were checked): a patience counts checks, and the lines to paste are for one an epoch"
+        f"checks are about {apart:.3g} apart in what the logs count (steps, or parts or numbers of "
+        "epochs): a patience counts checks, and the lines to paste are for one check an epoch"
     ]
 
 
