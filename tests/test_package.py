@@ -80,7 +80,7 @@ ONLY = {
     "snippets": {"criteria"},
     "quirks": set(),
     "catalogue": {"criteria", "quirks"},
-    "inference": set(),
+    "inference": {"_text"},
     "plots": {"_files", "curves"},
     "sources": {"_files", "_compile", "curves"},
     "live": {"_files", "curves", "criteria", "replay", "sources"},
@@ -129,7 +129,7 @@ def test_no_module_imports_a_room_below_its_own(path):
 
 
 def test_the_look_at_imports_sees_them():
-    seen = {"criteria", "curves", "replay", "sweep"}
+    seen = {"_text", "criteria", "curves", "replay", "sweep"}
     assert imported_rooms(PACKAGE / "conformance.py") == seen
     # inside functions, too
     assert "sources" in imported_rooms(PACKAGE / "cli.py")
