@@ -223,3 +223,18 @@ def test_mutated_parquet(tmp_path):
     for _ in range(max(100, MUTANTS // 20)):
         path.write_bytes((flip, truncate, splice)[int(rng.integers(3))](rng, whole))
         curves_of(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("letters.log", "Epoch 1\n" + ("a" * 3900 + "\n") * 100),
+        ("slashes.log", "Epoch 1\n" + ("a/" * 1950 + "\n") * 100),
+        ("digits.log", "step 1: val loss 0.5\n" + ("step " + "1" * 3900 + "x\n") * 100),
+        ("keys.json", json.dumps({f"k{i}": 1 for i in range(40_000)})[:-1] + ', "k39999": 2}'),
+        ("header.csv", ",".join(f"c{i}" for i in range(15_000)) + ",val,val\n1,2\n"),
+    ],
+)  # fmt: skip
+def test_text_that_repeats_itself_takes_no_longer(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    curves_of(tmp_path / name)

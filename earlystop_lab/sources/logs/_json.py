@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from earlystop_lab.sources.logs._values import LogError, shown
+from earlystop_lab.sources.logs._values import LogError, repeated, shown
 
 
 def parse_json(text: str, first_line: int = 1) -> Any:
@@ -65,12 +65,10 @@ def _as_json(text: str) -> str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = repeated(name for name, _ in pairs)
+    if twice is not None:
         raise LogError(f"JSON with the key {shown(twice)} twice in one object; remove one")
-    return found
+    return dict(pairs)
 
 
 def _float(text: str) -> float | str:

@@ -80,6 +80,16 @@ def listed(names: Iterable[str], most: int = 12) -> str:
     return (", ".join(every[:most]) or "nothing") + rest
 
 
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that comes a second time."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def is_curve(value: object) -> bool:
     """Whether a JSON value is a list of numbers; gaps and damaged ones are no reason against."""
     return (

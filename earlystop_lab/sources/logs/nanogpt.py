@@ -27,7 +27,7 @@ _SET = r"(?P<set>training|train|validation|valid|val|eval|testing|test|dev)"
 _POSITION = re.compile(
     rf"(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
     r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s)\s?[:=#]?\s*[\[(]?\s*"
-    r"(?P<at>\d+(?:[,_]\d+)*(?:\.\d+)?)(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
+    r"(?P<at>(?>\d+(?:[,_]\d+)*(?:\.\d+)?))(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
     re.IGNORECASE,
 )
 #: 12,000 as a position; 0,125 and 1_0 are no numbers
@@ -48,7 +48,7 @@ _OF_SET = re.compile(
 )
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
-    r"([A-Za-z][A-Za-z_/]*(?:\.? [A-Za-z_/]{1,20}){0,2})\s?[:= ]\s{0,2}"
+    r"(?<![A-Za-z_])([A-Za-z][A-Za-z_/]{0,80}(?:\.? [A-Za-z_/]{1,20}){0,2})\s?[:= ]\s{0,2}"
     r"((?:[^\s,;|()]|(?<=\d),(?=\d))+)"
     r"(?: \(\s*([^\s()]+)\))?"
 )

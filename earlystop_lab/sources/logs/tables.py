@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from earlystop_lab.sources.logs._channels import is_position
 from earlystop_lab.sources.logs._reading import Log, Row, Source
-from earlystop_lab.sources.logs._values import BLANK, LogError, is_number, shown
+from earlystop_lab.sources.logs._values import BLANK, LogError, is_number, repeated, shown
 
 _DELIMITERS = (",", "\t", ";")
 _LONGEST_HEADER = 100_000
@@ -94,7 +94,7 @@ def read_table(source: Source) -> Log:
     delimiter, names, lines = _layout(source)
     rows: list[Row] = []
     log = Log(rows)
-    if doubled := _doubled(names):
+    if doubled := repeated(filter(None, names)):
         log.notes.append(f"column {shown(doubled)} is there more than once: the first is used")
     for i, line in lines:
         try:
@@ -188,10 +188,6 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     except (csv.Error, ValueError) as error:
         raise LogError(f"not a row of a table: {error}") from error
     return [cell.strip() for cell in cells]
-
-
-def _doubled(names: list[str]) -> str | None:
-    return next((name for name in names if name and names.count(name) > 1), None)
 
 
 def has_columns(source: Source, *patterns: str) -> bool:

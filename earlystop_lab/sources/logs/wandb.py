@@ -16,7 +16,7 @@ _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")
 def _is_chart(source: Source) -> bool:
     names = columns(source)
     # bands stand beside every curve, whatever the axis is
-    return any(f"{name}__MIN" in names for name in names) or (
+    return not {f"{name}__MIN" for name in names}.isdisjoint(names) or (
         bool(names) and is_position(names[0]) and any(map(_CHART.fullmatch, names))
     )
 
