@@ -671,6 +671,12 @@ model.fit(X[:40], y[:40], eval_set=(X[40:], y[40:]), log_cout=sys.stdout)
 told = model.get_evals_result()
 told = [told["validation"]["Logloss"], told["learn"]["Logloss"]]
 """, 7),
+        ("catboost", """
+model = catboost.CatBoostClassifier(iterations=9, train_dir="info", eval_metric="F1")
+model.fit(X[:40], y[:40], eval_set=(X[40:], y[40:]), log_cout=sys.stdout)
+told = model.get_evals_result()  # higher is better: read as errors
+told = [[-v for v in told[of]["F1"]] for of in ("validation", "learn")]
+""", 7),
         ("skorch", """
 import torch
 model = skorch.NeuralNetRegressor(torch.nn.Linear(3, 1), max_epochs=5).fit(X, y[:, None])
@@ -780,3 +786,23 @@ print(0)
     found = read_logs(tmp_path)
     assert table(found) == [("tensorboard", "Loss/val", "Loss/train", None, "step", 6)]
     assert found.curves[0].val.tolist() == np.float32(VAL).astype(float).tolist()
+
+
+def test_tensorboard_purges(tmp_path):
+    pytest.importorskip("tensorboard", reason="event files need the extra [logs]")
+    by_library(tmp_path, "torch", f"""
+import time
+from torch.utils.tensorboard import SummaryWriter
+with SummaryWriter("log") as writer:  # after step 20 it crashed, from step 15 on it starts again
+    for at in (0, 10, 20):
+        writer.add_scalar("val_loss", 9.5, at)
+time.sleep(1.1)  # the time of day in seconds is in the name of the file
+with SummaryWriter("log", purge_step=15) as writer:
+    for i, v in enumerate({VAL[2:]}):
+        writer.add_scalar("val_loss", v, 15 + i)
+print(0)
+""")  # fmt: skip
+    found = read_logs(tmp_path)
+    assert found.curves[0].val.tolist() == [9.5, 9.5, *np.float32(VAL[2:]).astype(float)]
+    assert found.curves[0].epoch.tolist() == [0, 10, 15, 16, 17, 18]
+    assert "begins anew at step 15" in found.notes[0].text

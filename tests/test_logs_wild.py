@@ -14,7 +14,8 @@ from earlystop_lab.sources.logs import FORMATS, read_logs
 from earlystop_lab.sources.logs.catboost import _MAX, _MIN
 
 CSV = "epoch,loss,val_loss"
-MEAN = [{"train": t, "val": v} for t, v in zip(TRAIN, VAL, strict=True)]
+PAIRS = [*zip(TRAIN, VAL, strict=True)]
+MEAN = [{"train": t, "val": v} for t, v in PAIRS]
 
 
 def epochs(template):
@@ -58,6 +59,19 @@ WILD = {
     "melted.csv": (rows("{at},train_loss,{train}", 1, "step,metric,value")
                    + rows("{at},val_loss,{val}", 1),
                    "csv", "val_loss", "train_loss", "step", 1),
+    "sets.csv": (rows("{at},train,loss,{train}\n{at},val,loss,{val}", 1, "step,set,metric,value"),
+                 "csv", "val/loss", "train/loss", "step", 1),
+    # columns that are no curves, and positions of other names
+    "delta.csv": (rows("{at},{train},{val},0.01,0.3", 1,
+                       "number_of_trees,train_mse,val_mse,val_loss_delta,val_gap"),
+                  "csv", "val_mse", "train_mse", "number_of_trees", 1),
+    "constant.csv": (rows("100,{train},{val}", 1, "n_iter,train_loss,val_loss"),
+                     "csv", "val_loss", "train_loss", None, 1),
+    "slashed.csv": (rows("{at},{train},{val}", 1, "train/epoch,train/loss,eval/loss"),
+                    "csv", "eval/loss", "train/loss", "train/epoch", 1),
+    # the last row says again what was measured at the best epoch
+    "restored.csv": (rows("{at},{train},{val}", 1, CSV) + "3,0.4,0.625\n",
+                     "keras-csv", "val_loss", "loss", "epoch", 1),
     # steps that are counted in every epoch
     "mmdet.log.json": (rows('{{"mode": "train", "epoch": {at}, "iter": 50, "loss": 2.0}}\n'
                             '{{"mode": "train", "epoch": {at}, "iter": 100, "loss": {train}}}\n'
@@ -68,6 +82,12 @@ WILD = {
     "anew.csv": (rows("{at},0,9.5,\n{at},1,{train},\n{at},1,,{val}", 0,
                       "epoch,step,train_loss,val_loss"),
                  "lightning", "val_loss", "train_loss", "epoch", 1),
+    "within.csv": (CSV.replace("epoch", "epoch,iter") + "".join(
+                       f"\n{1 + i // 3},{i % 3},{t},{v}" for i, (t, v) in enumerate(PAIRS)) + "\n",
+                   "keras-csv", "val_loss", "loss", None, 1),
+    "within.log": ("".join(f"Epoch {1 + i // 3}, Step {i % 3}/3: train loss {t}, val loss {v}\n"
+                           for i, (t, v) in enumerate(PAIRS)),
+                   "text", "val loss", "train loss", None, 1),
     # histories
     "printed.txt": (repr({"loss": TRAIN, "val_loss": VAL}),
                     "keras-history", "val_loss", "loss", None, 1),
@@ -114,6 +134,21 @@ WILD = {
                          "  epoch    train_loss    valid_loss\n-------  ----------  ----------"),
                     "csv", "valid_loss", "train_loss", "epoch", 1),
     # what scripts print
+    "marked.log": (epochs("[Epoch {at}/6] [train] loss: {train} [val] loss: {val}"),
+                   "text", "val/loss", "train/loss", "epoch", 1),
+    "colons.log": (epochs("Epoch {at} - Train: loss={train}, acc=0.9 - Val: loss={val}, acc=0.8"),
+                   "text", "Val/loss", "Train/loss", "epoch", 1),
+    "mxnet.log": (epochs("INFO:root:Epoch[{at}] Train-cross-entropy={train}\n"
+                         "INFO:root:Epoch[{at}] Time cost=4.2\n"
+                         "INFO:root:Epoch[{at}] Validation-cross-entropy={val}"),
+                  "text", "Validation-cross-entropy", "Train-cross-entropy", "epoch", 1),
+    "caffe.log": (epochs("I0102 10:00:00.123456 140 solver.cpp:218] Iteration {at} (9.1 iter/s), "
+                         "loss = 9.5\nI0102 10:00:00.123456 140 solver.cpp:237]     Train net "
+                         "output #0: loss = {train} (* 1 = {train} loss)\n"
+                         "I0102 10:00:00.123456 140 solver.cpp:330] Iteration {at}, Testing net "
+                         "(#0)\nI0102 10:00:00.123456 140 solver.cpp:397]     Test net output #1: "
+                         "loss = {val} (* 1 = {val} loss)"),
+                  "text", "Test/loss", "Train/loss", "step", 1),
     "keras.txt": (epochs("Epoch {at}/6\n\x1b[1m9/9\x1b[0m \x1b[32m━━━\x1b[0m 1s 11ms/step - "
                          "loss: {train} - val_loss: {val}"),
                   "text", "val_loss", "loss", "epoch", 1),
@@ -170,8 +205,10 @@ WILD = {
                      "text", "validation/lm loss value", "lm loss", "step", 1),
     "trainer.log": (epochs("  1%|█    | 1/100 [00:01<00:10, 9.1it/s]\r{{'loss': {train}, "
                            "'learning_rate': 1e-05, 'epoch': {at}.0}}\n"
-                           "{{'eval_loss': {val}, 'eval_runtime': 1.2, 'epoch': {at}.0}}"),
-                    "json", "eval_loss", "loss", "epoch", 1),
+                           "{{'eval_loss': {val}, 'eval_runtime': 1.2, 'epoch': {at}.0}}")
+                    + "{'train_runtime': 9.5, 'train_loss': 9.5, 'epoch': 6.0}\n"
+                    "{'eval_loss': 9.5, 'eval_runtime': 1.2, 'epoch': 6.0}\n",
+                    "huggingface", "eval_loss", "loss", "epoch", 1),
     "barred.txt": (epochs("Step {at} | Eval | loss: {val} | ppl: 2.7\n"
                           "Step {at} | Train | loss: {train}"),
                    "text", "Eval/loss", "Train/loss", "step", 1),
@@ -219,6 +256,14 @@ def test_variants_give_the_curves_that_a_person_would_choose(tmp_path, name, for
          + rows("2,{at},{train},{val}", 1), "seeds.csv", ["1", "2"]),
         (rows("{at},{train},{val},a", 1, "epoch,loss,val_loss,fold")
          + rows("{at},{train},{val},b", 1), "folds.csv", ["a", "b"]),
+        (rows("1,a,{at},{train},{val}", 1, "seed,fold,epoch,loss,val_loss")
+         + rows("1,b,{at},{train},{val}", 1), "folds.csv", ["a", "b"]),
+        (rows("a,{at},{train},{val}", 1, "run_id,_step,train/loss,val/loss")
+         + rows("b,{at},{train},{val}", 1), "history.csv", ["a", "b"]),
+        ("".join(f"=== Fold {fold}/2 ===\n" + epochs("Epoch {at}: loss {train}, val loss {val}")
+                 for fold in (1, 2)), "folds.log", ["1", "2"]),
+        ("".join(f"Fold {fold}\n" + rows("[{at}]\ttrain-rmse:{train}\teval-rmse:{val}")
+                 for fold in (1, 2)), "xgboost.log", ["1", "2"]),
         *((rows("a,{at},{train},{val}", 1, f"{name},epoch,loss,val_loss")
            + rows("b,{at},{train},{val}", 1), "models.csv", ["a", "b"])
           for name in ("model", "name", "k")),
@@ -253,6 +298,23 @@ def test_several_runs_of_one_file(tmp_path, text, name, runs):
         ("Epoch 1: train loss 0,9, val loss 1,05\n", "comma.log", "'1,05' is not a number"),
         ("step 1: val loss 1,300.1\n", "thousands.log", "'1,300.1' is not a number"),
         ("step=1 val_loss=1,05\n", "fmt.log", "'1,05' is not a number"),
+        (
+            json.dumps({"val.loss": {"steps": [1, 2], "timestamps": ["a", "b"], "values": [2, 1]}}),
+            "metrics.json",
+            "no log of a known",
+        ),
+        ("epoch 1 train/val loss: 0.9 1.0\n", "both.log", "no log of a known"),
+        (
+            "  Epoch GPU_mem box_loss\n  1/3  0G  1.1  12  640: 99% 4/4\n   Class Images  Box: 99%"
+            "\n  all  4  0.5\n",
+            "yolo.log",
+            "no log of a known",
+        ),
+        (
+            rows('{{"step": {at}, "loss": {train}}}\n{{"step": {at}, "loss": {val}}}', 1),
+            "mixed.jsonl",
+            "two values of 'loss'",
+        ),
         ("Epoch 1 val_loss: 1.5e-\n", "cut.log", "'1.5e-' is not a number"),
         ("Epoch 1 val_loss: \u22121.5\n", "minus.log", "'\u22121.5' is not a number"),
     ],
@@ -287,6 +349,40 @@ def test_a_large_gzip_is_not_unpacked_whole(tmp_path, monkeypatch):
     assert "more than the 10000 bytes" in found.skipped[0].reason
 
 
+def test_catboost_s_printed_lines_say_which_way_is_better(tmp_path):
+    line = "{at}:\tlearn: {train}\ttest: {val}\tbest: %s (0)\ttotal: 4ms"
+    for best, mode, sign in ((0.5, "min", 1), (1.0, "max", -1)):
+        (tmp_path / "catboost.log").write_text(rows(line % best))
+        found = read_logs(tmp_path)
+        assert found.plan["mode"].tolist() == [mode]
+        assert found.curves[0].val.tolist() == [sign * v for v in VAL]
+        assert found.curves[0].train.tolist() == [sign * t for t in TRAIN]
+    # while it gets better all the time its best is its last
+    (tmp_path / "catboost.log").write_text(
+        "".join(f"{i}:\tlearn: 0.5\ttest: 0.{i}\tbest: 0.{i} ({i})\ttotal: 4ms\n" for i in range(9))
+    )
+    assert read_logs(tmp_path).plan["mode"].tolist() == ["max"]
+
+
+def test_scores_of_sklearn_s_trees_that_were_not_validated(tmp_path):
+    (tmp_path / "trees.json").write_text(columns(train_score_=VAL, validation_score_=[]))
+    found = read_logs(tmp_path)
+    assert found.curves[0].val.tolist() == [-v for v in VAL]
+    assert "stands in" in found.notes[0].text
+
+
+def test_nan_between_any_two_values_was_not_measured(tmp_path):
+    text = rows("{at},{train},nan\n{at}.5,{train},{val}", 1, CSV)
+    (tmp_path / "sparse.csv").write_text(text)
+    found = read_logs(tmp_path)
+    assert found.curves[0].val.tolist() == VAL
+    assert found.curves[0].epoch.tolist() == [1.5, 2.5, 3.5, 4.5, 5.5, 6.5]
+    assert "not measured" in found.notes[0].text
+    # one that was measured next to another is a NaN
+    (tmp_path / "sparse.csv").write_text(text + "8,0.1,0.5\n9,0.1,nan\n10,0.1,0.5\n")
+    assert len(read_logs(tmp_path).curves[0].val) == 15
+
+
 def test_numbers_as_people_write_them(tmp_path):
     cells = ["1e-3", "1.E-3", ".5", "+2", "nan", "NaN", "-Infinity", "None", "", "N/A", "No log"]
     text = "step,val_loss\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells))
@@ -296,6 +392,11 @@ def test_numbers_as_people_write_them(tmp_path):
     np.testing.assert_equal(
         found.curves[0].val.tolist(), [1e-3, 1e-3, 0.5, 2, math.nan, math.nan, -math.inf]
     )
+
+
+def test_a_comma_after_a_zero_is_a_decimal_one(tmp_path):
+    (tmp_path / "a.csv").write_text("epoch;val_loss\n1;1,500\n2;0,750\n")
+    assert read_logs(tmp_path).curves[0].val.tolist() == [1.5, 0.75]
 
 
 def test_positions_that_cannot_be_read_are_said(tmp_path):

@@ -8,6 +8,7 @@ recognised, how it is read, and which files belong together. A new format is one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +32,12 @@ from earlystop_lab.sources.logs import (
     ultralytics,
     wandb,
 )
-from earlystop_lab.sources.logs._channels import Choice, choose, run_column
+from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_name
 from earlystop_lab.sources.logs._checks import measure
 from earlystop_lab.sources.logs._finding import Owner, clean, find, labels
 from earlystop_lab.sources.logs._reading import Log, Note, Skipped, Source
 from earlystop_lab.sources.logs._shapes import wide
-from earlystop_lab.sources.logs._values import BLANK, LogError, listed, shown
+from earlystop_lab.sources.logs._values import LogError, listed, shown
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
 
@@ -85,7 +86,7 @@ FORMATS: Mapping[str, Format] = {
     "csv": Format(tables.is_table, _read_table),
 }
 #: formats of whose tables the columns may tell runs, sets and metrics apart
-_GENERIC = ("csv", "json", "parquet", "keras-csv", "lightning")
+_GENERIC = ("csv", "json", "parquet", "keras-csv", "lightning", "wandb", "text")
 
 
 class LogImport(NamedTuple):
@@ -129,8 +130,9 @@ def read_logs(
     The format of each file (a key of :data:`FORMATS`) is recognised by its content, unless
     ``format`` says it for all. ``val``, ``train``, ``test`` and ``epoch`` name the columns to
     use; what is not named is chosen by name, a validation loss before anything else. ``run``
-    names a column that tells the runs of one table apart; a column called run, trial, seed, fold
-    or the like does so unasked, one called model, name or k where positions start anew with each.
+    names a column that tells the runs of one table apart; columns called run, trial, seed, fold
+    or the like do so unasked, and so does a printed line such as ``Fold 2``; a column called model,
+    name or k does where positions start anew with each.
     A table may have one number a row (columns such as metric and value) or each set on rows of
     its own (a column such as phase). Positions are steps where the log has them and does not count
     them anew in every epoch, else epochs (counted from 1, also where the log counts from 0), else
@@ -231,21 +233,18 @@ def _recognised(source: Source) -> str:
 
 
 def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
-    """A table split by the column that names its runs."""
-    name = column or (run_column(log) if generic else None)
-    if name is None:
+    """A table split by the columns that name its runs."""
+    names = [column] if column else run_columns(log) if generic else []
+    if not names:
         return [log]
-    if name not in log.columns:
-        raise LogError(f"no column {shown(name)} for run; it has {listed(log.columns)}")
+    if names[0] not in log.columns:
+        raise LogError(f"no column {shown(names[0])} for run; it has {listed(log.columns)}")
     parts: dict[str, list[Any]] = {}
     for i, cells in log.rows:
-        parts.setdefault(str(cells.get(name, "")), []).append((i, cells))
-    # what some rows leave open was not written to tell runs apart
-    if column is None and (len(parts) == 1 or any(part.lower() in BLANK for part in parts)):
-        return [log]
+        parts.setdefault(run_name(cells, names), []).append((i, cells))
     if column is None and len(parts) == len(log.rows):
-        raise LogError(f"a row a run ({shown(name)} differs in every row): it holds no curves")
-    logs = [Log(rows, part, notes=[], skipped=[]) for part, rows in parts.items()]
+        raise LogError(f"a row a run ({listed(names)} differs in every row): it holds no curves")
+    logs = [replace(log, rows=rows, name=n, notes=[], skipped=[]) for n, rows in parts.items()]
     logs[0].notes, logs[0].skipped = log.notes, log.skipped
     return logs
 

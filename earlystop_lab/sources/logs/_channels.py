@@ -52,15 +52,19 @@ _NEVER = frozenset({"lr", "learning", "time", "times", "runtime", "second", "sec
     "memory", "mem", "gpu", "flos", "flops", "num", "count", "size", "samples", "examples",
     "tokens", "momentum", "mfu", "ms", "iterations", "min", "max", "best", "norm", "eta", "seed",
     "weight", "patience", "throughput", "progress", "remaining", "elapsed", "decay", "improved",
-    "improve", "decreased", "increased", "from", "not"})  # fmt: skip
+    "improve", "decreased", "increased", "from", "not", "delta", "gap", "diff", "difference",
+    "change", "ratio", "improvement", "counter", "wait"})  # fmt: skip
 #: words that say how a metric was averaged, not which it is
 _NOISE = frozenset({"epoch", "mean", "avg", "average", "s", "dataloader", "idx", "metrics",
     "metric", "per", "eval", "set", "step", "batch", "iter"})  # fmt: skip
 _STEPS = frozenset({"step", "steps", "global_step", "trainer_global_step", "iter", "iters",
-    "iteration", "iterations", "it", "update", "updates", "num_updates", "round", "tree",
-    "train_global_step", "training_iteration", "boosting_round"})  # fmt: skip
-_EPOCHS = frozenset({"epoch", "epochs", "ep", "epoch_num", "epoch_number", "current_epoch"})
-#: columns that tell runs apart, the first that is there
+    "iteration", "iterations", "it", "update", "updates", "num_updates", "round", "tree", "trees",
+    "train_global_step", "training_iteration", "boosting_round", "train_step", "global_iter",
+    "iter_num", "n_iter", "number_of_trees", "timestep", "timesteps",
+    "num_timesteps"})  # fmt: skip
+_EPOCHS = frozenset({"epoch", "epochs", "ep", "epoch_num", "epoch_number", "current_epoch",
+    "epoch_idx", "epoch_index", "train_epoch", "nb_epoch", "n_epoch"})  # fmt: skip
+#: columns that tell runs apart
 _RUNS = ("run", "run_id", "run_uuid", "run_name", "experiment", "trial", "trial_id", "seed", "fold")
 #: those that do where positions start anew with each of their values
 _MAYBE_RUNS = ("model", "name", "k")
@@ -94,6 +98,8 @@ class Choice:
     train: str | None
     test: str | None
     epoch: str | None
+    #: nobody said that ``val`` is of validation: the training curve stands in
+    stands_in: bool
     #: the chosen columns that are negated, because higher is better there
     higher: frozenset[str]
     notes: tuple[str, ...]
@@ -196,7 +202,9 @@ class _Chooser:
                     f"{shown(name)} and {shown(val)} are different metrics, and in the first "
                     "higher is better; choose another column"
                 )
-        return Choice(val, train, test, self._epoch(val), frozenset(higher), tuple(self.notes))
+        epoch = self._epoch(val)
+        stands_in = "val" not in self.asked and self._role(val) is None
+        return Choice(val, train, test, epoch, stands_in, frozenset(higher), tuple(self.notes))
 
     def _named(self, key: str, name: str) -> str:
         if name in self.log.columns:
@@ -301,22 +309,28 @@ class _Chooser:
         measured = [cells for _, cells in self.log.rows if is_number(cells.get(val))]
         for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
             # a few may be damaged: the column that is there mostly is the one
-            if sum(is_number(cells.get(name)) for cells in measured) > 0.5 * len(measured):
+            at = [number(c[name]) for c in measured if is_number(c.get(name))]
+            if len(at) > 0.5 * len(measured) and (len({*at}) > 1 or len(measured) == 1):
                 return self._whole_count(name, measured)
         if self.positions:
             self.notes.append(f"no positions in {listed(self.positions)}: checks are counted")
         return None
 
-    def _whole_count(self, name: str, measured: Sequence[Mapping[str, Any]]) -> str:
-        """The column of positions; that of epochs instead where steps are counted in each."""
+    def _whole_count(self, name: str, measured: Sequence[Mapping[str, Any]]) -> str | None:
+        """The column of positions; that of epochs instead where steps are counted in each.
+
+        None where there are several checks in most epochs: then neither tells them apart.
+        """
         for epoch in filter(is_epoch, self.positions if not is_epoch(name) else []):
             rows = [c for c in measured if is_number(c.get(epoch)) and is_number(c.get(name))]
             both = [(number(c[epoch]) or 0, number(c[name]) or 0) for c in rows]
             later = [b[1] > a[1] for a, b in pairwise(both) if b[0] > a[0]]
             if later.count(False) > 0.5 * len(later):
-                self.notes.append(
-                    f"{shown(name)} starts anew in every {shown(epoch)}, which is used"
-                )
+                anew = f"{shown(name)} starts anew in every {shown(epoch)}"
+                if len({*both}) > 1.5 * len({at for at, _ in both}):
+                    self.notes.append(f"{anew}, which has several checks: checks are counted")
+                    return None
+                self.notes.append(f"{anew}, which is used")
                 return epoch
         return name
 
@@ -336,14 +350,33 @@ def is_epoch(name: str) -> bool:
     return position_name(name) in _EPOCHS
 
 
-def run_column(log: Log) -> str | None:
-    """The column that tells the runs of one table apart."""
+def is_run(name: str) -> bool:
+    """Whether a column says by its name that it tells runs apart."""
+    return name.lower() in _RUNS
+
+
+def run_columns(log: Log) -> list[str]:
+    """The columns that tell the runs of one table apart, each more than those before it."""
     lower = {name.lower(): name for name in reversed(log.columns)}
-    return next(
-        (lower[name] for name in (*_RUNS, *_MAYBE_RUNS)
-         if name in lower and (name in _RUNS or _starts_anew(log, lower[name]))),
-        None,
-    )  # fmt: skip
+    found: list[str] = []
+    told = 1
+    for name in (*_RUNS, *_MAYBE_RUNS):
+        if name not in lower or not (name in _RUNS or _starts_anew(log, lower[name])):
+            continue
+        runs = {run_name(cells, [*found, lower[name]]) for _, cells in log.rows}
+        # what some rows leave open was not written to tell runs apart
+        open_ = any(str(cells.get(lower[name], "")).lower() in BLANK for _, cells in log.rows)
+        if len(runs) > told and not open_:
+            found.append(lower[name])
+            told = len(runs)
+        if found and name not in _RUNS:
+            break
+    return found
+
+
+def run_name(cells: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """The run that a row is of."""
+    return " ".join(str(cells.get(name, "")) for name in columns)
 
 
 def _starts_anew(log: Log, name: str) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
@@ -36,7 +38,12 @@ def measure(log: Log, choice: Choice) -> Measured:
     less often, the last ones before it. Raises :class:`LogError` where no check is left.
     """
     notes, skipped = list(log.notes), list(log.skipped)
-    points = _points(log, choice, skipped)
+    points = _without_gaps(_points(log, choice, skipped), choice.val, notes)
+    if choice.stands_in and _is_doubled(points):
+        raise LogError(
+            f"every position has two values of {shown(choice.val)}, and nothing says which of them "
+            f"is of validation; where both are of training name it: val={choice.val!r}"
+        )
     if choice.epoch is not None and (log.rounds or is_epoch(choice.epoch)):
         points = _from_one(points, choice.epoch, notes)
     clocks = [_ROLES] if log.shared else [(role,) for role in _ROLES]
@@ -105,6 +112,23 @@ def _position(cells: Any, name: str) -> float:
     return at
 
 
+def _without_gaps(points: list[Point], name: str, notes: list[str]) -> list[Point]:
+    """The points without the NaN that say "not measured": between any two values there is one."""
+    nan = [math.isnan(p.values["val"]) for p in points if "val" in p.values]
+    if nan.count(False) < 2 or any(not a and not b for a, b in pairwise(nan)):
+        return points
+    notes.append(f"{shown(name)} is NaN between any two of its values: read as not measured")
+    left = [Point(p.at, {r: v for r, v in p.values.items() if r != "val" or not math.isnan(v)})
+            for p in points]  # fmt: skip
+    return [point for point in left if point.values]
+
+
+def _is_doubled(points: list[Point]) -> bool:
+    """Whether two sets without names may be mixed: every position is there exactly twice."""
+    times = Counter(p.at for p in points if "val" in p.values)
+    return len(times) > 1 and {*times.values()} == {2}
+
+
 def _from_one(points: list[Point], name: str, notes: list[str]) -> list[Point]:
     """Epochs or rounds counted from 0 counted from 1 instead."""
     if min((p.at for p in points), default=1) != 0 or any(not p.at.is_integer() for p in points):
@@ -118,17 +142,20 @@ def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> l
 
     Training that resumes goes back to a position that was there before; all from there on was
     abandoned, whether or not the later piece gets as far. A position that was not there before
-    is a row out of its place, and only sorted. A final test leaves the order alone: it may be
-    recorded at the position of the best weights.
+    is a row out of its place, and only sorted. A final test leaves the order alone, and so does a
+    last row that says again what was measured: both may be of the best weights.
     """
     kept: list[tuple[float, int]] = []
     seen: set[float] = set()
     strays = again = 0
     of_training = [not (point.values.keys() <= {"test"} and len(roles) > 1) for point in points]
     for i, point in enumerate(points):
+        at = point.at
         if not of_training[i]:
             continue
-        at = point.at
+        if i == len(points) - 1 and _is_said(point, points[:i]):
+            again += 1
+            continue
         if kept and at < kept[-1][0]:
             if at in seen:
                 cut = bisect_left(kept, (at, -1))
@@ -152,6 +179,14 @@ def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> l
         notes.append(f"{again} positions recorded more than once: the last value of each is kept")
     tests = [(p.at, i) for i, p in enumerate(points) if not of_training[i]]
     return [points[i] for _, i in sorted(kept + tests)]
+
+
+def _is_said(last: Point, points: list[Point]) -> bool:
+    """Whether the same was measured at the same position, and training went on from there."""
+    before = [p.values for p in points if p.at == last.at]
+    return any(p.at > last.at for p in points) and any(
+        "val" in values and values.get("val") == last.values.get("val") for values in before
+    )
 
 
 def _at_checks(

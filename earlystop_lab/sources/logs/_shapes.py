@@ -23,7 +23,7 @@ def wide(log: Log) -> Log:
     key, value = _column(log, _METRICS), _column(log, _VALUES)
     if key is not None and value is not None:
         rows: list[Row] = [(i, _unfolded(cells, key, value)) for i, cells in log.rows]
-        return _other(log, rows, f"one number a row: {shown(key)} names the curve")
+        log = _other(log, rows, f"one number a row: {shown(key)} names the curve")
     name = _set_column(log)
     if name is None:
         return log

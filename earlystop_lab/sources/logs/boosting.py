@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from earlystop_lab.sources.logs._channels import is_position, meaning
+from earlystop_lab.sources.logs._channels import is_position, is_run, meaning
 from earlystop_lab.sources.logs._reading import Log, Source, log_of_lists
-from earlystop_lab.sources.logs._values import is_curve, shown
+from earlystop_lab.sources.logs._values import is_curve, is_number, number, shown
 
 _LIGHTGBM = re.compile(r"training|valid_\d+")
 #: what lightgbm.cv returns; without a set before the metric it is validation's
@@ -24,6 +24,7 @@ def _sets(source: Source) -> dict[str, dict[str, list[object]]]:
         for name, metrics in document.items()
         if isinstance(metrics, dict)
         and (curves := {metric: cells for metric, cells in metrics.items() if is_curve(cells)})
+        and not any(map(is_position, curves))
     }
 
 
@@ -60,10 +61,25 @@ def read_xgboost(source: Source) -> list[Log]:
 
 def printed(log: Log) -> Log:
     """The log of lines that boosting may have printed, with the sets that it tells by order."""
-    names = [name for name in log.columns if not is_position(name)]
+    names = [n for n in log.columns if not (is_position(n) or is_run(n))]
     of_xgboost = "iteration" in log.columns and all("-" in name for name in names)
-    log.rounds = of_xgboost or set(log.columns) <= {"iteration", "learn", "val"}
+    of_catboost = "iteration" in log.columns and {*names} <= {"learn", "val", "best"}
+    log.rounds = of_xgboost or of_catboost
+    if of_catboost and _is_score(log):
+        log.modes = dict.fromkeys(names, "max")
     return settled(log, {name: name.rpartition("-")[0] for name in names} if of_xgboost else {})
+
+
+def _is_score(log: Log) -> bool:
+    """Whether the best value so far, which CatBoost prints, shows that higher is better."""
+    both = [
+        (number(cells["best"]) or 0.0, number(cells["val"]) or 0.0)
+        for _, cells in log.rows
+        if is_number(cells.get("best")) and is_number(cells.get("val"))
+    ]
+    if all(best == value for best, value in both):  # it got better all the time
+        return bool(both) and both[-1] > both[0]
+    return any(best > value for best, value in both)
 
 
 def settled(log: Log, sets: Mapping[str, str]) -> Log:

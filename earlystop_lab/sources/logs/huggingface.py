@@ -1,4 +1,4 @@
-"""Hugging Face Trainer: the ``log_history`` of ``trainer_state.json``.
+"""Hugging Face Trainer: the ``log_history`` of ``trainer_state.json``, or its entries as printed.
 
 Every checkpoint repeats the history so far: of the files of one output folder the longest
 history counts.
@@ -7,6 +7,7 @@ history counts.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from earlystop_lab.sources.logs._json import flat
@@ -21,22 +22,42 @@ def owner(path: Path) -> Path | None:
     return None
 
 
+#: what the Trainer adds to the entries of an evaluation and of the end of training
+_RUNTIMES = ("eval_runtime", "train_runtime")
+
+
 def recognises(source: Source) -> bool:
-    return isinstance(source.document, dict) and isinstance(
-        source.document.get("log_history"), list
-    )
+    return _history(source) is not None
+
+
+def _history(source: Source) -> Log | None:
+    """The entries, numbered; None where it is something else."""
+    if source.records is not None:
+        told = any(name in cells for _, cells in source.records.rows for name in _RUNTIMES)
+        return source.records if told else None
+    document = source.document
+    if not isinstance(document, dict) or not isinstance(document.get("log_history"), list):
+        return None
+    rows: list[Row] = []
+    log = Log(rows)
+    for i, entry in enumerate(document["log_history"], start=1):
+        if isinstance(entry, dict):
+            rows.append((i, flat(entry)))
+        else:
+            log.skipped.append(LogError("an entry of 'log_history' that is no object", i))
+    return log
 
 
 def read(source: Source) -> list[Log]:
     """The longest history among the files; the rows are numbered by entry."""
-    found: list[tuple[int, Source]] = []
+    found: list[tuple[Source, Log]] = []
     notes: list[str] = []
     failure = LogError("no 'log_history' in it; expected a Trainer's trainer_state.json")
     for path in source.files:
         state = Source(path)
         try:
-            if recognises(state):
-                found.append((len(state.document["log_history"]), state))
+            if (history := _history(state)) is not None:
+                found.append((state, history))
         except LogError as error:
             failure = error
             notes.append(f"{path.parent.name}/{path.name}: {error}")
@@ -44,25 +65,18 @@ def read(source: Source) -> list[Log]:
         raise failure
     if len(source.files) > 1:
         notes.append(f"{len(source.files)} checkpoints of one run: the longest history is read")
-    _, state = max(found, key=lambda item: item[0])
-    rows: list[Row] = []
-    skipped = []
-    for i, entry in enumerate(state.document["log_history"], start=1):
-        if isinstance(entry, dict):
-            rows.append((i, flat(entry)))
-        else:
-            skipped.append(LogError("an entry of 'log_history' that is no object", i))
-    rows, after = _checks(rows)
+    state, history = max(found, key=lambda item: len(item[1].rows))
+    rows, after = _checks(history.rows)
     if after:
         notes.append(f"entries after the end of training left out: {after}")
-    log = Log(rows, notes=[*state.notes, *notes], skipped=skipped)
+    log = Log(rows, notes=[*state.notes, *notes], skipped=history.skipped)
     if "loss" in log.columns:
         # "train_loss" is one average over the whole training, recorded at its end
         log.roles = {"train": "loss"}
     return [log]
 
 
-def _checks(rows: list[Row]) -> tuple[list[Row], int]:
+def _checks(rows: Sequence[Row]) -> tuple[list[Row], int]:
     """The entries but those made when training had ended, and the number of these.
 
     An evaluation then is of the model that was kept, which may be an earlier one.
@@ -70,9 +84,12 @@ def _checks(rows: list[Row]) -> tuple[list[Row], int]:
     kept: list[Row] = []
     ended: set[object] = set()
     for i, cells in rows:
+        at = cells.get("step", cells.get("epoch"))  # printed entries have no step
         if "train_runtime" in cells:
-            ended = {cells.get("step")}
-        elif cells.get("step") in ended:
+            ended = {at}
+        elif at in ended:
             continue
+        else:
+            ended = set()
         kept.append((i, cells))
     return kept, len(rows) - len(kept)

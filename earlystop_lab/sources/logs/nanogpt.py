@@ -7,6 +7,7 @@ s:250 tel:6.3097
 250 val 6.3097
 Epoch 3/10 ... loss: 0.4 - val_loss: 0.5
 Train Epoch: 3 [640/60000 (1%)] Loss: 0.4       Test set: Average loss: 0.5
+Epoch 3, step 20/100: [train] loss: 0.4 [val] loss: 0.5
 [3]  train-rmse:0.4  eval-rmse:0.5              3:  learn: 0.4  test: 0.5
 2024-01-02 | INFO | valid | {"epoch": 3, "loss": 0.5}
 """
@@ -23,20 +24,34 @@ from earlystop_lab.sources.logs._reading import Log, Row, Source
 from earlystop_lab.sources.logs._values import LogError, is_number
 from earlystop_lab.sources.logs.boosting import printed
 
-_SET = r"(?P<set>training|train|validation|valid|val|eval|testing|test|dev)"
+_SETS = "training|train|validation|valid|val|eval|testing|test|dev"
+_SET = rf"(?P<set>{_SETS})"
 _POSITION = re.compile(
-    rf"(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
+    rf"\[?(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
     r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s)\s?[:=#]?\s*[\[(]?\s*"
     r"(?P<at>(?>\d+(?:[,_]\d+)*(?:\.\d+)?))(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
     re.IGNORECASE,
 )
 #: 12,000 as a position; 0,125 and 1_0 are no numbers
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?:_\d{3})+")
-#: the set that stands between bars after the position
-_BARRED = re.compile(rf"\s{{0,3}}\|\s{{0,3}}{_SET}\s{{0,3}}\|", re.IGNORECASE)
+#: a step within the epoch that was just named
+_WITHIN = re.compile(r"[\s,;:|\-]{1,4}(?=[\[(]?(?:step|iter))", re.IGNORECASE)
+#: what follows is of the set: [train] loss, | train | loss, train: loss
+_MARK = re.compile(
+    rf"(?<![A-Za-z_]){_SET}(?=\s{{0,3}}(?:[\])>|]|(?: set)?:\s{{0,2}}[A-Za-z(]))", re.IGNORECASE
+)
+#: "train/val loss: 0.4 0.5" has two values, which no form here tells apart
+_OF_BOTH = re.compile(rf"(?:{_SETS})/(?:{_SETS})(?![A-Za-z_/])", re.IGNORECASE)
+#: a line to itself that begins a run: === Fold 2/5 ===
+_RUN = re.compile(
+    r"\W{0,80}(?P<name>fold|run|trial|seed)\s?[:=#]?\s?(?P<which>\d{1,20})"
+    r"(?:\s?(?:/|of)\s?\d{1,20})?\W{0,80}",
+    re.IGNORECASE,
+)
+_GLOG = r"[IWEF]\d{4} [\d:.]{8,20}\s+\d+ [\w.]{1,60}:\d+\]"
 #: in front of the position: a time stamp, a level, brackets, the name of a logger or of a set
 _PREFIX = re.compile(
-    r"[IWEF]\d{4} [\d:.]{8,20}\s+\d+ [\w.]{1,60}:\d+\]|[^A-Za-z\[{]{1,60}"
+    rf"{_GLOG}|[^A-Za-z\[{{]{{1,60}}"
     r"|\[[^\]]{0,80}\]|(?:INFO|DEBUG|WARNING)\b"
     r"|(?P<word>[\w.<>]{1,60}(?::[\w.<>]{1,60}){0,3})\s{0,3}(?: - |: ?|\||\s-)",
     re.IGNORECASE,
@@ -44,19 +59,21 @@ _PREFIX = re.compile(
 _BARE = re.compile(r"(?P<at>\d+)\s+(?P<name>val|train|test)\s+(?P<value>\S+)\s*")
 #: what follows is of a set, at the position that was named last
 _OF_SET = re.compile(
-    rf"\W{{0,20}}{_SET}(?: set| loss| score| error| results?)?\s?[:=]", re.IGNORECASE
+    rf"(?:{_GLOG})?\W{{0,20}}{_SET}(?: set| loss| score| error| results?| net output #\d+)?\s?[:=]",
+    re.IGNORECASE,
 )
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
-    r"(?<![A-Za-z_])([A-Za-z][A-Za-z_/]{0,80}(?:\.? [A-Za-z_/]{1,20}){0,2})\s?[:= ]\s{0,2}"
-    r"((?:[^\s,;|()]|(?<=\d),(?=\d))+)"
-    r"(?: \(\s*([^\s()]+)\))?"
+    r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])){0,80}+(?:\.? [A-Za-z_/]{1,20}){0,2})"
+    r"\s?[:= ]\s{0,2}((?:[^\s,;|()]|(?<=\d),(?=\d))+)(?: \(\s*([^\s()]+)\))?"
 )
 #: what was meant as a number, whole or damaged: 1,05 or 1.5e-
 _LIKE_NUMBER = re.compile(r"[+\-\u2212]?(?=[.,_]*\d)[\d.,_]+(?:e[+\-\u2212]?\d*)?", re.IGNORECASE)
 #: lines of gradient boosting, and the words after which LightGBM repeats one of them
 _BOOSTED = re.compile(r"\s*(?:\[(?P<round>\d+)\]|(?P<at>\d+):)\s+(?P<rest>\S+[:'].*)")
-_BOOSTED_PAIR = re.compile(r"(?P<name>[^:]+): ?(?P<value>[^\s:+]+(?:e[+-]\d+)?)(?: ?\+ ?\S+)?")
+_BOOSTED_PAIR = re.compile(
+    r"(?P<name>[^:]+): ?(?P<value>[^\s:+]+(?:e[+-]\d+)?)(?: ?\+ ?\S+| \(\d+\))?"
+)
 _REPEATS = "best iteration is"
 #: a position that only its brackets show, and words with values throughout
 _COUNTED = re.compile(r"\s*\[\s*(?P<at>\d+)\s*/\s*\d+\]")
@@ -98,29 +115,32 @@ def read(source: Source) -> list[Log]:
 
 def _rows(lines: list[str]) -> Iterator[Row]:
     place: _Place | None = None
+    run: dict[str, str] = {}
     before = ""
     for i, line in _written(lines):
         previous, before = before, line
         if _REPEATS in previous.lower():
             continue
+        if match := _RUN.fullmatch(line):
+            place, run = None, {match["name"].lower(): match["which"]}
+            continue
         if cells := _whole(line):
-            yield i, cells
+            yield i, {**run, **cells}
             continue
         own, rest = _without_prefix(line)
         if match := _POSITION.match(rest):
-            rest = rest[match.end() :]
-            barred = _BARRED.match(rest)
-            cells = _pairs(rest, own or match["set"] or (barred and barred["set"]))
-            at = {_position_name(match["name"]): _position_text(match["at"])}
+            own = own or match["set"]
+            at, rest = _at(match, rest)
+            cells = _pairs(rest, own)
             known = place is not None and place.alone and place.cells == at
             place = _Place(at, alone=known or not cells)
             if cells:
-                yield i, {**at, **cells}
+                yield i, {**run, **at, **cells}
         elif place:
             own, cells = _at_place(line, place)
             place = place._replace(own="" if cells else own)
             if cells:
-                yield i, {**place.cells, **cells}
+                yield i, {**run, **place.cells, **cells}
 
 
 def _written(lines: list[str]) -> Iterator[tuple[int, str]]:
@@ -130,6 +150,18 @@ def _written(lines: list[str]) -> Iterator[tuple[int, str]]:
             for part in line.split("\b"):
                 if part or "\b" not in line:
                     yield i, part
+
+
+def _at(match: re.Match[str], line: str) -> tuple[dict[str, str], str]:
+    """The position that a line begins with, perhaps a step within an epoch, and the rest."""
+    at = {_position_name(match["name"]): _position_text(match["at"])}
+    rest = line[match.end() :]
+    if "epoch" in at and (between := _WITHIN.match(rest)):
+        inner = _POSITION.match(rest, between.end())
+        if inner and not inner["set"]:
+            at["step"] = _position_text(inner["at"])
+            rest = rest[inner.end() :]
+    return at, rest
 
 
 def _position_name(word: str) -> str:
@@ -149,10 +181,12 @@ def _whole(line: str) -> dict[str, str]:
         cells = {part["name"]: part["value"] for part in parts if part}
         if match["at"]:  # CatBoost: by the last of its sets it stops
             sets = [name for name in cells if re.fullmatch(r"test\d*", name)]
-            cells = {name: cells[name] for name in ["learn", *sets[-1:]] if name in cells}
+            cells = {n: cells[n] for n in ["learn", *sets[-1:], "best"] if n in cells}
             cells = {"val" if name in sets else name: cell for name, cell in cells.items()}
+        best = {"best": cells["best"]} if "best" in cells else {}
         cells = {name: value for name, value in cells.items() if _is_metric(name)}
-        return {"iteration": match["round"] or match["at"], **cells} if cells else {}
+        at = {"iteration": match["round"] or match["at"]}
+        return {**at, **cells, **best} if cells else {}
     if match := _COUNTED.match(line):
         cells = _pairs(line[match.end() :], "")
         # without validation it may count batches
@@ -201,12 +235,15 @@ def _pairs(text: str, own: str | None) -> dict[str, str]:
     """What looks like ``name value`` with the name of a metric."""
     found = {}
     batches = _BATCH.search(text) is not None
-    for name, value, average in _PAIR.findall(text):
-        value = value.rstrip("%.])")
-        # "Loss 0.41 (0.39)" of a batch and of all so far
-        value = average if batches and is_number(average) else value
-        if _is_metric(name) and (_is_like_number(value) or value[:1].isdigit()):
-            found[_labelled(name.strip(), own or "")] = value
+    first, *marked = _MARK.split(text)
+    for part, its in [(first, own), *zip(marked[1::2], marked[::2], strict=True)]:
+        for name, value, average in _PAIR.findall(part):
+            value = value.rstrip("%.])")
+            # "Loss 0.41 (0.39)" of a batch and of all so far
+            value = average if batches and is_number(average) else value
+            told = _is_metric(name) and not _OF_BOTH.search(name)
+            if told and (_is_like_number(value) or value[:1].isdigit()):
+                found[_labelled(name.strip(), its or "")] = value
     # a damaged number is a row too, which is left out by name; all else is talk
     return found if any(map(_is_like_number, found.values())) else {}
 

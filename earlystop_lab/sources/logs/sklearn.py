@@ -29,19 +29,24 @@ def read(source: Source) -> list[Log]:
     log = log_of_lists(curves)
     val = next((name for name in _VAL if name in curves), None)
     train = next((name for name in _TRAIN if name in curves), None)
+    # HistGradientBoosting has it also where it did not validate: an empty one
+    of_trees = "validation_score_" in source.document
     modes: dict[str, Mode] = dict.fromkeys(curves, "min")
     roles: dict[Role, str] = {}
     if val is not None:
         roles["val"], modes[val] = val, "max"
         log.notes.append(f"{val} are scores, higher is better: negated")
-        if "validation_score_" in curves and "train_score_" in curves:
+        if of_trees and "train_score_" in curves:
             modes["train_score_"] = "max"
         if train is not None:
             roles["train"] = train
     elif train is not None:
         roles["val"] = train
-        log.notes.append(f"no validation curve: the training loss {train} stands in as val")
+        log.notes.append(f"no validation curve: the training curve {train} stands in as val")
+        if of_trees:
+            modes[train] = "max"
+            log.notes.append(f"{train} are scores, higher is better: negated")
     rows = log.rows
-    if val == "validation_score_":  # the first score is that before the first tree
+    if of_trees:  # the first score is that before the first tree
         rows = [(i, {**cells, "iteration": i - 1}) for i, cells in rows]
     return [Log(rows, roles=roles, modes=modes, notes=log.notes)]

@@ -69,14 +69,21 @@ def is_table(source: Source) -> bool:
         return False
     if source.suffix in (".csv", ".tsv"):
         return True
-    for _, line in table.rows[:_LOOK]:
-        try:
-            cells = _cells(line, table.delimiter)
-        except LogError:
-            continue
-        if len(cells) == len(table.names) > 1 and any(map(is_number, cells)):
-            return True
-    return False
+    looked = table.rows[:_LOOK]
+    fits = sum(_fits(line, table) for _, line in looked)
+    # any text falls into columns at its blanks
+    return fits > (len(looked) / 2 if table.delimiter is None else 0)
+
+
+def _fits(line: str, table: _Layout) -> bool:
+    """Whether a line is a row of the table, or its header again."""
+    try:
+        cells = _cells(line, table.delimiter)
+    except LogError:
+        return False
+    return len(cells) == len(table.names) > 1 and (
+        any(map(is_number, cells)) or cells == table.names
+    )
 
 
 def columns(source: Source) -> list[str]:
@@ -132,8 +139,8 @@ def _read_decimal_commas(log: Log) -> None:
     """Commas as decimal points, where the numbers of the table are spelled so throughout."""
     cells = [cell for _, row in log.rows for cell in row.values()]
     found = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
-    # three digits after every comma may be thousands
-    thousands = all(len(cell.partition(",")[2]) == 3 for cell in found)
+    # three digits after every comma may be thousands, but for those after a 0
+    thousands = all(re.fullmatch(r"[+-]?[1-9]\d*,\d{3}", cell) for cell in found)
     if len(found) < max(2, len(log.rows)) or thousands or any(map(_POINT_NUMBER.fullmatch, cells)):
         return
     log.rows = [

@@ -17,6 +17,8 @@ from typing import Any
 from earlystop_lab.sources.logs._reading import Log, Row, Source, read_bytes
 from earlystop_lab.sources.logs._values import LogError, shown
 
+#: a session's status in the event files, where its writer was told to purge
+_START = 1
 _PART = re.compile(r"(?P<tag>.*_)?(?:train|validation|val|valid|eval|test)")
 
 
@@ -38,24 +40,36 @@ def read(source: Source) -> list[Log]:
 
     Raises :class:`LogError`, naming the extra to install, where TensorBoard's reader is missing.
     """
-    rows: list[Row] = []
+    kept: list[tuple[str, int, str, float]] = []
+    notes: list[str] = []
     skipped: list[LogError] = []
     for path in sorted(source.files, key=lambda path: path.name):
         part = path.parent.name if path.parent != source.path and source.path.is_dir() else ""
         try:
             for step, tag, value in _scalars(path):
+                if tag is None:
+                    before = len(kept)
+                    kept = [entry for entry in kept if entry[0] != part or entry[1] < step]
+                    if len(kept) < before:
+                        notes.append(f"{path.name} begins anew at step {step}: what was recorded "
+                                     "from there on before is left out")  # fmt: skip
+                    continue
                 name = f"{part}/{tag}" if part else tag
                 # TensorBoard allows any text as a tag; "step" is where the position goes
                 name = "step " if name == "step" else name
-                rows.append((len(rows) + 1, {"step": step, name: value}))
+                kept.append((part, step, name, value))
         except LogError as error:
             skipped.append(LogError(f"{path.name}: {error}"))
-    if not rows:
+    if not kept:
         raise skipped[0] if skipped else LogError("no scalars in these event files")
-    return [Log(rows, shared=False, skipped=skipped)]
+    rows: list[Row] = [
+        (i, {"step": step, name: value}) for i, (_, step, name, value) in enumerate(kept, start=1)
+    ]
+    return [Log(rows, shared=False, notes=notes, skipped=skipped)]
 
 
-def _scalars(path: Path) -> Iterator[tuple[int, str, float]]:
+def _scalars(path: Path) -> Iterator[tuple[int, str | None, float]]:
+    """Step, tag and value; no tag where a session starts at a step, and so drops later ones."""
     try:
         loader = import_module("tensorboard.backend.event_processing.event_file_loader")
         tensors = import_module("tensorboard.util.tensor_util")
@@ -71,6 +85,8 @@ def _scalars(path: Path) -> Iterator[tuple[int, str, float]]:
     try:
         for event in loader.EventFileLoader(str(path)).Load():
             events += 1
+            if event.HasField("session_log") and event.session_log.status == _START:
+                yield int(event.step), None, math.nan
             for value in event.summary.value:
                 scalar = _scalar(value, tensors.make_ndarray)
                 if scalar is not None:
