@@ -134,6 +134,8 @@ def numbers_in(data):
     text = data
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", "replace").encode("latin-1", "replace")
+    # as a terminal shows it: a colour ends no number
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", text)
     values = {float(match) for match in NUMBER.findall(text)}
     # a number may follow a digit of a name or of another number: "5-1" holds 5 and -1 and 1
     return values | {-v for v in values}
