@@ -461,6 +461,31 @@ def test_curves_from_a_fit_have_the_features_of_the_corpus(persistence):
     assert simulated["noise"] == pytest.approx(real["noise"], rel=0.15)
 
 
+@pytest.mark.parametrize(("epochs", "errors"), [(1000, 1), (1e-3, 1e-6), (1e9, 1e100)])
+def test_the_units_of_epochs_and_errors_change_no_fit(epochs, errors):
+    (curve,) = parametric(1, rng(3), params={**QUIET, **SHAPE, "noise": 0.02}, epochs=300)
+    scaled = {"val": curve.val * errors, "epoch": curve.epoch * epochs}
+    before, after = (
+        fit_parametric(CurveSet.from_runs([run])).iloc[0]
+        for run in ({"val": curve.val, "epoch": curve.epoch}, scaled)
+    )
+    # floor + drop t^-decay: the drop is that of epoch 1 in either unit
+    power = epochs ** after["decay"]
+    for name, unit in [("floor", 1), ("rise", 1), ("drop", power)]:
+        assert after[name] == pytest.approx(before[name] * errors * unit, rel=1e-6)
+    assert after["onset"] == pytest.approx(before["onset"] * epochs, rel=1e-6)
+    for name in ("decay", "steepness", "misfit", "cooling", "correlation"):
+        assert after[name] == pytest.approx(before[name], abs=1e-6)
+
+
+def test_errors_over_many_decades_are_fitted():
+    t = np.cumsum(rng(5).integers(1, 1000, 40)).astype(float)
+    fit = fit_parametric(
+        CurveSet.from_runs([{"val": np.exp(rng(6).normal(0, 100, 40)), "epoch": t}])
+    )
+    assert np.isfinite(fit.drop(columns="run").astype(float)).all(axis=None)
+
+
 def test_outliers_hardly_move_a_fit():
     t = np.arange(1.0, 601)
     clean = clean_curve(t, **SHAPE)

@@ -105,7 +105,9 @@ def _fit_shape(
     """The named parameters of :func:`clean_curve` that fit best, and the misfit."""
     from scipy.optimize import least_squares  # importing the package leaves scipy alone
 
-    t, y = _thinned(epoch, values)
+    # in units of the first check and of the middle error, so that no unit changes the fit
+    first, middle = float(epoch[0]), float(np.median(values))
+    t, y = _thinned(epoch / first, values / middle)
     start = _best_on_grid(t, y, names)
     least, most = 1e-6 * y.min(), 10 * y.max()
     bounds = {
@@ -121,12 +123,16 @@ def _fit_shape(
         jac=lambda logs: _slopes(t, _named(names, logs), names),
         bounds=(low, high), loss="soft_l1", f_scale=0.05, max_nfev=_STEPS,
     )  # fmt: skip
-    shape = {name: float(value) for name, value in _named(names, found.x).items() if name in names}
+    shape = _named(names, found.x)
+    shape["drop"] *= first ** shape["decay"]
+    for name, unit in (("floor", middle), ("drop", middle), ("rise", middle), ("onset", first)):
+        if name in shape:
+            shape[name] *= unit
     return shape, float(np.sqrt(np.mean(found.fun**2)))
 
 
 def _named(names: tuple[str, ...], logs: FloatArray) -> dict[str, float]:
-    return dict(zip(names, np.exp(logs), strict=True))
+    return dict(zip(names, np.exp(logs).tolist(), strict=True))
 
 
 def _slopes(t: FloatArray, p: dict[str, float], names: tuple[str, ...]) -> FloatArray:
@@ -178,11 +184,15 @@ def _best_on_grid(t: FloatArray, y: FloatArray, names: tuple[str, ...]) -> Float
     basis = np.stack(columns, axis=2) / y[:, None]
     squares = np.einsum("gpi,gpj->gij", basis, basis)
     against = basis.sum(axis=1)
+    # columns of length 1: errors over many decades make some of them tiny
+    length = np.sqrt(np.einsum("gii->gi", squares))
+    unit = squares / (length[:, :, None] * length[:, None, :])
     best, lowest = np.zeros(len(names)), np.inf
     for used in _choices(len(columns)):
-        system = squares[:, used][:, :, used] + 1e-9 * np.eye(len(used))
+        system = unit[:, used][:, :, used] + 1e-9 * np.eye(len(used))
         linear = np.zeros((len(grid), len(columns)))
-        linear[:, used] = np.linalg.solve(system, against[:, used, None])[:, :, 0]
+        scaled = np.linalg.solve(system, (against / length)[:, used, None])[:, :, 0]
+        linear[:, used] = scaled / length[:, used]
         lost = np.einsum("gi,gij,gj->g", linear, squares, linear) - 2 * np.einsum(
             "gi,gi->g", linear, against
         )
