@@ -30,6 +30,7 @@ T = TypeVar("T", bound=str)
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # a paragraph is as wide as the screen, not as the source
     help="When should training stop? Stopping criteria replayed over recorded learning curves.",
 )
 train_app = typer.Typer(no_args_is_help=True, help="Train networks and record their curves.")
