@@ -8,14 +8,29 @@ import numpy as np
 
 
 def percent(share: float) -> str:
-    """A share in percent, with two digits.
+    """A share in percent, with two digits; what is beyond tenfold is only said to be so.
 
     >>> percent(0.0213), percent(0.42), percent(float("inf")), percent(float("nan"))
     ('2.1%', '42%', 'unbounded', 'unknown')
+    >>> percent(1e9)
+    'over 1000%'
     """
     if not np.isfinite(share):
         return "unknown" if np.isnan(share) else "unbounded"
+    if share > 10:
+        return "over 1000%"
     return f"{share:.0%}" if abs(share) >= 0.1 else f"{100 * share:.2g}%"
+
+
+def signed(share: float) -> str:
+    """A change in percent, with its sign.
+
+    >>> signed(0.0213), signed(-0.42), signed(0.0), signed(1e9)
+    ('+2.1%', '-42%', '0%', 'over +1000%')
+    """
+    if share > 10:
+        return percent(share).replace("1000", "+1000")
+    return f"{'+' if share > 0 else ''}{percent(share)}"
 
 
 def counted(n: int, unit: str) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._text import counted, listed, percent
+from earlystop_lab._text import counted, listed, percent, signed
 from earlystop_lab.conformance import check_criterion, check_on
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import CurveSet, FloatArray
@@ -88,8 +88,10 @@ class OnCorpus(NamedTuple):
     time_profile: pd.DataFrame
     #: mean rank of every rule at each of some equal times: a row a rule, a column a time
     ranks: pd.DataFrame
-    #: what was found here, and on what it rests, in words
+    #: what was found here, in words
     words: list[str]
+    #: on what it rests, in words
+    rests: list[str]
 
 
 class Bench(NamedTuple):
@@ -111,7 +113,8 @@ class Bench(NamedTuple):
         if self.pooled is not None:
             parts += ["", table(self.pooled).to_string(index=False)]
         for each in self.corpora:
-            parts += ["", *each.words, "", table(each.comparisons).to_string(index=False)]
+            rows = table(each.comparisons).to_string(index=False)
+            parts += ["", *each.words, *each.rests, "", rows]
         return "\n".join(parts)
 
 
@@ -254,6 +257,7 @@ class _Compare(NamedTuple):
             time_profile(within, values.time[:, columns], rules, SPENT),
             self._ranks(found),
             _words(self.name, corpus, len(curves), kept, error, comparisons, [*plan.used], corpora),
+            _rests(comparisons),
         )  # fmt: skip
 
     def _times_of(self, curves: CurveSet) -> Callable[[list[Criterion]], FloatArray]:
@@ -542,8 +546,13 @@ def _words(
             + f"; with thresholds chosen on other {unit}s {_difference(row['chosen_difference'])} "
             f"in error and time (p {_p(row['chosen_p_adjusted'])})."
         )
-    words += _carried(rows)
-    words.append(
+    return words + _carried(rows)
+
+
+def _rests(rows: pd.DataFrame) -> list[str]:
+    """What was resampled, averaged and adjusted for, and where that is not enough."""
+    unit, clusters = str(rows["unit"].iloc[0]), int(rows["clusters"].iloc[0])
+    words = [
         f"Swapped and resampled are {unit}s; averaged are log(1 + regret) "
         + (
             "over times, then over runs"
@@ -552,8 +561,9 @@ def _words(
         )
         + f". p is adjusted for {len(rows)} known rules, three "
         "contrasts each, and the number of corpora."
-    )
+    ]
     if clusters < 6:
+        many = counted(clusters, unit)
         words.append(f"{many} {'is' if clusters == 1 else 'are'} too few for an interval.")
     if unit == "run":
         words.append("Without a column 'problem' the answer holds for runs like these only.")
@@ -654,19 +664,12 @@ def _difference(value: float, low: float | None = None, high: float | None = Non
     """A difference of logarithms as a relative one."""
     if np.isnan(value):
         return ""
-    text = _signed(value)
+    text = signed(np.expm1(value))
     if low is None or high is None:
         return text
     if not np.isfinite(low):
         return f"{text} ({'no interval' if np.isnan(low) else 'unbounded'})"
-    return f"{text} ({_signed(low)} to {_signed(high)})"
-
-
-def _signed(value: float) -> str:
-    if value == np.inf:
-        return "unbounded"
-    share = float(np.expm1(value))
-    return f"{'+' if share > 0 else ''}{percent(share)}"
+    return f"{text} ({signed(np.expm1(low))} to {signed(np.expm1(high))})"
 
 
 def _p(value: float) -> str:

@@ -318,11 +318,16 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     rows = [
         line
         for line in markdown.splitlines()
-        if line.startswith(("| few ", "| all corpora ")) or "flow" in line[:8]
+        if line.startswith(("| few ", "| all corpora ")) or "flow" in line[2:8]
     ]
     assert len(rows) == rules
+    for each, line in zip(found.corpora, markdown.strip().split("\n\n")[-2:], strict=True):
+        assert line.startswith(f"{each.corpus}: ")
+        assert "Swapped and resampled are problems" in line
     latex = tables(found, "tex").splitlines()
     assert latex[0] == f"% {found.question}"
+    assert latex[-1].startswith("% ")
+    assert "Swapped and resampled are problems" in latex[-1]
     start = latex.index(r"\midrule")
     body = latex[start + 1 : latex.index(r"\bottomrule")]
     assert len(body) == rules

@@ -14,7 +14,7 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from earlystop_lab._text import counted
+from earlystop_lab._text import counted, signed
 from earlystop_lab.bench import Bench, OnCorpus, table
 from earlystop_lab.report import charts
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
@@ -152,7 +152,7 @@ def _section(id_: str, found: OnCorpus, new: str) -> dict[str, Any]:
     return {
         "id": id_,
         "corpus": found.corpus,
-        "words": found.words,
+        "words": [*found.words, *found.rests],
         "unit": unit,
         "clusters": clusters,
         "captions": _captions(found, new, unit, clusters),
@@ -229,7 +229,7 @@ def _problems(found: OnCorpus, new: str, unit: str) -> dict[str, Any]:
 
     def cell(value: float) -> dict[str, Any]:
         tint = round(min(abs(value) / full, 1), 2) if full and not np.isnan(value) else 0
-        return {"text": _signed(value), "share": tint, "good": value < 0}
+        return {"text": "" if np.isnan(value) else signed(value), "share": tint, "good": value < 0}
 
     return {
         "caption": (
@@ -240,14 +240,6 @@ def _problems(found: OnCorpus, new: str, unit: str) -> dict[str, Any]:
         "columns": ["known rule", *map(str, found.by_problem.index)],
         "rows": [[str(rule), *map(cell, row)] for rule, row in zip(order, shares, strict=True)],
     }
-
-
-def _signed(share: float) -> str:
-    if np.isnan(share):
-        return ""
-    if np.isinf(share):
-        return "unbounded"
-    return f"{100 * share:+.2g}%" if share else "0"
 
 
 def _compared(comparisons: pd.DataFrame, errors: set[str], new: str) -> dict[str, Any]:

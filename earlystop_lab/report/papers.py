@@ -18,9 +18,10 @@ def tables(bench: Bench, format: Format) -> str:
     Those over all corpora together, at equal time alone, come first, where there are several.
 
     ``"md"`` and ``"tex"`` (which needs the package booktabs) are rounded for reading, with the
-    question and the answer above, in LaTeX as comments. ``"csv"`` has every number in full,
-    differences as of logarithms (see :func:`inference.swaps.compared`), and nothing but the
-    table, so that any program can read it. Raises ``ValueError`` for another format.
+    question and the answer above and what they rest on below, in LaTeX as comments. ``"csv"`` has
+    every number in full, differences as of logarithms (see :func:`inference.swaps.compared`), and
+    nothing but the table, so that any program can read it. Raises ``ValueError`` for another
+    format.
 
     >>> from earlystop_lab import Keras, criterion, simulate
     >>> from earlystop_lab.bench import bench
@@ -42,10 +43,13 @@ def tables(bench: Bench, format: Format) -> str:
     names = [str(name).strip() for name in shown]
     # texts, such as .010, are not to be read as numbers
     body = tabulate(shown.to_numpy().tolist(), names, tablefmt=style, disable_numparse=True)
-    words = [line for text in (bench.question, *bench.answer) for line in text.splitlines()]
+    above = [line for text in (bench.question, *bench.answer) for line in text.splitlines()]
+    # the first sentence has the numbers of runs and problems
+    below = [" ".join([each.words[0], *each.rests]) for each in bench.corpora]
     if format == "tex":
-        return "\n".join([*(f"% {line}" for line in words), body, ""])
-    return "\n\n".join([*words, body, ""])
+        above, below = ([f"% {line}" for line in lines] for lines in (above, below))
+        return "\n".join([*above, body, *below, ""])
+    return "\n\n".join([*above, body, *below, ""])
 
 
 def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
