@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlystop_lab._text import percent
+from earlystop_lab._text import counted, percent
 from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.front import (
@@ -348,8 +348,8 @@ def _units(curves: CurveSet) -> tuple[pd.Index, str]:
     count = problems.nunique()
     if count < FEWEST:
         return runs, (
-            f"{count} problems are too few to say anything of another: runs are resampled, and the "
-            "answer holds for runs of these problems only"
+            f"{counted(count, 'problem')} {'is' if count == 1 else 'are'} too few to say anything of "
+            "another: runs are resampled, and the answer holds for runs of the same only"
         )
     return problems, f"held out and resampled are {count} problems: for a new one like them"
 
@@ -502,8 +502,8 @@ def _advised(
     mine = _points(tried, curves, units, native)
     time, losses = mine.time.to_numpy(), mine.loss.to_numpy()
     if goal.sees == "epochs":
-        counted = pd.DataFrame(tried.stop[:, native])
-        time = counted.groupby(units, sort=False).mean().to_numpy()
+        stops = pd.DataFrame(tried.stop[:, native])
+        time = stops.groupby(units, sort=False).mean().to_numpy()
     at = goal.choose(time, losses)
     n = len(losses)
     without = without_each(
