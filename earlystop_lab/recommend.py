@@ -348,8 +348,8 @@ def _units(curves: CurveSet) -> tuple[pd.Index, str]:
     count = problems.nunique()
     if count < FEWEST:
         return runs, (
-            f"{counted(count, 'problem')} {'is' if count == 1 else 'are'} too few to say anything of "
-            "another: runs are resampled, and the answer holds for runs of the same only"
+            f"{counted(count, 'problem')} {'is' if count == 1 else 'are'} too few to say anything "
+            "of another: runs are resampled, and the answer holds for runs of the same only"
         )
     return problems, f"held out and resampled are {count} problems: for a new one like them"
 
@@ -502,8 +502,8 @@ def _advised(
     mine = _points(tried, curves, units, native)
     time, losses = mine.time.to_numpy(), mine.loss.to_numpy()
     if goal.sees == "epochs":
-        stops = pd.DataFrame(tried.stop[:, native])
-        time = stops.groupby(units, sort=False).mean().to_numpy()
+        stop = pd.DataFrame(tried.stop[:, native])
+        time = stop.groupby(units, sort=False).mean().to_numpy()
     at = goal.choose(time, losses)
     n = len(losses)
     without = without_each(
