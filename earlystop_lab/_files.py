@@ -40,5 +40,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary = room / path.name
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        own = error.filename is None or str(error.filename).startswith(str(room))
+        if error.errno is None or not own:
+            raise
+        # it names the temporary file or none, as where the disk is full
+        raise type(error)(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         shutil.rmtree(room, ignore_errors=True)

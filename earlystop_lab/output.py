@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -52,10 +52,18 @@ def replay_to_file(
     key = _key(curves, asked)
     made = [folder for folder in out.parents if not folder.exists()]
     folder = _begun(out, key)
+    files: list[Path] = []
     try:
-        _finish_units(curves, asked, folder, n_jobs, progress)
+        files.extend(_finished_units(curves, asked, folder, n_jobs, progress))
         with written_whole(out) as temporary:
-            rows = _put_together(sorted(folder.glob("*.parquet")), temporary)
+            rows = _put_together(files, temporary)
+    except OSError as error:
+        if not all(map(Path.is_file, files)):
+            gone = "its finished units are gone: another process writes it, too; run one at a time"
+            raise FileNotFoundError(errno.ENOENT, gone, str(out)) from error
+        if str(error.filename).startswith(str(folder)):
+            raise type(error)(error.errno, error.strerror, str(out)) from error
+        raise
     except ValueError:  # a mistake, which the same call would meet again
         for each in (folder, *made):
             shutil.rmtree(each)
@@ -64,18 +72,23 @@ def replay_to_file(
     return rows
 
 
-def _finish_units(curves: Path, asked: Plan, folder: Path, n_jobs: int, progress: bool) -> None:
-    """Replay the units that are not in the folder yet."""
+def _finished_units(
+    curves: Path, asked: Plan, folder: Path, n_jobs: int, progress: bool
+) -> Iterator[Path]:
+    """The stops of every unit, a file each; those that are not in the folder yet are replayed."""
     done = sorted(folder.glob("*.parquet"))
     runs: set[str] = set()
     for file in done:
         _add(runs, pq.read_table(file, columns=["run"])["run"].unique().to_pylist(), curves)
+        yield file
     results = parts(curves, asked, n_jobs=n_jobs, skip=len(done))
     for i, part in enumerate(shown(results, curves) if progress else results, start=len(done)):
         frame = asked.stops(part._replace(meta=part.meta.to_pandas())).to_frame()
         _add(runs, part.meta["run"].to_pylist(), curves)
-        with written_whole(folder / f"{i:08}.parquet") as temporary:
+        file = folder / f"{i:08}.parquet"
+        with written_whole(file) as temporary:
             frame.to_parquet(temporary, index=False)
+        yield file
     if not runs:
         raise ValueError(f"replay: {curves} is empty; there is nothing to replay")
 

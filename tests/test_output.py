@@ -1,7 +1,9 @@
 """Stops written unit by unit: resumed after an interruption, and from workers that may die."""
 
+import errno
 import itertools
 import os
+import shutil
 import signal
 import sys
 import time
@@ -122,6 +124,33 @@ def test_a_mistake_leaves_nothing_behind(folder, tmp_path):
         replay_to_file(folder, CRITERIA, tmp_path / "new" / "stops.parquet")
     (folder / "zz.arrow").unlink()
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["stops.parquet", "stops.csv"])
+def test_two_processes_at_once_never_make_half_a_file(folder, tmp_path, monkeypatch, name):
+    original = output.parts
+
+    def parts(*args, **options):
+        for i, part in enumerate(original(*args, **options)):
+            if i == 5:  # the other process is done, writes its file and removes the units
+                shutil.rmtree(tmp_path / f".{name}.partial")
+                (tmp_path / name).write_text("whole")
+            yield part
+
+    monkeypatch.setattr(output, "parts", parts)
+    with pytest.raises(FileNotFoundError, match="another process writes it"):
+        replay_to_file(folder, CRITERIA, tmp_path / name)
+    assert (tmp_path / name).read_text() == "whole"
+
+
+def test_a_full_disk_is_said_of_the_file_that_was_asked_for(folder, tmp_path, monkeypatch):
+    def full(frame, path, index):
+        raise OSError(errno.ENOSPC, "Error writing bytes to file")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        replay_to_file(folder, CRITERIA, tmp_path / "stops.csv")
+    assert caught.value.filename == str(tmp_path / "stops.csv")
 
 
 def test_a_lost_scheduler_is_one_line(folder, tmp_path, monkeypatch, capsys):
