@@ -468,6 +468,8 @@ def _validated(table: pa.Table) -> pa.Table:
         name = next(v["values"] for v in twice if v["counts"] > 1)
         raise ValueError(f"run {name!r} is there more than once; run ids must be unique")
     lengths = {name: _lengths(table, name) for name in _LISTS if name in names}
+    if len(empty := np.flatnonzero(lengths["val"] <= 0)):
+        raise ValueError(f"run {runs[int(empty[0])].as_py()!r}, column 'val': no values")
     for name, length in lengths.items():
         wrong = np.flatnonzero((length >= 0) & (length != lengths["val"]))
         if len(wrong):
@@ -476,8 +478,6 @@ def _validated(table: pa.Table) -> pa.Table:
                 f"run {runs[i].as_py()!r}: column {name!r} has {length[i]} values, 'val' has "
                 f"{lengths['val'][i]}; curves of one run must be equally long"
             )
-    if len(empty := np.flatnonzero(lengths["val"] <= 0)):
-        raise ValueError(f"run {runs[int(empty[0])].as_py()!r}, column 'val': no values")
     if "epoch" in names:
         _check_epochs(_one_array(table["epoch"]), lengths["epoch"], runs)
     return table

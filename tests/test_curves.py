@@ -416,6 +416,10 @@ def table(**columns):
         (table(val=[["1", "2"]]), ["'val'", "list of numbers"]),
         (table(val=[[1.0, None]]), ["'val'", "null", "NaN"]),
         (table(val=pa.array([None], pa.list_(pa.float64()))), ["'r7'", "'val'", "no values"]),
+        (
+            table(val=pa.array([None], pa.list_(pa.float64())), train=[[1.0, 2.0]]),
+            ["'r7'", "'val'", "no values"],
+        ),
         (table(train=[[1.0]]), ["'r7'", "'train'", "1 values", "2"]),
         (table(epoch=[[3, 3]]), ["'r7'", "'epoch'", "position 1", "3 after 3"]),
         (table(run=pa.array([None], pa.string())), ["run 0", "no id"]),
