@@ -135,6 +135,8 @@ def test_curves_survive_the_file(family, tmp_path):
 @pytest.mark.parametrize(
     ("family", "n", "params", "said"),
     [
+        ([], 1, {}, r"family = \[\]; expected one of gradient_flow, "),
+        ("gradient_flow", 1, {"spectrum": 1}, r"spectrum = 1; expected a list of numbers"),
         ("sgd", 1, {}, r"family = 'sgd'; expected one of gradient_flow, "),
         ("parametric", 0, {}, r"n = 0; expected a whole number"),
         ("parametric", 2.5, {}, r"n = 2.5; expected a whole number"),
@@ -219,6 +221,11 @@ def test_closed_form_is_gradient_descent(samples, spectrum, learning_rate):
     run = descend(train, val, teacher, spectrum, **settings)
     for name in ("train", "val", "test"):
         np.testing.assert_allclose(exact[name], run[name], rtol=1e-8, atol=1e-12)
+
+
+def test_a_risk_of_no_samples_is_refused():
+    with pytest.raises(ValueError, match="samples = 0; expected a whole number, at least 1"):
+        double_descent_risk([1, 2], samples=0)
 
 
 def test_a_rate_beyond_the_largest_eigenvalue_is_refused_and_only_that():

@@ -62,7 +62,7 @@ def simulate(family: str, n: int, *, seed: int, **params: Any) -> CurveSet:
     >>> curves.runs, curves.meta["optimum"].tolist() == [c.test.argmin() + 1 for c in curves]
     (['gradient_flow-0', 'gradient_flow-1'], True)
     """
-    require("family", family, family in FAMILIES, f"one of {', '.join(FAMILIES)}")
+    require("family", family, family in [*FAMILIES], f"one of {', '.join(FAMILIES)}")
     require_count("seed", seed, least=0)
     known = dict(list(signature(FAMILIES[family]).parameters.items())[2:])
     if unknown := set(params) - set(known):

@@ -40,7 +40,7 @@ def require_kind(name: str, value: object, kind: str) -> None:
             fine = value is None or np.asarray(value, dtype=float).ndim == 1
         except (TypeError, ValueError, OverflowError):
             fine = False
-        require(name, value, fine, "one or more numbers")
+        require(name, value, fine, "a list of numbers")
 
 
 def is_number(value: Any, kind: type) -> bool:

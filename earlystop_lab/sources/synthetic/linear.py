@@ -246,6 +246,7 @@ def double_descent_risk(
     Source: Heckel and Yilmaz 2021, arXiv:2007.10099, the risk of early-stopped least squares.
     """
     _check_pairs(features, eigenvalues, signal)
+    require_count("samples", samples)
     require_between("learning_rate", learning_rate, 0, 2 / max(eigenvalues))
     t = np.asarray(epoch, dtype=float)
     require("epoch", epoch, np.all(t >= 0), "numbers of at least 0")
