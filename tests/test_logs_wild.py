@@ -142,6 +142,29 @@ WILD = {
                          "INFO:root:Epoch[{at}] Time cost=4.2\n"
                          "INFO:root:Epoch[{at}] Validation-cross-entropy={val}"),
                   "text", "Validation-cross-entropy", "Train-cross-entropy", "epoch", 1),
+    "wikitext.log": (epochs("| epoch   {at} |   200/ 2983 batches | lr 5.00 | ms/batch 5.0 | loss "
+                            "{train} | ppl 99\n| end of epoch   {at} | time: 9.1s | valid loss "
+                            "{val} | valid ppl 99"),
+                     "text", "valid loss", "loss", "epoch", 1),
+    "fairseq-old.log": (epochs("| epoch 00{at}:   1%| | 1/100 [00:00<00:10], loss=9.5\n"
+                               "| epoch 00{at} | loss {train} | nll_loss 9\n| epoch 00{at} | "
+                               "valid on 'valid' subset | loss {val} | nll_loss 8"),
+                        "text", "valid/loss", "loss", "epoch", 1),
+    "opennmt.log": (epochs("[2020-01-01 00:00:00,000 INFO] Step {at}/100; acc:  50; ppl: {train}\n"
+                           "[2020-01-01 00:00:00,000 INFO] Validation perplexity: {val}"),
+                    "text", "Validation perplexity", "ppl", "step", 1),
+    "mmdet.log": (epochs("2020-01-01 00:00:00,000 - mmdet - INFO - Epoch [{at}][100/100]\tlr: 0.01,"
+                         " loss: {train}\n2020-01-01 00:00:00,000 - mmdet - INFO - Epoch(val) "
+                         "[{at}][20]\tloss: {val}"),
+                  "text", "val/loss", "loss", "epoch", 1),
+    "flair.log": (epochs("2020-01-01 00:00:00,000 epoch {at} - iter 10/100 - loss 9.5\n2020-01-01 "
+                         "00:00:00,000 EPOCH {at} done: loss {train} - lr: 0.1\n"
+                         "2020-01-01 00:00:00,000 DEV : loss {val} - f1-score (micro avg)  0.5"),
+                  "text", "DEV/loss", "loss", "epoch", 1),
+    "desc.log": (epochs("Epoch {at}\nTraining: 100%|████| 10/10 [00:01<00:00, 9.1it/s]\n"
+                        "Validation: 100%|████| 10/10 [00:01<00:00, 9.1it/s]\n"
+                        "train rmse: {train}, val rmse: {val}"),
+                 "text", "val rmse", "train rmse", "epoch", 1),
     "caffe.log": (epochs("I0102 10:00:00.123456 140 solver.cpp:218] Iteration {at} (9.1 iter/s), "
                          "loss = 9.5\nI0102 10:00:00.123456 140 solver.cpp:237]     Train net "
                          "output #0: loss = {train} (* 1 = {train} loss)\n"
@@ -158,7 +181,7 @@ WILD = {
     "examples.txt": (epochs("Train Epoch: {at} [0/60000 (0%)]\tLoss: 2.3\n"
                             "Train Epoch: {at} [640/60000 (1%)]\tLoss: {train}\n\n"
                             "Test set: Average loss: {val}, Accuracy: 9400/10000 (94%)\n"),
-                     "text", "Test/loss", "Train/Loss", "epoch", 1),
+                     "text", "Test/Average loss", "Train/Loss", "epoch", 1),
     "quickstart.txt": (epochs("Epoch {at}\n-----\nloss: 2.3  [   64/60000]\n"
                               "loss: {train}  [ 6464/60000]\nTest Error: \n Accuracy: 44.7%, "
                               "Avg loss: {val} \n"),

@@ -124,8 +124,9 @@ def _without_gaps(points: list[Point], name: str, notes: list[str]) -> list[Poin
 
 
 def _is_doubled(points: list[Point]) -> bool:
-    """Whether two sets without names may be mixed: every position is there exactly twice."""
-    times = Counter(p.at for p in points if "val" in p.values)
+    """Whether two sets without names may be mixed: every position has exactly two values."""
+    values = {(p.at, p.values["val"]) for p in points if "val" in p.values}
+    times = Counter(at for at, _ in values)
     return len(times) > 1 and {*times.values()} == {2}
 
 

@@ -82,14 +82,14 @@ def _checks(rows: Sequence[Row]) -> tuple[list[Row], int]:
     An evaluation then is of the model that was kept, which may be an earlier one.
     """
     kept: list[Row] = []
-    ended: set[object] = set()
+    ended: list[object] = []
     for i, cells in rows:
         at = cells.get("step", cells.get("epoch"))  # printed entries have no step
         if "train_runtime" in cells:
-            ended = {at}
+            ended = [at]
         elif at in ended:
             continue
         else:
-            ended = set()
+            ended = []
         kept.append((i, cells))
     return kept, len(rows) - len(kept)

@@ -27,8 +27,9 @@ from earlystop_lab.sources.logs.boosting import printed
 _SETS = "training|train|validation|valid|val|eval|testing|test|dev"
 _SET = rf"(?P<set>{_SETS})"
 _POSITION = re.compile(
-    rf"\[?(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
-    r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s)\s?[:=#]?\s*[\[(]?\s*"
+    rf"\[?(?:end of )?(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
+    r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s)"
+    rf"(?:\((?P<of>{_SETS})\))?\s?[:=#]?\s*[\[(]?\s*"
     r"(?P<at>(?>\d+(?:[,_]\d+)*(?:\.\d+)?))(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
     re.IGNORECASE,
 )
@@ -36,9 +37,10 @@ _POSITION = re.compile(
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?:_\d{3})+")
 #: a step within the epoch that was just named
 _WITHIN = re.compile(r"[\s,;:|\-]{1,4}(?=[\[(]?(?:step|iter))", re.IGNORECASE)
-#: what follows is of the set: [train] loss, | train | loss, train: loss
+#: what follows is of the set: [train] loss, | train | loss, train: loss, valid on 'valid' subset
 _MARK = re.compile(
-    rf"(?<![A-Za-z_]){_SET}(?=\s{{0,3}}(?:[\])>|]|(?: set)?:\s{{0,2}}[A-Za-z(]))", re.IGNORECASE
+    rf"(?<![A-Za-z_]){_SET}(?=\s{{0,3}}(?:[\])>|]|(?: set)?:\s{{0,2}}[A-Za-z(]|on '))",
+    re.IGNORECASE,
 )
 #: "train/val loss: 0.4 0.5" has two values, which no form here tells apart
 _OF_BOTH = re.compile(rf"(?:{_SETS})/(?:{_SETS})(?![A-Za-z_/])", re.IGNORECASE)
@@ -59,13 +61,16 @@ _PREFIX = re.compile(
 _BARE = re.compile(r"(?P<at>\d+)\s+(?P<name>val|train|test)\s+(?P<value>\S+)\s*")
 #: what follows is of a set, at the position that was named last
 _OF_SET = re.compile(
-    rf"(?:{_GLOG})?\W{{0,20}}{_SET}(?: set| loss| score| error| results?| net output #\d+)?\s?[:=]",
+    rf"(?:{_GLOG}|\[[^\]]{{0,80}}\])?[^A-Za-z\[{{]{{0,60}}{_SET}"
+    r"(?: set| loss| score| error| perplexity| results?| net output #\d+)?\s?[:=]",
     re.IGNORECASE,
 )
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
     r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])){0,80}+(?:\.? [A-Za-z_/]{1,20}){0,2})"
-    r"\s?[:= ]\s{0,2}((?:[^\s,;|()]|(?<=\d),(?=\d))+)(?: \(\s*([^\s()]+)\))?"
+    r"\s?[:= ]\s{0,2}((?=[\d.+\-\u2212]|nan|inf)(?:[^\s,;|()]|(?<=\d),(?=\d))+)"
+    r"(?: \(\s*([^\s()]+)\))?",
+    re.IGNORECASE,
 )
 #: what was meant as a number, whole or damaged: 1,05 or 1.5e-
 _LIKE_NUMBER = re.compile(r"[+\-\u2212]?(?=[.,_]*\d)[\d.,_]+(?:e[+\-\u2212]?\d*)?", re.IGNORECASE)
@@ -129,7 +134,7 @@ def _rows(lines: list[str]) -> Iterator[Row]:
             continue
         own, rest = _without_prefix(line)
         if match := _POSITION.match(rest):
-            own = own or match["set"]
+            own = own or match["set"] or match["of"]
             at, rest = _at(match, rest)
             cells = _pairs(rest, own)
             known = place is not None and place.alone and place.cells == at
@@ -238,6 +243,8 @@ def _pairs(text: str, own: str | None) -> dict[str, str]:
     first, *marked = _MARK.split(text)
     for part, its in [(first, own), *zip(marked[1::2], marked[::2], strict=True)]:
         for name, value, average in _PAIR.findall(part):
+            if value.endswith("%") and not meaning(name).metric:
+                continue  # "Training: 100%" is how far it got
             value = value.rstrip("%.])")
             # "Loss 0.41 (0.39)" of a batch and of all so far
             value = average if batches and is_number(average) else value
