@@ -781,9 +781,13 @@ with SummaryWriter("log") as writer:
         writer.add_scalar("Loss/train", t, i)
         writer.add_scalar("Loss/val", v, i)
         writer.add_scalar("val_norm", v, i, new_style=True)
+    writer.add_hparams({{"lr": 0.1}}, {{"val_loss": 0.625}}, run_name="settings")
 print(0)
 """)  # fmt: skip
     found = read_logs(tmp_path)
+    ((file, _, reason),) = found.skipped
+    assert file.startswith("log/settings/")
+    assert "add_hparams" in reason
     assert table(found) == [("tensorboard", "Loss/val", "Loss/train", None, "step", 6)]
     assert found.curves[0].val.tolist() == np.float32(VAL).astype(float).tolist()
 

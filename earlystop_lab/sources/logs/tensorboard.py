@@ -19,6 +19,8 @@ from earlystop_lab.sources.logs._values import LogError, shown
 
 #: a session's status in the event files, where its writer was told to purge
 _START = 1
+#: tags under which PyTorch's add_hparams keeps the settings of a run, in a folder of their own
+_SETTINGS = "_hparams_/"
 _PART = re.compile(r"(?P<tag>.*_)?(?:train|validation|val|valid|eval|test)")
 
 
@@ -43,6 +45,7 @@ def read(source: Source) -> list[Log]:
     kept: list[tuple[str, int, str, float]] = []
     notes: list[str] = []
     skipped: list[LogError] = []
+    settings = False
     for path in sorted(source.files, key=lambda path: path.name):
         part = path.parent.name if path.parent != source.path and source.path.is_dir() else ""
         try:
@@ -54,6 +57,9 @@ def read(source: Source) -> list[Log]:
                         notes.append(f"{path.name} begins anew at step {step}: what was recorded "
                                      "from there on before is left out")  # fmt: skip
                     continue
+                if tag.startswith(_SETTINGS):
+                    settings = True
+                    continue
                 name = f"{part}/{tag}" if part else tag
                 # TensorBoard allows any text as a tag; "step" is where the position goes
                 name = "step " if name == "step" else name
@@ -62,6 +68,8 @@ def read(source: Source) -> list[Log]:
             skipped.append(LogError(f"{path.name}: {error}"))
     if not kept:
         raise skipped[0] if skipped else LogError("no scalars in these event files")
+    if settings and len({name for *_, name, _ in kept}) == len(kept):
+        raise LogError("settings and results of a run, each once (add_hparams): no curves")
     rows: list[Row] = [
         (i, {"step": step, name: value}) for i, (_, step, name, value) in enumerate(kept, start=1)
     ]
@@ -69,7 +77,10 @@ def read(source: Source) -> list[Log]:
 
 
 def _scalars(path: Path) -> Iterator[tuple[int, str | None, float]]:
-    """Step, tag and value; no tag where a session starts at a step, and so drops later ones."""
+    """Step, tag and value; no tag where a session starts at a step, and so drops later ones.
+
+    Settings have no value that is read: NaN.
+    """
     try:
         loader = import_module("tensorboard.backend.event_processing.event_file_loader")
         tensors = import_module("tensorboard.util.tensor_util")
@@ -89,7 +100,9 @@ def _scalars(path: Path) -> Iterator[tuple[int, str | None, float]]:
                 yield int(event.step), None, math.nan
             for value in event.summary.value:
                 scalar = _scalar(value, tensors.make_ndarray)
-                if scalar is not None:
+                if value.tag.startswith(_SETTINGS):
+                    yield int(event.step), str(value.tag), math.nan
+                elif scalar is not None:
                     yield int(event.step), str(value.tag), scalar
     except Exception as error:  # a damaged record may break that reader in any way
         raise LogError(
