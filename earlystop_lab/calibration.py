@@ -14,7 +14,7 @@ import pandas as pd
 from earlystop_lab.criteria import Criterion, Family, MaxEpochs
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.front import units_of
-from earlystop_lab.recommend import record_doubts
+from earlystop_lab.recommend import first_of_copies, record_doubts
 from earlystop_lab.regret import oracle, regret, regrets
 from earlystop_lab.replay import replay
 from earlystop_lab.sweep import sweep
@@ -143,6 +143,11 @@ def calibrate(
         _by_unit(values[:, at], units) for values in (seen.losses, 1 - seen.time, seen.excess)
     )
     warnings, _ = record_doubts(curves)
+    if copies := int((~first_of_copies(curves)).sum()):
+        warnings.append(
+            f"{copies} of {len(curves)} runs are the same as another: each counts as one more, and "
+            "tells nothing new"
+        )
     if exceed is None and raw.mean() > at_most:
         warnings.insert(
             0,

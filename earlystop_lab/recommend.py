@@ -238,7 +238,7 @@ def _checked(curves: CurveSet) -> tuple[CurveSet, list[str], bool]:
         )
         firm = left <= 0.1 * len(curves)
     kept = curves.select(usable)
-    first = _first_of_copies(kept)
+    first = first_of_copies(kept)
     if copies := int((~first).sum()):
         reasons.append(f"{copies} of {len(kept)} runs left out: the same as another")
     kept = kept.select(first)
@@ -283,7 +283,12 @@ def record_doubts(curves: CurveSet) -> tuple[list[str], bool]:
     return doubts, late <= 1 / 3 and mark is None
 
 
-def _first_of_copies(curves: CurveSet) -> Mask:
+def first_of_copies(curves: CurveSet) -> Mask:
+    """Which runs are not the same, error by error, as one before them.
+
+    >>> first_of_copies(CurveSet.from_runs([{"val": [2, 1]}, {"val": [2, 1]}, {"val": [2, 0]}]))
+    array([ True, False,  True])
+    """
     seen: set[bytes] = set()
     first = np.zeros(len(curves), bool)
     for i, curve in enumerate(curves):

@@ -173,6 +173,7 @@ def test_a_mean_above_the_limit_without_the_cap_is_warned_of():
     assert found.largest == pytest.approx(9)
     assert found.warnings[0].startswith("without the cap of 0.2 the mean loss is 14.75%, above")
     assert "  warning: without the cap" in str(found)
+    assert "59 of 61 runs are the same as another" in found.warnings[-1]
     # with a cap that lets it count, only a patience that finds it is sure
     with pytest.raises(RefusedError, match=r"on these 61 runs no threshold of Keras that stops"):
         calibrate(CurveSet.from_runs(runs), Keras, 0.02, cap=1)
