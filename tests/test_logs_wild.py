@@ -161,6 +161,10 @@ WILD = {
                          "00:00:00,000 EPOCH {at} done: loss {train} - lr: 0.1\n"
                          "2020-01-01 00:00:00,000 DEV : loss {val} - f1-score (micro avg)  0.5"),
                   "text", "DEV/loss", "loss", "epoch", 1),
+    "timm.log": (epochs("Train: {at} [   0/100 (  0%)]  Loss: 9.5 (9.5)  LR: 0.1\nTrain: {at} [  "
+                        "99/100 (100%)]  Loss: 9.5 ({train})  LR: 1.0e-01\nTest: [   0/10]  Time: "
+                        "0.1 (0.1)  Loss:  9.5 ({val})  Acc@1: 0 (0)"),
+                 "text", "Test/Loss", "Loss", "epoch", 1),
     "desc.log": (epochs("Epoch {at}\nTraining: 100%|████| 10/10 [00:01<00:00, 9.1it/s]\n"
                         "Validation: 100%|████| 10/10 [00:01<00:00, 9.1it/s]\n"
                         "train rmse: {train}, val rmse: {val}"),

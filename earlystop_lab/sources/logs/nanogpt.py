@@ -7,6 +7,7 @@ s:250 tel:6.3097
 250 val 6.3097
 Epoch 3/10 ... loss: 0.4 - val_loss: 0.5
 Train Epoch: 3 [640/60000 (1%)] Loss: 0.4       Test set: Average loss: 0.5
+Train: 3 [  50/625 (  8%)]  Loss: 0.5 (0.4)     Test: [   0/79]  Loss: 0.6 (0.5)
 Epoch 3, step 20/100: [train] loss: 0.4 [val] loss: 0.5
 [3]  train-rmse:0.4  eval-rmse:0.5              3:  learn: 0.4  test: 0.5
 2024-01-02 | INFO | valid | {"epoch": 3, "loss": 0.5}
@@ -28,7 +29,7 @@ _SETS = "training|train|validation|valid|val|eval|testing|test|dev"
 _SET = rf"(?P<set>{_SETS})"
 _POSITION = re.compile(
     rf"\[?(?:end of )?(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
-    r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s)"
+    r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s|train(?=: \d+ \[))"
     rf"(?:\((?P<of>{_SETS})\))?\s?[:=#]?\s*[\[(]?\s*"
     r"(?P<at>(?>\d+(?:[,_]\d+)*(?:\.\d+)?))(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
     re.IGNORECASE,
@@ -170,7 +171,7 @@ def _at(match: re.Match[str], line: str) -> tuple[dict[str, str], str]:
 
 
 def _position_name(word: str) -> str:
-    return "epoch" if word.lower() in ("epoch", "ep") else "step"
+    return "epoch" if word.lower() in ("epoch", "ep", "train") else "step"
 
 
 def _position_text(text: str) -> str:
