@@ -65,6 +65,13 @@ WILD = {
     "delta.csv": (rows("{at},{train},{val},0.01,0.3", 1,
                        "number_of_trees,train_mse,val_mse,val_loss_delta,val_gap"),
                   "csv", "val_mse", "train_mse", "number_of_trees", 1),
+    "flag.csv": (rows("{at},{train},{val},0", 1, "epoch,train_mse,val_mse,valid"),
+                 "csv", "val_mse", "train_mse", "epoch", 1),
+    "deep.jsonl": (rows('{{"epoch": {at}, "metrics": {{"train": {{"loss": {train}}}, '
+                        '"val": {{"loss": {val}}}}}}}', 1),
+                   "json", "metrics/val/loss", "metrics/train/loss", "epoch", 1),
+    "metrics.json": (columns(acc={"train": VAL, "val": TRAIN}, loss={"train": TRAIN, "val": VAL}),
+                     "xgboost", "val-loss", "train-loss", None, 1),
     "constant.csv": (rows("100,{train},{val}", 1, "n_iter,train_loss,val_loss"),
                      "csv", "val_loss", "train_loss", None, 1),
     "slashed.csv": (rows("{at},{train},{val}", 1, "train/epoch,train/loss,eval/loss"),

@@ -239,8 +239,14 @@ class _Chooser:
                 rank = None if self.log.modes[name] == "max" else 2 if rank is None else rank
             if rank is not None:
                 # what was recorded once, at the end, is no curve where others are
-                ranked.append((self.counts[name] == 1, rank, meaning(name).noisy, name))
+                last = self.counts[name] == 1 or self._is_flag(name)
+                ranked.append((last, rank, meaning(name).noisy, name))
         return [name for *_, name in sorted(ranked, key=lambda entry: entry[:3])]
+
+    def _is_flag(self, name: str) -> bool:
+        """Whether a column that says no metric only says yes or no: whether it validated."""
+        cells = (c[name] for _, c in self.log.rows if is_number(c.get(name)))
+        return not meaning(name).metric and {number(cell) for cell in cells} <= {0, 1}
 
     def _val(self, mode: Mode | None) -> str:
         if mode == "max":

@@ -83,12 +83,15 @@ def _int(text: str) -> int | str:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_int=_int)
 
 
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record with its inner objects unfolded: ``{"val": {"loss": 1}}`` has ``val/loss``."""
+def flat(record: Mapping[str, Any], levels: int = 3) -> dict[str, Any]:
+    """A record with its inner objects unfolded: ``{"val": {"loss": 1}}`` has ``val/loss``.
+
+    Objects that are more levels down stay as they are.
+    """
     cells: dict[str, Any] = {}
     for name, cell in record.items():
-        if isinstance(cell, dict):
-            for inner, value in cell.items():
+        if isinstance(cell, dict) and levels:
+            for inner, value in flat(cell, levels - 1).items():
                 cells.setdefault(f"{name}/{inner}", value)
         else:
             cells[name] = cell

@@ -19,13 +19,22 @@ def _sets(source: Source) -> dict[str, dict[str, list[object]]]:
     document = source.document
     if not isinstance(document, dict):
         return {}
-    return {
+    found = {
         name: curves
         for name, metrics in document.items()
         if isinstance(metrics, dict)
         and (curves := {metric: cells for metric, cells in metrics.items() if is_curve(cells)})
         and not any(map(is_position, curves))
     }
+    # scripts also write metrics of sets
+    inner = dict.fromkeys(name for curves in found.values() for name in curves)
+    if any(map(_is_set, found)) or not all(map(_is_set, inner)):
+        return found
+    return {of: {m: curves[of] for m, curves in found.items() if of in curves} for of in inner}
+
+
+def _is_set(name: str) -> bool:
+    return meaning(name).role is not None and not meaning(name).metric
 
 
 def is_lightgbm(source: Source) -> bool:
