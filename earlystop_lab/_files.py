@@ -11,6 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def renamed(error: OSError, path: str | Path) -> OSError:
+    """The error as one of ``path``: what a caller asked for, in place of what is behind it."""
+    assert error.errno is not None, "an error of the operating system"
+    return type(error)(error.errno, os.strerror(error.errno), str(path))
+
+
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file name beside ``path``; rename it to ``path`` once all went well.
@@ -35,7 +41,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:  # it names a folder or a temporary file, not what was asked for
-        raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise renamed(error, path) from error
     try:
         temporary = room / path.name
         yield temporary
@@ -45,6 +51,6 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         if error.errno is None or not own:
             raise
         # it names the temporary file or none, as where the disk is full
-        raise type(error)(error.errno, os.strerror(error.errno), str(path)) from error
+        raise renamed(error, path) from error
     finally:
         shutil.rmtree(room, ignore_errors=True)

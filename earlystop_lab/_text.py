@@ -42,6 +42,15 @@ def counted(n: int, unit: str) -> str:
     return f"{n} {unit}{'' if n == 1 else 's'}"
 
 
+def too_few(n: int, unit: str) -> str:
+    """That there are not enough of them.
+
+    >>> too_few(1, "run"), too_few(3, "problem")
+    ('1 run is too few', '3 problems are too few')
+    """
+    return f"{counted(n, unit)} {'is' if n == 1 else 'are'} too few"
+
+
 def listed(names: Sequence[str], most: int = 8) -> str:
     """Names in a row, the first of them where they are many.
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._text import counted, listed, percent, signed
+from earlystop_lab._text import counted, listed, percent, signed, too_few
 from earlystop_lab.conformance import check_criterion, check_on
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import CurveSet, FloatArray
@@ -563,8 +563,7 @@ def _rests(rows: pd.DataFrame) -> list[str]:
         "contrasts each, and the number of corpora."
     ]
     if clusters < 6:
-        many = counted(clusters, unit)
-        words.append(f"{many} {'is' if clusters == 1 else 'are'} too few for an interval.")
+        words.append(f"{too_few(clusters, unit)} for an interval.")
     if unit == "run":
         words.append("Without a column 'problem' the answer holds for runs like these only.")
     return words

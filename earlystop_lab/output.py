@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earlystop_lab._compile import digest
-from earlystop_lab._files import written_whole
+from earlystop_lab._files import renamed, written_whole
 from earlystop_lab.criteria import Rule
 from earlystop_lab.replay import Plan, Restore, parts, plan, shown
 from earlystop_lab.storage import units
@@ -62,7 +62,7 @@ def replay_to_file(
             gone = "its finished units are gone: another process writes it, too; run one at a time"
             raise FileNotFoundError(errno.ENOENT, gone, str(out)) from error
         if str(error.filename).startswith(str(folder)):
-            raise type(error)(error.errno, error.strerror, str(out)) from error
+            raise renamed(error, out) from error
         raise
     except ValueError:  # a mistake, which the same call would meet again
         for each in (folder, *made):
@@ -124,7 +124,7 @@ def _begun(out: Path, key: str) -> Path:
         with written_whole(mark) as temporary:
             temporary.write_text(key, encoding="utf-8")
     except OSError as error:  # it names a hidden folder, not what was asked for
-        raise type(error)(error.errno, error.strerror, str(out)) from error
+        raise renamed(error, out) from error
     return folder
 
 

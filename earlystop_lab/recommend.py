@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlystop_lab._text import counted, percent
+from earlystop_lab._text import percent, too_few
 from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.front import (
@@ -353,8 +353,8 @@ def _units(curves: CurveSet) -> tuple[pd.Index, str]:
     count = problems.nunique()
     if count < FEWEST:
         return runs, (
-            f"{counted(count, 'problem')} {'is' if count == 1 else 'are'} too few to say anything "
-            "of another: runs are resampled, and the answer holds for runs of the same only"
+            f"{too_few(count, 'problem')} to say anything of another: runs are resampled, and the "
+            "answer holds for runs of the same only"
         )
     return problems, f"held out and resampled are {count} problems: for a new one like them"
 

@@ -14,7 +14,7 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from earlystop_lab._text import counted, signed
+from earlystop_lab._text import counted, signed, too_few
 from earlystop_lab.bench import Bench, OnCorpus, table
 from earlystop_lab.report import charts
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
@@ -167,7 +167,7 @@ def _section(id_: str, found: OnCorpus, new: str) -> dict[str, Any]:
 def _captions(found: OnCorpus, new: str, unit: str, clusters: int) -> dict[str, str]:
     error, runs = _ERRORS[found.error], counted(len(found.curves), "run")
     many = counted(clusters, unit)
-    few = f"{many} {'is' if clusters == 1 else 'are'} too few for"
+    few = f"{too_few(clusters, unit)} for"
     averaged = (
         f"Geometric means over {runs}, averaged within their {unit}, {many} alike"
         if unit != "run"

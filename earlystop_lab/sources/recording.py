@@ -22,6 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from earlystop_lab._files import renamed
 from earlystop_lab.curves import CurveSet, read_curves
 
 
@@ -75,7 +76,7 @@ def record(
     try:
         partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise renamed(error, path) from error
     files = [partial / f"{job.meta['run']}.parquet" for job in jobs]
     todo = []
     for job, file in zip(jobs, files, strict=True):

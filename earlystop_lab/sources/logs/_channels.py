@@ -81,13 +81,18 @@ class Meaning(NamedTuple):
     noisy: bool
 
     @property
+    def is_set(self) -> bool:
+        """Whether it is the name of a set, and of no metric."""
+        return self.role is not None and not self.metric
+
+    @property
     def rank(self) -> int | None:
         """0 a plain loss, rising: other losses, errors; None: not to be chosen unasked."""
         if self.kind == "loss":
             return 0 if self.metric == ("loss",) else 2 - ("total" in self.metric)
         if self.kind == "error":
             return 3
-        return 1 if self.kind == "unknown" and self.role and not self.metric else None
+        return 1 if self.kind == "unknown" and self.is_set else None
 
 
 @dataclass(frozen=True)

@@ -151,12 +151,12 @@ def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> l
     strays = again = 0
     of_training = [not (point.values.keys() <= {"test"} and len(roles) > 1) for point in points]
     for i, point in enumerate(points):
-        at = point.at
         if not of_training[i]:
             continue
         if i == len(points) - 1 and _is_said(point, points[:i]):
             again += 1
             continue
+        at = point.at
         if kept and at < kept[-1][0]:
             if at in seen:
                 cut = bisect_left(kept, (at, -1))
@@ -184,9 +184,9 @@ def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> l
 
 def _is_said(last: Point, points: list[Point]) -> bool:
     """Whether the same was measured at the same position, and training went on from there."""
-    before = [p.values for p in points if p.at == last.at]
     return any(p.at > last.at for p in points) and any(
-        "val" in values and values.get("val") == last.values.get("val") for values in before
+        p.at == last.at and "val" in p.values and p.values["val"] == last.values.get("val")
+        for p in points
     )
 
 

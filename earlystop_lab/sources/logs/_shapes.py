@@ -52,7 +52,7 @@ def _set_column(log: Log) -> str | None:
         if column.lower() not in _SETS:
             continue
         words = {_word(cells.get(column)) for _, cells in log.rows} - {""}
-        if words and all(meaning(w).role is not None and not meaning(w).metric for w in words):
+        if words and all(meaning(word).is_set for word in words):
             return column
     return None
 

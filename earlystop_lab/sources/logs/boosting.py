@@ -28,13 +28,9 @@ def _sets(source: Source) -> dict[str, dict[str, list[object]]]:
     }
     # scripts also write metrics of sets
     inner = dict.fromkeys(name for curves in found.values() for name in curves)
-    if any(map(_is_set, found)) or not all(map(_is_set, inner)):
+    if any(meaning(name).is_set for name in found) or not all(meaning(n).is_set for n in inner):
         return found
     return {of: {m: curves[of] for m, curves in found.items() if of in curves} for of in inner}
-
-
-def _is_set(name: str) -> bool:
-    return meaning(name).role is not None and not meaning(name).metric
 
 
 def is_lightgbm(source: Source) -> bool:

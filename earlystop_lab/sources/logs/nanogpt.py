@@ -189,10 +189,9 @@ def _whole(line: str) -> dict[str, str]:
             sets = [name for name in cells if re.fullmatch(r"test\d*", name)]
             cells = {n: cells[n] for n in ["learn", *sets[-1:], "best"] if n in cells}
             cells = {"val" if name in sets else name: cell for name, cell in cells.items()}
-        best = {"best": cells["best"]} if "best" in cells else {}
-        cells = {name: value for name, value in cells.items() if _is_metric(name)}
+        cells = {n: value for n, value in cells.items() if _is_metric(n) or n == "best"}
         at = {"iteration": match["round"] or match["at"]}
-        return {**at, **cells, **best} if cells else {}
+        return {**at, **cells} if any(map(_is_metric, cells)) else {}
     if match := _COUNTED.match(line):
         cells = _pairs(line[match.end() :], "")
         # without validation it may count batches
@@ -224,7 +223,7 @@ def _without_prefix(line: str) -> tuple[str, str]:
     for _ in range(12):
         if _POSITION.match(line) or not (match := _PREFIX.match(line)):
             break
-        if match["word"] and meaning(match["word"]).role and not meaning(match["word"]).metric:
+        if match["word"] and meaning(match["word"]).is_set:
             own = match["word"]
         line = line[match.end() :]
     return own, line

@@ -31,21 +31,15 @@ def read(source: Source) -> list[Log]:
     train = next((name for name in _TRAIN if name in curves), None)
     # HistGradientBoosting has it also where it did not validate: an empty one
     of_trees = "validation_score_" in source.document
-    modes: dict[str, Mode] = dict.fromkeys(curves, "min")
-    roles: dict[Role, str] = {}
-    if val is not None:
-        roles["val"], modes[val] = val, "max"
-        log.notes.append(f"{val} are scores, higher is better: negated")
-        if of_trees and "train_score_" in curves:
-            modes["train_score_"] = "max"
-        if train is not None:
-            roles["train"] = train
-    elif train is not None:
-        roles["val"] = train
+    scores = {*_VAL, "train_score_"} if of_trees else {*_VAL}
+    modes: dict[str, Mode] = {name: "max" if name in scores else "min" for name in curves}
+    roles: dict[Role, str] = {"val": val or train or ""}
+    if val is None:
         log.notes.append(f"no validation curve: the training curve {train} stands in as val")
-        if of_trees:
-            modes[train] = "max"
-            log.notes.append(f"{train} are scores, higher is better: negated")
+    elif train is not None:
+        roles["train"] = train
+    if modes[roles["val"]] == "max":
+        log.notes.append(f"{roles['val']} are scores, higher is better: negated")
     rows = log.rows
     if of_trees:  # the first score is that before the first tree
         rows = [(i, {**cells, "iteration": i - 1}) for i, cells in rows]

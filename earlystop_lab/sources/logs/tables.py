@@ -59,6 +59,7 @@ def _draws(line: str) -> bool:
     return line.lstrip()[:1] in "-=+|:" and _RULE.fullmatch(line[:1000]) is not None
 
 
+@lru_cache(1)
 def is_table(source: Source) -> bool:
     """Whether the file is delimited text with a header."""
     if not source.text.strip():

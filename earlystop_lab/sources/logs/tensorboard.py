@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from earlystop_lab.sources.logs._reading import Log, Row, Source, read_bytes
 from earlystop_lab.sources.logs._values import LogError, shown
@@ -22,6 +22,21 @@ _START = 1
 #: tags under which PyTorch's add_hparams keeps the settings of a run, in a folder of their own
 _SETTINGS = "_hparams_/"
 _PART = re.compile(r"(?P<tag>.*_)?(?:train|validation|val|valid|eval|test)")
+
+
+class _Scalar(NamedTuple):
+    """One recorded value; the part is the folder below the run's that it was in."""
+
+    part: str
+    step: int
+    tag: str
+    value: float
+
+    @property
+    def name(self) -> str:
+        """The column: a tag may be any text, and "step" is where the position goes."""
+        name = f"{self.part}/{self.tag}" if self.part else self.tag
+        return "step " if name == "step" else name
 
 
 def owner(path: Path) -> Path | None:
@@ -42,38 +57,41 @@ def read(source: Source) -> list[Log]:
 
     Raises :class:`LogError`, naming the extra to install, where TensorBoard's reader is missing.
     """
-    kept: list[tuple[str, int, str, float]] = []
+    kept: list[_Scalar] = []
     notes: list[str] = []
     skipped: list[LogError] = []
-    settings = False
     for path in sorted(source.files, key=lambda path: path.name):
         part = path.parent.name if path.parent != source.path and source.path.is_dir() else ""
         try:
             for step, tag, value in _scalars(path):
                 if tag is None:
-                    before = len(kept)
-                    kept = [entry for entry in kept if entry[0] != part or entry[1] < step]
-                    if len(kept) < before:
-                        notes.append(f"{path.name} begins anew at step {step}: what was recorded "
-                                     "from there on before is left out")  # fmt: skip
-                    continue
-                if tag.startswith(_SETTINGS):
-                    settings = True
-                    continue
-                name = f"{part}/{tag}" if part else tag
-                # TensorBoard allows any text as a tag; "step" is where the position goes
-                name = "step " if name == "step" else name
-                kept.append((part, step, name, value))
+                    kept = _purged(kept, part, step, path, notes)
+                else:
+                    kept.append(_Scalar(part, step, tag, value))
         except LogError as error:
             skipped.append(LogError(f"{path.name}: {error}"))
-    if not kept:
+    scalars = [each for each in kept if not each.tag.startswith(_SETTINGS)]
+    if not scalars:
         raise skipped[0] if skipped else LogError("no scalars in these event files")
-    if settings and len({name for *_, name, _ in kept}) == len(kept):
+    if len(scalars) < len(kept) and len({each.name for each in scalars}) == len(scalars):
         raise LogError("settings and results of a run, each once (add_hparams): no curves")
     rows: list[Row] = [
-        (i, {"step": step, name: value}) for i, (_, step, name, value) in enumerate(kept, start=1)
+        (i, {"step": each.step, each.name: each.value}) for i, each in enumerate(scalars, start=1)
     ]
     return [Log(rows, shared=False, notes=notes, skipped=skipped)]
+
+
+def _purged(
+    kept: list[_Scalar], part: str, step: int, path: Path, notes: list[str]
+) -> list[_Scalar]:
+    """The scalars but those of the same part from the step on, where a new session begins."""
+    left = [each for each in kept if each.part != part or each.step < step]
+    if len(left) < len(kept):
+        notes.append(
+            f"{path.name} begins anew at step {step}: what was recorded from there on before is "
+            "left out"
+        )
+    return left
 
 
 def _scalars(path: Path) -> Iterator[tuple[int, str | None, float]]:

@@ -59,5 +59,4 @@ def _stem(path: Path) -> str:
 
 def _set(match: re.Match[str]) -> bool:
     """Whether the run's name ends with the name of a set."""
-    about = meaning(match["set"] or "")
-    return about.role is not None and not about.metric
+    return meaning(match["set"] or "").is_set
