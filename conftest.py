@@ -4,7 +4,15 @@
 collect_ignore = [
     f"earlystop_lab/live/{name}.py"
     for name in (
-        "catboost", "huggingface", "ignite", "keras", "lightgbm", "lightning", "optuna", "sklearn",
-        "torch", "xgboost",
+        "catboost",
+        "huggingface",
+        "ignite",
+        "keras",
+        "lightgbm",
+        "lightning",
+        "optuna",
+        "sklearn",
+        "torch",
+        "xgboost",
     )
-]  # fmt: skip
+]

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 
 from earlystop_lab import GL, PQ, UP, CurveSet, Keras, read_curves, replay
-from earlystop_lab._compile import compiled
+from earlystop_lab._common.compiling import compiled
 from earlystop_lab.live import Stopper
 
 HERE = Path(__file__).parent
@@ -371,7 +371,7 @@ def scaling(rows: list[dict[str, object]], folder: Path) -> dict[str, float]:
 # the peak of this process alone: getrusage's counts what the parent held when it forked
 LARGE = """
 import re, sys
-from earlystop_lab.output import replay_to_file
+from earlystop_lab.engine.into_files import replay_to_file
 replay_to_file(sys.argv[1], ["GL(2)", "PQ(0.5)", "UP(3)", "Keras(10)"], sys.argv[2], n_jobs=2)
 print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 2**20)
 """
@@ -410,8 +410,10 @@ def larger_than_memory(folder: Path) -> dict[str, float]:
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", LARGE, str(folder / "large"), str(folder / "stops.parquet")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     took = time.perf_counter() - began
     found = pd.read_parquet(folder / "stops.parquet")
     rules = ["GL(2)", "PQ(0.5)", "UP(3)", "Keras(10)"]

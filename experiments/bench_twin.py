@@ -5,7 +5,7 @@
 Validation and training errors of the simulated runs are one noiseless curve with independent noise
 of the same kind, the test error is the noiseless curve, and what is kept is where training stops.
 So GL on the training error is exactly as good as GL on the validation error, but stops elsewhere.
-In every study one and the other are compared with :func:`earlystop_lab.bench.bench` among three
+In every study one and the other are compared with :func:`studies.comparison.bench` among three
 known rules, on two corpora of 12 problems. Prints, and writes to ``results/bench_twin.csv``, the
 share of the studies that declare the twin better or worse than GL: over both corpora together, and
 in any contrast on any corpus by itself; at most 5% should in each.
@@ -21,7 +21,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from earlystop_lab import GL, UP, CurveSet, Keras, criterion
-from earlystop_lab.bench import CONTRASTS, LEVEL, bench
+from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, bench
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 120

@@ -37,10 +37,10 @@ from earlystop_lab import (
     replay,
     simulate,
 )
-from earlystop_lab._files import written_whole
-from earlystop_lab.calibration import Measured, chosen, measured
-from earlystop_lab.plots import save
-from earlystop_lab.regret import measurable, oracle, regrets
+from earlystop_lab._common.files import written_whole
+from earlystop_lab.measures.hindsight import measurable, oracle, regrets
+from earlystop_lab.report.axes import save
+from earlystop_lab.studies.calibration import Measured, chosen, measured
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets")
@@ -317,9 +317,14 @@ def _draw_cells(ax: Axes, cells: pd.DataFrame, tones: Mapping[str, tuple]) -> No
         places = x + np.linspace(-0.35, 0.35, len(part))
         for place, row in zip(places, part.to_dict("records"), strict=True):
             ax.errorbar(
-                place, row["lost"] / AT_MOST, 2 * row["standard_error"] / AT_MOST,
-                color=tones[row["corpus"]], fmt="o", ms=3, lw=1,
-            )  # fmt: skip
+                place,
+                row["lost"] / AT_MOST,
+                2 * row["standard_error"] / AT_MOST,
+                color=tones[row["corpus"]],
+                fmt="o",
+                ms=3,
+                lw=1,
+            )
     for name, tone in tones.items():
         ax.plot([], [], "o", color=tone, ms=4, label=name)
     ax.axhline(1, color="black", lw=0.8, ls="--")
@@ -336,9 +341,10 @@ def _draw_tests(ax: Axes, tests: pd.DataFrame) -> None:
         ax.plot(part["saved"], part["violated"], marker, ms=4, alpha=0.7, label=name)
     ax.axhline(1 - CONFIDENCE, color="black", lw=0.8, ls="--")
     ax.set(
-        xlabel="share of the epochs saved", ylabel="share of sets whose choice loses more",
+        xlabel="share of the epochs saved",
+        ylabel="share of sets whose choice loses more",
         ylim=(-0.004, 1.5 * (1 - CONFIDENCE)),
-    )  # fmt: skip
+    )
     ax.set_title(
         f"Learn-then-test of the test error, confidence {CONFIDENCE:.0%}", fontsize="medium"
     )
@@ -351,14 +357,18 @@ def _draw_caps(ax: Axes, cells: pd.DataFrame, tones: Mapping[str, tuple]) -> Non
         ax.plot(mine["saved"], mine["uncapped"] / AT_MOST, "-o", color=tones[name], ms=4)
         for row in mine.to_dict("records"):
             ax.annotate(
-                f"{row['cap']:g}", (row["saved"], row["uncapped"] / AT_MOST), xytext=(4, 3),
-                textcoords="offset points", fontsize="xx-small",
-            )  # fmt: skip
+                f"{row['cap']:g}",
+                (row["saved"], row["uncapped"] / AT_MOST),
+                xytext=(4, 3),
+                textcoords="offset points",
+                fontsize="xx-small",
+            )
     ax.axhline(1, color="black", lw=0.8, ls="--")
     ax.set(
-        yscale="log", xlabel="share of the epochs saved",
+        yscale="log",
+        xlabel="share of the epochs saved",
         ylabel="mean loss of new runs without the cap / at most",
-    )  # fmt: skip
+    )
     ax.yaxis.set_major_formatter("{x:g}")
     ax.set_title(f"Patience, {SIZES[0]} runs: the cap (numbers) decides all", fontsize="medium")
 
@@ -373,9 +383,13 @@ def _draw_broken(ax: Axes, table: pd.DataFrame) -> None:
         worst = part.loc[part["times_at_most"].idxmax()]
         if len(part) > 1:
             ax.annotate(
-                worst["where"].split(": ")[1], (worst["times_at_most"], y), xytext=(0, 5),
-                textcoords="offset points", ha="center", fontsize="x-small",
-            )  # fmt: skip
+                worst["where"].split(": ")[1],
+                (worst["times_at_most"], y),
+                xytext=(0, 5),
+                textcoords="offset points",
+                ha="center",
+                fontsize="x-small",
+            )
     ax.axvline(1, color="black", lw=0.8, ls="--")
     ax.set_yticks(range(len(names)), names, fontsize="x-small")
     ax.set(xscale="log", xlabel="mean loss / at most (below 0.01 drawn there)")

@@ -27,9 +27,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from earlystop_lab import Curve, CurveSet, read_curves
-from earlystop_lab._files import written_whole
+from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import FloatArray
-from earlystop_lab.plots import log_axis
+from earlystop_lab.report.axes import log_axis
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -85,9 +85,12 @@ def gallery(curves: CurveSet, name: str) -> Figure:
     groups = dict(sorted(groups.items()))
     rows = -(-len(groups) // COLUMNS)
     figure, axes = plt.subplots(
-        rows, COLUMNS, figsize=(3.3 * COLUMNS, 2.5 * rows + 0.7), squeeze=False,
+        rows,
+        COLUMNS,
+        figsize=(3.3 * COLUMNS, 2.5 * rows + 0.7),
+        squeeze=False,
         layout="constrained",
-    )  # fmt: skip
+    )
     shared = _shared(list(groups))
     for ax, (problem, members) in zip(axes.flat, groups.items(), strict=False):
         plot_problem(members, ax)

@@ -12,7 +12,7 @@ Writes ``results/coverage.csv`` (a row a population, size and method), ``coverag
 default, at 12 clusters, for every pair of the study's criteria), ``coverage_tests.csv`` (the size
 of the sign-flip tests), and ``figures/coverage`` as PNG and PDF. Takes a few minutes.
 
-Methods are those of :func:`earlystop_lab.inference.intervals` and, for comparison, the equal-tailed
+Methods are those of :func:`earlystop_lab.inference.bootstrap` and, for comparison, the equal-tailed
 bootstrap-t and what takes every run for a unit of its own.
 """
 
@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlystop_lab import CurveSet, read_curves, replay
-from earlystop_lab._files import written_whole
+from earlystop_lab._common.files import written_whole
 from earlystop_lab.inference import METHODS, intervals, max_t, ratio_of_totals, sign_flip
-from earlystop_lab.plots import save
+from earlystop_lab.report.axes import save
 
 FloatArray = NDArray[np.float64]
 #: clusters, replications -> values of shape (clusters, replications)
@@ -51,9 +51,21 @@ CONTRASTS = (
     ("Keras(10)", "Keras(100)"),
 )
 STUDY = (
-    "GL(1)", "GL(2)", "GL(3)", "GL(5)", "PQ(0.5)", "PQ(0.75)", "PQ(1)", "PQ(2)", "PQ(3)",
-    "UP(2)", "UP(3)", "UP(4)", "UP(6)", "UP(8)",
-)  # fmt: skip
+    "GL(1)",
+    "GL(2)",
+    "GL(3)",
+    "GL(5)",
+    "PQ(0.5)",
+    "PQ(0.75)",
+    "PQ(1)",
+    "PQ(2)",
+    "PQ(3)",
+    "UP(2)",
+    "UP(3)",
+    "UP(4)",
+    "UP(6)",
+    "UP(8)",
+)
 CLUSTERS = (12, 40)
 #: for the size of tests
 SIZES = (7, 12, 40)
@@ -338,11 +350,15 @@ def _draw_coverage(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
     for k, (method, part) in enumerate(table.groupby("method", sort=False)):
         main = method == DEFAULT
         ax.plot(
-            100 * part["covered"], [names.index(name) for name in part["population"]],
-            marker="Dsv^xP*"[k % 7], ls="none",
+            100 * part["covered"],
+            [names.index(name) for name in part["population"]],
+            marker="Dsv^xP*"[k % 7],
+            ls="none",
             label=f"{method}, symmetric (the default)" if main else method,
-            ms=7 if main else 5, color="black" if main else f"C{k}", zorder=3 if main else 2,
-        )  # fmt: skip
+            ms=7 if main else 5,
+            color="black" if main else f"C{k}",
+            zorder=3 if main else 2,
+        )
     ax.set_yticks(range(len(names)), names, fontsize="x-small")
     ax.set(xlabel="covered, %", xlim=(15, 101), ylim=(-0.7, len(names) - 0.3))
     ax.grid(axis="y", color="0.9")

@@ -25,10 +25,10 @@ from matplotlib.figure import Figure
 
 from earlystop_lab import CurveSet, read_curves, replay
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.front import equal_time_table, front, hypervolumes, knee, points
-from earlystop_lab.plots import plot_front, plot_profile, save
-from earlystop_lab.regret import measurable, regret_profile, regrets, time_profile
-from earlystop_lab.sweep import sweeps
+from earlystop_lab.engine.thresholds import sweeps
+from earlystop_lab.measures.fronts import equal_time_table, front, hypervolumes, knee, points
+from earlystop_lab.measures.hindsight import measurable, regret_profile, regrets, time_profile
+from earlystop_lab.report.axes import plot_front, plot_profile, save
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets")
@@ -75,9 +75,13 @@ def draw_fronts(tables: dict[str, pd.DataFrame]) -> Figure:
 def draw_profiles(tables: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """A column a corpus: share of runs near their own best, against how near and how soon."""
     figure, axes = plt.subplots(
-        2, len(tables), figsize=(3.6 * len(tables), 6.2), sharey=True, layout="constrained",
+        2,
+        len(tables),
+        figsize=(3.6 * len(tables), 6.2),
+        sharey=True,
+        layout="constrained",
         squeeze=False,
-    )  # fmt: skip
+    )
     for column, (name, found) in zip(axes.T, tables.items(), strict=True):
         plot_profile(found["profile"], column[0]).set_title(name, fontsize="medium")
         plot_profile(found["time_profile"], column[1])
@@ -93,9 +97,12 @@ def draw_profiles(tables: dict[str, dict[str, pd.DataFrame]]) -> Figure:
 def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Sequence]:
     rows = -(-count // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(size[0] * columns, size[1] * rows), layout="constrained",
+        rows,
+        columns,
+        figsize=(size[0] * columns, size[1] * rows),
+        layout="constrained",
         squeeze=False,
-    )  # fmt: skip
+    )
     for ax in axes.flat[count:]:
         ax.axis("off")
     return figure, axes.flat

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab import CurveSet
-from earlystop_lab._files import written_whole
+from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.sources.recording import Job, record
 
@@ -172,9 +172,14 @@ def train(
 
 
 def _xgboost(
-    parts: Mapping[str, Part], classes: int, iterations: int, rate: float, depth: int,
-    subsample: float, seed: int,
-) -> dict[str, Any]:  # fmt: skip
+    parts: Mapping[str, Part],
+    classes: int,
+    iterations: int,
+    rate: float,
+    depth: int,
+    subsample: float,
+    seed: int,
+) -> dict[str, Any]:
     import xgboost
 
     objective, metric = {
@@ -182,9 +187,15 @@ def _xgboost(
         2: ("binary:logistic", "logloss"),
     }.get(classes, ("multi:softprob", "mlogloss"))
     options = {
-        "objective": objective, "eval_metric": metric, "learning_rate": rate, "max_depth": depth,
-        "subsample": subsample, "seed": seed, "nthread": 1, "verbosity": 0,
-    }  # fmt: skip
+        "objective": objective,
+        "eval_metric": metric,
+        "learning_rate": rate,
+        "max_depth": depth,
+        "subsample": subsample,
+        "seed": seed,
+        "nthread": 1,
+        "verbosity": 0,
+    }
     if classes > 2:
         options["num_class"] = classes
     matrices = [(xgboost.DMatrix(*part, nthread=1), name) for name, part in parts.items()]
@@ -196,21 +207,35 @@ def _xgboost(
 
 
 def _lightgbm(
-    parts: Mapping[str, Part], classes: int, iterations: int, rate: float, depth: int,
-    subsample: float, seed: int,
-) -> dict[str, Any]:  # fmt: skip
+    parts: Mapping[str, Part],
+    classes: int,
+    iterations: int,
+    rate: float,
+    depth: int,
+    subsample: float,
+    seed: int,
+) -> dict[str, Any]:
     import lightgbm
 
     objective, metric = {0: ("regression", "l2"), 2: ("binary", "binary_logloss")}.get(
         classes, ("multiclass", "multi_logloss")
     )
     options = {
-        "objective": objective, "metric": metric, "learning_rate": rate, "max_depth": depth,
-        "num_leaves": 2**depth, "bagging_fraction": subsample, "bagging_freq": 1, "seed": seed,
+        "objective": objective,
+        "metric": metric,
+        "learning_rate": rate,
+        "max_depth": depth,
+        "num_leaves": 2**depth,
+        "bagging_fraction": subsample,
+        "bagging_freq": 1,
+        "seed": seed,
         # the default, 20, would leave the small data sets without a tree
         "min_data_in_leaf": 5,
-        "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1,
-    }  # fmt: skip
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
     if classes > 2:
         options["num_class"] = classes
     train = lightgbm.Dataset(*parts["train"])
@@ -220,23 +245,35 @@ def _lightgbm(
     ]
     seen: dict[str, dict[str, list[float]]] = {}
     lightgbm.train(
-        options, train, iterations, valid_sets=sets, valid_names=list(parts),
+        options,
+        train,
+        iterations,
+        valid_sets=sets,
+        valid_names=list(parts),
         callbacks=[lightgbm.record_evaluation(seen)],
-    )  # fmt: skip
+    )
     return {name: errors[metric] for name, errors in seen.items()}
 
 
 def _sklearn(
-    parts: Mapping[str, Part], classes: int, iterations: int, rate: float, depth: int,
-    subsample: float, seed: int,
-) -> dict[str, Any]:  # fmt: skip
+    parts: Mapping[str, Part],
+    classes: int,
+    iterations: int,
+    rate: float,
+    depth: int,
+    subsample: float,
+    seed: int,
+) -> dict[str, Any]:
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
     kind = GradientBoostingClassifier if classes else GradientBoostingRegressor
     model = kind(
-        n_estimators=iterations, learning_rate=rate, max_depth=depth, subsample=subsample,
+        n_estimators=iterations,
+        learning_rate=rate,
+        max_depth=depth,
+        subsample=subsample,
         random_state=seed,
-    ).fit(*parts["train"])  # fmt: skip
+    ).fit(*parts["train"])
     errors = {}
     for name, (inputs, targets) in parts.items():
         if classes:

@@ -89,31 +89,68 @@ LONG = Recipe("adam", 0.003, 0.0, "constant")
 GROUPS = (
     *(
         Group(
-            name, name, PROBLEMS[name].label_noise, 400, 300, 32, not PROBLEMS[name].classes,
-            ("mlp-16", "mlp-64-64"), RECIPES, (1, 2),
+            name,
+            name,
+            PROBLEMS[name].label_noise,
+            400,
+            300,
+            32,
+            not PROBLEMS[name].classes,
+            ("mlp-16", "mlp-64-64"),
+            RECIPES,
+            (1, 2),
         )
         for name in (
-            "breast_cancer", "breast_cancer-noise20", "wine-noise20", "diabetes",
-            "synthetic-clusters-noise20", "synthetic-quantiles", "synthetic-moons",
+            "breast_cancer",
+            "breast_cancer-noise20",
+            "wine-noise20",
+            "diabetes",
+            "synthetic-clusters-noise20",
+            "synthetic-quantiles",
+            "synthetic-moons",
             "synthetic-friedman1",
         )
     ),
     *(
         Group(
-            name, "digits", noise, 300, 200, 32, False, ("mlp-32", "mlp-128", "conv-4-8"), RECIPES,
+            name,
+            "digits",
+            noise,
+            300,
+            200,
+            32,
+            False,
+            ("mlp-32", "mlp-128", "conv-4-8"),
+            RECIPES,
             (1, 2),
         )
         for name, noise in (("digits", 0.0), ("digits-noise20", 0.2), ("digits-noise40", 0.4))
     ),
     Group(
-        "digits-noise20-squared", "digits", 0.2, 800, 700, 64, True,
-        ("mlp-128-128", "mlp-256-256"), (LONG,), (1, 2, 3, 4, 5, 6),
-    ),
-    Group(
-        "digits-noise10-squared", "digits", 0.1, 800, 700, 64, True, ("mlp-128-128",), (LONG,),
+        "digits-noise20-squared",
+        "digits",
+        0.2,
+        800,
+        700,
+        64,
+        True,
+        ("mlp-128-128", "mlp-256-256"),
+        (LONG,),
         (1, 2, 3, 4, 5, 6),
     ),
-)  # fmt: skip
+    Group(
+        "digits-noise10-squared",
+        "digits",
+        0.1,
+        800,
+        700,
+        64,
+        True,
+        ("mlp-128-128",),
+        (LONG,),
+        (1, 2, 3, 4, 5, 6),
+    ),
+)
 
 
 def jobs(groups: Sequence[Group] = GROUPS) -> list[Job]:

@@ -29,8 +29,8 @@ from matplotlib.figure import Figure
 from scipy.stats import ks_2samp
 
 from earlystop_lab import CurveSet, read_curves
-from earlystop_lab._files import written_whole
-from earlystop_lab.plots import plot_shares, save
+from earlystop_lab._common.files import written_whole
+from earlystop_lab.report.axes import plot_shares, save
 from earlystop_lab.sources.synthetic import curve_features, fit_parametric, parametric, resample
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,9 +80,12 @@ def distances(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def draw(studies: dict[str, dict[str, pd.DataFrame]]) -> Figure:
     """A row a corpus, a column a feature."""
     figure, axes = plt.subplots(
-        len(studies), len(FEATURES), figsize=(3.3 * len(FEATURES), 2.5 * len(studies) + 0.4),
-        layout="constrained", squeeze=False,
-    )  # fmt: skip
+        len(studies),
+        len(FEATURES),
+        figsize=(3.3 * len(FEATURES), 2.5 * len(studies) + 0.4),
+        layout="constrained",
+        squeeze=False,
+    )
     for row, (corpus, tables) in zip(axes, studies.items(), strict=True):
         for ax, (name, (words, floor)) in zip(row, FEATURES.items(), strict=True):
             samples = {which: table[name].to_numpy(float) for which, table in tables.items()}

@@ -88,7 +88,9 @@ TEXTS = {
     ),
     "learning_curves.json": ("autogluon", json.dumps(_AUTOGLUON), 1),
     "wandb.csv": (
-        "wandb", rows("{at},7,{train},{val}", 0, "_step,_runtime,train/loss,val/loss"), 0
+        "wandb",
+        rows("{at},7,{train},{val}", 0, "_step,_runtime,train/loss,val/loss"),
+        0,
     ),
     "wandb.jsonl": (
         "wandb",
@@ -97,7 +99,7 @@ TEXTS = {
     ),
     "plain.csv": ("csv", rows("{at};{train};{val}", 1, "iter;train_error;valid_error"), 1),
     "plain.json": ("json", json.dumps(entries(at="epoch", train="trainLoss", val="valLoss")), 1),
-}  # fmt: skip
+}
 
 #: genuine logs -> the channels that a person would choose: format, val, train, test, epoch, checks
 _BOXES = ("box_loss", "obj_loss", "cls_loss")

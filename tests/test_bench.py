@@ -19,11 +19,11 @@ from earlystop_lab import (
     replay,
     simulate,
 )
-from earlystop_lab.bench import BY_CORPUS, bench, table
 from earlystop_lab.cli import bench_command
-from earlystop_lab.conformance import ConformanceError
-from earlystop_lab.regret import regrets
-from earlystop_lab.sweep import Thresholds
+from earlystop_lab.engine.thresholds import Thresholds
+from earlystop_lab.measures.hindsight import regrets
+from earlystop_lab.studies.comparison import BY_CORPUS, bench, table
+from earlystop_lab.studies.conformance import ConformanceError
 
 
 @criterion(threshold="checks", passes=">=")

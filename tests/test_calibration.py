@@ -18,8 +18,8 @@ from earlystop_lab import (
     replay,
     simulate,
 )
-from earlystop_lab.calibration import measured
 from earlystop_lab.inference.risk import betting, hoeffding_bentkus
+from earlystop_lab.studies.calibration import measured
 
 CURVES = simulate("parametric", 100, seed=5, epochs=120, params={"diverges": 0})
 PROBLEMS = CurveSet.from_runs(

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from earlystop_lab import criterion
-from earlystop_lab.catalogue import catalogue, markdown, patience_table, quirks_markdown
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.criteria.catalogue import catalogue, markdown, patience_table, quirks_markdown
 
 ROOT = Path(__file__).parents[1]
 

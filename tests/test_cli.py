@@ -628,7 +628,7 @@ def Peeking(val):
 def rules(tmp_path, monkeypatch):
     """Rules in a file, runs to compare them on, and few rivals: enough to see the command work."""
     monkeypatch.setattr(
-        "earlystop_lab.bench.FAMILIES", {name: FAMILIES[name] for name in ("GL", "UP")}
+        "earlystop_lab.studies.comparison.FAMILIES", {name: FAMILIES[name] for name in ("GL", "UP")}
     )
     (tmp_path / "rules.py").write_text(PLAIN)
     simulate("gradient_flow", 24, seed=1).write(tmp_path / "flow.parquet")

@@ -115,8 +115,12 @@ def test_settings_reach_the_runs(earlystop, tmp_path):
     assert earlystop(**settings)[0] == 0
     row = read_curves(tmp_path / "out.parquet").meta.iloc[0]
     assert [row[name] for name in ("eta_plus", "delta0_low", "delta0_high", "init", "seed")] == [
-        1.25, 0.01, 0.02, 0.125, 7,
-    ]  # fmt: skip
+        1.25,
+        0.01,
+        0.02,
+        0.125,
+        7,
+    ]
     assert earlystop("usual.parquet")[0] == 0
     one, other = (read_curves(tmp_path / f"{name}.parquet") for name in ("out", "usual"))
     assert (one[0].val != other[0].val).any()

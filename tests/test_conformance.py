@@ -18,8 +18,8 @@ from earlystop_lab import (
     check_criterion,
     criterion,
 )
-from earlystop_lab.conformance import ConformanceError, check_on
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.studies.conformance import ConformanceError, check_on
 
 # -- what keeps the promises ---------------------------------------------------------------
 

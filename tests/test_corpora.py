@@ -18,11 +18,17 @@ CURVES = ROOT / "data" / "curves"
 CORPORA = {"prechelt1997": Rprop(), "prechelt1997-init005": Rprop(init=0.05)}
 #: ten quick runs from all over the study: data set, hidden layers, output
 AGAIN = [
-    ("cancer1", (2,), "linear"), ("cancer3", (4, 2), "sigmoid"), ("glass1", (8,), "linear"),
-    ("glass2", (2, 2), "linear"), ("glass3", (16, 8), "sigmoid"), ("horse1", (4,), "linear"),
-    ("card2", (2,), "sigmoid"), ("diabetes2", (4, 4), "linear"), ("heart3", (2,), "linear"),
+    ("cancer1", (2,), "linear"),
+    ("cancer3", (4, 2), "sigmoid"),
+    ("glass1", (8,), "linear"),
+    ("glass2", (2, 2), "linear"),
+    ("glass3", (16, 8), "sigmoid"),
+    ("horse1", (4,), "linear"),
+    ("card2", (2,), "sigmoid"),
+    ("diabetes2", (4, 4), "linear"),
+    ("heart3", (2,), "linear"),
     ("flare1", (2,), "sigmoid"),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(params=CORPORA)
@@ -67,9 +73,13 @@ def test_ten_runs_trained_again_give_the_same_bytes(corpus, tmp_path):
     recorded = read_curves(corpus).table
     for dataset, hidden, output in AGAIN:
         jobs = proben1_jobs(
-            data, datasets=[dataset], topologies=[hidden], outputs=[output], runs=1,
+            data,
+            datasets=[dataset],
+            topologies=[hidden],
+            outputs=[output],
+            runs=1,
             rprop=CORPORA[corpus.name],
-        )  # fmt: skip
+        )
         again = record(jobs, tmp_path / f"{dataset}.parquet").table
         row = recorded.column("run").to_pylist().index(jobs[0].meta["run"])
         assert again.equals(recorded.slice(row, 1).select(again.column_names).combine_chunks())

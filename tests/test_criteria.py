@@ -38,9 +38,10 @@ from earlystop_lab import (
     replay,
     trace,
 )
-from earlystop_lab._compile import Constant, _plain
+from earlystop_lab._common.compiling import _plain
+from earlystop_lab._common.settings import Constant
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.criteria.prechelt import loss_idle, loss_room, loss_step
+from earlystop_lab.criteria.rules.prechelt import loss_idle, loss_room, loss_step
 
 # -- text ----------------------------------------------------------------------------------
 

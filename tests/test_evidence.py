@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from earlystop_lab import Keras, calibrate, read_curves, simulate
-from earlystop_lab.calibration import measured
-from earlystop_lab.regret import measurable
+from earlystop_lab.measures.hindsight import measurable
+from earlystop_lab.studies.calibration import measured
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 CALIBRATION = runpy.run_path(str(EXPERIMENTS / "calibration.py"))
@@ -133,10 +133,15 @@ def test_the_figure_of_coverage_shows_every_method(populations):
         ),
         "coverage_pairs": pd.DataFrame({kind: [0.9, 0.95] for kind in COVERAGE["KINDS"]}),
         "coverage_tests": COVERAGE["sizes"](
-            {**populations, "t, 3 degrees of freedom": populations["normal"],
-             "problems: a / b": populations["normal"]}, 20, 2,
+            {
+                **populations,
+                "t, 3 degrees of freedom": populations["normal"],
+                "problems: a / b": populations["normal"],
+            },
+            20,
+            2,
         ),
-    }  # fmt: skip
+    }
     figure = COVERAGE["draw"](tables)
     figure.canvas.draw()
     labels = [line.get_label() for line in figure.axes[1].lines]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from earlystop_lab._files import written_whole
+from earlystop_lab._common.files import written_whole
 
 
 class BrokenError(Exception):

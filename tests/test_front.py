@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from strategies import random_runs
 
 from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, replay, simulate
-from earlystop_lab.front import (
+from earlystop_lab.engine.thresholds import sweeps
+from earlystop_lab.inference import intervals
+from earlystop_lab.measures.fronts import (
     Points,
     at_rate,
     cost,
@@ -27,9 +29,7 @@ from earlystop_lab.front import (
     within_loss,
     within_time,
 )
-from earlystop_lab.inference import intervals
-from earlystop_lab.regret import measurable, regrets
-from earlystop_lab.sweep import sweeps
+from earlystop_lab.measures.hindsight import measurable, regrets
 
 
 def table(rows, columns):

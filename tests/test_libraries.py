@@ -22,9 +22,11 @@ from earlystop_lab.criteria import FAMILIES
 ELSEWHERE = {"GL", "PQ", "UP", "Progress", "MaxEpochs", "TerminateOnNaN", "PowerLaw"}
 #: module -> the package that brings it
 PACKAGES = {
-    "ignite": "pytorch-ignite", "sklearn": "scikit-learn", "early_stopping": "early-stopping",
+    "ignite": "pytorch-ignite",
+    "sklearn": "scikit-learn",
+    "early_stopping": "early-stopping",
     "pybrain3": "PyBrain3",
-}  # fmt: skip
+}
 #: what the library takes in other values than ours: it drives what it can
 DRIVEN = {
     **{name: RULES[name] for name in RULES if RULES[name][0]},

@@ -24,8 +24,25 @@ SLOWEST = 1.0
 #: what every import took, in seconds
 TIMES: list[float] = []
 NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-WEIRD = [b"1e999", b"-1e400", b"1_000", b"nan", b"inf", b"-", b"", b"9007199254740993", b"NaN",
-         b"1" * 400, b"0x1F", b"None", b'"', b"null", b"true", b"[]", b"\xef\xbc\x91"]  # fmt: skip
+WEIRD = [
+    b"1e999",
+    b"-1e400",
+    b"1_000",
+    b"nan",
+    b"inf",
+    b"-",
+    b"",
+    b"9007199254740993",
+    b"NaN",
+    b"1" * 400,
+    b"0x1F",
+    b"None",
+    b'"',
+    b"null",
+    b"true",
+    b"[]",
+    b"\xef\xbc\x91",
+]
 
 
 def flip(rng, data):
@@ -236,7 +253,7 @@ def test_mutated_parquet(tmp_path):
         ("keys.json", json.dumps({f"k{i}": 1 for i in range(40_000)})[:-1] + ', "k39999": 2}'),
         ("header.csv", ",".join(f"c{i}" for i in range(15_000)) + ",val,val\n1,2\n"),
     ],
-)  # fmt: skip
+)
 def test_text_that_repeats_itself_takes_no_longer(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     curves_of(tmp_path / name)

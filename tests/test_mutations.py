@@ -10,10 +10,10 @@ import pytest
 from restated import GOLDENS, ON_EPOCHS, RESTATED
 from test_libraries import disagreements, golden
 
-from earlystop_lab._compile import call_plain
-from earlystop_lab.criteria import FAMILIES, passage
-from earlystop_lab.criteria.libraries import looked_epoch
-from earlystop_lab.criteria.patience import (
+from earlystop_lab._common.compiling import call_plain
+from earlystop_lab.criteria import FAMILIES, first_passage
+from earlystop_lab.criteria.rules.older import looked_epoch
+from earlystop_lab.criteria.rules.patience import (
     AT_GAIN,
     BETWEEN,
     COUNTED,
@@ -34,40 +34,64 @@ from earlystop_lab.criteria.patience import (
     SUM,
     Knobs,
     kept_epoch,
-)  # fmt: skip
+)
 
 VALUES = {
-    "test": list(IMPROVES), "first": [False, True], "moves": list(MOVES), "counts": list(COUNTS),
-    "at_gain": list(AT_GAIN), "epochs": [False, True], "finite": [False, True],
+    "test": list(IMPROVES),
+    "first": [False, True],
+    "moves": list(MOVES),
+    "counts": list(COUNTS),
+    "at_gain": list(AT_GAIN),
+    "epochs": [False, True],
+    "finite": [False, True],
     "last_tie": [False, True],
-}  # fmt: skip
+}
 OPPOSITE = {">": ">=", ">=": ">"}
 #: rules that are tried with a threshold of 0, which a count of 0 passes
 ZERO = {"Keras", "Keras2", "Lightning", "HuggingFace", "Fastai", "XGBoost"}
 #: settings that are the same rule, and why
 EQUAL = {
     "d is 0, so that these are v < best": {
-        *((name, "test", test) for name in ("SpaCy", "Encog", "MatlabMaxFail", "Weka")
-          for test in (SUM, DIFFERENCE, GAIN, LOWER_BY, RELATIVE, RELATIVE_SIZE)),
+        *(
+            (name, "test", test)
+            for name in ("SpaCy", "Encog", "MatlabMaxFail", "Weka")
+            for test in (SUM, DIFFERENCE, GAIN, LOWER_BY, RELATIVE, RELATIVE_SIZE)
+        ),
         *((name, "moves", EITHER) for name in ("SpaCy", "Encog", "MatlabMaxFail", "Ultralytics")),
     },
     "the best is never infinite": {("Encog", "test", GAIN_OR_INFINITE), ("Encog", "moves", LOWER)},
     "a NaN stops it, or is not falling": {
-        *((name, "test", test) for name in ("Encog", "Weka")
-          for test in (NOT_WITHIN, NOT_WITHIN_RELATIVE)),
+        *(
+            (name, "test", test)
+            for name in ("Encog", "Weka")
+            for test in (NOT_WITHIN, NOT_WITHIN_RELATIVE)
+        ),
     },
     "any first value improves, or stops it": {
-        *((name, "first", first) for name in ("Flax", "MMEngine", "SklearnMLP", "SklearnSGD",
-          "Ultralytics", "Weka", "Encog") for first in (True, False)),
+        *(
+            (name, "first", first)
+            for name in (
+                "Flax",
+                "MMEngine",
+                "SklearnMLP",
+                "SklearnSGD",
+                "Ultralytics",
+                "Weka",
+                "Encog",
+            )
+            for first in (True, False)
+        ),
     },
     "d is at least 0, so that a gain of more is below": {("DL4J", "test", LOWER_BY)},
     "a threshold of 0 stops at the first check": {
-        ("HuggingFace", "at_gain", BETWEEN), ("XGBoost", "at_gain", BETWEEN),
+        ("HuggingFace", "at_gain", BETWEEN),
+        ("XGBoost", "at_gain", BETWEEN),
     },
     "a count of 0 stops nothing": {
-        ("Ultralytics", "at_gain", COUNTED), ("DL4J", "at_gain", COUNTED),
+        ("Ultralytics", "at_gain", COUNTED),
+        ("DL4J", "at_gain", COUNTED),
     },
-}  # fmt: skip
+}
 
 
 def same(name, knob, value):
@@ -124,7 +148,7 @@ def mutant(name, knob, value):
 
 def survives(name, knob, value, monkeypatch):
     # every mutant would be compiled anew
-    monkeypatch.setattr(passage, "call_bound", call_plain)
+    monkeypatch.setattr(first_passage, "call_bound", call_plain)
     monkeypatch.setitem(FAMILIES, name, mutant(name, knob, value))
     for rule, curves, stop, _ in GOLDENS:
         if rule.startswith(f"{name}(") and golden(rule, curves)[0] != stop:

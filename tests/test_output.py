@@ -15,7 +15,7 @@ from strategies import random_runs
 
 from earlystop_lab import CurveSet, criterion, output, replay
 from earlystop_lab.cli import main
-from earlystop_lab.output import replay_to_file
+from earlystop_lab.engine.into_files import replay_to_file
 
 CURVES = CurveSet.from_runs(random_runs(seed=5, count=60))
 CRITERIA = ["GL(5, k=1)", "Keras(2)", "any_of(UP(2, k=1), MaxEpochs(9))", "SklearnHGB(2)"]

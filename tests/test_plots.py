@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from earlystop_lab import CurveSet
 from earlystop_lab.curves import local_minima
 from earlystop_lab.inference import ranks
-from earlystop_lab.plots import (
+from earlystop_lab.report.axes import (
     colour,
     legend_of_families,
     log_axis,
@@ -303,8 +303,10 @@ def test_a_tradeoff_has_one_point_a_criterion(y):
 def test_a_tradeoff_joins_each_family_by_time():
     lines = {line.get_label(): line for line in draw_tradeoff().lines}
     assert {name: len(points(line)) for name, line in lines.items()} == {
-        "UP": 2, "GL": 3, "Keras": 1,
-    }  # fmt: skip
+        "UP": 2,
+        "GL": 3,
+        "Keras": 1,
+    }
     assert points(lines["GL"]) == [(0.5, 1.02), (1.0, 1.0), (3.0, 0.95)]
     for name, line in lines.items():
         assert all(before < later for before, later in pairwise(line.get_xdata()))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import curves, errors, finite_errors
 
 from earlystop_lab import GL, PQ, UP, CurveSet, Progress, replay, trace
-from earlystop_lab.criteria.prechelt import loss_idle, loss_room, loss_step
+from earlystop_lab.criteria.rules.prechelt import loss_idle, loss_room, loss_step
 
 NAN, INF = math.nan, math.inf
 

@@ -25,9 +25,14 @@ def random_cases(seed, count, **grid):
 def test_keras_own_rates():
     pytest.importorskip("keras")
     for errors, options in random_cases(
-        1, 240, factor=[0.1, 0.5], patience=[0, 1, 2, 3], min_delta=[0.0, 1e-4, 0.1],
-        cooldown=[0, 1, 3], min_lr=[0.0, 0.01, 0.1],
-    ):  # fmt: skip
+        1,
+        240,
+        factor=[0.1, 0.5],
+        patience=[0, 1, 2, 3],
+        min_delta=[0.0, 1e-4, 0.1],
+        cooldown=[0, 1, 3],
+        min_lr=[0.0, 0.01, 0.1],
+    ):
         after = library_drivers.keras_reduce_lr(errors, lr=0.5, **options)
         found = reduce_lr_on_plateau(errors, lr=0.5, **options)
         assert found[1:].tolist() == pytest.approx(after[:-1]), (errors, options)
@@ -37,9 +42,16 @@ def test_keras_own_rates():
 def test_pytorch_own_rates():
     pytest.importorskip("torch")
     for errors, options in random_cases(
-        2, 240, factor=[0.1, 0.5, 0.999], patience=[0, 1, 2, 3], threshold=[0.0, 1e-4, 0.1],
-        threshold_mode=["rel", "abs"], cooldown=[0, 1, 3], min_lr=[0.0, 0.1], eps=[1e-8, 0.01],
-    ):  # fmt: skip
+        2,
+        240,
+        factor=[0.1, 0.5, 0.999],
+        patience=[0, 1, 2, 3],
+        threshold=[0.0, 1e-4, 0.1],
+        threshold_mode=["rel", "abs"],
+        cooldown=[0, 1, 3],
+        min_lr=[0.0, 0.1],
+        eps=[1e-8, 0.01],
+    ):
         after = library_drivers.torch_reduce_lr(errors, lr=0.5, **options)
         ours = {name: options[name] for name in ("factor", "patience", "cooldown", "min_lr", "eps")}
         found = reduce_lr_on_plateau(

@@ -12,8 +12,8 @@ import pytest
 from strategies import random_errors
 
 from earlystop_lab import GL, CurveSet, Keras, after, cli, read_curves, recommend, replay, simulate
-from earlystop_lab.regret import measurable, regrets
-from earlystop_lab.snippets import lines
+from earlystop_lab.measures.hindsight import measurable, regrets
+from earlystop_lab.report.pasting import lines
 
 # -- the lines, driven in the libraries' own code ------------------------------------------
 
@@ -201,8 +201,11 @@ def test_hugging_face_trains_with_the_pasted_lines_and_ends_with_the_best_weight
     # nothing but the CPU, and no trackers that happen to be installed
     arguments = partial(
         transformers.TrainingArguments,
-        use_cpu=True, report_to=[], disable_tqdm=True, label_names=["x"],
-    )  # fmt: skip
+        use_cpu=True,
+        report_to=[],
+        disable_tqdm=True,
+        label_names=["x"],
+    )
     names = {
         "transformers": SimpleNamespace(
             TrainingArguments=arguments, EarlyStoppingCallback=transformers.EarlyStoppingCallback
@@ -252,9 +255,14 @@ def test_lightning_trains_with_the_pasted_lines_and_saves_the_best_weights(tmp_p
     exec(code, names)
     data = torch.utils.data.DataLoader(torch.zeros(1, 1))
     trainer = lightning.Trainer(
-        max_epochs=8, callbacks=names["callbacks"], default_root_dir=tmp_path, logger=False,
-        accelerator="cpu", enable_progress_bar=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+        max_epochs=8,
+        callbacks=names["callbacks"],
+        default_root_dir=tmp_path,
+        logger=False,
+        accelerator="cpu",
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+    )
     model = Model()
     trainer.fit(model, data, data)
     assert model.passes == 6

@@ -15,9 +15,16 @@ ROOT = Path(__file__).resolve().parents[1]
 CURVES = ROOT / "data" / "curves"
 RECORDERS = {"boosting": "record_boosting", "modern-nets": "record_modern_nets"}
 COMMON = {
-    "run", "problem", "library", "version", "learning_rate", "label_noise", "measure", "n_train",
+    "run",
+    "problem",
+    "library",
+    "version",
+    "learning_rate",
+    "label_noise",
+    "measure",
+    "n_train",
     "seed",
-}  # fmt: skip
+}
 #: beside those of every corpus
 OWN = {
     "boosting": {"depth", "subsample"},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strategies import curves, random_runs
 
 from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, read_curves, replay
-from earlystop_lab.regret import (
+from earlystop_lab.measures.hindsight import (
     oracle,
     regret,
     regret_profile,
@@ -31,7 +31,7 @@ HAND = CurveSet.from_runs(
         {"run": "b", "val": [1, 2, 4, 4, 0.5], "test": [2, 9, 9, 9, 1], "problem": "p"},
         {"run": "c", "val": [8, 4, 5], "test": [8, 6, 3], "epoch": [10, 20, 40], "problem": "q"},
     ]
-)  # fmt: skip
+)
 
 
 def test_what_hindsight_knows_by_hand():

@@ -55,22 +55,51 @@ def small(family):
 
 #: criteria of every family, several thresholds to a family and out of order
 SCANS = [
-    GL(5), GL(0), GL(50), GL(5, k=1), GL(2, k=3),
-    PQ(0.5, k=2), PQ(3, k=2), PQ(0, k=1), PQ(0.75),
-    UP(3, k=1), UP(1, k=1), UP(2, k=1), UP(1), UP(2, k=2),
-    Progress(100, k=2), Progress(0.1, k=2), Progress(300),
-    MaxEpochs(10), MaxEpochs(3), MaxEpochs(1000),
-    Keras(3), Keras(0), Keras(1), Keras(10), Keras(2, min_delta=0.05),
-    Keras(2, baseline=0.3), Keras(2, start_from_epoch=4),
-    Keras2(2), Keras2(0), Keras2(3, min_delta=-0.05), Keras2(2, baseline=0.3),
+    GL(5),
+    GL(0),
+    GL(50),
+    GL(5, k=1),
+    GL(2, k=3),
+    PQ(0.5, k=2),
+    PQ(3, k=2),
+    PQ(0, k=1),
+    PQ(0.75),
+    UP(3, k=1),
+    UP(1, k=1),
+    UP(2, k=1),
+    UP(1),
+    UP(2, k=2),
+    Progress(100, k=2),
+    Progress(0.1, k=2),
+    Progress(300),
+    MaxEpochs(10),
+    MaxEpochs(3),
+    MaxEpochs(1000),
+    Keras(3),
+    Keras(0),
+    Keras(1),
+    Keras(10),
+    Keras(2, min_delta=0.05),
+    Keras(2, baseline=0.3),
+    Keras(2, start_from_epoch=4),
+    Keras2(2),
+    Keras2(0),
+    Keras2(3, min_delta=-0.05),
+    Keras2(2, baseline=0.3),
     TerminateOnNaN(),
-    *(parse(text) for text in (
-        "Lightning(3, min_delta=-0.1, check_finite=False)",
-        "Ignite(2, threshold=0.1, cumulative=True)", "HuggingFace(2, threshold=0.05)",
-        "LightGBM(2, min_delta=0.1)", "Median(1, window=4)", "Encog(1, check_frequency=0)",
-    )),
+    *(
+        parse(text)
+        for text in (
+            "Lightning(3, min_delta=-0.1, check_finite=False)",
+            "Ignite(2, threshold=0.1, cumulative=True)",
+            "HuggingFace(2, threshold=0.05)",
+            "LightGBM(2, min_delta=0.1)",
+            "Median(1, window=4)",
+            "Encog(1, check_frequency=0)",
+        )
+    ),
     *(small(family) for family in FAMILIES.values() if family.step),
-]  # fmt: skip
+]
 
 
 @criterion(threshold="level", passes="<")

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earlystop_lab import GL, H2O, PQ, UP, CurveSet, Keras, criterion, replay, simulate
-from earlystop_lab.bench import bench, table
-from earlystop_lab.regret import regrets
+from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import page, tables
 from earlystop_lab.report.numbers import short
+from earlystop_lab.studies.comparison import bench, table
 
 pytest.importorskip("altair")
 explorer = pytest.importorskip("earlystop_lab.report.explorer")

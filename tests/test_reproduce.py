@@ -58,8 +58,14 @@ def test_what_was_not_verified_says_so_wherever_it_is_printed(study):
 
 
 def test_every_figure_is_there_as_png_and_pdf(study):
-    names = ["run", "slowness_by_problem", "badness_by_problem", "tradeoff",
-             "tradeoff_by_problem", "topologies"]  # fmt: skip
+    names = [
+        "run",
+        "slowness_by_problem",
+        "badness_by_problem",
+        "tradeoff",
+        "tradeoff_by_problem",
+        "topologies",
+    ]
     for name in names:
         for suffix in ("png", "pdf"):
             assert (study[0] / "figures" / f"{name}.{suffix}").stat().st_size > 10_000
@@ -94,8 +100,9 @@ def stops_by_hand(train, val):
     holds = {f"GL({a})": loss > a for a in (1, 2, 3, 5)}
     holds |= {f"PQ({a})": quotient > a for a in (0.5, 0.75, 1, 2, 3)}
     for s in (2, 3, 4, 6, 8):
-        holds[f"UP({s})"] = np.array([i >= s and rises[i - s + 1 : i + 1].all()
-                                      for i in range(len(ends))])  # fmt: skip
+        holds[f"UP({s})"] = np.array(
+            [i >= s and rises[i - s + 1 : i + 1].all() for i in range(len(ends))]
+        )
     found = {}
     for name, where in holds.items():
         ended = np.flatnonzero(where | (progress < 0.1))
@@ -112,13 +119,24 @@ def test_table1_agrees_with_the_definitions_applied_run_by_run(study):
         best = min(stops, key=lambda name: (val[name], stops[name][0]))
         for name, (stop, kept) in stops.items():
             test = curve.test[kept - 1]
-            rows[name].append((
-                stop / stops[best][0], stop / stops["GL(2)"][0], stop / kept - 1,
-                test / curve.test[stops[best][1] - 1], test / curve.test[stops["GL(2)"][1] - 1],
-                val[name] == val[best],
-            ))  # fmt: skip
-    columns = ["slowness_best", "slowness_GL2", "redundancy", "badness_best", "badness_GL2",
-               "p_good"]  # fmt: skip
+            rows[name].append(
+                (
+                    stop / stops[best][0],
+                    stop / stops["GL(2)"][0],
+                    stop / kept - 1,
+                    test / curve.test[stops[best][1] - 1],
+                    test / curve.test[stops["GL(2)"][1] - 1],
+                    val[name] == val[best],
+                )
+            )
+    columns = [
+        "slowness_best",
+        "slowness_GL2",
+        "redundancy",
+        "badness_best",
+        "badness_GL2",
+        "p_good",
+    ]
     expected = pd.DataFrame({name: np.mean(r, axis=0) for name, r in rows.items()}, columns).T
     found = table(study, "table1").set_index("criterion").loc[expected.index, columns]
     np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from earlystop_lab import simulate
-from earlystop_lab.plots import plot_shares
+from earlystop_lab.report.axes import plot_shares
 
 STUDY = runpy.run_path(
     str(Path(__file__).resolve().parents[1] / "experiments" / "simulated_curves.py")

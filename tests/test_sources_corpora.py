@@ -15,8 +15,9 @@ import pytest
 
 from earlystop_lab import CurveSet, read_curves, replay
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.curves.facts import info, outcomes
 from earlystop_lab.sources import corpora
-from earlystop_lab.sources.corpora import CORPORA, build, info, outcomes, read_corpus
+from earlystop_lab.sources.corpora import CORPORA, build, read_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("EARLYSTOP_CORPORA", ROOT.parent / "shared" / "corpora"))

@@ -50,8 +50,12 @@ def test_a_mapped_file_is_not_copied(tmp_path):
 
 
 def test_units_cover_every_run_once_and_in_order(path):
-    runs = [curve.run for unit in storage.units(path) for part in storage.chunks(unit, 7)
-            for curve in part]  # fmt: skip
+    runs = [
+        curve.run
+        for unit in storage.units(path)
+        for part in storage.chunks(unit, 7)
+        for curve in part
+    ]
     assert runs == CURVES.runs
     assert sum(unit.runs for unit in storage.units(path)) == len(CURVES)
 

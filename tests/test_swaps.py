@@ -143,8 +143,12 @@ def test_pooled_is_the_same_test_of_one_study_and_of_two_halves():
         assert table[column].tolist() == alone[column].tolist()
     assert (table["p_max_t"] >= table["p"]).all()
     # the second study has one of the rules, and one problem of the first
-    more = pooled([(pairs, PROBLEMS), ({"a": pairs["a"]}, PROBLEMS.map(lambda p: p.replace("p", "q")
-        if p != "p6" else p))])  # fmt: skip
+    more = pooled(
+        [
+            (pairs, PROBLEMS),
+            ({"a": pairs["a"]}, PROBLEMS.map(lambda p: p.replace("p", "q") if p != "p6" else p)),
+        ]
+    )
     assert more["clusters"].tolist() == [13, 7]
     assert more["better"].tolist()[1] == alone["better"].tolist()[1]
 

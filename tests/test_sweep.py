@@ -31,7 +31,7 @@ from earlystop_lab import (
     replay,
 )
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.sweep import sweep, sweeps
+from earlystop_lab.engine.thresholds import sweep, sweeps
 
 
 def texts(rule, curves, n=150):

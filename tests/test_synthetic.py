@@ -25,7 +25,7 @@ from earlystop_lab.sources.synthetic import (
     resample,
     simulate,
 )
-from earlystop_lab.sources.synthetic.parametric import SPREADS, wander
+from earlystop_lab.sources.synthetic.parametric_curves import SPREADS, wander
 from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
 
 #: the quiet part of the formula: nothing random but what a test adds
@@ -422,9 +422,14 @@ def test_clustering_is_the_share_of_the_variance_between_problems(clustering):
 
 def test_a_table_s_rows_are_drawn_whole():
     table = pd.DataFrame(
-        {"floor": [1.0, 2.0], "drop": [10.0, 20.0], "epochs": [30.0, 50.0], "every": [1.0, 5.0],
-         "problem": ["a", "b"]}
-    )  # fmt: skip
+        {
+            "floor": [1.0, 2.0],
+            "drop": [10.0, 20.0],
+            "epochs": [30.0, 50.0],
+            "every": [1.0, 5.0],
+            "problem": ["a", "b"],
+        }
+    )
     curves = parametric(40, rng(8), params=table)
     kinds = {("a", 1.0, 10.0, 30, 30.0), ("b", 2.0, 20.0, 10, 50.0)}
     found = [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earlystop_lab import GL, UP, CurveSet, Stops, replay, tradeoff
-from earlystop_lab.tradeoff import Measures, equal_time, measures
+from earlystop_lab.measures.prechelt import Measures, equal_time, measures
 
 LOOKS = {"rtol": 1e-12, "atol": 0}
 
@@ -36,45 +36,39 @@ CRITERIA = ["GL(2)", "UP(3)", "PQ(1)"]
 GOLDEN = stops_of(
     CRITERIA,
     #         GL  UP  PQ      best, by the lowest val
-    stop=[[10, 20, 40],  # a  UP: ties with PQ, which stops later
-          [40, 40, 10],  # b  GL
-          [10, 40, 20]],  # c  PQ
-    selected=[[10, 10, 20],
-              [20, 40, 5],
-              [8, 16, 5]],
-    val=[[4, 2, 2],
-         [1, 3, 2],
-         [5, 5, 1]],
-    test=[[8, 4, 2],
-          [4, 8, 2],
-          [1, 4, 8]],
-    fired=[[True, True, False],
-           [True, False, False],
-           [True, True, False]],
+    stop=[
+        [10, 20, 40],  # a  UP: ties with PQ, which stops later
+        [40, 40, 10],  # b  GL
+        [10, 40, 20],
+    ],  # c  PQ
+    selected=[[10, 10, 20], [20, 40, 5], [8, 16, 5]],
+    val=[[4, 2, 2], [1, 3, 2], [5, 5, 1]],
+    test=[[8, 4, 2], [4, 8, 2], [1, 4, 8]],
+    fired=[[True, True, False], [True, False, False], [True, True, False]],
     problem=["p", "p", "q"],
-)  # fmt: skip
+)
 
 # by run        GL     UP    PQ
 MEASURES = Measures(
-    slowness_best=[[0.5, 1, 2],  # over 20
-                   [1, 1, 0.25],  # over 40
-                   [0.5, 2, 1]],  # over 20
-    slowness_ref=[[1, 2, 4],
-                  [1, 1, 0.25],
-                  [1, 4, 2]],
-    redundancy=[[0, 1, 1],  # 10/10 20/10 40/20, less 1
-                [1, 0, 1],  # 40/20 40/40 10/5
-                [0.25, 1.5, 3]],  # 10/8 40/16 20/5
-    badness_best=[[2, 1, 0.5],  # over 4
-                  [1, 2, 0.5],  # over 4
-                  [0.125, 0.5, 1]],  # over 8
-    badness_ref=[[1, 0.5, 0.25],
-                 [1, 2, 0.5],
-                 [1, 4, 8]],
-    good=[[False, True, True],
-          [True, False, False],
-          [False, False, True]],
-)  # fmt: skip
+    slowness_best=[
+        [0.5, 1, 2],  # over 20
+        [1, 1, 0.25],  # over 40
+        [0.5, 2, 1],
+    ],  # over 20
+    slowness_ref=[[1, 2, 4], [1, 1, 0.25], [1, 4, 2]],
+    redundancy=[
+        [0, 1, 1],  # 10/10 20/10 40/20, less 1
+        [1, 0, 1],  # 40/20 40/40 10/5
+        [0.25, 1.5, 3],
+    ],  # 10/8 40/16 20/5
+    badness_best=[
+        [2, 1, 0.5],  # over 4
+        [1, 2, 0.5],  # over 4
+        [0.125, 0.5, 1],
+    ],  # over 8
+    badness_ref=[[1, 0.5, 0.25], [1, 2, 0.5], [1, 4, 8]],
+    good=[[False, True, True], [True, False, False], [False, False, True]],
+)
 
 TABLE = {
     #                          GL      UP     PQ
@@ -153,8 +147,11 @@ def test_a_replay_is_measured_from_its_curves():
     stops = replay(CurveSet.from_runs([{"val": val, "test": test}]), [GL(2, k=1), UP(2, k=1)])
     row = tradeoff(stops, "GL(2, k=1)").iloc[1]
     assert row[["slowness_ref", "redundancy", "badness_ref", "p_good"]].tolist() == [
-        pytest.approx(7 / 3), pytest.approx(7 / 5 - 1), 2 / 8, 1,
-    ]  # fmt: skip
+        pytest.approx(7 / 3),
+        pytest.approx(7 / 5 - 1),
+        2 / 8,
+        1,
+    ]
 
 
 # -- against a plain loop ------------------------------------------------------------------

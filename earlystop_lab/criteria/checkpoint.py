@@ -6,7 +6,7 @@ import math
 from typing import Literal, NamedTuple
 
 from earlystop_lab.criteria.core import criterion
-from earlystop_lab.criteria.patience import (
+from earlystop_lab.criteria.rules.patience import (
     DIFFERENCE,
     Knobs,
     Patience,

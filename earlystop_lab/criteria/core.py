@@ -2,7 +2,7 @@
 
 A *family* is a pure function of the curves; naming a threshold (and parameters) makes it a
 *criterion*; criteria combine by :func:`any_of`, :func:`all_of` and :func:`after`. Everything
-here is data: :mod:`passage` computes, :mod:`text` reads the text form.
+here is data: :mod:`first_passage` computes, :mod:`text` reads the text form.
 
 A NaN statistic means "undefined at this check" and never passes.
 """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from earlystop_lab.criteria.core import Criterion
-from earlystop_lab.criteria.passage import Seen, array_trace, holds, start
+from earlystop_lab.criteria.first_passage import Seen, array_trace, holds, start
 from earlystop_lab.curves import FloatArray
 
 #: the curves of one run so far by name: epoch, val, train
@@ -19,7 +19,7 @@ Curves = Mapping[str, FloatArray]
 
 
 class Stepper:
-    """What one criterion sees of a run, as :func:`passage.trace` does, one check at a time.
+    """What one criterion sees of a run, as :func:`first_passage.trace` does, one check at a time.
 
     >>> from earlystop_lab import GL
     >>> stepper = Stepper(GL(10, k=1))

@@ -9,6 +9,7 @@ cluster whose mean is asked for, such as the mean log ratio of two criteria's te
 What holds and what does not was measured by simulation: ``experiments/coverage.py``.
 """
 
+from earlystop_lab.inference.bootstrap import METHODS, intervals, ratio_of_totals
 from earlystop_lab.inference.comparisons import (
     MeanOverClusters,
     mean_over_clusters,
@@ -17,11 +18,21 @@ from earlystop_lab.inference.comparisons import (
     trend,
     wins,
 )
-from earlystop_lab.inference.intervals import METHODS, intervals, ratio_of_totals
 from earlystop_lab.inference.signs import holm, max_t, sign_flip
 from earlystop_lab.inference.tables import cluster_means
 
 __all__ = [
-    "METHODS", "MeanOverClusters", "cluster_means", "holm", "intervals", "max_t",
-    "mean_over_clusters", "ranks", "ratio_of_totals", "sign_flip", "slopes", "trend", "wins",
-]  # fmt: skip
+    "METHODS",
+    "MeanOverClusters",
+    "cluster_means",
+    "holm",
+    "intervals",
+    "max_t",
+    "mean_over_clusters",
+    "ranks",
+    "ratio_of_totals",
+    "sign_flip",
+    "slopes",
+    "trend",
+    "wins",
+]

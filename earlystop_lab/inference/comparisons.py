@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from earlystop_lab.inference.intervals import FEWEST_CLUSTERS, intervals
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, intervals
 from earlystop_lab.inference.signs import sign_flip
 from earlystop_lab.inference.tables import checked, unit_of
 

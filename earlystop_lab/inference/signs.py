@@ -74,11 +74,17 @@ def max_t(
     flips, values = all_flips(len(table), resamples, seed), table.to_numpy(float)
     p, p_max_t = adjusted(flips, _sizes(values, flips.signs), _seen(values))
     columns = {
-        "estimate": values.mean(axis=0), "p": p, "p_max_t": p_max_t, "p_holm": holm(list(p)),
-        "smallest": flips.smallest, "smallest_holm": min(1.0, len(p) * flips.smallest),
-        "unit": unit_of(table), "clusters": len(table), "averaged": averaged(table),
+        "estimate": values.mean(axis=0),
+        "p": p,
+        "p_max_t": p_max_t,
+        "p_holm": holm(list(p)),
+        "smallest": flips.smallest,
+        "smallest_holm": min(1.0, len(p) * flips.smallest),
+        "unit": unit_of(table),
+        "clusters": len(table),
+        "averaged": averaged(table),
         "note": f"{flips.how} sign flips of {len(table)} {unit_of(table)}s",
-    }  # fmt: skip
+    }
     return pd.DataFrame(columns, index=table.columns)
 
 

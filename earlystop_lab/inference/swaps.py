@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from earlystop_lab.inference.intervals import intervals
+from earlystop_lab.inference.bootstrap import intervals
 from earlystop_lab.inference.signs import adjusted, all_flips, holm
 from earlystop_lab.inference.tables import FloatArray, unit_of
 
@@ -102,9 +102,11 @@ def aligned(
         for sweep in (new, known)
     ]
     return Pair(
-        (parts[0][0], parts[1][0]), (parts[0][1], parts[1][1]), at,
+        (parts[0][0], parts[1][0]),
+        (parts[0][1], parts[1][1]),
+        at,
         int(np.searchsorted(at, used[0])) if len(used) else None,
-    )  # fmt: skip
+    )
 
 
 def _reached(sweep: Sweep, at: FloatArray) -> NDArray[np.bool_]:

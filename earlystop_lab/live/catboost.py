@@ -8,9 +8,9 @@ from typing import Any
 
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Mode
+from earlystop_lab.engine.replaying import Restore
 from earlystop_lab.live._adapters import no_metric
 from earlystop_lab.live.stopper import Stopper
-from earlystop_lab.replay import Restore
 
 
 class StopCallback:

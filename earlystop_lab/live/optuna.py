@@ -8,8 +8,8 @@ from typing import Any
 
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import CurveSet, Mode
+from earlystop_lab.engine.replaying import replay, rule_of
 from earlystop_lab.live._adapters import library
-from earlystop_lab.replay import replay, rule_of
 
 with library("optuna"):
     from optuna.pruners import BasePruner

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from earlystop_lab.criteria import Criterion, Rule
-from earlystop_lab.criteria.passage import Seen, combined, keeps_own, kept_at, seen, strides
+from earlystop_lab.criteria.first_passage import Seen, combined, keeps_own, kept_at, seen, strides
 from earlystop_lab.criteria.stepping import Curves, Stepper
 from earlystop_lab.curves import CurveSet, Mode, read_only
-from earlystop_lab.replay import Restore, policy_of, rule_of
+from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
 
 
 class Statistic(NamedTuple):

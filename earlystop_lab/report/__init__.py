@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from earlystop_lab.bench import Bench
 from earlystop_lab.report.figures import fronts
 from earlystop_lab.report.papers import tables
+from earlystop_lab.studies.comparison import Bench
 
 __all__ = ["fronts", "page", "require", "tables"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from earlystop_lab.bench import OnCorpus
 from earlystop_lab.report.numbers import short
+from earlystop_lab.studies.comparison import OnCorpus
 
 #: no axis of regrets begins below this: a logarithmic one has no 0
 FLOOR = 1e-4
@@ -58,16 +58,24 @@ def options() -> dict[str, Any]:
             "font": "system-ui, sans-serif",
             "view": {"stroke": None},
             "axis": {
-                **words, "titleFontWeight": "normal", "gridColor": "var(--grid)",
-                "domainColor": FAINT, "tickColor": FAINT,
+                **words,
+                "titleFontWeight": "normal",
+                "gridColor": "var(--grid)",
+                "domainColor": FAINT,
+                "tickColor": FAINT,
             },
             "legend": {
-                **words, "orient": "top", "title": None, "labelLimit": 0, "symbolSize": 200,
-                "symbolStrokeWidth": 2, "columnPadding": 18,
+                **words,
+                "orient": "top",
+                "title": None,
+                "labelLimit": 0,
+                "symbolSize": 200,
+                "symbolStrokeWidth": 2,
+                "columnPadding": 18,
             },
             "text": {"color": INK, "fontSize": 12},
         },
-    }  # fmt: skip
+    }
 
 
 def floor(found: OnCorpus) -> float:
@@ -125,9 +133,11 @@ def differences(found: OnCorpus, new: str) -> Drawing:
     y = alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, grid=True))
     limits = alt.Scale(domain=[min(float(finite.min(initial=0)), 0) * 1.05, edge], nice=False)
     x = alt.X(
-        "difference:Q", scale=limits, axis=alt.Axis(format="+~%", tickCount=8),
+        "difference:Q",
+        scale=limits,
+        axis=alt.Axis(format="+~%", tickCount=8),
         title="difference of error at equal time",
-    )  # fmt: skip
+    )
     used = [name for name in VERDICTS if name in set(table["verdict"])]
     tone = alt.Scale(domain=used, range=[VERDICTS[name][0] for name in used])
     shape = alt.Scale(domain=used, range=[VERDICTS[name][1] for name in used])
@@ -155,7 +165,7 @@ def differences(found: OnCorpus, new: str) -> Drawing:
 
 
 def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
-    """Share of runs, a line a criterion, over the table's index; as in :mod:`regret`."""
+    """Share of runs, a line a criterion, over the table's index (:mod:`measures.hindsight`)."""
     names = list(table.columns)
     long = table[table.index > 0].rename_axis("x").reset_index()
     long = long.melt("x", var_name="criterion", value_name="share")
@@ -232,10 +242,11 @@ def run_curves() -> dict[str, Any]:
     y = alt.Y("error:Q", title="error", scale=_between("low", "high"))
     curve = alt.Chart(alt.NamedData("curve"))
     line = curve.mark_line(clip=True, strokeWidth=1.5).encode(
-        x=x, y=y,
+        x=x,
+        y=y,
         color=alt.Color("curve:N", scale=_cycled(names, [INK, TONES[3], TONES[2]])),
         strokeDash=alt.StrokeDash("curve:N", scale=_cycled(names, [[1, 0], [6, 2], [2, 2]])),
-    )  # fmt: skip
+    )
     kept = (
         curve.transform_filter("datum.curve == 'validation' && datum.epoch == selected")
         .mark_point(filled=True, size=90, color=BESIDE, opacity=1, clip=True)
@@ -285,13 +296,15 @@ def run_front(new: str) -> dict[str, Any]:
         alt.Chart(alt.NamedData("here"))
         .mark_point(size=140, opacity=1, strokeWidth=2.5, color=INK)
         .encode(
-            x=_time(), y=_regret("regret:Q"),
+            x=_time(),
+            y=_regret("regret:Q"),
             shape=alt.Shape(
-                "of:N", scale=_cycled(["mean over all runs", "this run"], ["circle", "cross"]),
+                "of:N",
+                scale=_cycled(["mean over all runs", "this run"], ["circle", "cross"]),
                 legend=None,
             ),
         )
-    )  # fmt: skip
+    )
     chart = alt.layer(band, line, here).add_params(ours)
     return _sized(
         chart.properties(description="Front of the rule, and where this threshold stands on it"),
@@ -305,10 +318,15 @@ def _stop_rule(x: alt.X) -> list[Chart]:
     rule = here.mark_rule(color=NEW, strokeWidth=2).encode(x=x)
     # beside the line, on the side where there is room
     text = here.mark_text(
-        y=0, baseline="bottom", dy=-2, color=NEW,
-        align=alt.expr("(log(1 + stop) - log(1 + first)) * 2 > log(1 + last) - log(1 + first)"
-                       " ? 'right' : 'left'"),
-    ).encode(x=x, text="text:N")  # fmt: skip
+        y=0,
+        baseline="bottom",
+        dy=-2,
+        color=NEW,
+        align=alt.expr(
+            "(log(1 + stop) - log(1 + first)) * 2 > log(1 + last) - log(1 + first)"
+            " ? 'right' : 'left'"
+        ),
+    ).encode(x=x, text="text:N")
     return [rule, text]
 
 
@@ -370,25 +388,31 @@ def _percent(values: Sequence[float]) -> alt.Axis:
 
 def _time(values: Sequence[float] = _STEPS, **scale: Any) -> alt.X:
     return alt.X(
-        "time:Q", scale=alt.Scale(type="log", nice=False, **scale), axis=_percent(values),
+        "time:Q",
+        scale=alt.Scale(type="log", nice=False, **scale),
+        axis=_percent(values),
         title="time, share of the run to its end",
-    )  # fmt: skip
+    )
 
 
 def _regret(field: str, low: float = FLOOR) -> alt.Y:
     return alt.Y(
-        field, scale=alt.Scale(type="log", domain=[low, 1], nice=False), axis=_percent(_DECADES),
+        field,
+        scale=alt.Scale(type="log", domain=[low, 1], nice=False),
+        axis=_percent(_DECADES),
         title="regret",
-    )  # fmt: skip
+    )
 
 
 def _epoch() -> alt.X:
     """Epochs by their logarithm, from 0 on: rules stop early in long records."""
     marks = [0, *(step * 10**k for k in range(8) for step in (1, 3))]
     return alt.X(
-        "epoch:Q", scale=_between("first", "last", type="symlog", constant=1), title="epoch",
+        "epoch:Q",
+        scale=_between("first", "last", type="symlog", constant=1),
+        title="epoch",
         axis=alt.Axis(values=marks, format=",~r"),
-    )  # fmt: skip
+    )
 
 
 def _between(low: str, high: str, **more: Any) -> alt.Scale:

@@ -23,13 +23,13 @@ from jinja2.utils import htmlsafe_json_dumps
 from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
-from earlystop_lab.bench import OnCorpus
-from earlystop_lab.criteria import Criterion, passage
+from earlystop_lab.criteria import Criterion, first_passage
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
-from earlystop_lab.front import units_of
-from earlystop_lab.regret import regrets
-from earlystop_lab.replay import Restore, replay
+from earlystop_lab.engine.replaying import Restore, replay
+from earlystop_lab.measures.fronts import units_of
+from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.numbers import short
+from earlystop_lab.studies.comparison import OnCorpus
 
 #: most runs of a problem, and of a corpus
 RUNS_A_PROBLEM, RUNS = 3, 36
@@ -162,7 +162,7 @@ def _packed(
     members = [member for sweep in sweeps for member in sweep.members]
     stops = replay(curves, members, restore=restore)
     losses = getattr(regrets(stops, curves), found.error)
-    runs = passage.laid_out(curves)
+    runs = first_passage.laid_out(curves)
     for i, curve in enumerate(curves):
         rules, column = [], 0
         for sweep in sweeps:
@@ -192,7 +192,7 @@ def _checks(curve: Curve, epochs: FloatArray) -> Checks:
 
 
 def _statistics(
-    members: Sequence[Criterion], runs: passage.Runs, index: int, stops: Checks
+    members: Sequence[Criterion], runs: first_passage.Runs, index: int, stops: Checks
 ) -> dict[str, Any]:
     """What the rule saw: a series for all members that differ in the threshold only."""
     epoch = runs.epochs(index)
@@ -201,7 +201,7 @@ def _statistics(
         alike.setdefault(member.params, []).append(j)
     which, found = [0] * len(members), []
     for series, mine in enumerate(alike.values()):
-        seen = np.clip(passage.trace(members[mine[0]], runs, index).statistic, -HUGE, HUGE)
+        seen = np.clip(first_passage.trace(members[mine[0]], runs, index).statistic, -HUGE, HUGE)
         at = stops[mine]
         drawn = thinned(epoch, seen, STATISTIC_COLUMNS, np.union1d(at, np.maximum(at - 1, 0)))
         found.append({"epoch": short(epoch[drawn], None), "value": short(seen[drawn])})

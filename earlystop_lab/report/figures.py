@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from earlystop_lab.bench import SHOWN, Bench
-from earlystop_lab.plots import plot_front
+from earlystop_lab.report.axes import plot_front
+from earlystop_lab.studies.comparison import SHOWN, Bench
 
 
 def fronts(bench: Bench) -> Figure:

@@ -14,10 +14,10 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from earlystop_lab._text import counted, signed, too_few
-from earlystop_lab.bench import Bench, OnCorpus, table
+from earlystop_lab._common.wording import counted, signed, too_few
 from earlystop_lab.report import charts
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
+from earlystop_lab.studies.comparison import Bench, OnCorpus, table
 
 #: most bytes of a page; what all else leaves is for the explorer's runs
 MOST = 9_900_000
@@ -27,7 +27,7 @@ BESIDE = "Keras"
 WIDEST = 40
 _HERE = Path(__file__).parent
 _ERRORS = {"val": "validation", "test": "test"}
-#: fewer have no interval, see :mod:`inference.intervals`
+#: fewer have no interval, see :func:`inference.intervals`
 _FEWEST = 6
 
 TERMS = {

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from earlystop_lab.bench import Bench, table
+from earlystop_lab.studies.comparison import Bench, table
 
 Format = Literal["md", "tex", "csv"]
 
@@ -24,7 +24,7 @@ def tables(bench: Bench, format: Format) -> str:
     format.
 
     >>> from earlystop_lab import Keras, criterion, simulate
-    >>> from earlystop_lab.bench import bench
+    >>> from earlystop_lab.studies.comparison import bench
     >>> @criterion(threshold="n", passes=">=")
     ... def Late(epoch):
     ...     return epoch

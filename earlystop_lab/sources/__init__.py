@@ -1,0 +1,1 @@
+"""What makes curve sets: training logs, simulators, public corpora, recorded training."""

@@ -23,16 +23,31 @@ from numpy.typing import NDArray
 
 #: the problems of the 1997 study; each has three permutations, ``cancer1`` to ``cancer3``
 PROBLEMS = (
-    "building", "cancer", "card", "diabetes", "flare", "gene",
-    "glass", "heart", "hearta", "horse", "soybean", "thyroid",
-)  # fmt: skip
+    "building",
+    "cancer",
+    "card",
+    "diabetes",
+    "flare",
+    "gene",
+    "glass",
+    "heart",
+    "hearta",
+    "horse",
+    "soybean",
+    "thyroid",
+)
 #: the 36 data sets of the study
 DATASETS = tuple(f"{problem}{permutation}" for problem in PROBLEMS for permutation in (1, 2, 3))
 
 _HEADER = (
-    "bool_in", "real_in", "bool_out", "real_out",
-    "training_examples", "validation_examples", "test_examples",
-)  # fmt: skip
+    "bool_in",
+    "real_in",
+    "bool_out",
+    "real_out",
+    "training_examples",
+    "validation_examples",
+    "test_examples",
+)
 
 
 class Examples(NamedTuple):

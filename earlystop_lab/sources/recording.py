@@ -22,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from earlystop_lab._files import renamed
+from earlystop_lab._common.files import renamed
 from earlystop_lab.curves import CurveSet, read_curves
 
 

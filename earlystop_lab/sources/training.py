@@ -28,7 +28,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earlystop_lab._compile import compiled
+from earlystop_lab._common.compiling import compiled
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.sources.proben1 import DATASETS, DataSet, Examples, read_dt
 from earlystop_lab.sources.recording import Job
@@ -39,9 +39,19 @@ Source = tuple[Path, str]
 
 #: the study's hidden layers
 TOPOLOGIES: tuple[tuple[int, ...], ...] = (
-    (2,), (4,), (8,), (16,), (24,), (32,),
-    (2, 2), (4, 2), (4, 4), (8, 4), (8, 8), (16, 8),
-)  # fmt: skip
+    (2,),
+    (4,),
+    (8,),
+    (16,),
+    (24,),
+    (32,),
+    (2, 2),
+    (4, 2),
+    (4, 4),
+    (8, 4),
+    (8, 8),
+    (16, 8),
+)
 #: the study's runs for each data set and topology, by kind of output units
 RUNS: dict[Output, int] = {"linear": 2, "sigmoid": 1}
 

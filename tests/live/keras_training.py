@@ -35,9 +35,15 @@ def network():
 def fit(model, *callbacks, epochs=150, **options):
     (x, y), validation = noisy(seed=0), noisy(seed=1)
     return model.fit(
-        x, y, validation_data=validation, epochs=epochs, batch_size=24, verbose=0,
-        callbacks=list(callbacks), **options,
-    )  # fmt: skip
+        x,
+        y,
+        validation_data=validation,
+        epochs=epochs,
+        batch_size=24,
+        verbose=0,
+        callbacks=list(callbacks),
+        **options,
+    )
 
 
 def error(model):

@@ -118,9 +118,13 @@ def lightgbm_callback(*args, **kwargs):
 
 def lightgbm_trained(lightgbm, callback, rounds=300, also=(), **params):
     params = {
-        "metric": "l2", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 3,
-        "deterministic": True, **params,
-    }  # fmt: skip
+        "metric": "l2",
+        "verbosity": -1,
+        "num_threads": 1,
+        "min_data_in_leaf": 3,
+        "deterministic": True,
+        **params,
+    }
     data = lightgbm.Dataset(X, Y)
     val = data.create_valid(X_VAL, Y_VAL)
     return lightgbm.train(
@@ -200,10 +204,16 @@ def catboost():
 def catboost_trained(catboost, callback, **settings):
     model = catboost.CatBoostRegressor(
         **{
-            "iterations": 300, "learning_rate": 0.3, "depth": 4, "thread_count": 1,
-            "use_best_model": False, "verbose": False, "allow_writing_files": False, **settings,
+            "iterations": 300,
+            "learning_rate": 0.3,
+            "depth": 4,
+            "thread_count": 1,
+            "use_best_model": False,
+            "verbose": False,
+            "allow_writing_files": False,
+            **settings,
         }
-    )  # fmt: skip
+    )
     return model.fit(X, Y, eval_set=(X_VAL, Y_VAL), callbacks=[callback])
 
 

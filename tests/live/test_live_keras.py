@@ -14,7 +14,9 @@ def test_trainings_with_keras():
     tests = Path(__file__).with_name("keras_training.py")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", str(tests)],
-        env={**os.environ, "KERAS_BACKEND": "jax"}, cwd=tests.parents[2], capture_output=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        cwd=tests.parents[2],
+        capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-4000:]

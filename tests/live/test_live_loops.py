@@ -29,8 +29,10 @@ def sklearn_trained(stopper, estimator, **kwargs):
     from earlystop_lab.live.sklearn import fit_until
 
     settings = {
-        "validation_data": (X_VAL, Y_VAL), "max_iter": 300, "scoring": "neg_mean_squared_error",
-    }  # fmt: skip
+        "validation_data": (X_VAL, Y_VAL),
+        "max_iter": 300,
+        "scoring": "neg_mean_squared_error",
+    }
     return fit_until(stopper, estimator, X, Y, **{**settings, **kwargs})
 
 

@@ -67,11 +67,16 @@ def loaders(parts=2):
 def trainer(lightning, *callbacks, epochs=100, **settings):
     return lightning.Trainer(
         **{
-            "max_epochs": epochs, "accelerator": "cpu", "logger": False, "callbacks": [*callbacks],
-            "enable_progress_bar": False, "enable_model_summary": False,
-            "enable_checkpointing": False, **settings,
+            "max_epochs": epochs,
+            "accelerator": "cpu",
+            "logger": False,
+            "callbacks": [*callbacks],
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "enable_checkpointing": False,
+            **settings,
         }
-    )  # fmt: skip
+    )
 
 
 def lightning_callback(*args, **kwargs):
@@ -193,13 +198,22 @@ class Regression(torch.nn.Module):
 def arguments(transformers, folder, **settings):
     return transformers.TrainingArguments(
         **{
-            "output_dir": str(folder), "report_to": "none", "use_cpu": True, "disable_tqdm": True,
-            "eval_strategy": "epoch", "logging_strategy": "epoch", "save_strategy": "no",
-            "num_train_epochs": 60, "per_device_train_batch_size": 12, "learning_rate": 0.01,
-            "per_device_eval_batch_size": 24, "lr_scheduler_type": "constant",
-            "train_sampling_strategy": "sequential", **settings,
+            "output_dir": str(folder),
+            "report_to": "none",
+            "use_cpu": True,
+            "disable_tqdm": True,
+            "eval_strategy": "epoch",
+            "logging_strategy": "epoch",
+            "save_strategy": "no",
+            "num_train_epochs": 60,
+            "per_device_train_batch_size": 12,
+            "learning_rate": 0.01,
+            "per_device_eval_batch_size": 24,
+            "lr_scheduler_type": "constant",
+            "train_sampling_strategy": "sequential",
+            **settings,
         }
-    )  # fmt: skip
+    )
 
 
 def hugging_face(transformers, folder, *callbacks, **settings):
@@ -300,9 +314,10 @@ def test_page_of_hugging_face(transformers, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     training = hugging_face(transformers, "out")
     names = {
-        "model": training.model, "train_data": training.train_dataset,
+        "model": training.model,
+        "train_data": training.train_dataset,
         "eval_data": training.eval_dataset,
-    }  # fmt: skip
+    }
     callback = run_page("huggingface", names)["callback"]
     curve = read_curves("runs")[0]
     stops = replay(read_curves("runs"), ["GL(5, k=1)"])

@@ -255,8 +255,10 @@ def test_a_saved_run_is_a_curve_set_like_others(tmp_path):
     stops = replay(tmp_path, ["MaxEpochs(3)"])
     assert stops.to_frame().loc[0, ["run", "stop", "val"]].tolist() == ["a", 3, 0.4]
     assert stops.meta.loc[0, ["val_channel", "train_channel", "mode"]].tolist() == [
-        "val_loss", "loss", "min",
-    ]  # fmt: skip
+        "val_loss",
+        "loss",
+        "min",
+    ]
 
 
 def test_files_of_others_are_left_alone(tmp_path):

@@ -216,11 +216,19 @@ def test_a_missing_file_and_a_folder_are_os_errors_with_the_name(tmp_path):
 
 #: examples, inputs, outputs, as the report describes its problems
 SIZES = {
-    "building": (4208, 14, 3), "cancer": (699, 9, 2), "card": (690, 51, 2),
-    "diabetes": (768, 8, 2), "flare": (1066, 24, 3), "gene": (3175, 120, 3),
-    "glass": (214, 9, 6), "heart": (920, 35, 2), "hearta": (920, 35, 1),
-    "horse": (364, 58, 3), "soybean": (683, 82, 19), "thyroid": (7200, 21, 3),
-}  # fmt: skip
+    "building": (4208, 14, 3),
+    "cancer": (699, 9, 2),
+    "card": (690, 51, 2),
+    "diabetes": (768, 8, 2),
+    "flare": (1066, 24, 3),
+    "gene": (3175, 120, 3),
+    "glass": (214, 9, 6),
+    "heart": (920, 35, 2),
+    "hearta": (920, 35, 1),
+    "horse": (364, 58, 3),
+    "soybean": (683, 82, 19),
+    "thyroid": (7200, 21, 3),
+}
 
 
 @pytest.fixture(scope="module")

@@ -521,14 +521,29 @@ def test_metadata_says_what_a_run_is(write_dt):
     folder = write_dt("glass2", inputs=9, outputs=6).parent
     rprop = Rprop(eta_plus=1.2, delta0=(0.1, 0.3), init=0.25)
     (job,) = proben1_jobs(
-        folder, datasets=["glass2"], topologies=[(16, 8)], outputs=["sigmoid"], epochs=7,
-        rprop=rprop, seed=5,
-    )  # fmt: skip
+        folder,
+        datasets=["glass2"],
+        topologies=[(16, 8)],
+        outputs=["sigmoid"],
+        epochs=7,
+        rprop=rprop,
+        seed=5,
+    )
     expected = {
-        "problem": "glass", "dataset": "glass2", "permutation": 2, "topology": "16+8",
-        "output": "sigmoid", "repeat": 1, "seed": 5, "weights": 572, "epochs": 7,
-        "init": 0.25, "eta_plus": 1.2, "delta0_low": 0.1, "delta0_high": 0.3,
-    }  # fmt: skip
+        "problem": "glass",
+        "dataset": "glass2",
+        "permutation": 2,
+        "topology": "16+8",
+        "output": "sigmoid",
+        "repeat": 1,
+        "seed": 5,
+        "weights": 572,
+        "epochs": 7,
+        "init": 0.25,
+        "eta_plus": 1.2,
+        "delta0_low": 0.1,
+        "delta0_high": 0.3,
+    }
     assert job.meta.items() >= expected.items()
 
 

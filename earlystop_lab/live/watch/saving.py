@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from earlystop_lab._files import written_whole
+from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import CurveSet, FloatArray, read_curves
 from earlystop_lab.live.watch.journal import sync_folder
 from earlystop_lab.live.watch.posts import Channels

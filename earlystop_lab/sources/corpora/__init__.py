@@ -5,6 +5,5 @@ copy that it is pointed at and writes a curve set with its data card.
 """
 
 from earlystop_lab.sources.corpora.building import CORPORA, Corpus, build, read_corpus
-from earlystop_lab.sources.corpora.facts import info, outcomes
 
-__all__ = ["CORPORA", "Corpus", "build", "info", "outcomes", "read_corpus"]
+__all__ = ["CORPORA", "Corpus", "build", "read_corpus"]

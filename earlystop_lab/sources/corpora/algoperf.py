@@ -49,9 +49,13 @@ _PATH = re.compile(
     r"(?P<study>study_\d+)/(?:(?P<workload>(?!study_\d+/)[^/]+)/)?(?P<trial>trial_\d+)$"
 )
 _LONG = {
-    "run_path": pa.int64(), "split_metric_loss": pa.string(), "step": pa.int64(),
-    "train_loss": pa.float64(), "valid_loss": pa.float64(), "test_loss": pa.float64(),
-}  # fmt: skip
+    "run_path": pa.int64(),
+    "split_metric_loss": pa.string(),
+    "step": pa.int64(),
+    "train_loss": pa.float64(),
+    "valid_loss": pa.float64(),
+    "test_loss": pa.float64(),
+}
 _INDEX = {"run_id": pa.int64(), "path": pa.string(), "n_evals": pa.int64()}
 _EMPTY = (
     "An empty cell is how the logs write NaN; a run with one in its validation loss counts as "
@@ -217,10 +221,12 @@ def _columns(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[
         # one thread: only then do errors name the row
         read_options=csv.ReadOptions(use_threads=False),
         convert_options=csv.ConvertOptions(
-            include_columns=list(types), column_types=dict(types), null_values=["", "nan", "NaN"],
+            include_columns=list(types),
+            column_types=dict(types),
+            null_values=["", "nan", "NaN"],
             strings_can_be_null=True,
         ),
-    )  # fmt: skip
+    )
     found = {}
     for name, kind in types.items():
         column = table[name].combine_chunks()

@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from earlystop_lab._files import written_whole
+from earlystop_lab._common.files import written_whole
+from earlystop_lab.curves.facts import info
 from earlystop_lab.sources.corpora import algoperf, taskset
-from earlystop_lab.sources.corpora.facts import info
 from earlystop_lab.sources.corpora.reading import Reading, checked_sums, sha256
 
 

@@ -30,8 +30,16 @@ from earlystop_lab.sources.corpora.reading import Reading, named
 SPLITS = {"train": "train", "valid": "val", "test": "test"}
 _TAKEN = {"run", "problem", "epoch", *SPLITS.values()}
 #: what reading a damaged .npz raises beside ValueError, OSError and EOFError
-_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, struct.error,
-            OverflowError, MemoryError, SyntaxError)  # fmt: skip
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    OverflowError,
+    MemoryError,
+    SyntaxError,
+)
 Runs = list[dict[str, Any]]
 
 
@@ -97,8 +105,9 @@ def _array_runs(task: str, array: NDArray[Any]) -> Runs:
             f"task {task!r}: {array.dtype} of shape {array.shape}; expected floats, runs x "
             f"{len(SPLITS)} ({', '.join(SPLITS)}) x checks"
         )
-    return [_named(task, i, dict(zip(SPLITS.values(), run, strict=True)))
-            for i, run in enumerate(array)]  # fmt: skip
+    return [
+        _named(task, i, dict(zip(SPLITS.values(), run, strict=True))) for i, run in enumerate(array)
+    ]
 
 
 def _task(file: Path, task: str) -> Runs:

@@ -84,8 +84,11 @@ def _points(log: Log, choice: Choice, skipped: list[LogError]) -> list[Point]:
             }
             if values:
                 at = counted[line] if choice.epoch is None else _position(cells, choice.epoch)
-                points.append(Point(at, {r: -v if named[r] in choice.higher else v
-                                         for r, v in values.items()}))  # fmt: skip
+                points.append(
+                    Point(
+                        at, {r: -v if named[r] in choice.higher else v for r, v in values.items()}
+                    )
+                )
         except LogError as error:
             skipped.append(LogError(str(error), line))
     return points
@@ -118,8 +121,10 @@ def _without_gaps(points: list[Point], name: str, notes: list[str]) -> list[Poin
     if nan.count(False) < 2 or any(not a and not b for a, b in pairwise(nan)):
         return points
     notes.append(f"{shown(name)} is NaN between any two of its values: read as not measured")
-    left = [Point(p.at, {r: v for r, v in p.values.items() if r != "val" or not math.isnan(v)})
-            for p in points]  # fmt: skip
+    left = [
+        Point(p.at, {r: v for r, v in p.values.items() if r != "val" or not math.isnan(v)})
+        for p in points
+    ]
     return [point for point in left if point.values]
 
 

@@ -42,8 +42,15 @@ _TOKEN = re.compile(
     r"|(?P<word>[a-z_][\w.]*)",
     re.IGNORECASE,
 )
-_WORDS = {"None": "null", "True": "true", "False": "false", "nan": "NaN", "np.nan": "NaN",
-    "inf": "Infinity", "np.inf": "Infinity"}  # fmt: skip
+_WORDS = {
+    "None": "null",
+    "True": "true",
+    "False": "false",
+    "nan": "NaN",
+    "np.nan": "NaN",
+    "inf": "Infinity",
+    "np.inf": "Infinity",
+}
 
 
 def _as_json(text: str) -> str:

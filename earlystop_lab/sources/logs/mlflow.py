@@ -41,9 +41,12 @@ def read(source: Source) -> list[Log]:
         for i, words in lines:
             if len(words) not in (2, 3) or not words[0].isdecimal() or len(words[0]) > 20:
                 skipped.append(
-                    LogError(f"metric {name}: expected 'timestamp value step', found "
-                             f"{' '.join(words)[:60]!r}", i)
-                )  # fmt: skip
+                    LogError(
+                        f"metric {name}: expected 'timestamp value step', found "
+                        f"{' '.join(words)[:60]!r}",
+                        i,
+                    )
+                )
                 continue
             at = words[2] if len(words) == 3 else None
             order = float(at) if at and at.isdecimal() and len(at) < 20 else 0.0

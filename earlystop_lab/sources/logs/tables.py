@@ -35,8 +35,11 @@ def _layout(source: Source) -> _Layout:
 
     Raises :class:`LogError` where there is no header.
     """
-    lines = [(i, line) for i, line in enumerate(source.lines, start=1)
-             if line.strip() and not _draws(line)]  # fmt: skip
+    lines = [
+        (i, line)
+        for i, line in enumerate(source.lines, start=1)
+        if line.strip() and not _draws(line)
+    ]
     told = re.fullmatch(r"sep=(.)", lines[0][1].strip()) if lines else None  # for spreadsheets
     lines = lines[1:] if told else lines
     start = next((k for k, (_, line) in enumerate(lines) if not line.startswith("#")), len(lines))

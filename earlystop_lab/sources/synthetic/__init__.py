@@ -19,13 +19,23 @@ from earlystop_lab.sources.synthetic.linear import (
     double_descent_risk,
     gradient_flow,
 )
-from earlystop_lab.sources.synthetic.parametric import clean_curve, parametric
+from earlystop_lab.sources.synthetic.parametric_curves import clean_curve, parametric
 from earlystop_lab.sources.synthetic.resampling import resample
 
 __all__ = [
-    "FAMILIES", "Examples", "clean_curve", "curve_features", "descent_curves", "double_descent",
-    "double_descent_risk", "fit_parametric", "gradient_flow", "parametric", "resample", "simulate",
-]  # fmt: skip
+    "FAMILIES",
+    "Examples",
+    "clean_curve",
+    "curve_features",
+    "descent_curves",
+    "double_descent",
+    "double_descent_risk",
+    "fit_parametric",
+    "gradient_flow",
+    "parametric",
+    "resample",
+    "simulate",
+]
 
 #: every simulator by name: ``family(n, rng, **params) -> CurveSet``
 FAMILIES: dict[str, Callable[..., CurveSet]] = {

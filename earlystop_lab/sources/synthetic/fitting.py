@@ -10,7 +10,7 @@ import pandas as pd
 
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
 from earlystop_lab.sources.synthetic._runs import require
-from earlystop_lab.sources.synthetic.parametric import clean_curve, wander
+from earlystop_lab.sources.synthetic.parametric_curves import clean_curve, wander
 from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
 
 #: checks with a finite error below which a run is not fitted
@@ -63,9 +63,11 @@ def fit_parametric(curves: CurveSet) -> pd.DataFrame:
             row["problem"] = problems[i]
         rows.append(row)
     require(
-        "curves", curves, rows,
+        "curves",
+        curves,
+        rows,
         f"at least one run with {LEAST} finite validation errors, all above 0",
-    )  # fmt: skip
+    )
     return pd.DataFrame(rows)
 
 
@@ -121,8 +123,11 @@ def _fit_shape(
         lambda logs: np.log(clean_curve(t, **_named(names, logs)) / y),
         np.clip(np.log(np.maximum(start, least)), low + inside, high - inside),
         jac=lambda logs: _slopes(t, _named(names, logs), names),
-        bounds=(low, high), loss="soft_l1", f_scale=0.05, max_nfev=_STEPS,
-    )  # fmt: skip
+        bounds=(low, high),
+        loss="soft_l1",
+        f_scale=0.05,
+        max_nfev=_STEPS,
+    )
     shape = _named(names, found.x)
     shape["drop"] *= first ** shape["decay"]
     for name, unit in (("floor", middle), ("drop", middle), ("rise", middle), ("onset", first)):

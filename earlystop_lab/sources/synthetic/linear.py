@@ -76,10 +76,12 @@ def descent_curves(
     values = np.maximum(values, 0.0)
     limit = 2.0 / values[-1] if values[-1] else np.inf
     require(
-        "learning_rate", learning_rate, 0 < learning_rate < limit,
+        "learning_rate",
+        learning_rate,
+        0 < learning_rate < limit,
         f"a number above 0 and below {limit:.6g}, 2 / the largest eigenvalue of X'X / n: "
         "gradient descent diverges from there on",
-    )  # fmt: skip
+    )
     along = np.einsum("ij,i->j", vectors, np.einsum("ki,k->i", x, y / len(x)))
     learnt = along[:, None] * _progress(values, learning_rate, epochs)
     weights = np.einsum("ij,jt->it", vectors, learnt)

@@ -1,0 +1,145 @@
+"""Compiling with numba, in one place: plain functions in, the same functions compiled out."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import sys
+import types
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+Function = Callable[..., Any]
+
+#: drivers with the parts that numba could not compile them with
+_plain: set[tuple[Any, ...]] = set()
+
+
+def compiled(function: Function, *, cache: bool = True) -> Function:
+    """The function compiled without the GIL and, where a folder for that can be written, cached.
+
+    No option here lets the compiler reorder sums: the bits do not depend on the processor.
+    """
+    from numba import njit  # importing numba costs more than this package
+
+    from earlystop_lab._common import numba_constants  # noqa: F401  (tells numba of them)
+
+    try:
+        made: Function = njit(nogil=True, cache=cache)(function)
+    except RuntimeError:  # nowhere to keep the cache
+        made = njit(nogil=True)(function)
+    return made
+
+
+def call_bound(driver: Function, parts: Mapping[str, Function | None], *arguments: Any) -> None:
+    """Call a driver with a rule's parts in place of the functions that it calls by those names.
+
+    Compiled where numba can, plain otherwise; what numba could not compile once stays plain.
+    Where a part is None the driver's own function of that name is left.
+    """
+    binding = (driver, *((name, part) for name, part in parts.items() if part is not None))
+    if binding not in _plain:
+        try:
+            _compiled(*binding)(*arguments)
+            return
+        except Exception:  # numba refuses in many ways; what is the rule's own fault recurs below
+            pass
+    call_plain(driver, parts, *arguments)
+    _plain.add(binding)
+
+
+def call_plain(driver: Function, parts: Mapping[str, Function | None], *arguments: Any) -> None:
+    """As :func:`call_bound`, without compiling: the same lines as plain Python."""
+    _rebound(driver, **{name: part for name, part in parts.items() if part is not None})(*arguments)
+
+
+def digest(functions: Iterable[Function]) -> str:
+    """What changes with the code of the functions and of every plain function that they call."""
+    code = [_code(each) for part in functions for each in _with_helpers(part)]
+    return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
+
+
+@cache
+def _compiled(driver: Function, *parts: tuple[str, Function]) -> Function:
+    """The bound driver, compiled, under a name that holds a digest of the rule's code.
+
+    numba's disk cache knows a function by its file, line and name, and would not notice an
+    edited step; under the digest it does, and finds every unchanged rule again. What it stores
+    refers to the rule's modules by name, so only rules of imported modules are stored.
+    """
+    called = {**_helpers(driver), **dict(parts)}
+    bound = _rebound(driver, **{name: _jitted(part) for name, part in called.items()})
+    bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{digest(called.values())}"
+    functions = [each for part in called.values() for each in _with_helpers(part)]
+    known = all(f.__globals__ is vars(sys.modules.get(f.__module__, sys)) for f in functions)
+    return compiled(bound, cache=known)
+
+
+@cache
+def _jitted(function: Function, inside: tuple[Any, ...] = ()) -> Any:
+    """The function compiled, and with it every plain function that it calls by name."""
+    helpers = {
+        name: _jitted(helper, (*inside, function))
+        for name, helper in _helpers(function).items()
+        if helper not in (*inside, function)
+    }
+    return compiled(_rebound(function, **helpers), cache=False)
+
+
+def _with_helpers(function: Function) -> list[Function]:
+    """The function and every plain function that it calls by name, directly or not."""
+    found = [function]
+    for each in found:
+        found.extend(helper for helper in _helpers(each).values() if helper not in found)
+    return found
+
+
+def _helpers(function: Function) -> dict[str, Function]:
+    used = {name: function.__globals__.get(name) for name in _names(function.__code__)}
+    return {name: f for name, f in used.items() if isinstance(f, types.FunctionType)}
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """Every global and attribute name in the code, that of inner functions included."""
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return [*code.co_names, *(name for each in inner for name in _names(each))]
+
+
+def _code(function: Function) -> tuple[Any, ...]:
+    """Everything that decides what one function computes, its helpers' code aside."""
+    code, names = function.__code__, _names(function.__code__)
+    scope = function.__globals__
+    constants = [(name, _constant(scope[name], names)) for name in names if name in scope]
+    cells = [_constant(cell.cell_contents, names) for cell in function.__closure__ or ()]
+    defaults = _constant((function.__defaults__, function.__kwdefaults__), names)
+    return function.__module__, _bytecode(code), constants, cells, defaults
+
+
+def _bytecode(code: types.CodeType) -> tuple[Any, ...]:
+    inner = [_bytecode(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, inner
+
+
+def _constant(value: Any, names: list[str]) -> Any:
+    """What a global contributes to the digest; of a module, the attributes that are used."""
+    if isinstance(value, types.ModuleType):
+        used = [name for name in names if hasattr(value, name)]
+        return [(name, _constant(getattr(value, name), [])) for name in used]
+    try:
+        return pickle.dumps(value), getattr(value, "_fields", ())
+    except Exception:  # what cannot be pickled cannot be a compiled constant either
+        return repr(value)
+
+
+def _rebound(function: Function, **names: Any) -> types.FunctionType:
+    """A copy of the function that sees these names among its globals."""
+    copy = types.FunctionType(
+        function.__code__,
+        {**function.__globals__, **names},
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy

@@ -1,0 +1,155 @@
+"""The rules of boosting libraries; CatBoost's is a p-value of a fall from the best."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules.patience import (
+    COUNTED,
+    DIFFERENCE,
+    Knobs,
+    Patience,
+    kept_epoch,
+    patience_rule,
+    patience_state,
+)
+from earlystop_lab.curves import FloatArray
+
+__all__ = ["CatBoostIncToDec", "CatBoostIter", "LightGBM", "XGBoost"]
+
+_FORGETS, _REMEMBERS, _TINY = 0.99, 2000, 1e-10
+
+
+@patience_rule(
+    threshold="rounds",
+    own=kept_epoch,
+    at_least={"rounds": 0, "min_delta": 0},
+)
+def XGBoost(*, min_delta: float = 0.0) -> Patience:
+    """``xgboost.callback.EarlyStopping``: ``rounds`` rounds without improvement.
+
+    A value improves where val < best - min_delta; the first always does, and a NaN among the
+    first is never improved on. ``rounds=0`` stops at the first round. ``restore="own"``: the
+    library's ``best_iteration``, to which ``save_best=True`` cuts the model.
+
+    Statistic: rounds since val < best - min_delta
+
+    Source: xgboost 3.2.0, ``xgboost/callback.py``.
+
+    Verified: xgboost 3.2.0
+
+    >>> from earlystop_lab import CurveSet, XGBoost, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.0, 2.0, 1.0]}])
+    >>> replay(curves, [XGBoost(2)], restore="own").to_frame()[["stop", "selected"]]
+       stop  selected
+    0     4         2
+    """
+    return patience_state(Knobs(DIFFERENCE, first=True, at_gain=COUNTED), delta=min_delta)
+
+
+@patience_rule(
+    threshold="stopping_rounds",
+    own=kept_epoch,
+    at_least={"min_delta": 0},
+    off=("stopping_rounds",),
+)
+def LightGBM(*, min_delta: float = 0.0) -> Patience:
+    """``lightgbm.early_stopping``: ``stopping_rounds`` iterations without improvement.
+
+    The test of :data:`XGBoost`; the library switches off at ``stopping_rounds=0``, which is an
+    error here. ``restore="own"``: the library's best iteration, to which the model is cut.
+
+    Statistic: iterations since val < best - min_delta
+
+    Source: LightGBM 4.7.0, ``lightgbm/callback.py``.
+
+    Verified: lightgbm 4.7.0
+
+    >>> from earlystop_lab import CurveSet, LightGBM, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.5, 1.75, 1.4]}])
+    >>> replay(curves, [LightGBM(2, min_delta=1)], restore="own").to_frame()[["stop", "selected"]]
+       stop  selected
+    0     5         3
+    """
+    return patience_state(Knobs(DIFFERENCE, first=True), delta=min_delta)
+
+
+def _detector(val: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The p-value at every check, and the checks since the best.
+
+    The formula is that of :data:`CatBoostIncToDec`; the p-value at a NaN is NaN.
+    """
+    score = -val
+    rise = np.zeros(len(score))
+    with np.errstate(invalid="ignore", over="ignore"):
+        for j in range(1, min(_REMEMBERS, len(score))):
+            rise[j:] = np.fmax(rise[j:], _FORGETS**j * (score[j:] - score[:-j]))
+    p, since = np.full(len(score), np.nan), np.zeros(len(score))
+    best, increase, bad = -math.inf, 0.0, 0
+    for i, (e, r) in enumerate(zip(score.tolist(), rise.tolist(), strict=True)):
+        best, bad = (e, 0) if e > best else (best, bad + 1)
+        increase = max(_FORGETS * increase, r)
+        since[i] = bad
+        if not math.isnan(e):
+            fall = max(best - e, _TINY) if math.isfinite(best) else _TINY
+            p[i] = math.exp(-0.5 / max(increase / fall, _TINY)) if increase < math.inf else 1.0
+    return p, since
+
+
+@criterion(threshold="od_wait", default=20, passes=">=", whole=True, at_least={"od_wait": 1})
+def CatBoostIter(val: FloatArray) -> FloatArray:
+    """CatBoost's ``od_type="Iter"`` (``early_stopping_rounds``): ``od_wait`` without a new best.
+
+    It also asks for a p-value below 1, which after a large fall rounds to 1 on a plateau: there
+    it never stops. The p-value is that of :data:`CatBoostIncToDec`. A NaN, which the library does
+    not take, counts, but cannot stop itself. ``restore="own"``: the first of the lowest, to which
+    ``use_best_model`` cuts.
+
+    Statistic: iterations since val < best, where p < 1
+
+    Source: CatBoost 1.2.10, ``catboost/libs/overfitting_detector``.
+
+    Verified: catboost 1.2.10
+
+    >>> from earlystop_lab import CatBoostIter, CurveSet, replay
+    >>> curves = CurveSet.from_runs([{"val": [1e4, 1.0, 1.0, 1.0]}, {"val": [1e7, 1.0, 1.0, 1.0]}])
+    >>> replay(curves, [CatBoostIter(2)]).to_frame()["fired"].tolist()
+    [True, False]
+    """
+    p, since = _detector(val)
+    return np.where(p < 1, since, np.nan)
+
+
+@criterion(
+    threshold="od_pval",
+    passes="<",
+    off=("od_pval",),
+    at_most={"od_pval": 1},
+    at_least={"od_wait": 1},
+)
+def CatBoostIncToDec(val: FloatArray, *, od_wait: int = 20) -> FloatArray:
+    """CatBoost's ``od_type="IncToDec"``: the fall from the best is too large to be made good.
+
+    From ``od_wait`` iterations after the best on it stops where p < ``od_pval``, in (0, 1]; the
+    library advises 1e-10 to 1e-2. With e = -val, m the best e so far, and inc(i) =
+    max(0.99 inc(i - 1), max over j < 2000 of 0.99^j (e(i) - e(i - j))),
+    p = exp(-0.5 / max(inc / max(m - e, 1e-10), 1e-10)). Off by default (``od_pval=0``). A NaN,
+    which the library does not take, counts, but cannot stop itself. ``restore="own"``: the first
+    of the lowest, to which ``use_best_model`` cuts.
+
+    Statistic: p-value of the fall from the best, od_wait iterations after it
+
+    Source: CatBoost 1.2.10, ``catboost/libs/overfitting_detector``.
+
+    Verified: catboost 1.2.10
+
+    >>> from earlystop_lab import CatBoostIncToDec, CurveSet, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 1.0, 1.1, 1.5, 3.0]}])
+    >>> replay(curves, [CatBoostIncToDec(0.9, od_wait=1)]).to_frame()["stop"][0]
+    np.int64(4)
+    """
+    p, since = _detector(val)
+    return np.where(since >= od_wait, p, np.nan)

@@ -1,0 +1,125 @@
+"""The rules of Keras: early stopping as in Keras 3 and as in Keras 2, and the stop at NaN."""
+
+from __future__ import annotations
+
+import math
+
+from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules.patience import (
+    SUM,
+    Knobs,
+    Patience,
+    kept_epoch,
+    patience_rule,
+    patience_state,
+)
+
+__all__ = ["Keras", "Keras2", "TerminateOnNaN"]
+
+
+@patience_rule(
+    threshold="patience",
+    default=0,
+    own=kept_epoch,
+    at_least={"patience": 0, "start_from_epoch": 0},
+)
+def Keras(
+    *, min_delta: float = 0.0, baseline: float | None = None, start_from_epoch: int = 0
+) -> Patience:
+    """``keras.callbacks.EarlyStopping``: stop after ``patience`` epochs without improvement.
+
+    A value improves where val + abs(min_delta) < best; the first value always does. An epoch
+    that improves never stops; ``patience`` 0 and 1 behave alike.
+
+    ``min_delta`` is in units of the error, absolute. ``baseline``: the wait is reset only by an
+    improvement that also has val + abs(min_delta) < baseline, and an improving epoch above it
+    neither resets nor stops: a curve that keeps improving above its baseline never stops.
+    Epochs before ``start_from_epoch`` (counted from 0, as in Keras) are not seen at all.
+
+    A NaN counts as no improvement, but as the *first* value it becomes the best, which nothing
+    improves on: training stops after ``patience`` epochs. ``restore="own"``: the last
+    significant improvement, what ``restore_best_weights=True`` restores. Keras compares in
+    float32 where its backend does; here it is float64.
+
+    Statistic: epochs since val + abs(min_delta) < best
+
+    Source: Keras 3.9 to 3.15, ``keras/src/callbacks/early_stopping.py``
+
+    Verified: keras 3.15.1
+
+    >>> from earlystop_lab import CurveSet, Keras, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.95, 2.5, 2.6, 1.0]}])
+    >>> frame = replay(curves, [Keras(2), Keras(2, min_delta=0.1)], restore="own").to_frame()
+    >>> frame[["criterion", "stop", "selected"]]
+                     criterion  stop  selected
+    0                 Keras(2)     5         3
+    1  Keras(2, min_delta=0.1)     4         2
+    """
+    return patience_state(
+        Knobs(SUM, first=True),
+        delta=abs(min_delta),
+        baseline=math.nan if baseline is None else float(baseline),
+        first_epoch=start_from_epoch + 1.0 if start_from_epoch else -math.inf,
+    )
+
+
+@patience_rule(
+    threshold="patience",
+    default=0,
+    own=kept_epoch,
+    own_if_stopped=True,
+    at_least={"patience": 0},
+)
+def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience:
+    """``EarlyStopping`` of Keras 2.2: as :data:`Keras`, with another baseline and first value.
+
+    The best value starts at ``baseline``, or at infinity, so a NaN first value is just no
+    improvement, and epochs that improve without beating the baseline use up patience. The
+    first epoch can stop training. A negative ``min_delta`` loosens the test: val + min_delta <
+    best. ``restore="own"``: the last improvement; the last epoch where there was none, or where
+    it was not this rule that stopped the run.
+
+    Statistic: epochs since val + min_delta < best, which starts at the baseline
+
+    Source: Keras 2.2.0 to 2.3.1, ``keras/callbacks.py``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import CurveSet, Keras, Keras2, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.5, 2.0, 1.5]}])
+    >>> replay(curves, [Keras2(2, baseline=1.0), Keras(2, baseline=1.0)]).to_frame()["stop"]
+    0    2
+    1    4
+    Name: stop, dtype: int64
+    """
+    best = math.inf if baseline is None else float(baseline)
+    return patience_state(Knobs(SUM), delta=min_delta, best=best)
+
+
+def not_finite_step(
+    s: tuple[int], epoch: float, val: float, train: float
+) -> tuple[tuple[int], float]:
+    """1 where the training error is NaN or infinite."""
+    return s, 0.0 if math.isfinite(train) else 1.0
+
+
+@criterion(step=not_finite_step, watches=("train",))
+def TerminateOnNaN() -> tuple[int]:
+    """``keras.callbacks.TerminateOnNaN``: stop when the training error is NaN or infinite.
+
+    It never looks at validation. Keras tests every batch, a recorded curve has one value a
+    check, so the replay stops at the check that shows it.
+
+    Statistic: the training error is NaN or infinite
+
+    Source: Keras 3.15, ``keras/src/callbacks/terminate_on_nan.py``.
+
+    Verified: keras 3.15.1
+
+    >>> from earlystop_lab import CurveSet, TerminateOnNaN, replay
+    >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0], "train": [1.0, float("inf")]}])
+    >>> replay(curves, [TerminateOnNaN()]).to_frame()[["criterion", "stop", "fired"]]
+              criterion  stop  fired
+    0  TerminateOnNaN()     2   True
+    """
+    return (0,)

@@ -1,0 +1,212 @@
+"""The rules of older libraries and of those in other languages."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules.patience import (
+    DIFFERENCE,
+    GAIN,
+    RISING,
+    WORSE,
+    Knobs,
+    Patience,
+    kept_epoch,
+    patience_rule,
+    patience_state,
+    patience_step,
+    saved_epoch,
+    saved_step,
+)
+from earlystop_lab.curves import FloatArray
+
+__all__ = ["DL4J", "Encog", "MatlabMaxFail", "PyBrain", "Weka"]
+
+
+@criterion(
+    threshold="n",
+    passes=">=",
+    whole=True,
+    step=saved_step,
+    own=saved_epoch,
+    at_least={"n": 0, "min_improvement": 0},
+)
+def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
+    """DL4J's ``ScoreImprovementEpochTerminationCondition``: ``n`` epochs without improvement.
+
+    A score improves where best - val > min_improvement; the first always does, and a NaN among
+    the first is never improved on. An epoch that improves never stops. The count is in epochs.
+    ``restore="own"``: the first of the lowest, which the model saver holds; the very first where
+    that is NaN.
+
+    Statistic: epochs since best - val > min_improvement
+
+    Source: Deeplearning4j 1.0, ``ScoreImprovementEpochTerminationCondition.java``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import DL4J, CurveSet, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.5, 1.6]}])
+    >>> replay(curves, [DL4J(2, min_improvement=0.5)]).to_frame()["stop"][0]
+    np.int64(4)
+    """
+    rule = patience_state(Knobs(GAIN, first=True, epochs=True), delta=min_improvement)
+    return rule, patience_state(Knobs(DIFFERENCE, first=True))
+
+
+@patience_rule(
+    threshold="E",
+    default=20,
+    passes=">",
+    own=kept_epoch,
+    at_least={"E": 0},
+)
+def Weka() -> Patience:
+    """WEKA's ``MultilayerPerceptron -V -E``: more than ``E`` epochs not below the one before.
+
+    An epoch counts where its error is not below that of the epoch *before*; an error that is,
+    without being a new best, leaves the count as it is, and only a new best resets it.
+    ``restore="own"``: the epoch of the best, which the library restores.
+
+    Statistic: epochs with val >= the one before, since the last new best
+
+    Source: WEKA 3.8, ``weka/classifiers/functions/MultilayerPerceptron.java``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import CurveSet, Weka, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 3.0, 2.0, 2.5, 2.0, 2.1]}])
+    >>> replay(curves, [Weka(1), Weka(2)]).to_frame()["stop"].tolist()
+    [4, 6]
+    """
+    return patience_state(Knobs(DIFFERENCE, counts=RISING))
+
+
+@patience_rule(
+    threshold="max_fail",
+    default=6,
+    passes=">",
+    own=kept_epoch,
+    at_least={"max_fail": 0},
+)
+def MatlabMaxFail() -> Patience:
+    """MATLAB's ``max_fail``, as Octave's nnet has it: more than ``max_fail`` errors above the best.
+
+    An error above the best counts, a tie leaves the count as it is, a new best resets it.
+    (MATLAB's documentation words its own rule in two ways; its code is not public.)
+    ``restore="own"``: the first of the lowest, the net that is returned.
+
+    Statistic: checks with val > best, since val < best
+
+    Source: the nnet package of Octave Forge, ``__trainlm.m``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import CurveSet, MatlabMaxFail, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 2.0, 1.0, 1.0, 2.0]}])
+    >>> replay(curves, [MatlabMaxFail(1)]).to_frame()["stop"][0]
+    np.int64(5)
+    """
+    return patience_state(Knobs(DIFFERENCE, first=True, counts=WORSE))
+
+
+class Looks(NamedTuple):
+    """State of Encog's rule: checks from one look to the next, checks left, patience in looks."""
+
+    between: int
+    left: int
+    looks: Patience
+
+
+def look_step(s: Looks, epoch: float, val: float, train: float) -> tuple[Looks, float]:
+    """Checks without improvement, seen at some checks only."""
+    if s.left > 1:
+        return Looks(s.between, s.left - 1, s.looks), math.nan
+    looks, bad = patience_step(s.looks, epoch, val, train)
+    return Looks(s.between, s.between, looks), bad * s.between
+
+
+def looked_epoch(s: Looks) -> float:
+    """The epoch of the lowest error at a look."""
+    return s.looks.kept
+
+
+@criterion(
+    threshold="allowed_stagnant",
+    default=50,
+    passes=">",
+    whole=True,
+    step=look_step,
+    own=looked_epoch,
+    at_least={"allowed_stagnant": 0, "check_frequency": 0},
+)
+def Encog(*, check_frequency: int = 5) -> Looks:
+    """Encog's ``EarlyStoppingStrategy``: more than ``allowed_stagnant`` iterations without a gain.
+
+    It looks at the first check and then at every (check_frequency + 1)-th; between two looks
+    without improvement so many iterations are stagnant. A look at a value that is not finite
+    stops. The
+    library's ``minimumImprovement`` has no effect and is left out. ``restore="own"``: the first
+    of the lowest errors at a look, which ``saveBest`` keeps.
+
+    Statistic: checks since val < best, at every (check_frequency + 1)-th
+
+    Source: Encog 3, ``EarlyStoppingStrategy.java``.
+
+    Verified: worked by hand
+
+    >>> from earlystop_lab import CurveSet, Encog, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0] * 9}])
+    >>> replay(curves, [Encog(3, check_frequency=1)]).to_frame()["stop"][0]
+    np.int64(5)
+    """
+    return Looks(check_frequency + 1, 1, patience_state(Knobs(DIFFERENCE, first=True, finite=True)))
+
+
+def _after_training_began(
+    val: FloatArray, epoch: FloatArray, *, continue_epochs: int
+) -> FloatArray:
+    """Epoch of the lowest error since training began, at first that of the first update."""
+    kept, best, at = np.full(len(val), np.nan), np.nan, np.nan
+    for i in range(1, len(val)):
+        if i == 1 or val[i] < best:
+            best, at = val[i], epoch[i]
+        kept[i] = at
+    return kept
+
+
+@criterion(at_least={"continue_epochs": 1}, own=_after_training_began)
+def PyBrain(val: FloatArray, *, continue_epochs: int = 10) -> FloatArray:
+    """PyBrain's ``trainUntilConvergence``: the last c errors all above the c before them.
+
+    Holds where min(last c) > max(the c before), with c = ``continue_epochs``. The first error is
+    the one before training. Minimum and maximum are Python's, which a NaN in first place
+    poisons. ``restore="own"``: the lowest error after the first update, which always counts.
+
+    Statistic: lowest of the last c > highest of the c before
+
+    Source: PyBrain3 3.0.4, ``pybrain/supervised/trainers/backprop.py``.
+
+    Verified: PyBrain3 3.0.4
+
+    >>> from earlystop_lab import CurveSet, PyBrain, replay
+    >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 2.5, 3.0, 3.0]}])
+    >>> replay(curves, [PyBrain(2)], restore="own").to_frame()[["stop", "selected"]]
+       stop  selected
+    0     4         2
+    """
+    holds = np.full(len(val), np.nan)
+    c = continue_epochs
+    if len(val) >= 2 * c:
+        windows = sliding_window_view(val, c)
+        lowest, highest = windows[:, 0], windows[:, 0]
+        for column in windows.T[1:]:
+            lowest = np.where(column < lowest, column, lowest)
+            highest = np.where(column > highest, column, highest)
+        holds[2 * c - 1 :] = lowest[c:] > highest[:-c]
+    return holds

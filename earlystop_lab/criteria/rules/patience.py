@@ -1,0 +1,191 @@
+"""Patience: one step with knobs. Every library's patience rule is a row of settings on it.
+
+Parameter names and defaults of the rules are each library's own, the waiting count first. All are
+given for errors, lower is better; a rule that its library defines for scores sees score = -error.
+Counts are in checks, one for each recorded validation error, where nothing else is said.
+``restore="own"`` is what the library restores where it is asked to; of a library that restores
+nothing, or simply the lowest error, it is the lowest error seen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from earlystop_lab._common.settings import Constant
+from earlystop_lab.criteria.core import criterion
+
+# When a value v counts as an improvement on the best, with a delta d, each in its library's own
+# arithmetic: v + d < best and best - v > d differ by rounding.
+SUM, DIFFERENCE, GAIN, GAIN_OR_INFINITE, LOWER_BY, RELATIVE, RELATIVE_SIZE = range(7)
+NOT_WORSE, NOT_WITHIN, NOT_WITHIN_RELATIVE, LOWER_OR_ZERO = range(7, 11)
+IMPROVES = {
+    SUM: "v + d < best",
+    DIFFERENCE: "v < best - d",
+    GAIN: "best - v > d",
+    GAIN_OR_INFINITE: "best - v > d or best infinite",
+    LOWER_BY: "v < best and abs(v - best) > d",
+    RELATIVE: "v < best - best d",
+    RELATIVE_SIZE: "v < best - abs(best) d",
+    NOT_WORSE: "not v > best - d",
+    NOT_WITHIN: "not v >= best - d",
+    NOT_WITHIN_RELATIVE: "not v >= best (1 + d)",
+    LOWER_OR_ZERO: "v < best or best = 0",
+}
+
+# When the best value moves.
+IMPROVED, LOWER, EITHER = range(3)
+MOVES = {IMPROVED: "on an improvement", LOWER: "on any lower value", EITHER: "on both"}
+
+# Which checks count as bad, of those that do not reset the count.
+OTHERS, WORSE, RISING = range(3)
+COUNTS = {OTHERS: "all others", WORSE: "those above the best", RISING: "those not below the last"}
+
+# What a check that improves may do: never stop; stop on the count it leaves; stop on the count
+# before it, for a library that tests between the checks, too.
+SILENT, COUNTED, BETWEEN = range(3)
+AT_GAIN = {SILENT: "no", COUNTED: "if its count is enough", BETWEEN: "on the count before it"}
+
+
+@dataclass(frozen=True)
+class Knobs(Constant):
+    """Where the libraries' patience rules differ; one row of settings is one rule."""
+
+    #: when a value counts as an improvement, of IMPROVES
+    test: int
+    #: the first value always counts as one (otherwise the best starts at infinity)
+    first: bool = False
+    #: of MOVES
+    moves: int = IMPROVED
+    #: of COUNTS
+    counts: int = OTHERS
+    #: of AT_GAIN
+    at_gain: int = SILENT
+    #: the count is in epochs, not in checks
+    epochs: bool = False
+    #: a value that is not finite stops at once
+    finite: bool = False
+    #: of equal best values the last is kept, not the first
+    last_tie: bool = False
+
+
+class Patience(NamedTuple):
+    """State of a patience rule: its knobs, limits and what it has seen."""
+
+    knobs: Knobs
+    #: min_delta, tolerance or threshold
+    delta: float
+    #: improvements must also be below it to reset the count; NaN: no such limit
+    baseline: float
+    #: checks before this epoch are not seen
+    first_epoch: float
+    #: a value below or above these stops at once; NaN: none
+    stop_below: float
+    stop_above: float
+    #: epoch and value of the last check; NaN and infinity before any
+    epoch: float
+    last: float
+    best: float
+    #: epoch at which the best value moved last; NaN: never
+    kept: float
+    #: checks or epochs in a row that did not reset the count
+    bad: float
+
+
+def patience_state(
+    knobs: Knobs,
+    *,
+    delta: float = 0.0,
+    baseline: float = math.nan,
+    first_epoch: float = -math.inf,
+    stop_below: float | None = None,
+    stop_above: float | None = None,
+    best: float = math.inf,
+) -> Patience:
+    """The state of a patience rule that has seen nothing."""
+    below, above = (math.nan if x is None else float(x) for x in (stop_below, stop_above))
+    limits = (float(delta), baseline, first_epoch, below, above)
+    return Patience(knobs, *limits, math.nan, math.inf, best, math.nan, 0.0)
+
+
+def improves(test: int, val: float, best: float, delta: float) -> bool:
+    """Whether a value counts as an improvement on the best; see IMPROVES."""
+    if test == SUM:
+        return val + delta < best
+    if test == DIFFERENCE:
+        return val < best - delta
+    if test == GAIN:
+        return best - val > delta
+    if test == GAIN_OR_INFINITE:
+        return best - val > delta or math.isinf(best)
+    if test == LOWER_BY:
+        return val < best and abs(val - best) > delta
+    if test in (RELATIVE, RELATIVE_SIZE):
+        # before any value the limit is infinity itself, where the formula would give NaN
+        size = best if test == RELATIVE else abs(best)
+        return val < (best - size * delta if best < math.inf else best)
+    if test == NOT_WORSE:
+        return not val > best - delta
+    if test == NOT_WITHIN:
+        return not val >= best - delta
+    if test == NOT_WITHIN_RELATIVE:
+        return not val >= best * (1 + delta)
+    return val < best or best == 0
+
+
+def patience_step(s: Patience, epoch: float, val: float, train: float) -> tuple[Patience, float]:
+    """Checks in a row without improvement; NaN where the library cannot fire, inf where it must."""
+    k = s.knobs
+    if epoch < s.first_epoch:
+        return s, math.nan
+    if (k.finite and not math.isfinite(val)) or val < s.stop_below or val > s.stop_above:
+        return s, math.inf
+    falling = val < s.last
+    improved = (k.first and math.isnan(s.epoch)) or improves(k.test, val, s.best, s.delta)
+    if k.counts == RISING:
+        improved = improved and falling
+    resets = improved and (math.isnan(s.baseline) or val + s.delta < s.baseline)
+    moved = (improved and k.moves != LOWER) or (val < s.best and k.moves != IMPROVED)
+    best = val if moved else s.best
+    kept = epoch if (val == best if k.last_tie else moved) else s.kept
+    passed = epoch - s.epoch if k.epochs else 1.0
+    above = k.counts == WORSE and val > best
+    if k.counts == OTHERS or above or (k.counts == RISING and not falling):
+        bad = s.bad + passed
+    else:
+        bad = s.bad
+    if resets:
+        bad = 0.0
+    count = bad
+    if improved and k.at_gain == SILENT:
+        count = math.nan
+    elif improved and k.at_gain == BETWEEN:
+        # above a whole threshold only where the check before this one would be
+        count = s.bad + passed - 0.5
+    limits = (s.delta, s.baseline, s.first_epoch, s.stop_below, s.stop_above)
+    return Patience(k, *limits, epoch, val, best, kept, bad), count
+
+
+def kept_epoch(s: Patience) -> float:
+    """The epoch at which the best value moved last; NaN where it never did."""
+    return s.kept
+
+
+#: makes a family of a row of knobs: :func:`criterion` with what all of them share
+patience_rule = partial(criterion, whole=True, step=patience_step)
+
+
+def saved_step(
+    s: tuple[Patience, Patience], epoch: float, val: float, train: float
+) -> tuple[tuple[Patience, Patience], float]:
+    """Patience, and beside it what a model saver holds."""
+    rule, bad = patience_step(s[0], epoch, val, train)
+    saved, _ = patience_step(s[1], epoch, val, train)
+    return (rule, saved), bad
+
+
+def saved_epoch(s: tuple[Patience, Patience]) -> float:
+    """The epoch that the model saver holds."""
+    return s[1].kept

@@ -1,0 +1,129 @@
+"""The rules of scikit-learn: two of its networks and linear models, two of its boosted trees.
+
+Those of trees look at a window of the last scores: the statistic is 1 where the rule holds and 0
+where it does not, NaN where the window is not yet full and the library cannot stop.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules.patience import (
+    LOWER,
+    NOT_WORSE,
+    Knobs,
+    Patience,
+    kept_epoch,
+    patience_rule,
+    patience_state,
+)
+from earlystop_lab.curves import FloatArray
+
+__all__ = ["SklearnGB", "SklearnHGB", "SklearnMLP", "SklearnSGD"]
+
+
+@patience_rule(
+    threshold="n_iter_no_change",
+    default=10,
+    passes=">",
+    own=kept_epoch,
+    at_least={"n_iter_no_change": 1, "tol": 0},
+)
+def SklearnMLP(*, tol: float = 1e-4) -> Patience:
+    """``sklearn.neural_network.MLP*``: *more than* ``n_iter_no_change`` epochs without a gain.
+
+    A check counts as bad where val > best - tol, so with ``tol=0`` a tie resets the count, as
+    does a NaN always. The best moves on any gain, also below ``tol``. ``restore="own"``: the
+    first of the lowest, as with ``early_stopping=True``. Without it (the default) the same
+    test watches the training loss and nothing is restored.
+
+    Statistic: epochs since not val > best - tol
+
+    Source: scikit-learn 1.9.1, ``sklearn/neural_network/_multilayer_perceptron.py``.
+
+    Verified: scikit-learn 1.9.1
+
+    >>> from earlystop_lab import CurveSet, SklearnMLP, SklearnSGD, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0] * 6}])
+    >>> replay(curves, [SklearnMLP(2), SklearnSGD(2)]).to_frame()["stop"].tolist()
+    [4, 3]
+    """
+    return patience_state(Knobs(NOT_WORSE, moves=LOWER), delta=tol)
+
+
+@patience_rule(
+    threshold="n_iter_no_change",
+    default=5,
+    at_least={"n_iter_no_change": 1, "tol": 0},
+)
+def SklearnSGD(*, tol: float = 1e-3) -> Patience:
+    """``sklearn.linear_model.SGD*``: ``n_iter_no_change`` epochs without a gain.
+
+    The test of :data:`SklearnMLP`, one check sooner. It restores nothing.
+
+    Statistic: epochs since not val > best - tol
+
+    Source: scikit-learn 1.9.1, ``sklearn/linear_model/_sgd_fast``.
+
+    Verified: scikit-learn 1.9.1
+
+    >>> from earlystop_lab import CurveSet, SklearnSGD, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 0.9995, 0.999, 0.9985, 0.5]}])
+    >>> replay(curves, [SklearnSGD(3)]).to_frame()["stop"][0]
+    np.int64(4)
+    """
+    return patience_state(Knobs(NOT_WORSE, moves=LOWER), delta=tol)
+
+
+@criterion(at_least={"n_iter_no_change": 1, "tol": 0})
+def SklearnHGB(val: FloatArray, *, n_iter_no_change: int = 10, tol: float = 1e-7) -> FloatArray:
+    """``sklearn.ensemble.HistGradientBoosting*``: no gain on the score n iterations ago.
+
+    Holds where none of the last n scores is above the score before them by more than ``tol``:
+    the reference is that score, not the best. The library's first score is taken before the
+    first tree. A NaN there makes it hold. Nothing is restored.
+
+    Statistic: no one of the last n scores > the score before them + tol
+
+    Source: scikit-learn 1.9.1, ``ensemble/_hist_gradient_boosting/gradient_boosting.py``.
+
+    Verified: scikit-learn 1.9.1
+
+    >>> from earlystop_lab import CurveSet, SklearnHGB, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 3.0, 2.0, 2.5, 2.5]}])
+    >>> replay(curves, [SklearnHGB(2)]).to_frame()["stop"][0]
+    np.int64(3)
+    """
+    holds = np.full(len(val), np.nan)
+    if len(val) > n_iter_no_change:
+        windows = sliding_window_view(-val, n_iter_no_change + 1)
+        gains = windows[:, 1:] > windows[:, :1] + tol
+        holds[n_iter_no_change:] = ~gains.any(axis=1)
+    return holds
+
+
+@criterion(at_least={"n_iter_no_change": 1, "tol": 0})
+def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> FloatArray:
+    """``sklearn.ensemble.GradientBoosting*``: no better than the *worst* of the last n losses.
+
+    Holds where val + tol >= the largest of the n errors before it, of which missing ones count
+    as infinite, and at any NaN. The library is off by default (``n_iter_no_change=None``).
+    Nothing is restored.
+
+    Statistic: val + tol >= the largest of the last n
+
+    Source: scikit-learn 1.9.1, ``sklearn/ensemble/_gb.py``.
+
+    Verified: scikit-learn 1.9.1
+
+    >>> from earlystop_lab import CurveSet, SklearnGB, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 3.0, 2.0, 2.5, 2.5]}])
+    >>> replay(curves, [SklearnGB(2)]).to_frame()["stop"][0]
+    np.int64(5)
+    """
+    before = np.concatenate([np.full(n_iter_no_change, np.inf), val[:-1]])
+    worst = sliding_window_view(before, n_iter_no_change).max(axis=1)
+    holds: FloatArray = ((val + tol >= worst) | np.isnan(val)).astype(np.float64)
+    return holds

@@ -1,0 +1,325 @@
+"""The patience rules of PyTorch's trainers, and of the frameworks beside them: Flax and spaCy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules.patience import (
+    BETWEEN,
+    COUNTED,
+    DIFFERENCE,
+    EITHER,
+    GAIN_OR_INFINITE,
+    IMPROVED,
+    LOWER,
+    LOWER_BY,
+    LOWER_OR_ZERO,
+    NOT_WITHIN,
+    NOT_WITHIN_RELATIVE,
+    NOT_WORSE,
+    RELATIVE,
+    SUM,
+    Knobs,
+    Patience,
+    kept_epoch,
+    patience_rule,
+    patience_state,
+    saved_epoch,
+    saved_step,
+)
+
+__all__ = [
+    "Fastai",
+    "Flax",
+    "HuggingFace",
+    "Ignite",
+    "Lightning",
+    "MMEngine",
+    "Skorch",
+    "SpaCy",
+    "Ultralytics",
+]
+
+
+@patience_rule(
+    threshold="patience",
+    default=3,
+    at_least={"patience": 0},
+)
+def Lightning(
+    *,
+    min_delta: float = 0.0,
+    check_finite: bool = True,
+    stopping_threshold: float | None = None,
+    divergence_threshold: float | None = None,
+) -> Patience:
+    """``lightning.pytorch.callbacks.EarlyStopping``: ``patience`` checks without improvement.
+
+    A value improves where val + min_delta < best; a negative ``min_delta`` lets worse values
+    improve. At once it stops at a value that is not finite (``check_finite``), below
+    ``stopping_threshold`` or above ``divergence_threshold``, all strict; with
+    ``check_finite=False`` a NaN is just no improvement. It restores nothing.
+
+    Statistic: checks since val + min_delta < best; infinite past a limit
+
+    Source: Lightning 2.6.6, ``lightning/pytorch/callbacks/early_stopping.py``.
+
+    Verified: lightning 2.6.6
+
+    >>> from earlystop_lab import CurveSet, Lightning, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.5, float("nan"), 1.0]}])
+    >>> rules = [Lightning(3), Lightning(3, check_finite=False)]
+    >>> replay(curves, rules).to_frame()["fired"].tolist()
+    [True, False]
+    """
+    knobs = Knobs(SUM, finite=check_finite)
+    return patience_state(
+        knobs, delta=min_delta, stop_below=stopping_threshold, stop_above=divergence_threshold
+    )
+
+
+@patience_rule(
+    threshold="patience",
+    at_least={"patience": 1, "threshold": 0},
+)
+def Ignite(
+    *,
+    threshold: float = 0.0,
+    threshold_mode: Literal["abs", "rel"] = "abs",
+    cumulative: bool = False,
+) -> Patience:
+    """``ignite.handlers.EarlyStopping`` with score = -error: ``patience`` checks without a gain.
+
+    A gain is more than ``threshold``, absolute or relative. Relative to a negative score it
+    loosens instead: an error below best (1 + threshold) still counts as a gain. The best value
+    also moves on gains too small to count, so a slow creep stops; with ``cumulative=True`` it
+    does not, and gains add up. A NaN counts as a gain and becomes the best, and so does the
+    value after it. It restores nothing.
+
+    Statistic: checks since not val >= best - threshold
+
+    Source: PyTorch-Ignite 0.5.5, ``ignite/handlers/early_stopping.py``.
+
+    Verified: pytorch-ignite 0.5.5
+
+    >>> from earlystop_lab import CurveSet, Ignite, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 0.95, 0.9, 0.85, 0.8]}])
+    >>> rules = [Ignite(2, threshold=0.08), Ignite(2, threshold=0.08, cumulative=True)]
+    >>> replay(curves, rules).to_frame()["fired"].tolist()
+    [True, False]
+    """
+    test = NOT_WITHIN if threshold_mode == "abs" else NOT_WITHIN_RELATIVE
+    moves = IMPROVED if cumulative else EITHER
+    return patience_state(Knobs(test, first=True, moves=moves), delta=threshold)
+
+
+@patience_rule(
+    threshold="patience",
+    default=1,
+    own=kept_epoch,
+    at_least={"patience": 0},
+)
+def HuggingFace(*, threshold: float = 0.0) -> Patience:
+    """``transformers.EarlyStoppingCallback``: ``patience`` evaluations without a gain.
+
+    A gain is an error below the best by more than ``threshold``; the Trainer moves its best on
+    any gain, so a creep below the threshold stops. ``patience=0`` stops at the first
+    evaluation. ``restore="own"``: the first of the lowest, as ``load_best_model_at_end`` does.
+
+    Statistic: evaluations since val < best and abs(val - best) > threshold
+
+    Source: transformers 5.24.0, ``trainer_callback.py`` and ``trainer.py``.
+
+    Verified: transformers 5.24.0
+
+    >>> from earlystop_lab import CurveSet, HuggingFace, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 0.99, 0.98, 0.97]}])
+    >>> replay(curves, [HuggingFace(3, threshold=0.02)]).to_frame()[["stop", "selected"]]
+       stop  selected
+    0     4         4
+    """
+    return patience_state(
+        Knobs(LOWER_BY, first=True, moves=LOWER, at_gain=COUNTED), delta=threshold
+    )
+
+
+@patience_rule(
+    threshold="patience",
+    default=5,
+    own=kept_epoch,
+    at_least={"patience": 1},
+)
+def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel") -> Patience:
+    """``skorch.callbacks.EarlyStopping``: ``patience`` epochs without a gain.
+
+    A value improves where val < best - threshold, or val < best - best threshold in mode
+    ``"rel"``, which loosens for negative errors. A NaN is no improvement. The library's
+    ``patience=0``, which stops at the first epoch that improves, is not offered.
+    ``restore="own"``: the last improvement, as ``load_best=True`` does.
+
+    Statistic: epochs since val < best - threshold best
+
+    Source: skorch 1.4.0, ``skorch/callbacks/training.py``.
+
+    Verified: skorch 1.4.0
+
+    >>> from earlystop_lab import CurveSet, Skorch, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 0.99995, 0.9999, 0.5]}])
+    >>> replay(curves, [Skorch(2), Skorch(2, threshold=0)]).to_frame()["stop"].tolist()
+    [3, 4]
+    """
+    test = RELATIVE if threshold_mode == "rel" else DIFFERENCE
+    return patience_state(Knobs(test), delta=threshold)
+
+
+@patience_rule(
+    threshold="patience",
+    default=1,
+    at_least={"patience": 0},
+)
+def Fastai(*, min_delta: float = 0.0) -> Patience:
+    """``fastai.callback.tracker.EarlyStoppingCallback``: ``patience`` epochs without improvement.
+
+    A value improves where val + min_delta < best; a negative ``min_delta`` loosens the test. An
+    epoch that improves never stops, so ``patience`` 0 and 1 behave alike. A NaN is no
+    improvement. It restores nothing.
+
+    Statistic: epochs since val + min_delta < best
+
+    Source: fastai 2.8.12, ``fastai/callback/tracker.py``.
+
+    Verified: fastai 2.8.12
+
+    >>> from earlystop_lab import CurveSet, Fastai, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.9, 1.0]}])
+    >>> replay(curves, [Fastai(1, min_delta=0.5)]).to_frame()["stop"][0]
+    np.int64(3)
+    """
+    return patience_state(Knobs(SUM), delta=min_delta)
+
+
+def fitness_step(
+    s: tuple[Patience, Patience], epoch: float, val: float, train: float
+) -> tuple[tuple[Patience, Patience], float]:
+    """Patience on the negated fitness -(1 - error), whose rounding decides what is a tie."""
+    return saved_step(s, epoch, -(1 - val), train)
+
+
+@criterion(
+    threshold="patience",
+    default=50,
+    passes=">=",
+    whole=True,
+    step=fitness_step,
+    own=saved_epoch,
+    off=("patience",),
+)
+def Ultralytics() -> tuple[Patience, Patience]:
+    """``ultralytics.utils.torch_utils.EarlyStopping``: ``patience`` epochs since the best.
+
+    Its fitness is 1 - error, which improves where it is above the best or the best is 0: while
+    the fitness stays 0 (error 1) training never stops. A NaN among the first values is never
+    improved on. The count is in epochs. ``restore="own"``: the *last* epoch of the best
+    fitness, which ``best.pt`` holds, though the count starts at the first.
+
+    Statistic: epochs since 1 - val > 1 - best
+
+    Source: Ultralytics 8.4.190, ``ultralytics/utils/torch_utils.py`` and ``engine/trainer.py``.
+
+    Verified: ultralytics 8.4.190
+
+    >>> from earlystop_lab import CurveSet, Ultralytics, replay
+    >>> curves = CurveSet.from_runs([{"val": [0.5, 0.25, 0.25, 0.5]}, {"val": [1.0] * 9}])
+    >>> replay(curves, [Ultralytics(2)], restore="own").to_frame()[["stop", "selected", "fired"]]
+       stop  selected  fired
+    0     4         3   True
+    1     9         9  False
+    """
+    rule = patience_state(Knobs(LOWER_OR_ZERO, first=True, epochs=True), best=0.0)
+    return rule, patience_state(Knobs(DIFFERENCE, first=True, last_tie=True))
+
+
+@patience_rule(
+    threshold="patience",
+    default=0,
+    passes=">",
+    at_least={"patience": 0},
+)
+def Flax(*, min_delta: float = 0.0) -> Patience:
+    """``flax.training.early_stopping.EarlyStopping``: *more than* ``patience`` without a gain.
+
+    A value improves where best - val > min_delta, or where the best is infinite. The count is
+    tested before it is raised, so patience + 1 checks without improvement stop. A NaN among the
+    first values is never improved on. It restores nothing.
+
+    Statistic: checks since best - val > min_delta
+
+    Source: flax 0.12.8, ``flax/training/early_stopping.py``.
+
+    Verified: flax 0.12.8
+
+    >>> from earlystop_lab import CurveSet, Flax, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0] * 5}])
+    >>> replay(curves, [Flax(2)]).to_frame()["stop"][0]
+    np.int64(4)
+    """
+    return patience_state(Knobs(GAIN_OR_INFINITE), delta=min_delta)
+
+
+@patience_rule(
+    threshold="patience",
+    default=5,
+    at_least={"patience": 0},
+)
+def MMEngine(*, min_delta: float = 0.1) -> Patience:
+    """``mmengine.hooks.EarlyStoppingHook``: ``patience`` checks without improvement.
+
+    A check is bad where val > best - min_delta, so a gain of just ``min_delta``, or a tie with
+    ``min_delta=0``, improves. The default of 0.1 is the code's; its documentation says 0.01. A
+    value that is not finite stops at once. It restores nothing.
+
+    Statistic: checks since not best - min_delta < val; infinite at a value that is not finite
+
+    Source: mmengine 0.10.7, ``mmengine/hooks/early_stopping_hook.py``.
+
+    Verified: mmengine 0.10.7
+
+    >>> from earlystop_lab import CurveSet, MMEngine, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 0.95, 0.92, 0.5]}])
+    >>> replay(curves, [MMEngine(2), MMEngine(2, min_delta=0)]).to_frame()["stop"].tolist()
+    [3, 4]
+    """
+    return patience_state(Knobs(NOT_WORSE, finite=True), delta=min_delta)
+
+
+@patience_rule(
+    threshold="patience",
+    default=1600,
+    own=kept_epoch,
+    between=True,
+    off=("patience",),
+)
+def SpaCy() -> Patience:
+    """``spacy train``'s patience: that many *steps* since the best evaluation.
+
+    Steps are the curve's epochs: record evaluations with their step. The library tests at every
+    step, also between evaluations, and stops there; the replay stops at the next recorded
+    check, even one that improves. A NaN among the first values is never improved on.
+    ``restore="own"``: the *last* of the lowest errors, which ``model-best`` holds, though the
+    count starts at the first.
+
+    Statistic: steps since val < best; before a check that improves, where it does
+
+    Source: spaCy 3.8.18, ``spacy/training/loop.py``.
+
+    Verified: spacy 3.8.18
+
+    >>> from earlystop_lab import CurveSet, SpaCy, replay
+    >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.0, 1.0], "epoch": [0, 200, 400, 600]}])
+    >>> replay(curves, [SpaCy(200), SpaCy(300), SpaCy(400)]).to_frame()["stop"].tolist()
+    [400, 600, 600]
+    """
+    return patience_state(
+        Knobs(DIFFERENCE, first=True, at_gain=BETWEEN, epochs=True, last_tie=True)
+    )

@@ -1,0 +1,83 @@
+"""The one table of the rules' names, and the text form read by it."""
+
+from __future__ import annotations
+
+from earlystop_lab.criteria import text as _text
+from earlystop_lab.criteria.core import Family, Rule
+from earlystop_lab.criteria.rules import (
+    automl,
+    boosting,
+    emerging,
+    keras,
+    limits,
+    older,
+    papers,
+    prechelt,
+    sklearn,
+    smoothed,
+    torch,
+)
+
+#: every rule of the toolkit by its name; a new one is one more line
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        prechelt.GL,
+        prechelt.PQ,
+        prechelt.UP,
+        prechelt.Progress,
+        limits.MaxEpochs,
+        keras.Keras,
+        keras.Keras2,
+        keras.TerminateOnNaN,
+        torch.Lightning,
+        torch.Ignite,
+        torch.HuggingFace,
+        torch.Fastai,
+        torch.Skorch,
+        torch.Flax,
+        torch.MMEngine,
+        torch.Ultralytics,
+        torch.SpaCy,
+        sklearn.SklearnMLP,
+        sklearn.SklearnSGD,
+        sklearn.SklearnHGB,
+        sklearn.SklearnGB,
+        boosting.XGBoost,
+        boosting.LightGBM,
+        boosting.CatBoostIter,
+        boosting.CatBoostIncToDec,
+        automl.OptunaPatient,
+        automl.RayPlateau,
+        automl.H2O,
+        older.DL4J,
+        older.Encog,
+        older.Weka,
+        older.MatlabMaxFail,
+        older.PyBrain,
+        papers.CDSC,
+        papers.EVE,
+        papers.Slope,
+        papers.PlateauStd,
+        papers.Discrepancy,
+        papers.RelativePatience,
+        papers.SuccessiveStrips,
+        smoothed.EMA,
+        smoothed.Median,
+        smoothed.EMAGL,
+        smoothed.MedianGL,
+        emerging.PowerLaw,
+    )
+}
+
+
+def parse(text: str, families: dict[str, Family] = FAMILIES) -> Rule:
+    """The criterion that a text says; the inverse of ``str``.
+
+    ``families`` are the names that may be used. Raises ``ValueError`` where the text cannot be
+    read, or names an unknown criterion or parameter or a value that is not allowed.
+
+    >>> parse("any_of(PQ(0.50, k=5), MaxEpochs(3000))")
+    any_of(PQ(0.5), MaxEpochs(3000))
+    """
+    return _text.parse(text, families)

@@ -1,0 +1,31 @@
+"""What was recorded: curve sets, validated, in memory and in files."""
+
+from earlystop_lab.curves.sets import (
+    ERRORS,
+    Channel,
+    Curve,
+    CurveSet,
+    FloatArray,
+    Mode,
+    curve_files,
+    is_curves,
+    local_minima,
+    not_curves,
+    read_curves,
+    read_only,
+)
+
+__all__ = [
+    "ERRORS",
+    "Channel",
+    "Curve",
+    "CurveSet",
+    "FloatArray",
+    "Mode",
+    "curve_files",
+    "is_curves",
+    "local_minima",
+    "not_curves",
+    "read_curves",
+    "read_only",
+]

@@ -1,0 +1,1 @@
+"""Criteria x curves -> where each criterion stops each run."""

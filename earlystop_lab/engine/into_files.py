@@ -1,0 +1,154 @@
+"""Replay straight into a file: unit by unit, so that neither curves nor stops fill the memory."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from earlystop_lab._common.compiling import digest
+from earlystop_lab._common.files import renamed, written_whole
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves.files import units
+from earlystop_lab.engine.replaying import Plan, Restore, parts, plan, shown
+
+
+def replay_to_file(
+    curves: str | Path,
+    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
+    out: str | Path,
+    *,
+    restore: Restore = "best",
+    n_jobs: int = 1,
+    progress: bool = False,
+    chunk_size: int | None = None,
+) -> int:
+    """Replay a file or folder of curves and write the stops, one row a run and criterion.
+
+    ``out`` ends in .parquet or .csv and has the columns of :meth:`Stops.to_frame`. Finished units
+    of the curves wait in a folder beside it: interrupted at any moment, the same call goes on
+    where it was. Returns the number of rows. The other parameters, and what is raised, are those
+    of :func:`replay`.
+
+    >>> import tempfile
+    >>> from earlystop_lab import CurveSet
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> CurveSet.from_runs([{"val": [2.0, 1.0, 3.0]}]).write(folder / "curves.arrow")
+    >>> replay_to_file(folder / "curves.arrow", ["Keras(1)", "GL(2)"], folder / "stops.csv")
+    2
+    """
+    curves, out = Path(curves).resolve(), Path(out)
+    if out.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"{out}: expected a name ending in .parquet or .csv")
+    asked = plan(criteria, restore, chunk_size)
+    key = _key(curves, asked)
+    made = [folder for folder in out.parents if not folder.exists()]
+    folder = _begun(out, key)
+    files: list[Path] = []
+    try:
+        files.extend(_finished_units(curves, asked, folder, n_jobs, progress))
+        with written_whole(out) as temporary:
+            rows = _put_together(files, temporary)
+    except OSError as error:
+        if not all(map(Path.is_file, files)):
+            gone = "its finished units are gone: another process writes it, too; run one at a time"
+            raise FileNotFoundError(errno.ENOENT, gone, str(out)) from error
+        if str(error.filename).startswith(str(folder)):
+            raise renamed(error, out) from error
+        raise
+    except ValueError:  # a mistake, which the same call would meet again
+        for each in (folder, *made):
+            shutil.rmtree(each)
+        raise
+    shutil.rmtree(folder)
+    return rows
+
+
+def _finished_units(
+    curves: Path, asked: Plan, folder: Path, n_jobs: int, progress: bool
+) -> Iterator[Path]:
+    """The stops of every unit, a file each; those that are not in the folder yet are replayed."""
+    done = sorted(folder.glob("*.parquet"))
+    runs: set[str] = set()
+    for file in done:
+        _add(runs, pq.read_table(file, columns=["run"])["run"].unique().to_pylist(), curves)
+        yield file
+    results = parts(curves, asked, n_jobs=n_jobs, skip=len(done))
+    for i, part in enumerate(shown(results, curves) if progress else results, start=len(done)):
+        frame = asked.stops(part._replace(meta=part.meta.to_pandas())).to_frame()
+        _add(runs, part.meta["run"].to_pylist(), curves)
+        file = folder / f"{i:08}.parquet"
+        with written_whole(file) as temporary:
+            frame.to_parquet(temporary, index=False)
+        yield file
+    if not runs:
+        raise ValueError(f"replay: {curves} is empty; there is nothing to replay")
+
+
+def _key(curves: Path, asked: Plan) -> str:
+    """What decides the result: the files as they are, what is asked of them, the rules' code."""
+    files = {str(unit.file) for unit in units(curves)}
+    families = dict.fromkeys(leaf.family for rule in asked.rules for leaf in rule.leaves)
+    stats = {file: [Path(file).stat().st_size, Path(file).stat().st_mtime_ns] for file in files}
+    return json.dumps(
+        {
+            "version": version("earlystop_lab"),
+            "files": dict(sorted(stats.items())),
+            "criteria": asked.texts,
+            "rules": [str(asked.rules[at]) for at in asked.back],
+            "code": digest(part for family in families for part in family.functions),
+            "restore": str(asked.restore),
+            "chunk_size": asked.chunk_size,
+        }
+    )
+
+
+def _begun(out: Path, key: str) -> Path:
+    """The folder for finished units: as it was left by the same call, else a new one."""
+    folder = out.with_name(f".{out.name}.partial")
+    mark = folder / "key.json"
+    if mark.is_file() and mark.read_text(encoding="utf-8") == key:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    try:
+        with written_whole(mark) as temporary:
+            temporary.write_text(key, encoding="utf-8")
+    except OSError as error:  # it names a hidden folder, not what was asked for
+        raise renamed(error, out) from error
+    return folder
+
+
+def _add(runs: set[str], more: list[str], curves: Path) -> None:
+    for run in more:
+        if run in runs:
+            raise ValueError(f"{curves}: run {run!r} is there twice")
+        runs.add(run)
+
+
+def _put_together(files: list[Path], out: Path) -> int:
+    """The finished units as one file; how many rows they have."""
+    rows = 0
+    if out.suffix == ".csv":
+        for i, file in enumerate(files):
+            frame = pd.read_parquet(file)
+            frame.to_csv(out, index=False, header=not i, mode="a")
+            rows += len(frame)
+        return rows
+    # epochs are whole in some units and not in others
+    schema = pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        for file in files:
+            table = pq.read_table(file).cast(schema)
+            writer.write_table(table)
+            rows += table.num_rows
+    return rows

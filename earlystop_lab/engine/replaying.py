@@ -1,0 +1,478 @@
+"""Replay: criteria x curves -> where each would have stopped each run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from earlystop_lab.criteria import (
+    Combination,
+    Criterion,
+    ModelCheckpoint,
+    Rule,
+    first_passage,
+    parse,
+)
+from earlystop_lab.criteria.first_passage import NEVER, Indices, Runs, Seen, Trace
+from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray
+from earlystop_lab.curves.files import CHECKS, Unit, chunks, units
+
+#: what the stops look up in the curves
+_LOOKED_UP = ("fired", "stop", "selected", *ERRORS)
+_POLICIES = "expected 'best', 'last', 'own' or a ModelCheckpoint(...)"
+#: "best", "last", "own", or a ModelCheckpoint
+Restore = str | Criterion
+
+
+class Stops:
+    """Where every criterion stopped every run: arrays of shape (runs, criteria).
+
+    ``stop`` and ``selected`` are epochs as recorded; ``fired`` says whether the criterion
+    passed at all; ``train``, ``val`` and ``test`` are the errors at the selected epoch, NaN
+    where that curve was not recorded. ``meta`` has one row a run. What has to be looked up in the
+    curves is when first asked for; until then they hold on to them.
+    """
+
+    def __init__(
+        self,
+        criteria: Sequence[str],
+        meta: pd.DataFrame,
+        look_up: Callable[[str], NDArray[Any]],
+    ) -> None:
+        self.criteria = list(criteria)
+        self.meta = meta
+        self._look_up = look_up
+
+    @cached_property
+    def fired(self) -> NDArray[np.bool_]:
+        """Whether the criterion passed at all."""
+        return self._look_up("fired")
+
+    @cached_property
+    def stop(self) -> FloatArray:
+        """Epoch at which training stops; the last where the criterion never passes."""
+        return self._look_up("stop")
+
+    @cached_property
+    def selected(self) -> FloatArray:
+        """Epoch whose weights are kept."""
+        return self._look_up("selected")
+
+    @cached_property
+    def train(self) -> FloatArray:
+        """Training error at the selected epoch."""
+        return self._look_up("train")
+
+    @cached_property
+    def val(self) -> FloatArray:
+        """Validation error at the selected epoch."""
+        return self._look_up("val")
+
+    @cached_property
+    def test(self) -> FloatArray:
+        """Test error at the selected epoch."""
+        return self._look_up("test")
+
+    def __len__(self) -> int:
+        return len(self.meta)
+
+    def __repr__(self) -> str:
+        fired = f"{self.fired.mean():.0%} fired"
+        return f"Stops: {len(self)} runs x {len(self.criteria)} criteria, {fired}"
+
+    def with_meta(self, meta: pd.DataFrame) -> Stops:
+        """The same stops with other metadata columns, such as groups to tabulate by."""
+        return Stops(self.criteria, meta, partial(getattr, self))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy long form, run by run: run, criterion, stop, selected, fired, train, val, test."""
+        frame = pd.DataFrame(
+            {
+                "run": np.repeat(self.meta["run"].to_numpy(), len(self.criteria)),
+                "criterion": np.tile(np.array(self.criteria, object), len(self)),
+                "stop": _whole(self.stop.ravel()),
+                "selected": _whole(self.selected.ravel()),
+                "fired": self.fired.ravel(),
+            }
+        )
+        for name in ("train", "val", "test"):
+            frame[name] = getattr(self, name).ravel()
+        return frame
+
+
+def replay(
+    curves: CurveSet | str | Path,
+    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
+    *,
+    restore: Restore = "best",
+    n_jobs: int = 1,
+    progress: bool = False,
+    chunk_size: int | None = None,
+) -> Stops:
+    """Find where each criterion would have stopped each run, and what it would have kept.
+
+    ``curves`` is a curve set, or the path of one, which is then read ``chunk_size`` runs at a
+    time (by default about a million checks), so that memory stays bounded. ``criteria`` are
+    objects or their text; a mapping gives them other names in the result. Those that share
+    family and parameters are answered in one pass. Where a criterion never passes, stop is the
+    last recorded epoch and ``fired`` False: nothing is padded or invented.
+
+    ``restore`` says which weights are kept: ``"best"``, those of the lowest validation error
+    seen up to the stop, the earliest of ties (a rule with strips sees only their ends; where
+    every error seen is NaN, the stop itself); ``"last"``, those at the stop; ``"own"``, those
+    that the rule's own library would restore, of a combination its first member's; a
+    :data:`ModelCheckpoint`, those that it would have saved.
+
+    ``n_jobs`` spreads chunks over threads, or over processes where a rule is an array function
+    (``joblib.parallel_config`` chooses otherwise). The result is the same for any ``n_jobs`` and
+    ``chunk_size``. Raises ``ValueError`` for an empty set, a text that is no criterion, or a
+    run without a curve that a criterion needs.
+
+    >>> from earlystop_lab import CurveSet, GL, replay
+    >>> curves = CurveSet.from_runs([{"run": "a", "val": [2.0, 1.0, 1.5, 3.0]}])
+    >>> replay(curves, [GL(60, k=1), "Keras(1)"]).to_frame()[["criterion", "stop", "val"]]
+         criterion  stop  val
+    0  GL(60, k=1)     4  1.0
+    1     Keras(1)     3  1.0
+    """
+    asked = plan(criteria, restore, chunk_size)
+    results = parts(curves, asked, n_jobs=n_jobs)
+    if progress:
+        results = shown(results, curves)
+    found = list(results)
+    if not found:
+        name = "the curve set" if isinstance(curves, CurveSet) else curves
+        raise ValueError(f"replay: {name} is empty; there is nothing to replay")
+    if isinstance(curves, CurveSet):
+        return Stops(asked.texts, curves.meta, _Gathered(curves, found, asked.back))
+    whole = joined(found)
+    meta = whole.meta.to_pandas()
+    if (twice := meta["run"].duplicated()).any():
+        raise ValueError(f"{curves}: run {meta['run'][twice.argmax()]!r} is there twice")
+    return asked.stops(whole._replace(meta=meta))
+
+
+class Plan(NamedTuple):
+    """What to replay: criteria :func:`first_passage.in_order`, and their names."""
+
+    texts: list[str]
+    rules: list[Rule]
+    #: what to pass over the runs for, in that order: single criteria and the members of any_of
+    leaves: list[Criterion]
+    #: where each criterion as asked for stands among ``rules``
+    back: list[int]
+    restore: Restore
+    chunk_size: int | None
+
+    def stops(self, part: Part) -> Stops:
+        """The stops of a part of a file."""
+        back = {name: np.take(part.looked_up[name], self.back, axis=1) for name in _LOOKED_UP}
+        return Stops(self.texts, part.meta, back.__getitem__)
+
+
+def plan(
+    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
+    restore: Restore = "best",
+    chunk_size: int | None = None,
+) -> Plan:
+    """What :func:`replay` is asked for, read and checked."""
+    items = criteria.values() if isinstance(criteria, Mapping) else criteria
+    rules = [rule_of(item) for item in items]
+    texts = list(criteria) if isinstance(criteria, Mapping) else [str(rule) for rule in rules]
+    if not rules:
+        raise ValueError("replay: no criteria; give at least one, such as GL(2)")
+    if twice := {text for text, count in Counter(texts).items() if count > 1}:
+        raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
+    leaves = first_passage.in_order(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
+    themselves = set(rules)
+    ordered: list[Rule] = [leaf for leaf in leaves if leaf in themselves]
+    ordered += dict.fromkeys(rule for rule in rules if isinstance(rule, Combination))
+    at = {rule: j for j, rule in enumerate(ordered)}
+    back = [at[rule] for rule in rules]
+    return Plan(texts, ordered, leaves, back, policy_of(restore), chunk_size)
+
+
+def parts(
+    curves: CurveSet | str | Path, asked: Plan, *, n_jobs: int = 1, skip: int = 0
+) -> Iterator[Part]:
+    """The stops of some runs after the other, in order; of a file without its first units."""
+    if n_jobs == 0:
+        raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
+    scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
+    tasks: Iterable[CurveSet | Unit]
+    if isinstance(curves, CurveSet):
+        tasks = _chunks(curves, asked.chunk_size, joblib.effective_n_jobs(n_jobs))
+    else:
+        tasks = units(Path(curves), len(asked.rules))[skip:]
+    found: Iterator[Part] = joblib.Parallel(
+        n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
+    )(joblib.delayed(_replay_task)(task, asked) for task in tasks)
+    return found
+
+
+def trace(criterion: Rule | str, curve: Curve) -> Trace:
+    """What a criterion sees of one run: statistic, where it holds, its library's own epoch.
+
+    A combination's statistic is 1 where it holds and 0 elsewhere.
+
+    >>> from earlystop_lab import CurveSet, GL, trace
+    >>> curve = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0]}])[0]
+    >>> trace(GL(10, k=1), curve).statistic
+    array([ 0.,  0., 50.])
+    """
+    return traces(criterion, CurveSet.from_runs([_present(curve)]))[0]
+
+
+def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
+    """What a criterion sees of every run of a set; see :func:`trace`."""
+    rule, runs = rule_of(criterion), first_passage.laid_out(curves)
+    return [_trace(rule, runs, i) for i in range(len(curves))]
+
+
+class Part(NamedTuple):
+    """The stops of one chunk of runs."""
+
+    #: the checks at which each run stopped, or NEVER, and which it keeps
+    found: Indices
+    kept: Indices
+    #: run ids and metadata, and what was looked up: of a chunk that is gone afterwards
+    meta: pa.Table
+    looked_up: dict[str, FloatArray]
+
+
+class _Gathered:
+    """What the stops of a set look up: the chunks are put together when first asked for."""
+
+    def __init__(self, curves: CurveSet, parts: list[Part], back: list[int]) -> None:
+        self.curves = curves
+        self.parts = parts
+        #: where each column as asked for stands; None where all stand as they are
+        self.back = None if back == list(range(len(back))) else back
+
+    @cached_property
+    def checks(self) -> tuple[Indices, Indices]:
+        found = np.concatenate([part.found for part in self.parts])
+        kept = np.concatenate([part.kept for part in self.parts])
+        self.parts = []
+        return found, kept
+
+    def __call__(self, name: str) -> NDArray[Any]:
+        looked_up: NDArray[Any] = _looked_up(self.curves, *self.checks, name)
+        return looked_up if self.back is None else np.take(looked_up, self.back, axis=1)
+
+
+def rule_of(item: Rule | str) -> Rule:
+    """The criterion itself, or the one that a text says; ``ValueError`` for anything else."""
+    if isinstance(item, str):
+        return parse(item)
+    if not isinstance(item, (Criterion, Combination)):
+        raise ValueError(f"{item!r} is not a criterion; expected such as GL(2) or its text")
+    if any(leaf.family is ModelCheckpoint for leaf in item.leaves):
+        raise ValueError(f"{item}: a checkpoint stops nothing; give it as restore")
+    return item
+
+
+def policy_of(restore: Restore) -> Restore:
+    """What to keep; a checkpoint may be given as its text."""
+    if restore == "best" or restore == "last" or restore == "own":
+        return restore
+    policy: Any = restore
+    if isinstance(restore, str):
+        try:
+            policy = parse(restore, {ModelCheckpoint.name: ModelCheckpoint})
+        except ValueError as error:
+            raise ValueError(f"restore = {restore!r}; {_POLICIES} ({error})") from error
+    if not isinstance(policy, Criterion) or policy.family is not ModelCheckpoint or policy.warmup:
+        raise ValueError(f"restore = {restore!r}; {_POLICIES}")
+    return policy
+
+
+def _chunks(curves: CurveSet, size: int | None, jobs: int) -> Iterator[CurveSet]:
+    """Parts of a set in memory: large, since each costs some Python, but several for each job."""
+    if size is None:
+        most = len(curves) * 4 * CHECKS // max(1, int(curves.lengths.sum()))
+        size = max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
+    for start in range(0, len(curves), size):
+        yield curves[start : start + size]
+
+
+def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Part]:
+    """The parts as they come, with a bar on stderr once they have taken a second."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    began = time.monotonic()
+    columns = (BarColumn(), TextColumn("{task.completed:.0f} runs, {task.fields[speed]} a second"))
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task("replay", total=_runs(curves), speed="-")
+    done = 0
+    try:
+        for part in results:
+            yield part
+            done += len(part.found)
+            passed = time.monotonic() - began
+            if passed > 1:
+                bar.start()
+                bar.update(task, completed=done, speed=f"{done / passed:.0f}")
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _runs(curves: CurveSet | str | Path) -> int:
+    """How many runs there are to replay."""
+    if isinstance(curves, CurveSet):
+        return len(curves)
+    return sum(unit.runs for unit in units(Path(curves)))
+
+
+def _replay_task(task: CurveSet | Unit, asked: Plan) -> Part:
+    """The stops of some runs in memory, or of a unit of a file, read here."""
+    if isinstance(task, CurveSet):
+        return Part(*_found(asked, first_passage.laid_out(task)), None, {})
+    found = []
+    for chunk in chunks(task, asked.chunk_size):
+        stop, kept = _found(asked, first_passage.laid_out(chunk))
+        arrays = {name: _looked_up(chunk, stop, kept, name) for name in _LOOKED_UP}
+        # copied, since one id would keep a whole mapped file in memory
+        meta = chunk.scalars.take(np.arange(len(chunk)))
+        found.append(Part(stop, kept, meta, arrays))
+    return joined(found)
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """Chunks of runs that are gone, put together."""
+    return Part(
+        np.concatenate([part.found for part in parts]),
+        np.concatenate([part.kept for part in parts]),
+        pa.concat_tables([part.meta for part in parts], promote_options="permissive"),
+        {name: np.concatenate([part.looked_up[name] for part in parts]) for name in _LOOKED_UP},
+    )
+
+
+def _looked_up(curves: CurveSet, found: Indices, kept: Indices, name: str) -> Any:
+    """What the curves have at the stops: their epoch, or an error at the selected ones."""
+    if name == "fired":
+        return found != NEVER
+    if name == "stop":
+        last = curves.lengths[:, None] - 1
+        return curves.at("epoch", np.where(found == NEVER, last, found).astype(np.int32))
+    return curves.at("epoch" if name == "selected" else name, kept)
+
+
+def _found(asked: Plan, runs: Runs) -> tuple[Indices, Indices]:
+    """Check at which each rule stops each run, or NEVER, and the one whose weights are kept."""
+    rules, leaves, restore = asked.rules, asked.leaves, asked.restore
+    found, kept = first_passage.stops(leaves, runs)
+    last = np.diff(runs.offsets).astype(np.int32) - 1
+    if leaves != rules:
+        passed = {leaf: found[:, j] for j, leaf in enumerate(leaves)}
+        best = {leaf: kept[:, j] for j, leaf in enumerate(leaves)}
+        found = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
+        kept = np.empty_like(found)
+        for j, rule in enumerate(rules):
+            stop = np.where(found[:, j] == NEVER, last, found[:, j])
+            if isinstance(rule, Criterion):
+                kept[:, j] = best[rule]
+            else:
+                kept[:, j] = first_passage.lowest_errors(runs, rule.strips, stop)
+    if restore != "best":
+        stop = np.where(found == NEVER, last[:, None], found)
+        kept = _kept(rules, runs, stop, found != NEVER, kept, restore)
+    return found, kept
+
+
+def _kept(
+    rules: list[Rule],
+    runs: Runs,
+    stop: Indices,
+    fired: NDArray[np.bool_],
+    best: Indices,
+    restore: Restore,
+) -> Indices:
+    """Check whose weights are kept where that is not the lowest error."""
+    if restore == "last":
+        return stop
+    kept = best.copy()
+    alike: dict[Any, list[int]] = {}
+    keepers = [restore if isinstance(restore, Criterion) else rule.leaves[0] for rule in rules]
+    for j, keeper in enumerate(keepers):
+        if keeper.family.between or keeper.family.own_if_stopped:
+            kept[:, j] = _own(keeper, runs, stop[:, j], fired[:, j])
+        elif first_passage.keeps_own(keeper):
+            alike.setdefault((keeper.family, keeper.params), []).append(j)
+    for columns in alike.values():
+        kept[:, columns] = _own_of_all(keepers[columns[0]], runs, stop[:, columns])
+    return kept
+
+
+def _alone(rule: Rule) -> Iterator[Criterion]:
+    if isinstance(rule, Criterion):
+        yield rule
+    elif rule.how == "any_of":
+        for member in rule.members:
+            yield from _alone(member)
+
+
+def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indices:
+    """Check at which the rule stops each run, or NEVER."""
+    if isinstance(rule, Criterion):
+        return passed[rule]
+    if rule.how == "any_of":
+        last = np.iinfo(np.int32).max
+        members = [_stop(member, runs, passed) for member in rule.members]
+        earliest = np.min([np.where(m == NEVER, last, m) for m in members], axis=0)
+        return np.where(earliest == last, NEVER, earliest).astype(np.int32)
+    holds = [_trace(rule, runs, i).holds for i in range(len(runs.curves))]
+    return np.array([int(h.argmax()) if h.any() else NEVER for h in holds], np.int32)
+
+
+def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
+    if isinstance(rule, Criterion):
+        return first_passage.trace(rule, runs, index)
+    members = [_trace(member, runs, index) for member in rule.members]
+    holds = first_passage.combined(rule.how, [member.holds for member in members])
+    return Trace(holds.astype(np.float64), holds, members[0].own)
+
+
+def _own(leaf: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bool_]) -> Indices:
+    """Check that the rule's library would restore at each run's stop; the stop where none."""
+    kept = []
+    for i, at in enumerate(stop):
+        seen = first_passage.trace(leaf, runs, i)
+        here = Seen(seen.statistic[at], seen.holds[at], seen.own[at])
+        own = first_passage.kept_at(leaf, here, seen.own[max(at - 1, 0)], fired[i])
+        kept.append(at if np.isnan(own) else np.searchsorted(runs.epochs(i), own))
+    return np.array(kept, np.int32)
+
+
+def _own_of_all(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
+    """As :func:`_own` at many stops a run, of rules that keep the same whatever their threshold."""
+    kept = stop.copy()
+    for i, at in enumerate(stop):
+        own = first_passage.trace(leaf, runs, i).own[at]
+        some = ~np.isnan(own)
+        kept[i, some] = np.searchsorted(runs.epochs(i), own[some])
+    return kept
+
+
+def _present(curve: Curve) -> dict[str, Any]:
+    return {name: value for name, value in curve._asdict().items() if value is not None}
+
+
+def _whole(values: FloatArray) -> NDArray[Any]:
+    """Epochs as integers where all of them are, and fit."""
+    whole = np.all((values == np.floor(values)) & (np.abs(values) < 2**53))
+    return values.astype(np.int64) if whole else values

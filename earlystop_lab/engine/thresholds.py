@@ -1,0 +1,381 @@
+"""Sweeps: a rule over the whole range of its thresholds, from stopping at once to never.
+
+The thresholds come from the curves. While a statistic rises to new highs, a threshold in between
+decides where training stops: the highs of all runs are all the thresholds that matter. A whole
+sweep is answered by ``replay`` in one pass.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from earlystop_lab.criteria import Criterion, Family, first_passage
+from earlystop_lab.curves import CurveSet, FloatArray
+
+R = TypeVar("R", bound=Family | Criterion)
+
+#: most members of a sweep
+MEMBERS = 150
+#: how many times fewer a rule gets whose every member costs a pass of its own
+COSTLY = 8
+
+
+def sweep(rule: Family | Criterion, curves: CurveSet, n: int = MEMBERS) -> list[Criterion]:
+    """At most ``n`` criteria of one family, from the fastest to the slowest on these curves.
+
+    The first stops every run as soon as the family can, the last never fires, both as far as the
+    limits of its threshold and infinite statistics allow. Parameters and warm-up are those of
+    ``rule``, for a family its defaults.
+
+    A whole threshold (patience and its like) takes every number, or where these are too many,
+    numbers spaced geometrically. Any other threshold takes values at which neighbours differ by
+    the same mean logarithm of the checks before the stop, rounded to as few digits as keep them
+    apart. A rule that has no threshold is swept over the first of its parameters, in ascending
+    order; each value costs a pass, so there are at most ``n // 8``, and larger need not be slower.
+
+    Raises ``ValueError`` for an empty set, ``n`` below 2, a combination, a rule whose first
+    parameter is no number (there is nothing to sweep), and a run without a curve that is needed.
+
+    >>> from earlystop_lab import GL, CurveSet, Keras
+    >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
+    >>> sweep(Keras, curves)
+    [Keras(0), Keras(1), Keras(2), Keras(3), Keras(4)]
+    >>> sweep(GL(5, k=1), curves)
+    [GL(0, k=1), GL(50, k=1), GL(101, k=1)]
+    """
+    if n < 2:
+        raise ValueError(f"sweep: n = {n}; a sweep has at least 2 members")
+    if not len(curves):
+        raise ValueError("sweep: the curve set is empty; there is nothing to replay")
+    rule = _member(rule)
+    if rule.family.threshold is None:
+        return _over_parameter(rule, curves, max(2, n // COSTLY))
+    return Thresholds.of(rule, curves).sweep(n)
+
+
+def sweeps(
+    rules: Iterable[Family | Criterion], curves: CurveSet, n: int = MEMBERS
+) -> dict[str, list[Criterion]]:
+    """The sweep of each rule by its name, of those that these curves can be swept with.
+
+    Left out are rules that need a training error where a run has none, and those that have no
+    number to sweep over. The name is that of the family, with its parameters where these are not
+    the defaults: ``GL``, ``GL(k=1)``.
+
+    >>> from earlystop_lab import GL, PQ, CurveSet, TerminateOnNaN
+    >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0]}])
+    >>> list(sweeps([GL, GL(1, k=1), PQ, TerminateOnNaN], curves))
+    ['GL', 'GL(k=1)']
+    """
+    return {_name(rule): sweep(rule, curves, n) for rule in swept(rules, curves)}
+
+
+def swept(rules: Iterable[R], curves: CurveSet) -> list[R]:
+    """Those of the rules that these curves can be swept with."""
+    trained = bool((np.diff(curves.channel("train").offsets) > 0).all())
+    found = []
+    for rule in rules:
+        family = rule if isinstance(rule, Family) else rule.family
+        if (trained or "train" not in family.watches) and _swept(family) is not None:
+            found.append(rule)
+    return found
+
+
+class Thresholds(NamedTuple):
+    """Every threshold of a rule that matters on some curves, and how long each trains.
+
+    A statistic, turned so that it passes by rising, reaches new finite highs; a threshold that
+    leaves a high behind trains on to the next. ``time`` below is the mean of log(t_s / T), stop
+    over last epoch, with weights of the runs that add up to 1.
+    """
+
+    rule: Criterion
+    #: the first high of each run that has one
+    first: FloatArray
+    #: all highs, ascending
+    value: FloatArray
+    #: log time that a run gains where the threshold leaves this high behind
+    gain: FloatArray
+    #: which run that is
+    run: NDArray[np.int64]
+    #: log(t / T) of every run at its first high; 0 where it has none
+    start: FloatArray
+
+    @classmethod
+    def of(cls, rule: Family | Criterion, curves: CurveSet) -> Thresholds:
+        """Of a rule that has a threshold; a look at every run."""
+        rule = _member(rule)
+        runs = first_passage.laid_out(curves)
+        sign = _sign(rule.family)
+        firsts, values, gains, members = [], [], [], []
+        start = np.zeros(len(curves))
+        for i in range(len(curves)):
+            seen = sign * first_passage.trace(rule, runs, i).statistic
+            epochs = runs.epochs(i)
+            seen[np.isnan(seen) | (epochs <= (rule.warmup or -math.inf))] = -np.inf
+            before = np.concatenate([[-np.inf], np.maximum.accumulate(seen)[:-1]])
+            at = np.flatnonzero(seen > before)
+            # an epoch 0 has no logarithm; then checks are counted
+            time = epochs if epochs[0] > 0 else np.arange(1.0, len(seen) + 1)
+            if len(at):
+                start[i] = np.log(time[at[0]] / time[-1])
+            # past an infinite one no threshold can go
+            until = np.append(at[1:], len(seen) - 1)[np.isfinite(seen[at])]
+            at = at[np.isfinite(seen[at])]
+            firsts.append(seen[at[:1]])
+            values.append(seen[at])
+            gains.append(np.log(time[until] / time[at]))
+            members.append(np.full(len(at), i))
+        value, gain = np.concatenate(values), np.concatenate(gains)
+        order = np.argsort(value, kind="stable")
+        return cls(
+            rule,
+            np.concatenate(firsts),
+            value[order],
+            gain[order],
+            np.concatenate(members)[order],
+            start,
+        )
+
+    def sweep(self, n: int = MEMBERS) -> list[Criterion]:
+        """See :func:`sweep`."""
+        values = self._whole(n) if self._is_whole() else self._real(n)
+        return self._members(values)
+
+    def times(self, weights: FloatArray) -> tuple[float, float]:
+        """The shortest and the longest time."""
+        low, high = (_sign(self.rule.family) * end for end in self._ends())
+        return self.time(low, weights), self.time(high, weights)
+
+    def time(self, threshold: float, weights: FloatArray) -> float:
+        """The time of one threshold."""
+        values, levels = self._levels(weights)
+        side: Literal["left", "right"] = "right" if self._is_strict() else "left"
+        return float(levels[np.searchsorted(values, _sign(self.rule.family) * threshold, side)])
+
+    def nearest(self, times: ArrayLike, weights: FloatArray) -> FloatArray:
+        """The times that some thresholds take, nearest to the given ones; each once.
+
+        >>> from earlystop_lab import GL, CurveSet
+        >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
+        >>> np.exp(Thresholds.of(GL(5, k=1), curves).nearest(np.log([0.5, 0.7]), np.ones(1)))
+        array([0.6])
+        """
+        low, high = self.times(weights)
+        levels = self._levels(weights)[1]
+        levels = np.unique(np.concatenate([levels[(levels > low) & (levels < high)], [low, high]]))
+        wanted = np.asarray(times, np.float64)
+        nearest: FloatArray = levels[np.abs(levels[:, None] - wanted).argmin(axis=0)]
+        return np.unique(nearest)
+
+    def around(self, times: ArrayLike, weights: FloatArray) -> list[Criterion]:
+        """The members that train just that long or next shorter, and those that are next longer.
+
+        >>> from earlystop_lab import GL, CurveSet
+        >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
+        >>> Thresholds.of(GL(5, k=1), curves).around([np.log(0.7)], np.ones(1))
+        [GL(0, k=1), GL(50, k=1)]
+        """
+        values, levels = self._levels(weights)
+        below = np.searchsorted(levels, np.asarray(times) + 1e-9, "right") - 1
+        wanted = np.unique(np.concatenate([below, below + 1]).clip(0, len(levels) - 1))
+        low, high = self._ends()
+        # the threshold of a level is the last high that it leaves behind, or the next, to be at
+        # least which is to have left the last behind
+        chosen = [low, *values] if self._is_strict() else [low, *values[1:], high]
+        found = np.array([chosen[j] for j in wanted])
+        if self._is_whole():
+            found = np.floor(found) if self._is_strict() else np.ceil(found)
+        return self._members(np.unique(self._limits().hold(found)))
+
+    def _levels(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The highs, and the time where none of them, one, two, ... all are left behind."""
+        values, last = np.unique(self.value[::-1], return_index=True)
+        steps = np.cumsum(weights[self.run] * self.gain)[len(self.value) - 1 - last]
+        return values, float(weights @ self.start) + np.concatenate([[0.0], steps])
+
+    def _members(self, values: FloatArray) -> list[Criterion]:
+        turned = _sign(self.rule.family) * values
+        return [_with_threshold(self.rule, float(value)) for value in turned]
+
+    def _is_whole(self) -> bool:
+        family = self.rule.family
+        return family.kinds[_threshold(family)] is int
+
+    def _is_strict(self) -> bool:
+        return self.rule.family.passes in (">", "<")
+
+    def _limits(self) -> _Limits:
+        family = self.rule.family
+        return _Limits.of(family, _threshold(family), _sign(family))
+
+    def _whole(self, n: int) -> FloatArray:
+        """Whole thresholds, ascending: all, or geometrically ever fewer."""
+        limits = self._limits()
+        low, high = self._ends()
+        # a whole number above a high of 15.5, too
+        low, high = math.ceil(low), math.ceil(min(high, limits.high))
+        if limits.above and low == limits.low:
+            low += 1
+        if high > limits.high or (limits.below and high == limits.high):
+            high -= 1
+        return low + _thinned(max(high - low, 0), n).astype(np.float64)
+
+    def _real(self, n: int) -> FloatArray:
+        """Thresholds at even steps of mean log time, ascending, with as few digits as do."""
+        low, high = self._ends()
+        matter = (self.value > low) & (self.gain > 0)
+        value, gain = self.value[matter], self.gain[matter]
+        inner = value[:0]
+        if len(value):
+            steps = np.cumsum(gain)
+            even = np.linspace(0, steps[-1], n)[1:-1]
+            inner = np.unique(value[np.searchsorted(steps, even).clip(max=len(value) - 1)])
+        values = inner
+        for digits in range(3, 18):
+            values = np.unique(np.array([_rounded(each, digits) for each in inner]))
+            if len(values) >= 0.9 * len(inner):
+                break
+        ends = self._limits().hold(np.array([low, high]))
+        return np.unique(np.concatenate([ends, values[(values > low) & (values < high)]]))
+
+    def _ends(self) -> tuple[float, float]:
+        """The threshold below every run's first high, or the lowest allowed, and that above all."""
+        limits = self._limits()
+        if not len(self.value):
+            low = limits.low if limits.low > -np.inf else min(0.0, limits.high)
+            return low, max(low, min(low + 1, limits.high))
+        low = limits.low
+        if low == -np.inf:
+            low = min(-_above(-float(self.first.min())), limits.high)
+        return low, max(low, min(_above(float(self.value[-1])), limits.high))
+
+
+class _Limits(NamedTuple):
+    """The thresholds that a family allows, turned like its highs."""
+
+    low: float
+    high: float
+    #: whether the ends themselves are out
+    above: bool
+    below: bool
+
+    @classmethod
+    def of(cls, family: Family, name: str, sign: float) -> _Limits:
+        ends = {words: limits[name] for words, limits in family.bounds.items() if name in limits}
+        low = max(ends.get("at least", -np.inf), ends.get("more than", -np.inf))
+        high = min(ends.get("at most", np.inf), ends.get("less than", np.inf))
+        above = ends.get("more than", -np.inf) == low > -np.inf
+        below = ends.get("less than", np.inf) == high < np.inf
+        if sign < 0:
+            return cls(-high, -low, below, above)
+        return cls(low, high, above, below)
+
+    def hold(self, values: FloatArray) -> FloatArray:
+        """Those of the values that are allowed."""
+        low = values > self.low if self.above else values >= self.low
+        high = values < self.high if self.below else values <= self.high
+        return values[low & high]
+
+
+def _above(value: float) -> float:
+    """A number of few digits above the value; the next whole one above a whole value."""
+    if value == math.floor(value) and abs(value) < 1e6:
+        return value + 1
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
+    rounded = _rounded(value + unit, 3)
+    return rounded if rounded > value else value + math.ulp(value)
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _thinned(last: int, n: int) -> NDArray[np.int64]:
+    """At most ``n`` of 0 .. last, both ends among them, with geometrically growing gaps."""
+    if last < n:
+        return np.arange(last + 1)
+    found = np.array([0, last])
+    # points that fall on the same number are one: ask for more until there are too many
+    for points in range(n, 20 * n):
+        more = np.unique(np.geomspace(1, last + 1, points).round().astype(np.int64)) - 1
+        if len(more) > n:
+            break
+        found = more
+    return found
+
+
+def _over_parameter(rule: Criterion, curves: CurveSet, n: int) -> list[Criterion]:
+    """A rule without a threshold over its first parameter: up to the length of the records."""
+    family = rule.family
+    name = _swept(family)
+    if name is None:
+        raise ValueError(f"sweep: {rule} has no threshold and no first number to sweep over")
+    limits = _Limits.of(family, name, 1.0)
+    low = 0.0 if limits.low == -np.inf else limits.low
+    low = math.floor(low) + 1 if limits.above else math.ceil(low)
+    longest = int(curves.lengths.max())
+    params = dict(rule.params)
+    return [
+        family(**{**params, name: int(low + value)}) for value in _thinned(max(longest - low, 0), n)
+    ]
+
+
+def _swept(family: Family) -> str | None:
+    """What a sweep goes over: the threshold, or the first parameter where it is a number."""
+    if family.threshold:
+        return family.threshold
+    first = next(iter(family.slots), None)
+    return first if first is not None and family.kinds.get(first) in (int, float) else None
+
+
+def _sign(family: Family) -> float:
+    """-1 for a statistic that passes by falling, which is looked at from below."""
+    return -1.0 if family.passes in ("<", "<=") else 1.0
+
+
+def _threshold(family: Family) -> str:
+    if family.threshold is None:
+        raise ValueError(f"{family.name} has no threshold to choose")
+    return family.threshold
+
+
+def _member(rule: Family | Criterion) -> Criterion:
+    """The criterion, or one of the family with its default parameters, whatever its threshold."""
+    if isinstance(rule, Criterion):
+        return rule
+    if not isinstance(rule, Family):
+        raise ValueError(f"sweep: {rule!r} is not a family or a criterion of one, such as GL")
+    family = rule
+    name = _swept(family)
+    nothing = inspect.Parameter.empty
+    if name is None or family.defaults[name] is not nothing:
+        return family()
+    limits = _Limits.of(family, name, 1.0)
+    inner = [limits.low + limits.above, limits.high - limits.below, 0.0]
+    return family(next(value for value in inner if math.isfinite(value)))
+
+
+def _with_threshold(rule: Criterion, threshold: float) -> Criterion:
+    made = rule.family(threshold, **dict(rule.params))
+    return Criterion(made.family, made.threshold, made.params, rule.warmup)
+
+
+def _name(rule: Family | Criterion) -> str:
+    """The rule's text without what is swept."""
+    if isinstance(rule, Family):
+        return rule.name
+    swept = _swept(rule.family)
+    given = [
+        f"{name}={value!r}"
+        for name, value in rule.params
+        if name != swept and value != rule.family.defaults[name]
+    ]
+    text = f"{rule.family.name}({', '.join(given)})" if given else rule.family.name
+    return f"after({rule.warmup:g}, {text})" if rule.warmup else text

@@ -1,0 +1,1 @@
+"""Stops -> numbers: what criteria cost and what they lose."""

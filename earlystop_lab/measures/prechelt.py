@@ -1,0 +1,175 @@
+"""Time versus generalisation: what criteria cost and what they lose, as tables.
+
+With t_s the stop epoch, t_m the selected epoch, E_va and E_te the errors at t_m, and x either
+the best criterion of the same run or one reference criterion:
+
+- slowness S_x = t_s / t_s(x),
+- badness B_x = E_te / E_te(x),
+- redundancy r = t_s / t_m - 1,
+- a criterion is *good* in a run where E_va equals the lowest E_va of all criteria there.
+
+The best criterion of a run is the one with the lowest E_va, ties broken by the smaller t_s.
+Everything called best or good is relative to the pool of criteria in the ``Stops`` at hand.
+
+Source: L. Prechelt, "Early Stopping - but when?", Springer 1998.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from earlystop_lab.curves import FloatArray
+from earlystop_lab.engine.replaying import Stops
+
+
+class Measures(NamedTuple):
+    """Prechelt's measures of every run and criterion: arrays of shape (runs, criteria)."""
+
+    slowness_best: FloatArray
+    slowness_ref: FloatArray
+    redundancy: FloatArray
+    badness_best: FloatArray
+    badness_ref: FloatArray
+    good: NDArray[np.bool_]
+
+
+def measures(stops: Stops, reference: str) -> Measures:
+    """Slowness, badness, redundancy and goodness of every run and criterion.
+
+    Raises ``ValueError`` where ``reference`` is not among the criteria, or a validation or test
+    error that is needed is NaN: select the runs that have them first.
+    """
+    if reference not in stops.criteria:
+        raise ValueError(
+            f"reference {reference!r} is not among the criteria: {', '.join(stops.criteria)}"
+        )
+    for name in ("val", "test"):
+        if (missing := np.isnan(getattr(stops, name)).any(axis=1)).any():
+            run = stops.meta["run"].iloc[int(missing.argmax())]
+            raise ValueError(
+                f"{missing.sum()} of {len(stops)} runs have no {name} error at a selected epoch, "
+                f"the first is {run!r}; leave them out"
+            )
+    if (stops.selected <= 0).any():
+        run = stops.meta["run"].iloc[int((stops.selected <= 0).any(axis=1).argmax())]
+        raise ValueError(f"run {run!r} selects epoch 0 or less; ratios need epochs from 1 on")
+    best = _best(stops)[:, None]
+    ref = stops.criteria.index(reference)
+    return Measures(
+        slowness_best=stops.stop / np.take_along_axis(stops.stop, best, 1),
+        slowness_ref=stops.stop / stops.stop[:, [ref]],
+        redundancy=stops.stop / stops.selected - 1,
+        badness_best=_ratio(stops.test, np.take_along_axis(stops.test, best, 1)),
+        badness_ref=_ratio(stops.test, stops.test[:, [ref]]),
+        good=stops.val == stops.val.min(axis=1, keepdims=True),
+    )
+
+
+def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> pd.DataFrame:
+    """Time and generalisation of each criterion: one row a criterion, means over runs.
+
+    Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best``,
+    ``badness_ref`` (means of the runs' ratios), the same with ``_median`` and ``_geometric``,
+    ``_total`` (ratio of totals over runs, where each run counts by its size), ``p_good`` and
+    ``fired`` (shares of runs), ``runs``. Means of ratios, medians and ratios of totals can rank
+    criteria differently; geometric means have a span that does not depend on the reference.
+
+    ``by`` names a metadata column: one row for each of its values and each criterion. ``_ref``
+    is against ``reference``, the text of one of the criteria. Raises ``ValueError``, see
+    :func:`measures`.
+
+    >>> from earlystop_lab import CurveSet, GL, replay, tradeoff
+    >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 1.5, 0.5], "test": [2.0, 1.0, 2.0, 0.8]}])
+    >>> table = tradeoff(replay(curves, [GL(1, k=1), GL(90, k=1)]), reference="GL(1, k=1)")
+    >>> table[["criterion", "slowness_ref", "badness_ref", "p_good"]].round(2)
+         criterion  slowness_ref  badness_ref  p_good
+    0   GL(1, k=1)          1.00          1.0     0.0
+    1  GL(90, k=1)          1.33          0.8     1.0
+    """
+    every = measures(stops, reference)
+    return grouped(stops.meta, by, lambda rows: _table(stops, every, reference, rows))
+
+
+def grouped(
+    meta: pd.DataFrame, by: str | None, table: Callable[[NDArray[np.bool_]], pd.DataFrame]
+) -> pd.DataFrame:
+    """``table`` of all runs, or of the runs of each value of the metadata column ``by``.
+
+    ``table`` is given which runs to use. Raises ``ValueError`` where there is no such column, or
+    a run has no value in it.
+    """
+    if by is None:
+        return table(np.ones(len(meta), bool))
+    if by not in meta.columns:
+        raise ValueError(f"no metadata column {by!r}; there is {', '.join(meta.columns)}")
+    if (missing := meta[by].isna()).any():
+        run = meta["run"][missing.to_numpy()].iloc[0]
+        raise ValueError(f"run {run!r} has no value in column {by!r}; fill it or leave it out")
+    parts = []
+    for value in meta[by].unique():
+        part = table((meta[by] == value).to_numpy())
+        part.insert(0, by, value)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def equal_time(
+    table: pd.DataFrame, times: FloatArray, *, time: str, value: str, by: str = "family"
+) -> pd.DataFrame:
+    """``value`` of each family at the same times: interpolated over its sweep of thresholds.
+
+    ``table`` has a row a criterion; ``times`` and the column ``time`` are positive and compared
+    on a logarithmic scale. Returns one column for each value of ``by``, one row a time, NaN
+    where a family's sweep does not reach: nothing is extrapolated.
+
+    >>> table = pd.DataFrame({"family": "GL", "epochs": [10.0, 1000.0], "error": [3.0, 1.0]})
+    >>> found = equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")
+    >>> found["GL"].round(6).tolist()
+    [2.0, nan]
+    """
+    columns = {}
+    for name, part in table.groupby(by, sort=False):
+        part = part.sort_values(time, kind="stable")
+        columns[name] = np.interp(
+            np.log(times), np.log(part[time]), part[value], left=np.nan, right=np.nan
+        )
+    return pd.DataFrame(columns, index=pd.Index(times, name=time))
+
+
+def _best(stops: Stops) -> NDArray[np.intp]:
+    """The best criterion of each run: lowest validation error, then smallest stop epoch."""
+    lowest = stops.val == stops.val.min(axis=1, keepdims=True)
+    best: NDArray[np.intp] = np.where(lowest, stops.stop, np.inf).argmin(axis=1)
+    return best
+
+
+def _ratio(a: FloatArray, b: FloatArray | np.float64) -> FloatArray:
+    """a / b; 1 where both are equal, zeros and infinities included."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(a == b, 1.0, a / b)
+
+
+def _table(stops: Stops, every: Measures, reference: str, rows: NDArray[np.bool_]) -> pd.DataFrame:
+    table: dict[str, object] = {"criterion": stops.criteria}
+    for name in Measures._fields[:-1]:
+        values = getattr(every, name)[rows]
+        table[name] = values.mean(axis=0)
+        table[f"{name}_median"] = np.median(values, axis=0)
+        if name != "redundancy":
+            with np.errstate(divide="ignore", invalid="ignore"):  # errors of 0 and infinity
+                table[f"{name}_geometric"] = np.exp(np.log(values).mean(axis=0))
+    ref = stops.criteria.index(reference)
+    best = _best(stops)[rows][:, None]
+    for name, values in (("slowness", stops.stop[rows]), ("badness", stops.test[rows])):
+        totals = values.sum(axis=0)
+        table[f"{name}_best_total"] = _ratio(totals, np.take_along_axis(values, best, 1).sum())
+        table[f"{name}_ref_total"] = _ratio(totals, totals[ref])
+    table["p_good"] = every.good[rows].mean(axis=0)
+    table["fired"] = stops.fired[rows].mean(axis=0)
+    table["runs"] = int(rows.sum())
+    return pd.DataFrame(table)

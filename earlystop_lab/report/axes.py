@@ -1,0 +1,351 @@
+"""Tables and traces -> matplotlib Axes. Reads no files and computes no statistics.
+
+Every function that draws takes ``ax`` (by default the current one) and returns it. Families keep
+one colour in every figure.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+
+from earlystop_lab._common.files import written_whole
+from earlystop_lab.curves import Curve, FloatArray, local_minima
+
+_PALETTE = sns.color_palette("colorblind")
+_KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
+#: colours of other rules that are drawn apart, in order; the red of local minima is left out
+_OTHERS = [_PALETTE[i] for i in (4, 5, 8, 6, 9)]
+#: regrets below this are drawn as this: a logarithmic axis has no 0
+_FLOOR = 1e-4
+
+
+def family(criterion: str) -> str:
+    """The family's name in a criterion's text: ``GL`` of ``GL(2)``."""
+    return criterion.split("(")[0]
+
+
+def colour(criterion: str) -> Any:
+    """The colour of a criterion's family: fixed for Prechelt's, grey for any other."""
+    return _KNOWN.get(family(criterion), _PALETTE[7])
+
+
+def plot_curve(
+    curve: Curve,
+    stops: Mapping[str, float],
+    ax: Axes | None = None,
+    *,
+    strip: int = 1,
+    until: float | None = None,
+) -> Axes:
+    """One run's validation and training error, its local minima, and where criteria stop.
+
+    ``stops`` maps criteria to their stop epochs. Validation is shown at every ``strip``-th
+    check, as rules with strips see it, up to epoch ``until``; the error axis is cut above the
+    level at which the first tenth of that ends, so that the start does not flatten the rest.
+    """
+    ax = ax or plt.gca()
+    epoch, val = curve.epoch[strip - 1 :: strip], curve.val[strip - 1 :: strip]
+    shown = epoch <= (until or curve.epoch[-1])
+    epoch, val = epoch[shown], val[shown]
+    if curve.train is not None:
+        ax.plot(curve.epoch, curve.train, color="0.6", lw=1, label="training error")
+    ax.plot(epoch, val, color="black", lw=1.2, label="validation error")
+    low = local_minima(val)
+    ax.plot(
+        epoch[low],
+        val[low],
+        "o",
+        ms=3,
+        color=_PALETTE[3],
+        label=f"its {len(low)} local minima at strip ends" if strip > 1 else "its local minima",
+    )
+    ax.set(xlabel="epoch", ylabel="error", xlim=(0, until or curve.epoch[-1]))
+    later = val[len(val) // 10 :]
+    finite = later[np.isfinite(later)]
+    if len(finite) and np.ptp(finite) > 0:
+        room = 0.15 * np.ptp(finite)
+        ax.set_ylim(finite.min() - room, finite.max() + 2 * room)
+    _mark_stops(ax, stops)
+    ax.legend(loc="upper right", fontsize="small")
+    return ax
+
+
+def plot_statistic(
+    epoch: FloatArray,
+    statistic: FloatArray,
+    thresholds: Mapping[str, float],
+    ax: Axes | None = None,
+    label: str = "",
+) -> Axes:
+    """A criterion's statistic with its thresholds, at the checks where it is defined."""
+    ax = ax or plt.gca()
+    defined = np.isfinite(statistic)
+    tone = colour(next(iter(thresholds), ""))
+    ax.plot(epoch[defined], statistic[defined], color=tone, lw=1, marker=".", ms=3)
+    for name, threshold in thresholds.items():
+        ax.axhline(threshold, color="0.5", lw=0.7, ls="--")
+        ax.annotate(
+            name,
+            (1, threshold),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="xx-small",
+        )
+    ax.set(xlabel="epoch", ylabel=label)
+    return ax
+
+
+def plot_spread(table: pd.DataFrame, ax: Axes | None = None, label: str = "") -> Axes:
+    """Spread of one measure, a row a criterion: columns criterion, mean, low, q1, median, q3, high.
+
+    A bar spans q1 to q3, a thin line low to high, a dot is the median and a cross the mean.
+    """
+    ax = ax or plt.gca()
+    x = np.arange(len(table))
+    colours = [colour(name) for name in table["criterion"]]
+    ax.vlines(x, table["low"], table["high"], colors=colours, lw=1)
+    ax.vlines(x, table["q1"], table["q3"], colors=colours, lw=5, alpha=0.55)
+    ax.scatter(x, table["median"], color="white", edgecolors="black", s=14, lw=0.8, zorder=3)
+    ax.scatter(x, table["mean"], color="black", marker="x", s=16, lw=1, zorder=3)
+    ax.axhline(1, color="0.5", lw=0.7, ls="--", zorder=0)
+    ax.set_xticks(x, table["criterion"], rotation=90, fontsize="x-small")
+    ax.set(ylabel=label, xlim=(-0.7, len(table) - 0.3))
+    return ax
+
+
+def plot_tradeoff(
+    table: pd.DataFrame,
+    x: str = "slowness_ref",
+    y: str = "badness_ref",
+    ax: Axes | None = None,
+    *,
+    labels: bool = True,
+    marker: str = "o",
+) -> Axes:
+    """One point a criterion, coloured by family; a family's thresholds are joined."""
+    ax = ax or plt.gca()
+    for name, part in table.groupby(table["criterion"].map(family), sort=False):
+        part = part.sort_values(x)
+        tone = colour(str(name))
+        ax.plot(part[x], part[y], color=tone, lw=1, marker=marker, ms=5, label=name)
+        for row in part.to_dict("records") if labels else []:
+            ax.annotate(
+                row["criterion"],
+                (row[x], row[y]),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize="x-small",
+                color=tone,
+            )
+    ax.margins(x=0.09, y=0.08)
+    ax.set(xlabel=x, ylabel=y)
+    return ax
+
+
+def plot_front(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    rules: Sequence[str] = ("Keras", "UP"),
+    bands: Sequence[str] = ("Keras",),
+) -> Axes:
+    """Regret against time over whole sweeps, as :func:`measures.fronts.front` gives them.
+
+    Each rule is a line through the points that no other of its own beats. Those in ``rules`` have
+    a colour, those of them in ``bands`` their band, all others are thin and grey. Both axes are
+    logarithmic; a regret below 0.01% is drawn there.
+    """
+    ax = ax or plt.gca()
+    tones = _tones(rules)
+    for name, part in table.groupby("rule", sort=False):
+        part = part[part["best_of_rule"] & (part["time"] > 0)].sort_values("time")
+        tone = tones.get(str(name))
+        line = {"color": "0.75", "lw": 0.7, "zorder": 1} if tone is None else {"color": tone}
+        ax.plot(
+            part["time"], part["regret"].clip(lower=_FLOOR), label=name if tone else None, **line
+        )
+        if tone is not None and name in bands:
+            high = part["high"].replace(np.inf, np.nan).clip(lower=_FLOOR)
+            low = part["low"].clip(lower=_FLOOR)
+            ax.fill_between(part["time"], low, high, color=tone, alpha=0.15, lw=0)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        ylim=(_FLOOR, 1),
+        xlim=(None, 1),
+        xlabel="time, share of the run to its end",
+        ylabel="regret, over the run's own lowest error",
+    )
+    ax.xaxis.set_major_formatter(_percent)
+    ax.yaxis.set_major_formatter(_percent)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Performance profiles: the share of runs, a line a criterion, over the table's index.
+
+    As :func:`measures.hindsight.regret_profile` and ``time_profile`` give them. The axis is
+    logarithmic; an index of 0 is left out.
+    """
+    ax = ax or plt.gca()
+    tones = _tones(list(table.columns))
+    shown = table[table.index > 0]
+    for name in table.columns:
+        # a step: the share at an x holds until the next
+        ax.step(shown.index, shown[name], where="post", color=tones.get(name, "0.6"), label=name)
+    words = {
+        "within": "regret of at most",
+        "time": "time spent, share of the run to its end",
+    }
+    label = words.get(str(table.index.name), str(table.index.name))
+    ax.set(xscale="log", ylim=(0, 1), xlabel=label, ylabel="share of runs")
+    ax.xaxis.set_major_formatter(_percent)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(fontsize="small")
+    return ax
+
+
+def plot_ranks(table: pd.DataFrame, cost: str, ax: Axes | None = None) -> Axes:
+    """Mean rank of each rule with its interval, best on top.
+
+    As :func:`earlystop_lab.inference.ranks` gives them. ``cost`` says in words what was ranked,
+    one number a rule and cluster: regret at the same time for all, or a cost of error and time.
+    Intervals are each rule's own: rules whose intervals overlap may still differ, which a test of
+    their differences tells. Few clusters have no interval, then only the means are drawn.
+    """
+    ax = ax or plt.gca()
+    shown = table.sort_values("estimate", kind="stable")
+    y = np.arange(len(shown))
+    tones = [colour(str(name)) for name in shown.index]
+    ax.hlines(y, shown["low"].clip(lower=1), shown["high"].clip(upper=len(shown)), colors=tones)
+    ax.scatter(shown["estimate"], y, color=tones, s=22, zorder=3)
+    ax.set_yticks(y, shown.index, fontsize="small")
+    first = table.iloc[0]
+    words = f"mean rank over {first['clusters']} {first['unit']}s, 1 the lowest"
+    if shown["low"].notna().any():
+        words += f" ({first['confidence']:.0%} intervals)"
+    ax.set(xlabel=f"{cost}\n{words}", xlim=(0.9, len(shown) + 0.1), ylim=(len(shown) - 0.5, -0.5))
+    ax.grid(axis="x", color="0.9")
+    ax.set_axisbelow(True)
+    return ax
+
+
+def plot_shares(
+    samples: Mapping[str, FloatArray], ax: Axes | None = None, *, label: str = "", floor: float = 0
+) -> Axes:
+    """Samples of one quantity, a line each: the share of values of at most x.
+
+    NaN values count nowhere, infinite ones beyond any x: their line ends below 1. With a
+    ``floor`` above 0 the axis is logarithmic, and what is below is drawn there.
+    """
+    ax = ax or plt.gca()
+    for tone, (name, values) in zip(("black", *_PALETTE), samples.items(), strict=False):
+        known = np.sort(values[~np.isnan(values)])
+        finite = known[np.isfinite(known)]
+        finite = np.maximum(finite, floor) if floor else finite
+        share = np.arange(1, len(finite) + 1) / len(known)
+        ax.step(finite, share, where="post", color=tone, lw=1.2, label=name)
+    ax.set(ylim=(0, 1), xlabel=label, ylabel="share of runs")
+    if floor:
+        ax.set_xscale("log")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(fontsize="small")
+    return ax
+
+
+def _tones(rules: Sequence[str]) -> dict[str, Any]:
+    """A colour for each rule: its family's where that has one, else the next free."""
+    free = iter(_OTHERS)
+    used: dict[str, Any] = {}
+    for name in rules:
+        tone = _KNOWN.get(family(name))
+        if tone is None or tone in used.values():
+            tone = next(free, None)
+        if tone is not None:
+            used[name] = tone
+    return used
+
+
+def _percent(value: float, position: float) -> str:
+    """A share as a percentage with as few digits as it has."""
+    return f"{100 * value:g}%"
+
+
+def save(figure: Figure, *stems: str | Path) -> list[Path]:
+    """Write a figure as PNG and PDF, the same bytes every time, and close it; the files.
+
+    ``stems`` are paths without a suffix; each gets both.
+    """
+    files = []
+    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=suffix, dpi=150, metadata=metadata)
+        # laid out once; the second format takes it over
+        figure.set_layout_engine("none")
+        for stem in stems:
+            files.append(Path(f"{stem}.{suffix}"))
+            with written_whole(files[-1]) as temporary:
+                temporary.write_bytes(drawn.getvalue())
+    plt.close(figure)
+    return files
+
+
+def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:
+    """Make axis ``"x"`` or ``"y"`` logarithmic with plain numbers, few enough to read.
+
+    Call it when everything is drawn: the numbers depend on the range.
+    """
+    getattr(ax, f"set_{which}scale")("log")
+    low, high = getattr(ax, f"get_{which}lim")()
+    axis = getattr(ax, f"{which}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 5, 7)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
+    ax.tick_params(axis=which, labelsize="small")
+
+
+def legend_of_families(ax: Axes, criteria: Sequence[str], **options: Any) -> None:
+    """A legend with one entry a family."""
+    names = list(dict.fromkeys(family(name) for name in criteria))
+    handles = [Line2D([], [], color=colour(name), marker="o", ms=5, lw=1) for name in names]
+    ax.legend(handles, names, **options)
+
+
+def _mark_stops(ax: Axes, stops: Mapping[str, float]) -> None:
+    """A line at each stop epoch, its criteria named above the axes, in rows where they crowd."""
+    together: dict[float, list[str]] = {}
+    for name, epoch in sorted(stops.items(), key=lambda item: item[1]):
+        together.setdefault(epoch, []).append(name)
+    width = ax.get_xlim()[1]
+    row_ends = [-width] * 8
+    for epoch, names in together.items():
+        text = " ".join(names)
+        row = next((i for i, end in enumerate(row_ends) if end < epoch), 0)
+        row_ends[row] = epoch + 0.0115 * width * len(text)
+        tone = colour(names[0]) if len({family(name) for name in names}) == 1 else "black"
+        ax.axvline(epoch, color=tone, lw=0.8, ls="--")
+        ax.annotate(
+            text,
+            (epoch, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3 + 9 * row),
+            textcoords="offset points",
+            ha="left",
+            fontsize="x-small",
+            color=tone,
+        )

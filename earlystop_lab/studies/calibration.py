@@ -1,0 +1,328 @@
+"""A threshold with a guarantee for runs that are still to come, from recorded ones.
+
+The guarantees hold for any rule and any curves, of finitely many runs, and of nothing but this:
+the runs to come are drawn like the recorded ones. What they say is in :mod:`inference.risk`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from earlystop_lab.criteria import Criterion, Family, MaxEpochs
+from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.engine.replaying import replay
+from earlystop_lab.engine.thresholds import sweep
+from earlystop_lab.measures.fronts import units_of
+from earlystop_lab.measures.hindsight import oracle, regret, regrets
+from earlystop_lab.studies.recommendation import first_of_copies, record_doubts
+
+#: members of the sweep, about 2% of the epochs apart where records have thousands
+MEMBERS = 400
+#: the cap where none is given, as a multiple of ``at_most``
+CAP = 10
+
+
+class RefusedError(ValueError):
+    """No threshold that saves anything can be guaranteed; the text says what it would take."""
+
+
+class Calibrated(NamedTuple):
+    """A criterion, what is promised of it, and what it did on the calibration runs.
+
+    ``str`` is the whole of it.
+    """
+
+    criterion: Criterion
+    #: what is guaranteed, in words
+    promise: str
+    at_most: float
+    #: the largest loss that counts; 1 for the share of losses above ``exceed``
+    cap: float
+    exceed: float | None
+    #: runs or problems that were calibrated on
+    unit: Literal["run", "problem"]
+    units: int
+    #: what had to be at most ``at_most``, or as a p value at most 1 - confidence
+    reached: float
+    #: mean of the losses as they count, of the losses themselves, and the largest of a run
+    mean: float
+    mean_uncapped: float
+    largest: float
+    #: mean share of the epochs saved, against each run to its end
+    saved: float
+    #: mean validation regret against each run's own lowest error, without a cap
+    excess: float
+    #: of learn-then-test, what Hoeffding-Bentkus p values choose; None where they choose nothing
+    hoeffding_bentkus: Criterion | None
+    #: what to know before relying on it
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counts = f"mean loss {self.mean:.2%} with the cap and {self.mean_uncapped:.2%} without"
+        if self.exceed is not None:
+            counts = f"{self.mean:.2%} lose more than {self.exceed:.2%}, the mean loss is "
+            counts += f"{self.mean_uncapped:.2%}"
+        lines = [
+            f"{self.criterion}: {self.promise}",
+            f"  on the {self.units} {self.unit}s calibrated on: {counts}, the largest of a run "
+            f"{self.largest:.2%}; saves {self.saved:.0%} of the epochs; validation error "
+            f"{self.excess:.2%} above each run's own lowest",
+        ]
+        return "\n".join([*lines, *(f"  warning: {text}" for text in self.warnings)])
+
+
+def calibrate(
+    curves: CurveSet,
+    family: Family | Criterion,
+    at_most: float = 0.02,
+    *,
+    cap: float | None = None,
+    confidence: float | None = None,
+    exceed: float | None = None,
+    unit: Literal["run", "problem"] = "run",
+    seed: int = 0,
+) -> Calibrated:
+    """The fastest threshold of a family whose loss on a new run is kept, with a guarantee.
+
+    The loss is min(r, ``cap``), and its guarantee by the arguments given:
+
+    - by default r is the validation regret (:mod:`measures.hindsight`), E_va(selected) over the
+      lowest of the run's record, less 1, and E[min(r, cap)] <= ``at_most`` for a new run: conformal
+      risk control;
+    - ``exceed=x``: P(r > x) <= ``at_most`` for a new run;
+    - ``confidence=c``: r is the test error's, max(0, E_te(selected) / E_te(what the run's own end
+      selects) - 1), which may rise as well as fall with the threshold. With a probability of at
+      least c over calibration sets, E[min(r, cap)] (with ``exceed``, P(r > x)) is at most
+      ``at_most``: learn-then-test by betting; what Hoeffding-Bentkus would choose is beside it.
+
+    Kept are the weights of the lowest validation error seen; of thresholds that stop these runs
+    alike the slowest is chosen. ``cap`` decides everything and must be fixed before the runs are
+    seen: by default 10 * ``at_most``. A small one hides risk, so the mean and the maximum without
+    it are beside, with a warning where the former is above ``at_most``. ``unit="problem"``: the
+    promise is for the runs of a new problem (on average over these), each problem one loss, the
+    mean of its runs'. ``seed`` is the order in which losses are bet on; without ``confidence``
+    nothing is random.
+
+    Raises :class:`RefusedError`, a ``ValueError``, where only a threshold that stops no run early
+    would be sure: with fewer than ``cap / at_most - 1`` units always; it names the number needed.
+    ``ValueError`` for arguments out of range, a run without the error that is needed, and a family
+    whose parameter is no threshold where the loss has to fall with it.
+
+    Read this before relying on it:
+
+    - The guarantee is an average over calibration sets: of those of 50 recorded runs, three in
+      ten chose a patience that loses more than ``at_most`` (2%, cap 0.2), while their mean kept it.
+    - It holds for runs drawn like these. Patience calibrated on the runs of 11 problems lost 5.7
+      times ``at_most`` on the twelfth in the worst case, and more than it on 4 of 12; on logs that
+      a patience had stopped already 1.4 to 2.3 times; on records of 300 epochs, for runs of 3000,
+      2.3 times. A changed training recipe is such a case too.
+    - It does not hold where cap, limit or family were chosen by what came out on the same runs: the
+      cap of four that saved most lost 1.2 times ``at_most``.
+
+    Measured by ``experiments/calibration.py``, on data/curves/prechelt1997.
+
+    >>> from earlystop_lab import Keras, simulate
+    >>> found = calibrate(simulate("gradient_flow", 60, seed=1), Keras)
+    >>> found.units, found.cap, found.reached <= 0.02, found.criterion.family.name
+    (60, 0.2, True, 'Keras')
+    """
+    bound = _checked(at_most, cap, confidence, exceed, unit, curves)
+    seen = measured(curves, family, "val" if confidence is None else "test")
+    units = units_of(curves) if unit == "problem" else pd.Index(curves.runs)
+    counted = np.minimum(seen.losses, bound) if exceed is None else seen.losses > exceed
+    # the mean of numbers at the cap may round to one above it
+    losses = np.minimum(_by_unit(counted.astype(np.float64), units), bound)
+    at, reached, other = chosen(losses, seen.time, at_most, bound, confidence, seed)
+    if at is None:
+        name = seen.members[0].family.name
+        raise RefusedError(_refusal(name, len(losses), at_most, bound, confidence, unit))
+    raw, saved, excess = (
+        _by_unit(values[:, at], units) for values in (seen.losses, 1 - seen.time, seen.excess)
+    )
+    warnings, _ = record_doubts(curves)
+    if copies := int((~first_of_copies(curves)).sum()):
+        warnings.append(
+            f"{copies} of {len(curves)} runs are the same as another: each counts as one more, and "
+            "tells nothing new"
+        )
+    if exceed is None and raw.mean() > at_most:
+        warnings.insert(
+            0,
+            f"without the cap of {bound:g} the mean loss is {raw.mean():.2%}, above {at_most:.2%}: "
+            "the cap hides rare large ones",
+        )
+    return Calibrated(
+        criterion=seen.members[at],
+        promise=_promise(at_most, bound, confidence, exceed, unit),
+        at_most=at_most,
+        cap=bound,
+        exceed=exceed,
+        unit=unit,
+        units=len(losses),
+        reached=reached,
+        mean=float(losses[:, at].mean()),
+        mean_uncapped=float(raw.mean()),
+        largest=float(seen.losses[:, at].max()),
+        saved=float(saved.mean()),
+        excess=float(excess.mean()),
+        hoeffding_bentkus=None if other is None else seen.members[other],
+        warnings=tuple(warnings),
+    )
+
+
+class Measured(NamedTuple):
+    """A family's sweep over some curves: arrays of shape (runs, members), fastest first."""
+
+    members: list[Criterion]
+    #: what is to be kept small, without a cap
+    losses: FloatArray
+    #: stop over last epoch
+    time: FloatArray
+    #: validation regret
+    excess: FloatArray
+
+
+def measured(
+    curves: CurveSet, family: Family | Criterion, error: Literal["val", "test"] = "val"
+) -> Measured:
+    """The losses of :func:`calibrate` at every threshold, without a cap.
+
+    >>> from earlystop_lab import Keras
+    >>> found = measured(CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 1.0]}]), Keras)
+    >>> found.members, found.losses.tolist()
+    ([Keras(0), Keras(1), Keras(2)], [[1.0, 1.0, 0.0]])
+    """
+    members = sweep(family, curves, MEMBERS)
+    if error == "val" and members[0].family.threshold is None:
+        raise ValueError(
+            f"{members[0].family.name} has no threshold with which validation regret could only "
+            "fall; give confidence, for a guarantee of the test error"
+        )
+    stops = replay(curves, members)
+    found = regrets(stops, curves)
+    losses = found.val
+    if error == "test":
+        last = MaxEpochs(max(1, int(np.ceil(oracle(curves).end.max()))))
+        losses = np.maximum(regret(stops.test, replay(curves, [last]).test), 0)
+    if (unknown := np.isnan(losses).any(axis=1)).any():
+        raise ValueError(
+            f"{unknown.sum()} of {len(curves)} runs have no known {error} error at some stop, the "
+            f"first is {curves.runs[int(unknown.argmax())]!r}; leave them out"
+        )
+    return Measured(members, losses, found.time, found.val)
+
+
+def _checked(
+    at_most: float,
+    cap: float | None,
+    confidence: float | None,
+    exceed: float | None,
+    unit: str,
+    curves: CurveSet,
+) -> float:
+    """The largest loss there is, once all arguments make sense."""
+    if not 0 < at_most < (1 if exceed is not None else np.inf):
+        raise ValueError(f"at_most = {at_most}; expected a share above 0, such as 0.02")
+    if exceed is not None and cap is not None:
+        raise ValueError(f"cap = {cap} and exceed = {exceed}; give one: exceed needs no cap")
+    if exceed is not None and not 0 <= exceed < np.inf:
+        raise ValueError(f"exceed = {exceed}; expected a regret of at least 0, such as 0.05")
+    bound = 1.0 if exceed is not None else CAP * at_most if cap is None else cap
+    if not at_most < bound < np.inf:
+        raise ValueError(f"cap = {cap}; expected a number above at_most = {at_most}")
+    if confidence is not None and not 0 < confidence < 1:
+        raise ValueError(f"confidence = {confidence}; expected one between 0 and 1, such as 0.9")
+    if unit not in ("run", "problem"):
+        raise ValueError(f"unit = {unit!r}; expected 'run' or 'problem'")
+    if unit == "problem" and not curves.has("problem"):
+        raise ValueError("unit = 'problem', but the curves have no column 'problem'")
+    return bound
+
+
+def _by_unit(values: FloatArray, units: pd.Index) -> FloatArray:
+    """Means over the runs of each unit; as they are where each run is one."""
+    if units.is_unique:
+        return values
+    means: FloatArray = pd.DataFrame(values).groupby(units, sort=False).mean().to_numpy()
+    return means
+
+
+def chosen(
+    losses: FloatArray,
+    time: FloatArray,
+    at_most: float,
+    bound: float,
+    confidence: float | None = None,
+    seed: int = 0,
+) -> tuple[int | None, float, int | None]:
+    """The member that :func:`calibrate` chooses, what it reached, and Hoeffding-Bentkus' choice.
+
+    ``losses`` (units, members) are from 0 to ``bound``, ``time`` is of every run. None where
+    nothing that stops a run before its end is sure.
+
+    >>> losses, time = np.array([[0.2, 0.0, 0.0]] * 9), np.array([[0.1, 0.5, 1.0]] * 9)
+    >>> chosen(losses, time, 0.02, 0.2), chosen(losses[1:], time[1:], 0.02, 0.2)[0]
+    ((1, 0.02, None), None)
+    """
+    from earlystop_lab.inference import risk  # scipy is slow to import
+
+    def fastest(values: FloatArray, limit: float) -> int | None:
+        at = risk.fastest_kept(values, limit)
+        if at is None or (time[:, at] >= 1).all():
+            return None
+        # of those that stop these runs alike the slowest, which costs nothing
+        alike = (time[:, at:] == time[:, [at]]).all(axis=0)
+        return at + int(np.flatnonzero(alike)[-1])
+
+    beside = None
+    if confidence is None:
+        reached, limit = risk.conformal_risk(losses, bound), at_most
+    else:
+        limit = 1 - confidence
+        # recorded runs come sorted by how they were made
+        mixed = np.random.default_rng(seed).permutation(losses)
+        reached = risk.betting(mixed, at_most, bound, limit)
+        beside = fastest(risk.hoeffding_bentkus(losses, at_most, bound), limit)
+    at = fastest(reached, limit)
+    return at, np.nan if at is None else float(reached[at]), beside
+
+
+def _promise(
+    at_most: float, bound: float, confidence: float | None, exceed: float | None, unit: str
+) -> str:
+    error = "validation regret" if confidence is None else "test error over the run's end"
+    new = "run like these" if unit == "run" else "problem like these, over its runs"
+    if exceed is None:
+        what = f"mean of min({error}, cap = {bound:g}) at most {at_most:.2%} for a new {new}"
+    else:
+        what = f"P({error} > {exceed:.2%}) at most {at_most:.2%} for a new {new}"
+    how = "conformal risk control, on average over calibration sets"
+    if confidence is not None:
+        how = f"learn-then-test, in at least {confidence:.0%} of calibration sets"
+    return f"{what} ({how})"
+
+
+def _refusal(
+    family: str,
+    n: int,
+    at_most: float,
+    bound: float,
+    confidence: float | None,
+    unit: str,
+) -> str:
+    from earlystop_lab.inference import risk  # scipy is slow to import
+
+    if confidence is None:
+        needed = risk.fewest_conformal(at_most, bound)
+    else:
+        needed = risk.fewest_betting(at_most, bound, 1 - confidence)
+    if n < needed:
+        why = f"{n} {unit}s are too few for at most {at_most:g} with losses up to {bound:g}: even "
+        why += f"without any loss {needed} are needed"
+    else:
+        why = f"on these {n} {unit}s no threshold of {family} that stops a run before "
+        why += f"its end is sure to lose at most {at_most:g}"
+    return f"calibrate: {why}; record more {unit}s, allow more, or set a lower cap beforehand"

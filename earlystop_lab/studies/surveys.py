@@ -1,0 +1,193 @@
+"""Survey: every rule, at a threshold as people use it, over one corpus, as one table.
+
+A first look at what rules do to some curves; :mod:`measures.fronts` has all their thresholds.
+A check counts as an epoch here, since corpora count in epochs, steps or evaluations: a patience
+of 10 is ten checks of any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from earlystop_lab.criteria import FAMILIES, Criterion, Family, Rule, parse
+from earlystop_lab.curves import CurveSet
+from earlystop_lab.curves.facts import outcomes
+from earlystop_lab.curves.files import Unit, chunks, units
+from earlystop_lab.engine.replaying import plan, replay
+from earlystop_lab.measures.hindsight import measurable, regrets
+
+#: a usual threshold (of a rule without one, its first parameter) of every rule whose library
+#: has no default, or 0, which stops at the first check without a gain
+USUAL: dict[str, float] = {
+    "GL": 5,
+    "PQ": 0.5,
+    "UP": 3,
+    "Progress": 0.1,
+    "MaxEpochs": 100,
+    "Keras": 10,
+    "Keras2": 10,
+    "Ignite": 10,
+    "Flax": 10,
+    "SklearnGB": 10,
+    "XGBoost": 10,
+    "LightGBM": 10,
+    "CatBoostIncToDec": 0.001,
+    "OptunaPatient": 10,
+    "H2O": 5,
+    "DL4J": 10,
+    "Slope": 20,
+    "PlateauStd": 0.01,
+    "Discrepancy": 0.01,  # should be the noise level, which only the data knows
+    "RelativePatience": 10,
+    "SuccessiveStrips": 3,
+    "EMA": 10,
+    "Median": 10,
+    "EMAGL": 5,
+    "MedianGL": 5,
+    "PowerLaw": 0.01,
+}
+
+#: runs of a set in memory that are replayed together, as many as in a unit of a Parquet file
+_RUNS = 1024
+#: a stop more than this share before the lowest validation error is too early
+_TOO_EARLY = 0.1
+
+
+def usual(family: Family) -> Criterion:
+    """The family at a usual threshold: that of :data:`USUAL`, else its library's defaults.
+
+    Raises ``ValueError`` naming the family where neither says one.
+
+    >>> from earlystop_lab import GL, Lightning
+    >>> usual(GL), usual(Lightning)
+    (GL(5), Lightning(3))
+    """
+    if FAMILIES.get(family.name) is family and family.name in USUAL:
+        return family(USUAL[family.name])
+    try:
+        return family()
+    except ValueError as error:
+        raise ValueError(
+            f"{family.name}: no usual threshold is known ({error}); choose one, such as "
+            f"{family.name}(1)"
+        ) from error
+
+
+def survey(
+    curves: CurveSet | str | Path,
+    criteria: Iterable[Rule | str] | None = None,
+    *,
+    n_jobs: int = 1,
+) -> pd.DataFrame:
+    """What each criterion does to the runs of a corpus: one row a criterion, over all runs.
+
+    ``curves`` is a curve set or the path of one, which is read part by part; ``criteria`` are by
+    default all rules at their :func:`usual` thresholds. Positions are checks, counted from 1.
+    Columns:
+
+    - ``criterion``; ``runs``, those with the curves that it watches;
+    - ``fired``, the share of them that it stops;
+    - ``epochs``, geometric mean of its stops; ``time``, the same of stop over the run's last
+      check, in (0, 1]; ``too_early``, the share stopped more than a tenth before their lowest
+      validation error;
+    - ``val_regret`` and ``test_regret``, exp(mean log(1 + r)) - 1 of the loss r against the run's
+      own lowest error (see :mod:`measures.hindsight`), over the ``val_runs`` and ``test_runs``
+      in which all such errors are finite and none is 0; NaN where there are none;
+    - ``censored`` and ``diverged``, how many of the runs have their lowest validation error at
+      their last check, so that no rule could be too late, and how many an error that is NaN or
+      infinite (see :func:`earlystop_lab.sources.corpora.outcomes`).
+
+    The result is the same for any ``n_jobs``. Raises ``ValueError`` for a set without runs, a
+    text that is no criterion, a run that is there twice, and as :func:`replay`.
+
+    >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 3.0]}, {"val": [4.0, 3.0, 2.0, 1.0]}])
+    >>> table = survey(curves, ["Keras(1)", "GL(99, k=1)"])
+    >>> table[["criterion", "fired", "time", "val_regret", "censored"]]
+         criterion  fired      time  val_regret  censored
+    0     Keras(1)    0.5  0.866025         0.0         1
+    1  GL(99, k=1)    0.0  1.000000         0.0         1
+    """
+    asked = map(usual, FAMILIES.values()) if criteria is None else criteria
+    rules = [parse(item) if isinstance(item, str) else item for item in asked]
+    names = plan(rules).texts
+    if n_jobs == 0:
+        raise ValueError("survey: n_jobs = 0; expected a number of jobs, or -1 for every core")
+    tasks: list[CurveSet] | list[Unit]
+    if isinstance(curves, CurveSet):
+        tasks = [curves[i : i + _RUNS] for i in range(0, len(curves), _RUNS)]
+    else:
+        tasks = units(Path(curves))
+    # to start a process takes longer than a small corpus
+    jobs = max(1, min(joblib.effective_n_jobs(n_jobs), len(tasks)))
+    found: list[tuple[list[str], pd.DataFrame]] = joblib.Parallel(jobs, prefer="processes")(
+        joblib.delayed(_surveyed)(task, rules) for task in tasks
+    )
+    name = "the curve set" if isinstance(curves, CurveSet) else curves
+    runs = pd.Series([run for ids, _ in found for run in ids])
+    if not len(runs):
+        raise ValueError(f"survey: {name} is empty; there is nothing to replay")
+    if (twice := runs.duplicated()).any():
+        raise ValueError(f"{name}: run {runs[twice.argmax()]!r} is there twice")
+    sums = pd.concat([part for _, part in found]).groupby(level=0).sum()
+    # a rule that no run could be replayed with has sums over no runs
+    return _table(sums.reindex(names, fill_value=0))
+
+
+def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], pd.DataFrame]:
+    """The run ids of a part of a corpus, and sums over its runs, a row a criterion."""
+    ids, sums = [], []
+    for chunk in [task] if isinstance(task, CurveSet) else chunks(task):
+        ids += chunk.runs
+        counted = CurveSet(chunk.table.drop_columns("epoch")) if chunk.has("epoch") else chunk
+        trained = np.diff(chunk.channel("train").offsets) > 0
+        for watched, part in ((True, counted.select(trained)), (False, counted)):
+            mine = [rule for rule in rules if _watches_train(rule) is watched]
+            if mine and len(part):
+                sums.append(_sums(part, mine))
+    return ids, pd.concat(sums)
+
+
+def _watches_train(rule: Rule) -> bool:
+    return any("train" in leaf.family.watches for leaf in rule.leaves)
+
+
+def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
+    """Sums over runs that the columns of the table are made of, a row a criterion."""
+    stops = replay(curves, rules)
+    every, ends = regrets(stops, curves), outcomes(curves)
+    sums = {
+        "runs": len(curves),
+        "fired": stops.fired.sum(axis=0),
+        "epochs": np.log(stops.stop).sum(axis=0),
+        "time": np.log(every.time).sum(axis=0),
+        "too_early": (every.early > _TOO_EARLY).sum(axis=0),
+        "censored": ends["censored"].sum(),
+        "diverged": ends["diverged"].sum(),
+    }
+    val, test = measurable(curves, "val"), measurable(curves, "test")
+    sums |= {"val_runs": val.sum(), "val_regret": np.log1p(every.val[val]).sum(axis=0)}
+    sums |= {"test_runs": test.sum(), "test_regret": np.log1p(every.test[test]).sum(axis=0)}
+    return pd.DataFrame(sums, index=stops.criteria)
+
+
+def _table(sums: pd.DataFrame) -> pd.DataFrame:
+    """The means of sums over all runs, in the order of the documented columns."""
+    runs = sums["runs"]
+    table = {
+        "criterion": sums.index,
+        "runs": runs,
+        "fired": sums["fired"] / runs,
+        "epochs": np.exp(sums["epochs"] / runs),
+        "time": np.exp(sums["time"] / runs),
+        "too_early": sums["too_early"] / runs,
+    }
+    for error in ("val", "test"):
+        table[f"{error}_regret"] = np.expm1(sums[f"{error}_regret"] / sums[f"{error}_runs"])
+    for name in ("val_runs", "test_runs", "censored", "diverged"):
+        table[name] = sums[name]
+    return pd.DataFrame(table).reset_index(drop=True)
