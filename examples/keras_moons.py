@@ -29,8 +29,8 @@ from sklearn.datasets import make_moons
 
 from earlystop_lab import Keras, ModelCheckpoint, read_logs, reduce_lr_on_plateau, replay
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.criteria.catalogue import usual
 from earlystop_lab.live.keras import StopCallback
-from earlystop_lab.studies.surveys import usual
 
 RATE = 1e-3
 

@@ -7,7 +7,12 @@ import pytest
 
 from earlystop_lab import criterion
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.criteria.catalogue import catalogue, markdown, patience_table, quirks_markdown
+from earlystop_lab.criteria.catalogue import (
+    markdown,
+    patience_table,
+    quirks_markdown,
+    rule_table,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,7 +23,7 @@ def test_the_checked_in_page_is_what_the_command_prints():
 
 
 def test_every_rule_is_a_row_with_nothing_left_empty():
-    table = catalogue()
+    table = rule_table()
     assert [text.split("(")[0] for text in table["rule"]] == list(FAMILIES)
     assert (table != "").all(axis=None)
     # a field that ran on into the next paragraph would be long
@@ -42,7 +47,7 @@ def test_every_rule_is_a_row_with_nothing_left_empty():
     ],
 )
 def test_rows_as_one_would_write_them(rule, row):
-    found = catalogue().set_index("rule").loc[rule, ["watches", "statistic", "passes", "verified"]]
+    found = rule_table().set_index("rule").loc[rule, ["watches", "statistic", "passes", "verified"]]
     for part, text in zip(row, found, strict=True):
         assert part in text
 
@@ -67,7 +72,7 @@ def test_a_rule_without_a_docstring_is_a_row_all_the_same():
     def Bare(val):
         return val
 
-    assert catalogue({"Bare": Bare}).iloc[0].tolist() == [
+    assert rule_table({"Bare": Bare}).iloc[0].tolist() == [
         "Bare(level)",
         "val",
         "",
@@ -88,5 +93,5 @@ def test_quirks_are_fenced_whole():
 
 def test_the_versions_it_was_verified_against_are_those_of_the_constraints():
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    for verified in set(catalogue()["verified"]) - {"worked by hand"}:
+    for verified in set(rule_table()["verified"]) - {"worked by hand"}:
         assert verified.replace(" ", "==") in pinned

@@ -8,8 +8,9 @@ import pytest
 
 from earlystop_lab import GL, CurveSet, Keras, Lightning, criterion, replay
 from earlystop_lab.criteria import FAMILIES, Criterion
+from earlystop_lab.criteria.catalogue import USUAL, usual
 from earlystop_lab.measures.hindsight import oracle
-from earlystop_lab.studies.surveys import USUAL, survey, usual
+from earlystop_lab.studies.surveys import survey
 
 RULES = ["Keras(2)", "GL(5)", "PQ(0.5)", "MaxEpochs(4)", "any_of(UP(1), TerminateOnNaN())"]
 

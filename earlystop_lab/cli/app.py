@@ -207,7 +207,7 @@ def criteria_command(
     from rich.console import Console
     from rich.table import Table
 
-    frame = catalogue.catalogue()
+    frame = catalogue.rule_table()
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     table = Table(show_lines=True, box=ASCII if plain else HEAVY_HEAD)
     for column in frame.columns:

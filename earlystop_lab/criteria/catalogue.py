@@ -1,7 +1,8 @@
-"""The rules as tables: what ``earlystop criteria`` prints, and docs/criteria.md.
+"""The catalogue of the rules: as tables, at usual thresholds, and in other programs.
 
-Everything is read from the rules themselves: signature, curves, threshold and the fields
-``Statistic:``, ``Source:`` and ``Verified:`` of their docstrings.
+The tables are what ``earlystop criteria`` prints, and docs/criteria.md. They are read from the
+rules themselves: signature, curves, threshold and the fields ``Statistic:``, ``Source:`` and
+``Verified:`` of their docstrings.
 """
 
 from __future__ import annotations
@@ -9,21 +10,68 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from earlystop_lab.criteria import quirks
-from earlystop_lab.criteria.core import Family
+from earlystop_lab.criteria.core import Criterion, Family
+from earlystop_lab.criteria.rules.boosting import LightGBM, XGBoost
+from earlystop_lab.criteria.rules.keras import Keras
 from earlystop_lab.criteria.rules.patience import AT_GAIN, COUNTS, IMPROVES, MOVES, Knobs
+from earlystop_lab.criteria.rules.sklearn import SklearnMLP, SklearnSGD
+from earlystop_lab.criteria.rules.torch import HuggingFace, Lightning
 from earlystop_lab.criteria.table import FAMILIES
 
+#: a usual threshold (of a rule without one, its first parameter) of every rule whose library
+#: has no default, or 0, which stops at the first check without a gain
+USUAL: dict[str, float] = {
+    "GL": 5,
+    "PQ": 0.5,
+    "UP": 3,
+    "Progress": 0.1,
+    "MaxEpochs": 100,
+    "Keras": 10,
+    "Keras2": 10,
+    "Ignite": 10,
+    "Flax": 10,
+    "SklearnGB": 10,
+    "XGBoost": 10,
+    "LightGBM": 10,
+    "CatBoostIncToDec": 0.001,
+    "OptunaPatient": 10,
+    "H2O": 5,
+    "DL4J": 10,
+    "Slope": 20,
+    "PlateauStd": 0.01,
+    "Discrepancy": 0.01,  # should be the noise level, which only the data knows
+    "RelativePatience": 10,
+    "SuccessiveStrips": 3,
+    "EMA": 10,
+    "Median": 10,
+    "EMAGL": 5,
+    "MedianGL": 5,
+    "PowerLaw": 0.01,
+}
 
-def catalogue(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
+#: scikit-learn counts a tie as a gain unless a tolerance asks for more than one
+_TINY = 1e-10
+
+
+class Program(NamedTuple):
+    """A program that has a rule, and the criterion that its own version of the rule is."""
+
+    program: str
+    criterion: Criterion
+    #: the weights that are left in the end, as :func:`replay` calls them
+    keeps: Literal["own", "best", "last"]
+
+
+def rule_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
     """One row a rule: rule with its defaults, watches, statistic, passes, source, verified.
 
-    >>> from earlystop_lab.criteria.catalogue import catalogue
-    >>> catalogue().set_index("rule").loc["MaxEpochs(n)", ["statistic", "passes"]].tolist()
+    >>> from earlystop_lab.criteria.catalogue import rule_table
+    >>> rule_table().set_index("rule").loc["MaxEpochs(n)", ["statistic", "passes"]].tolist()
     ['the epoch', '>= n']
     """
     return pd.DataFrame([_row(family) for family in families.values()])
@@ -43,6 +91,61 @@ def patience_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def usual(family: Family) -> Criterion:
+    """The family at a usual threshold: that of :data:`USUAL`, else its library's defaults.
+
+    Raises ``ValueError`` naming the family where neither says one.
+
+    >>> from earlystop_lab import GL, Lightning
+    >>> usual(GL), usual(Lightning)
+    (GL(5), Lightning(3))
+    """
+    if FAMILIES.get(family.name) is family and family.name in USUAL:
+        return family(USUAL[family.name])
+    try:
+        return family()
+    except ValueError as error:
+        raise ValueError(
+            f"{family.name}: no usual threshold is known ({error}); choose one, such as "
+            f"{family.name}(1)"
+        ) from error
+
+
+def programs(rule: Criterion) -> list[Program]:
+    """The programs that have Keras' patience, with the parameters that make it theirs.
+
+    Off by one is the usual mistake: scikit-learn's networks stop after *more than* so many epochs,
+    its SGD and all others here after so many. scikit-learn's networks have no patience of 1.
+
+    Without ``min_delta`` all stop where the rule does, whatever the finite errors. With one,
+    XGBoost and LightGBM do, but for rounding; Hugging Face and scikit-learn have another rule,
+    whose best also moves on gains below it. Raises ``ValueError`` for a rule that is not Keras'
+    patience.
+
+    >>> programs(Keras(10))[5]
+    Program(program='scikit-learn SGD', criterion=SklearnSGD(10, tol=1e-10), keeps='last')
+    """
+    if rule.family is not Keras or rule.warmup:
+        raise ValueError(f"{rule}: only Keras(patience, min_delta) has lines for other programs")
+    params = dict(rule.params)
+    if params["baseline"] is not None or params["start_from_epoch"]:
+        raise ValueError(f"{rule}: baseline and start_from_epoch have no line in other programs")
+    # a patience of 0 is one of 1
+    p, delta = max(int(rule.threshold), 1), abs(float(str(params["min_delta"])))
+    tol = delta or _TINY
+    having = [
+        Program("Keras", Keras(p, min_delta=delta), "own"),
+        Program("Lightning", Lightning(p, min_delta=delta), "best"),
+        Program("Hugging Face", HuggingFace(p, threshold=delta), "best"),
+        Program("XGBoost", XGBoost(p, min_delta=delta), "own"),
+        Program("LightGBM", LightGBM(p, min_delta=delta), "own"),
+        Program("scikit-learn SGD", SklearnSGD(p, tol=tol), "last"),
+    ]
+    if p > 1:
+        having.append(Program("scikit-learn MLP", SklearnMLP(p - 1, tol=tol), "own"))
+    return having
+
+
 def markdown() -> str:
     """docs/criteria.md: the rules, the patience rules side by side, and what surprises."""
     return "\n\n".join(
@@ -54,7 +157,7 @@ def markdown() -> str:
             'code decided alike on random curves. `help("earlystop_lab.Keras")` says all of a '
             "rule. They combine: `any_of(GL(5), MaxEpochs(500))`, `all_of(GL(2), UP(3))`, "
             "`after(50, UP(3))`.",
-            catalogue().to_markdown(index=False),
+            rule_table().to_markdown(index=False),
             "## Patience rules, knob by knob",
             "`v` is what the rule compares (the validation error; to Ultralytics -(1 - error), to "
             "`EMA` and `Median` the smoothed one, to Encog that at its looks), `d` the delta; one "

@@ -1,29 +1,17 @@
 """A patience rule as the code that other programs take: only rules that they have.
 
-Off by one is the usual mistake: scikit-learn's networks stop after *more than* so many epochs,
-its SGD and all others here after so many. The other one is to keep the weights of the last epoch,
-which is what most callbacks do by themselves: the code here keeps the best ones wherever the
-program can. Each comes with the criterion that is just that program's rule and the weights that it
-keeps, so that it can be replayed; the tests drive the programs themselves with the code.
+Which program has which is :func:`catalogue.programs`. A usual mistake is to keep the weights of
+the last epoch, which is what most callbacks do by themselves: the code here keeps the best ones
+wherever the program can. Each comes with the criterion that is just that program's rule and the
+weights that it keeps, so that it can be replayed; the tests drive the programs with the code.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from earlystop_lab.criteria import (
-    Criterion,
-    HuggingFace,
-    Keras,
-    LightGBM,
-    Lightning,
-    SklearnMLP,
-    SklearnSGD,
-    XGBoost,
-)
-
-#: scikit-learn counts a tie as a gain unless a tolerance asks for more than one
-_TINY = 1e-10
+from earlystop_lab.criteria import Criterion
+from earlystop_lab.criteria.catalogue import programs
 
 
 class Line(NamedTuple):
@@ -64,83 +52,51 @@ restore_best_weights=True)
     >>> print(lines(Keras(10))[4].code)
     lightgbm.early_stopping(stopping_rounds=10)
     """
-    if rule.family is not Keras or rule.warmup:
-        raise ValueError(f"{rule}: only Keras(patience, min_delta) has lines for other programs")
-    params = dict(rule.params)
-    if params["baseline"] is not None or params["start_from_epoch"]:
-        raise ValueError(f"{rule}: baseline and start_from_epoch have no line in other programs")
-    # a patience of 0 is one of 1
-    p, delta = max(int(rule.threshold), 1), abs(float(str(params["min_delta"])))
+    versions = programs(rule)
+    keras = versions[0].criterion
+    delta = float(str(dict(keras.params)["min_delta"]))
     # a record is no shorter than the patience that it shows to be enough; nor may training be
-    epochs = max(epochs, p + 1)
+    epochs = max(epochs, int(keras.threshold) + 1)
     more = f", min_delta={delta!r}" if delta else ""
     way = f'monitor="{monitor}", mode="{mode}"'
     gain = f", early_stopping_threshold={delta!r}" if delta else ""
-    tol = delta or _TINY
     # Trainer names every metric of an evaluation so
     metric = f"eval_{monitor.removeprefix('val_').removeprefix('eval_')}"
     rounds = f"num_boost_round={epochs}"
     score = "watches a score of its own (accuracy or R^2): patience and tol fit only roughly"
-    found = [
-        Line(
-            "Keras",
-            f"keras.callbacks.EarlyStopping({way}, patience={p}{more}, restore_best_weights=True)",
-            Keras(p, min_delta=delta),
-            "own",
-            f"epochs={epochs}",
-        ),
-        Line(
-            "Lightning",
-            f"checkpoint = lightning.pytorch.callbacks.ModelCheckpoint({way}, save_top_k=1)\n"
-            f"callbacks = [lightning.pytorch.callbacks.EarlyStopping({way}, patience={p}{more}), "
-            "checkpoint]",
-            Lightning(p, min_delta=delta),
-            "best",
-            f"max_epochs={epochs}; then load the weights in checkpoint.best_model_path",
-        ),
-        Line(
-            "Hugging Face",
-            'args = transformers.TrainingArguments(output_dir="checkpoints", '
-            'eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True, '
-            f'metric_for_best_model="{metric}", greater_is_better={mode == "max"}, '
-            f"num_train_epochs={epochs})\n"
-            f"callbacks = [transformers.EarlyStoppingCallback(early_stopping_patience={p}{gain})]",
-            HuggingFace(p, threshold=delta),
-            "best",
-            "Trainer(args=args, callbacks=callbacks)",
-        ),
-        Line(
-            "XGBoost",
-            f"xgboost.callback.EarlyStopping(rounds={p}{more}, maximize={mode == 'max'}, "
-            "save_best=True)",
-            XGBoost(p, min_delta=delta),
-            "own",
-            rounds,
-        ),
-        Line(
-            "LightGBM",
-            f"lightgbm.early_stopping(stopping_rounds={p}{more})",
-            LightGBM(p, min_delta=delta),
-            "own",
-            rounds,
-        ),
-        Line(
-            "scikit-learn SGD",
-            f"SGDClassifier(early_stopping=True, n_iter_no_change={p}, tol={tol!r}, "
-            f"max_iter={epochs})",
-            SklearnSGD(p, tol=tol),
-            "last",
-            score,
-        ),
-    ]
-    if p > 1:
-        network = Line(
-            "scikit-learn MLP",
-            f"MLPClassifier(early_stopping=True, n_iter_no_change={p - 1}, tol={tol!r}, "
-            f"max_iter={epochs})",
-            SklearnMLP(p - 1, tol=tol),
-            "own",
-            score,
-        )
-        found.append(network)
-    return found
+    written = []
+    for program, criterion, keeps in versions:
+        p, tol = int(criterion.threshold), dict(criterion.params).get("tol")
+        sklearn = f"early_stopping=True, n_iter_no_change={p}, tol={tol!r}, max_iter={epochs}"
+        code, note = {
+            "Keras": (
+                f"keras.callbacks.EarlyStopping({way}, patience={p}{more}, "
+                "restore_best_weights=True)",
+                f"epochs={epochs}",
+            ),
+            "Lightning": (
+                f"checkpoint = lightning.pytorch.callbacks.ModelCheckpoint({way}, save_top_k=1)\n"
+                f"callbacks = [lightning.pytorch.callbacks.EarlyStopping({way}, "
+                f"patience={p}{more}), checkpoint]",
+                f"max_epochs={epochs}; then load the weights in checkpoint.best_model_path",
+            ),
+            "Hugging Face": (
+                'args = transformers.TrainingArguments(output_dir="checkpoints", '
+                'eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True, '
+                f'metric_for_best_model="{metric}", greater_is_better={mode == "max"}, '
+                f"num_train_epochs={epochs})\n"
+                "callbacks = [transformers.EarlyStoppingCallback("
+                f"early_stopping_patience={p}{gain})]",
+                "Trainer(args=args, callbacks=callbacks)",
+            ),
+            "XGBoost": (
+                f"xgboost.callback.EarlyStopping(rounds={p}{more}, maximize={mode == 'max'}, "
+                "save_best=True)",
+                rounds,
+            ),
+            "LightGBM": (f"lightgbm.early_stopping(stopping_rounds={p}{more})", rounds),
+            "scikit-learn SGD": (f"SGDClassifier({sklearn})", score),
+            "scikit-learn MLP": (f"MLPClassifier({sklearn})", score),
+        }[program]
+        written.append(Line(program, code, criterion, keeps, note))
+    return written

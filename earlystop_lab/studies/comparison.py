@@ -23,6 +23,7 @@ import pandas as pd
 
 from earlystop_lab._common.wording import counted, listed, percent, signed, too_few
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
+from earlystop_lab.criteria.catalogue import usual
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept
@@ -43,7 +44,6 @@ from earlystop_lab.measures.hindsight import (
     time_profile,
 )
 from earlystop_lab.studies.conformance import check_criterion, check_on
-from earlystop_lab.studies.surveys import usual
 
 if TYPE_CHECKING:
     from earlystop_lab.inference.swaps import Pair

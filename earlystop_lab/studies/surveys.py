@@ -14,68 +14,18 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from earlystop_lab.criteria import FAMILIES, Criterion, Family, Rule, parse
+from earlystop_lab.criteria import FAMILIES, Rule, parse
+from earlystop_lab.criteria.catalogue import usual
 from earlystop_lab.curves import CurveSet
 from earlystop_lab.curves.facts import outcomes
 from earlystop_lab.curves.files import Unit, chunks, units
 from earlystop_lab.engine.replaying import plan, replay
 from earlystop_lab.measures.hindsight import measurable, regrets
 
-#: a usual threshold (of a rule without one, its first parameter) of every rule whose library
-#: has no default, or 0, which stops at the first check without a gain
-USUAL: dict[str, float] = {
-    "GL": 5,
-    "PQ": 0.5,
-    "UP": 3,
-    "Progress": 0.1,
-    "MaxEpochs": 100,
-    "Keras": 10,
-    "Keras2": 10,
-    "Ignite": 10,
-    "Flax": 10,
-    "SklearnGB": 10,
-    "XGBoost": 10,
-    "LightGBM": 10,
-    "CatBoostIncToDec": 0.001,
-    "OptunaPatient": 10,
-    "H2O": 5,
-    "DL4J": 10,
-    "Slope": 20,
-    "PlateauStd": 0.01,
-    "Discrepancy": 0.01,  # should be the noise level, which only the data knows
-    "RelativePatience": 10,
-    "SuccessiveStrips": 3,
-    "EMA": 10,
-    "Median": 10,
-    "EMAGL": 5,
-    "MedianGL": 5,
-    "PowerLaw": 0.01,
-}
-
 #: runs of a set in memory that are replayed together, as many as in a unit of a Parquet file
 _RUNS = 1024
 #: a stop more than this share before the lowest validation error is too early
 _TOO_EARLY = 0.1
-
-
-def usual(family: Family) -> Criterion:
-    """The family at a usual threshold: that of :data:`USUAL`, else its library's defaults.
-
-    Raises ``ValueError`` naming the family where neither says one.
-
-    >>> from earlystop_lab import GL, Lightning
-    >>> usual(GL), usual(Lightning)
-    (GL(5), Lightning(3))
-    """
-    if FAMILIES.get(family.name) is family and family.name in USUAL:
-        return family(USUAL[family.name])
-    try:
-        return family()
-    except ValueError as error:
-        raise ValueError(
-            f"{family.name}: no usual threshold is known ({error}); choose one, such as "
-            f"{family.name}(1)"
-        ) from error
 
 
 def survey(
