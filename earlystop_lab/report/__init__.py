@@ -1,14 +1,15 @@
-"""A comparison of rules as one page that explains itself, and as tables for papers."""
+"""What studies found: in words, as figures, pages and tables for papers, and as lines to paste."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
+from earlystop_lab.report.answers import in_words
 from earlystop_lab.report.figures import fronts
 from earlystop_lab.report.papers import tables
 from earlystop_lab.studies.comparison import Bench
 
-__all__ = ["fronts", "page", "require", "tables"]
+__all__ = ["fronts", "in_words", "page", "require", "tables"]
 
 #: what the extra brings
 _EXTRA = ("altair", "vl_convert", "jinja2", "tsdownsample")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from earlystop_lab.report.axes import plot_front
 from earlystop_lab.studies.comparison import SHOWN, Bench
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def fronts(bench: Bench) -> Figure:
     """A panel a corpus: regret against time of the new rule, with its band, and of known ones."""
+    from matplotlib.figure import Figure  # slow to import
+
+    from earlystop_lab.report.axes import plot_front
+
     # not pyplot's: nobody has to close it
     figure = Figure(figsize=(5.2 * len(bench.corpora), 4.2), layout="constrained")
     axes = figure.subplots(1, len(bench.corpora), squeeze=False)
