@@ -1,14 +1,167 @@
-"""What a corpus holds: its lengths, and how its runs end."""
+"""What is known of the runs of a set: lowest errors, how records end, copies, clusters.
+
+Every measure, study and table asks for some of this; :func:`facts_of` finds each of it once a set.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import weakref
+from functools import cached_property
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from earlystop_lab.curves.sets import ERRORS, CurveSet, read_curves
+from earlystop_lab.curves.sets import ERRORS, CurveSet, FloatArray, read_curves, read_only
+
+Error = Literal["val", "train", "test"]
+Mask = NDArray[np.bool_]
+
+
+class Lowest(NamedTuple):
+    """The lowest error of every run, and where it is first reached."""
+
+    #: NaN where a run has none
+    value: FloatArray
+    #: its position; NaN where there is none
+    epoch: FloatArray
+    #: the same, counted in checks from 0; -1 where there is none
+    check: NDArray[np.intp]
+
+
+class Facts:
+    """What is known of the runs of a set: read-only arrays, one value a run."""
+
+    def __init__(self, curves: CurveSet) -> None:
+        self._curves = curves
+        self._lowest: dict[tuple[Error, bool], Lowest] = {}
+
+    @cached_property
+    def first(self) -> FloatArray:
+        """Position of the first check."""
+        return self._epoch_at(np.zeros(len(self._curves), np.intp))
+
+    @cached_property
+    def last(self) -> FloatArray:
+        """Position of the last check."""
+        return self._epoch_at(self._curves.lengths - 1)
+
+    def lowest(self, error: Error, *, finite: bool = False) -> Lowest:
+        """The lowest error that is a number (with ``finite``, a finite one), earliest of ties."""
+        if (error, finite) not in self._lowest:
+            self._lowest[error, finite] = self._found_lowest(error, finite)
+        return self._lowest[error, finite]
+
+    def measurable(self, error: Error = "val") -> Mask:
+        """Runs in which every regret is a finite number, whatever a rule keeps.
+
+        Their errors are all finite and the lowest is not 0. Averages of regret are over such runs:
+        one infinite regret makes a mean infinite. Say how many were left out.
+        """
+        recorded = np.diff(self._curves.channel(error).offsets) > 0
+        lowest = self.lowest(error).value
+        mask: Mask = read_only(recorded & (self._not_finite(error) == 0) & (lowest != 0))
+        return mask
+
+    @cached_property
+    def censored(self) -> Mask:
+        """The lowest finite validation error is at the last check: a longer record may be lower."""
+        at = self.lowest("val", finite=True).check
+        mask: Mask = read_only(at == self._curves.lengths - 1)
+        return mask
+
+    @cached_property
+    def diverged(self) -> Mask:
+        """Some validation error is NaN or infinite."""
+        mask: Mask = read_only(self._not_finite("val") > 0)
+        return mask
+
+    @cached_property
+    def never_finite(self) -> Mask:
+        """All validation errors are NaN or infinite."""
+        mask: Mask = read_only(self._not_finite("val") == self._curves.lengths)
+        return mask
+
+    @cached_property
+    def copies(self) -> Mask:
+        """Of several runs with the same positions and validation errors all but the first.
+
+        Same is bit for bit, and of more than one check: a single one is easily the same by chance.
+        """
+        epoch, (val, offsets) = self._curves.channel("epoch").values, self._curves.channel("val")
+        sums = pd.DataFrame({"checks": self._curves.lengths})
+        if len(sums):
+            for name, values in (("epoch", epoch), ("val", val)):
+                sums[name] = np.add.reduceat(values.view(np.uint64), offsets[:-1])
+        mask, seen = np.zeros(len(sums), bool), set()
+        # only runs whose sums are the same can be
+        for i in np.flatnonzero(sums.duplicated(keep=False) & (sums["checks"] > 1)):
+            checks = slice(offsets[i], offsets[i + 1])
+            key = epoch[checks].tobytes() + val[checks].tobytes()
+            mask[i] = key in seen
+            seen.add(key)
+        return read_only(mask)
+
+    @cached_property
+    def clusters(self) -> pd.Index:
+        """The problem of each run; without such a column, the run itself. The name says which."""
+        curves = self._curves
+        if not curves.has("problem"):
+            return pd.Index(curves.runs, name="run")
+        problems = curves.meta["problem"]
+        if problems.isna().any():
+            run = curves.runs[int(problems.isna().to_numpy().argmax())]
+            raise ValueError(f"run {run!r} has no problem; name one for every run or for none")
+        return pd.Index(problems.astype(str), name="problem")
+
+    def _epoch_at(self, checks: NDArray[np.intp]) -> FloatArray:
+        epoch: FloatArray = self._curves.at("epoch", checks.astype(np.int32)[:, None])[:, 0]
+        return read_only(epoch)
+
+    def _found_lowest(self, error: Error, finite: bool) -> Lowest:
+        values, offsets = self._curves.channel(error)
+        lengths = np.diff(offsets)
+        recorded = lengths > 0
+        starts = offsets[:-1][recorded]
+        if finite:
+            values = np.where(np.isfinite(values), values, np.nan)
+        value = np.full(len(lengths), np.nan)
+        check = np.full(len(lengths), -1, np.intp)
+        if len(starts):
+            value[recorded] = np.fmin.reduceat(values, starts)
+            nowhere = len(values)
+            there = np.where(values == np.repeat(value, lengths), np.arange(nowhere), nowhere)
+            at = np.minimum.reduceat(there, starts)
+            check[recorded] = np.where(at < nowhere, at - starts, -1)
+        epoch = np.where(check < 0, np.nan, self._epoch_at(np.maximum(check, 0)))
+        return Lowest(read_only(value), read_only(epoch), read_only(check))
+
+    def _not_finite(self, error: Error) -> NDArray[np.int64]:
+        """How many errors of each run are NaN or infinite."""
+        values, offsets = self._curves.channel(error)
+        before = np.concatenate([[0], np.cumsum(~np.isfinite(values))])
+        counts: NDArray[np.int64] = np.diff(before[offsets])
+        return counts
+
+
+_KNOWN: weakref.WeakKeyDictionary[CurveSet, Facts] = weakref.WeakKeyDictionary()
+
+
+def facts_of(curves: CurveSet) -> Facts:
+    """The facts of a curve set, the same object each time: what was found is not looked for again.
+
+    >>> known = facts_of(CurveSet.from_runs([{"val": [3.0, 1.0, 1.0, 2.0]}]))
+    >>> known.lowest("val")
+    Lowest(value=array([1.]), epoch=array([2.]), check=array([1]))
+    >>> known.last, known.censored, known.lowest("test").value
+    (array([4.]), array([False]), array([nan]))
+    """
+    if curves not in _KNOWN:
+        # of the same table, not the set itself, which would then live for ever
+        _KNOWN[curves] = Facts(curves[:])
+    return _KNOWN[curves]
 
 
 def outcomes(curves: CurveSet) -> pd.DataFrame:
@@ -28,41 +181,20 @@ def outcomes(curves: CurveSet) -> pd.DataFrame:
     0   a         2.0     False     False
     1   b         1.0     False      True
     """
-    val, epoch = curves.channel("val"), curves.channel("epoch")
-    starts, ends = val.offsets[:-1], val.offsets[1:]
-    finite = np.isfinite(val.values)
-    lengths = np.diff(val.offsets)
-    error = np.where(finite, val.values, np.inf)
-    low = np.minimum.reduceat(error, starts) if len(curves) else error
-    # the earliest check of each run that has its lowest error
-    lowest = np.flatnonzero(error == np.repeat(low, lengths))
-    best = lowest[np.searchsorted(lowest, starts)]
-    never = np.isinf(low)
-    bad = np.concatenate([[0], np.cumsum(~finite)])
-    problem = curves.meta["problem"].map(str) if curves.has("problem") else "curves"
+    known = facts_of(curves)
     return pd.DataFrame(
         {
             "run": curves.runs,
-            "problem": problem,
-            "checks": lengths,
-            "best_epoch": np.where(never, np.nan, epoch.values[best]),
-            "last_epoch": epoch.values[ends - 1],
-            "censored": (best == ends - 1) & ~never,
-            "diverged": bad[ends] > bad[starts],
-            "never_finite": never,
-            "repeated": _repeated(curves),
+            "problem": curves.meta["problem"].map(str) if curves.has("problem") else "curves",
+            "checks": curves.lengths,
+            "best_epoch": known.lowest("val", finite=True).epoch,
+            "last_epoch": known.last,
+            "censored": known.censored,
+            "diverged": known.diverged,
+            "never_finite": known.never_finite,
+            "repeated": known.copies,
         }
     )
-
-
-def _repeated(curves: CurveSet) -> list[bool]:
-    seen: set[bytes] = set()
-    found = []
-    for curve in curves:
-        key = hashlib.sha256(curve.epoch.tobytes() + curve.val.tobytes()).digest()
-        found.append(len(curve.val) > 1 and key in seen)
-        seen.add(key)
-    return found
 
 
 def info(curves: CurveSet | str | Path) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.criteria import Criterion
 from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Restore, replay
 from earlystop_lab.measures.hindsight import oracle, regrets
 from earlystop_lab.measures.prechelt import equal_time as interpolated
@@ -119,14 +120,8 @@ def averaged(
 
 
 def units_of(curves: CurveSet) -> pd.Index:
-    """The problem of each run; without such a column, the run itself. The name says which."""
-    if not curves.has("problem"):
-        return pd.Index(curves.runs, name="run")
-    problems = curves.meta["problem"]
-    if problems.isna().any():
-        run = curves.runs[int(problems.isna().to_numpy().argmax())]
-        raise ValueError(f"run {run!r} has no problem; name one for every run or for none")
-    return pd.Index(problems.astype(str), name="problem")
+    """The problem of each run, or the run: :attr:`Facts.clusters`."""
+    return facts_of(curves).clusters
 
 
 def front(found: Points, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:

@@ -26,6 +26,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Stops
 from earlystop_lab.measures.prechelt import grouped
 
@@ -44,33 +45,15 @@ class Oracle(NamedTuple):
 
 
 def oracle(curves: CurveSet) -> Oracle:
-    """The lowest errors of every run's record, and its length.
-
-    >>> oracle(CurveSet.from_runs([{"val": [3.0, 1.0, 1.0, 2.0]}]))._asdict()
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'end': array([4.]), 'val': array([1.]), 'val_epoch': array([2.]),
-     'test': array([nan]), 'test_epoch': array([nan])}
-    """
-    last = (curves.lengths - 1).astype(np.int32)
-    val, test = _lowest(curves, "val"), _lowest(curves, "test")
-    return Oracle(curves.at("epoch", last[:, None])[:, 0], *val, *test)
+    """The lowest errors of every run's record, and its length."""
+    known = facts_of(curves)
+    val, test = known.lowest("val"), known.lowest("test")
+    return Oracle(known.last, val.value, val.epoch, test.value, test.epoch)
 
 
 def measurable(curves: CurveSet, error: Literal["val", "test"] = "val") -> NDArray[np.bool_]:
-    """Runs in which every regret is a finite number, whatever a rule keeps: one bool a run.
-
-    Their errors are all finite and the lowest is not 0. Averages of regret are over such runs:
-    one infinite regret makes a mean infinite. Say how many were left out.
-
-    >>> measurable(CurveSet.from_runs([{"val": [2.0, 1.0]}, {"val": [1.0, 0.0]}])).tolist()
-    [True, False]
-    """
-    values, offsets = curves.channel(error)
-    found = np.zeros(len(curves), bool)
-    for i in np.flatnonzero(np.diff(offsets)):
-        one = values[offsets[i] : offsets[i + 1]]
-        found[i] = np.isfinite(one).all() and one.min() != 0
-    return found
+    """Runs in which every regret is a finite number: :meth:`Facts.measurable`."""
+    return facts_of(curves).measurable(error).copy()
 
 
 def regret(errors: ArrayLike, lowest: ArrayLike) -> FloatArray:
@@ -257,15 +240,3 @@ def time_profile(
     ended = np.where(values <= within, time, np.inf)
     table = regret_profile(ended, criteria, times)
     return table.rename_axis("time")
-
-
-def _lowest(curves: CurveSet, name: str) -> tuple[FloatArray, FloatArray]:
-    """Lowest error of every run and the earliest epoch that has it; NaN where there is none."""
-    values, offsets = curves.channel(name)
-    lowest, check = np.full(len(curves), np.nan), np.zeros(len(curves), np.int32)
-    for i in np.flatnonzero(np.diff(offsets)):
-        one = values[offsets[i] : offsets[i + 1]]
-        lowest[i] = np.fmin.reduce(one)
-        check[i] = (one == lowest[i]).argmax()
-    epoch = curves.at("epoch", check[:, None])[:, 0]
-    return lowest, np.where(np.isnan(lowest), np.nan, epoch)
