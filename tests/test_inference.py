@@ -22,8 +22,6 @@ from earlystop_lab.inference import (
     ratio_of_totals,
     sign_flip,
     slopes,
-    trend,
-    wins,
 )
 
 # -- means over clusters -------------------------------------------------------------------
@@ -188,6 +186,9 @@ def test_cluster_means_of_what_is_no_table_of_runs_are_refused():
     values.loc["b", "x"] = np.inf
     with pytest.raises(ValueError, match="run 'b', 'x': inf; expected a finite number"):
         cluster_means(values, pd.Series(["p", "q"]))
+    assert cluster_means(values, pd.Index(["p", "p"]), infinite=True).loc["p", "x"] == np.inf
+    with pytest.raises(ValueError, match="0, 0: nan; expected a number"):
+        cluster_means(np.array([np.nan]), pd.Index(["p"]), infinite=True)
 
 
 # -- intervals -----------------------------------------------------------------------------
@@ -579,15 +580,8 @@ costs = st.lists(
 
 
 @given(costs)
-def test_wins_and_ranks_are_those_of_a_plain_loop(rows):
+def test_ranks_are_those_of_a_plain_loop(rows):
     table = pd.DataFrame(rows, columns=["a", "b", "c"]).rename_axis("problem")
-    found = wins(table[["a", "b"]], table["c"])
-    for j, name in enumerate("ab"):
-        pairs = [(row[j], row[2]) for row in rows]
-        assert found.loc[name, "wins"] == sum(x < y for x, y in pairs)
-        assert found.loc[name, "ties"] == sum(x == y for x, y in pairs)
-        assert found.loc[name, "losses"] == sum(x > y for x, y in pairs)
-        assert found.loc[name, ["unit", "of"]].tolist() == ["problem", len(rows)]
     expected = np.mean([stats.rankdata(row) for row in rows], axis=0)
     shown = ranks(table)
     np.testing.assert_allclose(shown["estimate"], expected)
@@ -600,25 +594,10 @@ def test_ranks_have_the_intervals_of_their_means():
     pd.testing.assert_frame_equal(ranks(table), expected)
 
 
-def test_wins_of_other_rows_or_unknown_values_are_refused():
-    table = pd.DataFrame({"a": [1.0, 2.0]}).rename_axis("problem")
-    with pytest.raises(ValueError, match="other rows or columns"):
-        wins(table, table[:1])
+def test_ranks_of_unknown_values_are_refused():
+    table = pd.DataFrame({"a": [1.0, np.nan]}).rename_axis("problem")
     with pytest.raises(ValueError, match="problem 1, 'a': nan; expected a number"):
-        wins(table, table.assign(a=[1.0, np.nan]))
-
-
-def test_the_trend_is_the_mean_slope_tested_over_problems():
-    rng = np.random.default_rng(5)
-    times = np.array([1.0, 2.0, 4.0, 8.0])
-    powers = rng.normal(-0.04, 0.03, 12)
-    parts = [points(times, 3 * times**power, f"p{i}") for i, power in enumerate(powers)]
-    found = trend(pd.concat(parts), by="problem", x="time", y="error").iloc[0]
-    assert found["estimate"] == pytest.approx(powers.mean())
-    assert found["p"] == pytest.approx(exact_p(powers))
-    assert (found["unit"], found["clusters"]) == ("problem", 12)
-    expected = intervals(pd.Series(powers)).iloc[0]
-    assert found["high"] == pytest.approx(expected["high"], rel=1e-9)
+        ranks(table)
 
 
 @pytest.mark.parametrize("time", [[1.0, 1.0], [0.0, 1.0], [-1.0, 2.0]])

@@ -15,8 +15,6 @@ from earlystop_lab.inference.comparisons import (
     mean_over_clusters,
     ranks,
     slopes,
-    trend,
-    wins,
 )
 from earlystop_lab.inference.signs import holm, max_t, sign_flip
 from earlystop_lab.inference.tables import cluster_means
@@ -33,6 +31,4 @@ __all__ = [
     "ratio_of_totals",
     "sign_flip",
     "slopes",
-    "trend",
-    "wins",
 ]

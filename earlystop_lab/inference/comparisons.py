@@ -1,4 +1,4 @@
-"""Counts, ranks and trends over clusters."""
+"""Means, ranks and slopes over clusters."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, intervals
-from earlystop_lab.inference.signs import sign_flip
-from earlystop_lab.inference.tables import checked, unit_of
+from earlystop_lab.inference.tables import checked
 
 
 class MeanOverClusters(NamedTuple):
@@ -50,29 +49,6 @@ def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverC
     return MeanOverClusters(mean, low, high, p, len(values))
 
 
-def wins(a: pd.DataFrame | pd.Series, b: pd.DataFrame | pd.Series) -> pd.DataFrame:
-    """How often ``a`` is lower than ``b``, equal to it, higher: a row a column of ``a``.
-
-    Rows of ``a`` and ``b`` are the same runs, or the same clusters; ``b`` may be one column for
-    all. Lower is better. Exact ties are counted as such: two rules that keep the same epoch are
-    no evidence for either. Columns ``wins``, ``ties``, ``losses``, ``unit``, ``of``. Raises
-    ``ValueError`` for other rows or columns, or a value that is NaN.
-
-    >>> runs = pd.Index(["a", "b", "c"], name="run")
-    >>> ours = pd.Series([1.0, 2.0, 3.0], index=runs, name="Mine(3)")
-    >>> wins(ours, pd.Series([1.0, 2.5, 2.5], index=runs))
-             wins  ties  losses unit  of
-    Mine(3)     1     1       1  run   3
-    """
-    left, right = checked(a, infinite=True), checked(b, infinite=True)
-    if not left.index.equals(right.index) or right.shape[1] not in (1, left.shape[1]):
-        raise ValueError("wins: a and b have other rows or columns; expected the same")
-    x, y = left.to_numpy(float), right.to_numpy(float)
-    counts = {"wins": x < y, "ties": x == y, "losses": x > y}
-    table = pd.DataFrame({k: v.sum(axis=0) for k, v in counts.items()}, index=left.columns)
-    return table.assign(unit=unit_of(left), of=len(left))
-
-
 def ranks(costs: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Mean rank of each rule over clusters, 1 the lowest cost, with its interval: a row a rule.
 
@@ -108,20 +84,3 @@ def slopes(table: pd.DataFrame, *, by: str, x: str, y: str) -> pd.Series:
             )
         found[name] = float(stats.linregress(np.log(part[x]), np.log(part[y])).slope)
     return pd.Series(found, name="slope").rename_axis(by)
-
-
-def trend(table: pd.DataFrame, *, by: str, x: str, y: str, seed: int = 0) -> pd.DataFrame:
-    """The trend test: one slope of log ``y`` on log ``x`` a cluster, tested over clusters.
-
-    It has power where no pair of rules can be told apart: do slower rules have lower errors at
-    all? One row: :func:`intervals` of the mean of :func:`slopes`, and ``p`` by
-    :func:`sign_flip`.
-
-    >>> table = pd.DataFrame({"problem": list("aabbccddeeff"), "time": [1.0, 2.0] * 6})
-    >>> table["error"] = table["time"] ** -0.5
-    >>> trend(table, by="problem", x="time", y="error")[["estimate", "p"]].round(3)
-           estimate      p
-    slope      -0.5  0.031
-    """
-    means = slopes(table, by=by, x=x, y=y)
-    return intervals(means, seed=seed).assign(p=sign_flip(means, seed=seed))

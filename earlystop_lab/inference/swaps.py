@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.inference.bootstrap import intervals
+from earlystop_lab.inference.interpolation import interpolated
 from earlystop_lab.inference.signs import adjusted, all_flips, holm
 from earlystop_lab.inference.tables import FloatArray, unit_of
 
@@ -96,8 +97,10 @@ def aligned(
         return None
     parts = [
         [
-            _between(sweep.time.mean().to_numpy()[None], t.to_numpy()[:, None], at)[:, 0]
-            for t in sweep
+            interpolated(
+                sweep.time.mean().to_numpy()[None], table.to_numpy()[:, None], at, extended=True
+            )[:, 0]
+            for table in sweep
         ]
         for sweep in (new, known)
     ]
@@ -292,7 +295,8 @@ def _at_equal_time(pair: Pair, signs: FloatArray) -> FloatArray:
         kept = (side * signs > 0)[..., None]
         time = np.where(kept, *pair.time).mean(axis=1)
         loss = np.where(kept, *pair.loss)
-        difference += side * _between(time, np.moveaxis(loss, 1, 0), pair.at).swapaxes(0, 1)
+        at_times = interpolated(time, np.moveaxis(loss, 1, 0), pair.at, extended=True)
+        difference += side * at_times.swapaxes(0, 1)
     return difference
 
 
@@ -307,25 +311,3 @@ def _chosen_elsewhere(new: FloatArray, known: FloatArray, signs: FloatArray) -> 
             at = (total - mine).argmin(axis=1)
             difference[:, i] += side * np.take_along_axis(mine, at[:, None], 1)[:, 0]
     return difference
-
-
-def _between(time: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
-    """``values`` (any, rows, thresholds) at the times ``at``, by each row's times.
-
-    A time before a row's first or after its last takes that.
-    """
-    order = np.argsort(time, axis=1, kind="stable")
-    time = np.take_along_axis(time, order, 1)
-    rows = np.arange(len(time))
-    found = np.empty((*values.shape[:2], len(at)))
-    for q, moment in enumerate(at):
-        after = np.clip((time <= moment).sum(axis=1), 1, time.shape[1] - 1)
-        first, last = time[rows, after - 1], time[rows, after]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.clip((moment - first) / (last - first), 0, 1)
-        # two thresholds that take the same time: the slower
-        share = np.where(last > first, share, 1.0)
-        early = values[:, rows, order[rows, after - 1]]
-        late = values[:, rows, order[rows, after]]
-        found[..., q] = np.where(share == 0, early, early + share * (late - early))
-    return found

@@ -9,25 +9,29 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-def cluster_means(values: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
+def cluster_means(
+    values: pd.DataFrame | FloatArray, clusters: pd.Index | pd.Series, *, infinite: bool = False
+) -> pd.DataFrame:
     """Mean of each contrast over the runs of each cluster: a row a cluster, as they first occur.
 
     ``values`` has a row a run and a column a contrast, ``clusters`` names each run's cluster in
     the same order. Raises ``ValueError`` for another length, a run without a cluster or a value
-    that is not finite.
+    that is not finite (with ``infinite``, one that is NaN).
 
     >>> values = pd.DataFrame({"GL(5)": [0.0, 0.2, 0.3]})
     >>> means = cluster_means(values, pd.Series(["a", "a", "b"], name="problem"))
     >>> means["GL(5)"].to_dict(), means.index.name
     ({'a': 0.1, 'b': 0.3}, 'problem')
     """
-    if len(values) != len(clusters):
-        raise ValueError(f"{len(values)} runs but clusters of {len(clusters)}; expected as many")
-    if (missing := clusters.isna().to_numpy()).any():
-        raise ValueError(f"run {values.index[int(missing.argmax())]!r} has no cluster")
-    checked(values)
-    name = clusters.name if clusters.name is not None else "cluster"
-    return values.groupby(pd.Index(clusters, name=name), sort=False).mean()
+    table = checked(pd.DataFrame(values), infinite=infinite)
+    if len(table) != len(clusters):
+        raise ValueError(f"{len(table)} runs but clusters of {len(clusters)}; expected as many")
+    names = pd.Index(clusters, name="cluster" if clusters.name is None else clusters.name)
+    if (missing := names.isna()).any():
+        raise ValueError(f"run {table.index[int(missing.argmax())]!r} has no cluster")
+    if names.is_unique:
+        return table.astype(float).set_axis(names)
+    return table.groupby(names, sort=False).mean()
 
 
 def checked(values: pd.DataFrame | pd.Series, *, infinite: bool = False) -> pd.DataFrame:

@@ -1,0 +1,46 @@
+"""Values between two times: how rules, or thresholds of one, are compared at equal time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from earlystop_lab.inference.tables import FloatArray
+
+
+def interpolated(
+    times: FloatArray, values: FloatArray, at: ArrayLike, *, extended: bool = False
+) -> FloatArray:
+    """``values`` at the times ``at``, on the lines between those that each row has.
+
+    ``times`` has shape (rows, thresholds), in any order, ``values`` the same or (any, rows,
+    thresholds); the result has a column a time. Of equal times the last one counts. Outside of a
+    row's times, and without any, there is nothing, NaN; with ``extended`` the nearest.
+
+    The arithmetic is that of ``np.interp``, which knows one row.
+
+    >>> times, values = np.array([[0.0, 2.0, 4.0]]), np.array([[1.0, 5.0, 6.0]])
+    >>> interpolated(times, values, [0, 1, 4, 5])
+    array([[ 1.,  3.,  6., nan]])
+    """
+    order = np.argsort(times, axis=1, kind="stable")
+    times = np.take_along_axis(times, order, 1)
+    rows, last = np.arange(len(times)), times.shape[1] - 1
+    moments = np.asarray(at, np.float64)
+    found = np.full((*values.shape[:-1], len(moments)), np.nan)
+    if last < 0:
+        return found
+    for q, moment in enumerate(moments):
+        before = ((times <= moment).sum(axis=1) - 1).clip(min=0)
+        after = np.minimum(before + 1, last)
+        x0, x1 = times[rows, before], times[rows, after]
+        y0, y1 = (values[..., rows, order[rows, each]] for each in (before, after))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            slope = (y1 - y0) / (x1 - x0)
+            between = slope * (moment - x0) + y0
+            # one side is infinite
+            between = np.where(np.isnan(between), slope * (moment - x1) + y1, between)
+        found[..., q] = np.where((moment <= x0) | (before == last) | (y0 == y1), y0, between)
+        if not extended:
+            found[..., q][..., (moment < times[:, 0]) | (moment > times[:, -1])] = np.nan
+    return found
