@@ -51,6 +51,15 @@ def too_few(n: int, unit: str) -> str:
     return f"{counted(n, unit)} {'is' if n == 1 else 'are'} too few"
 
 
+def cut(text: str, most: int = 60) -> str:
+    """The text, cut where it is longer than so many characters.
+
+    >>> cut("early"), cut("early stopping", 8)
+    ('early', 'early...')
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def listed(names: Sequence[str], most: int = 8) -> str:
     """Names in a row, the first of them where they are many.
 

@@ -7,14 +7,15 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.files import written_whole
 from earlystop_lab._common.wording import counted, listed
 from earlystop_lab.criteria import Combination, Criterion, Family, Rule
@@ -24,7 +25,6 @@ from earlystop_lab.sources.logs import LogImport, read_logs
 if TYPE_CHECKING:
     from earlystop_lab.studies.comparison import Bench
 
-T = TypeVar("T", bound=str)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,7 +85,7 @@ def train_proben1(
         data,
         datasets=[_dataset(text) for text in _split("--datasets", datasets)] or DATASETS,
         topologies=[_hidden(text) for text in _split("--hidden", hidden)] or TOPOLOGIES,
-        outputs=[_one_of("--output", text, RUNS) for text in _split("--output", output)] or [*RUNS],
+        outputs=[one_of("--output", text, RUNS) for text in _split("--output", output)] or [*RUNS],
         runs=runs,
         epochs=epochs,
         rprop=Rprop(eta_plus, eta_minus, delta0, delta_min, delta_max, init),
@@ -264,7 +264,7 @@ def bench_command(
     from earlystop_lab.report import require
     from earlystop_lab.studies.comparison import bench
 
-    asked = [_one_of("--format", text, FORMATS) for text in formats or ["html"]]
+    asked = [one_of("--format", text, FORMATS) for text in formats or ["html"]]
     if "html" in asked:
         require()
     made = _from_file(rule)
@@ -538,7 +538,7 @@ def watch(
         raise ValueError(
             f'watch needs the package {error.name}: pip install "earlystop_lab[watch]"'
         ) from error
-    better = None if mode is None else _one_of("--mode", mode, ("min", "max"))
+    better = None if mode is None else one_of("--mode", mode, ("min", "max"))
     asked = Asked(val, train, better)  # type: ignore[arg-type]
     chosen = criteria or ["GL(5)", "UP(3)", "Keras(10)"]
     serve(out, chosen, paths or (), asked=asked, host=host, port=port)
@@ -575,7 +575,7 @@ def corpus_build(
     """Read a copy of a public corpus into a curve set with its data card."""
     from earlystop_lab.sources.corpora import build
 
-    suffix = _one_of("--format", file_format, ("parquet", "arrow"))
+    suffix = one_of("--format", file_format, ("parquet", "arrow"))
     facts = build(name, source, out, suffix=suffix)  # type: ignore[arg-type]
     print(facts.to_string(index=False, max_colwidth=None))
     print(f"{out}: {facts['runs'].sum()} runs")
@@ -659,13 +659,6 @@ def _split(option: str, text: str) -> list[str]:
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{option} {text!r}: {', '.join(sorted(twice))} is there twice")
     return names
-
-
-def _one_of(option: str, text: str, allowed: Iterable[T]) -> T:
-    for name in allowed:
-        if name == text:
-            return name
-    raise ValueError(f"{option} {text!r}: expected one of {', '.join(allowed)}")
 
 
 def _dataset(text: str) -> str:

@@ -18,6 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from earlystop_lab._common.checks import as_number
+from earlystop_lab._common.wording import cut
+
 #: how a statistic passes its threshold
 Passes = Literal[">", ">=", "<", "<="]
 #: a parameter's value
@@ -387,14 +390,9 @@ def _members(name: str, criteria: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 def _number(value: Any) -> float | None:
     """The value as a finite number that float64 holds exactly where it is whole, else None."""
-    if isinstance(value, (str, bytes, bool)) or value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    number = as_number(value)
     exact = not isinstance(value, int) or abs(value) <= 2**53
-    return number if math.isfinite(number) and exact else None
+    return number if number is not None and math.isfinite(number) and exact else None
 
 
 def _shortest(number: float) -> float | int:
@@ -409,10 +407,9 @@ def _literal(value: Value) -> str:
 def _shown(value: Any) -> str:
     """The value for an error message, cut where it is long."""
     try:
-        text = repr(value)
+        return cut(repr(value))
     except ValueError:  # an int of more digits than Python prints
         return "an enormous number"
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _named(kinds: tuple[Any, ...]) -> str:

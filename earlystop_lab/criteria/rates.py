@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from earlystop_lab._common.checks import is_number, require
 from earlystop_lab.criteria.rules.patience import DIFFERENCE, SUM, improves
 from earlystop_lab.curves import FloatArray
 
@@ -134,6 +135,5 @@ def step_decay(epochs: int, *, lr: float, factor: float = 0.5, every: int = 10) 
 def _require(name: str, *asked: tuple[str, Any, str, Callable[[Any], bool]]) -> None:
     """``ValueError`` for the first parameter that is not what it has to be."""
     for parameter, value, allowed, holds in asked:
-        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-        if not (number and holds(value)):
-            raise ValueError(f"{name}: {parameter} = {value!r}; expected {allowed}")
+        number = is_number(value, Real) and math.isfinite(value)
+        require(f"{name}: {parameter}", value, number and holds(value), allowed)

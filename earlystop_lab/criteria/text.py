@@ -6,6 +6,7 @@ import ast
 import difflib
 from collections.abc import Mapping
 
+from earlystop_lab._common.wording import cut
 from earlystop_lab.criteria.core import Family, Rule, Value, after, all_of, any_of
 
 _COMBINE = {"any_of": any_of, "all_of": all_of}
@@ -18,11 +19,13 @@ def parse(text: str, families: Mapping[str, Family]) -> Rule:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"criterion {_cut(text)}: not readable; expected such as GL(2)") from error
+        raise ValueError(
+            f"criterion {_short(text)}: not readable; expected such as GL(2)"
+        ) from error
     try:
-        return _rule(_cut(text), tree, families)
+        return _rule(_short(text), tree, families)
     except RecursionError as error:
-        raise ValueError(f"criterion {_cut(text)}: nested too deep to read") from error
+        raise ValueError(f"criterion {_short(text)}: nested too deep to read") from error
 
 
 def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
@@ -70,6 +73,6 @@ def _value(text: str, node: ast.expr) -> Value:
     return value
 
 
-def _cut(text: str) -> str:
+def _short(text: str) -> str:
     """The text in quotes for a message, cut where it is long."""
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")
+    return repr(cut(text, 80))

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
-from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -22,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
+from earlystop_lab._common.checks import is_number, require_mode
 from earlystop_lab._common.files import written_whole
 
 FloatArray = NDArray[np.float64]
@@ -100,7 +99,7 @@ class CurveSet:
         >>> CurveSet.from_runs([{"val": [0.5, 0.75]}], mode="max")[0].val
         array([-0.5 , -0.75])
         """
-        _check_mode(mode)
+        require_mode(mode)
         rows = [_row(i, run) for i, run in enumerate(runs)]
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = {}
@@ -319,7 +318,7 @@ def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
     :meth:`CurveSet.from_runs`. Raises ``OSError`` where nothing can be read and ``ValueError``,
     naming the file, where it is not a curve set.
     """
-    _check_mode(mode)
+    require_mode(mode)
     path = Path(path)
     tables = []
     for file in curve_files(path):
@@ -403,12 +402,12 @@ def _numbers(run: str, column: str, values: ArrayLike) -> NDArray[Any]:
         array = np.asarray(values)
     except (TypeError, ValueError):
         array = np.array(None)
-    if array.dtype == object and array.ndim == 1 and all(map(_is_number, array)):
+    if array.dtype == object and array.ndim == 1 and all(map(is_number, array)):
         array = array.astype(np.float64)
     if array.ndim != 1 or array.dtype.kind not in "fiu":
         listed = values if isinstance(values, Sequence) and not isinstance(values, str) else array
         cells = listed if np.ndim(array) <= 1 and np.iterable(listed) else []
-        position = next((i for i, cell in enumerate(cells) if not _is_number(cell)), None)
+        position = next((i for i, cell in enumerate(cells) if not is_number(cell)), None)
         at = "" if position is None else f", position {position}"
         raise ValueError(f"run {run!r}, column {column!r}{at}: expected a list of numbers")
     if array.dtype == np.float32 and column != "epoch":
@@ -417,10 +416,6 @@ def _numbers(run: str, column: str, values: ArrayLike) -> NDArray[Any]:
     if column == "epoch" and np.all(array == np.floor(array)) and np.all(np.abs(array) < 2**53):
         return array.astype(np.int64)
     return array
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (Real, Decimal)) and not isinstance(value, (bool, np.bool_))
 
 
 def _list_array(cells: Sequence[NDArray[Any] | None]) -> pa.Array:
@@ -517,11 +512,6 @@ def _check_epochs(column: pa.Array, lengths: NDArray[np.int64], runs: pa.Chunked
             f"run {runs[i].as_py()!r}, column 'epoch', position {at - starts[i]}: "
             f"{values[at]}{before}; epochs must increase"
         )
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in ("min", "max"):
-        raise ValueError(f"mode {mode!r}: expected 'min' (errors) or 'max' (higher is better)")
 
 
 def _negated(table: pa.Table) -> pa.Table:

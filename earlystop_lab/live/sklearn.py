@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from earlystop_lab._common.checks import require
 from earlystop_lab.live._adapters import Weights, library
 from earlystop_lab.live.stopper import Stopper
 
@@ -51,8 +52,7 @@ def fit_until(
             f"stopper: mode {stopper.mode!r}, {'a' if stopper.epoch else 'no'} run seen; expected "
             "a new one with mode='max', since scores are higher where better"
         )
-    if max_iter < 1:
-        raise ValueError(f"max_iter = {max_iter}; expected at least 1")
+    require("max_iter", max_iter, max_iter >= 1, "at least 1")
     score = check_scoring(estimator, scoring)
     weights = Weights()
     with stopper:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from earlystop_lab._common.checks import as_number, require, require_mode
 from earlystop_lab.criteria import Criterion, Rule
 from earlystop_lab.criteria.first_passage import Seen, combined, keeps_own, kept_at, seen, strides
 from earlystop_lab.criteria.stepping import Curves, Stepper
@@ -71,8 +72,7 @@ class Stopper:
         record: str | Path | None = None,
         run: str | None = None,
     ) -> None:
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode {mode!r}: expected 'min' (errors) or 'max' (higher is better)")
+        require_mode(mode)
         self.criterion = rule_of(criterion)
         self.restore = policy_of(restore)
         self.mode: Mode = mode
@@ -338,22 +338,18 @@ class Stopper:
 
 
 def _number(name: str, value: Any) -> float:
-    if type(value) is float:
-        return value
-    try:
-        if isinstance(value, (str, bytes, bool)):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name} = {value!r}; expected a number") from None
+    number = as_number(value)
+    if number is None:
+        raise ValueError(f"{name} = {value!r}; expected a number")
+    return number
 
 
 def _named(run: str | None) -> str:
     """The id of a run, which can name a file."""
     if run is None:
         return f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
-    if not isinstance(run, str) or run in ("", ".", "..") or set(run) & set('/\\\0:*?"<>|'):
-        raise ValueError(f"run = {run!r}; expected a name that a file can have, without folders")
+    wrong = not isinstance(run, str) or run in ("", ".", "..") or set(run) & set('/\\\0:*?"<>|')
+    require("run", run, not wrong, "a name that a file can have, without folders")
     return run
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from earlystop_lab._common.checks import one_of, require_mode
 from earlystop_lab.curves import CurveSet, Mode
 from earlystop_lab.sources.logs import (
     autogluon,
@@ -165,12 +166,10 @@ def read_logs(
     >>> found.notes
     (Note(file='history.csv', text="'epoch' counts from 0: recorded + 1"),)
     """
-    if format is not None and format not in FORMATS:
-        raise ValueError(f"format {format!r}: expected one of {', '.join(FORMATS)}")
-    if mode not in (None, "min", "max"):
-        raise ValueError(f"mode {mode!r}: expected 'min' (errors) or 'max' (higher is better)")
+    formats = FORMATS if format is None else {one_of("format", format, FORMATS): FORMATS[format]}
+    if mode is not None:
+        require_mode(mode)
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
-    formats = FORMATS if format is None else {format: FORMATS[format]}
     sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
     asked = {"val": val, "train": train, "test": test, "epoch": epoch}
     runs: list[dict[str, Any]] = []

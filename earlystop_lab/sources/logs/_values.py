@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
+from earlystop_lab._common.wording import cut
+
 #: cells that say "not measured", as loggers and spreadsheets write them
 BLANK = frozenset({"", "-", "na", "n/a", "none", "null", "no log"})
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -70,7 +72,7 @@ def is_number(cell: object) -> bool:
 def shown(value: object) -> str:
     """A value as an error message shows it: quoted, one line, not too long."""
     text = repr(value[:60] if isinstance(value, str) else value)
-    return text if len(text) <= 64 else text[:60] + "..."
+    return text if len(text) <= 64 else cut(text, 63)
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

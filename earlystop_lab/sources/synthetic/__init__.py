@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from earlystop_lab._common.checks import require, require_count
 from earlystop_lab.curves import CurveSet
-from earlystop_lab.sources.synthetic._runs import require, require_count, require_kind
+from earlystop_lab.sources.synthetic._runs import require_kind
 from earlystop_lab.sources.synthetic.features import curve_features
 from earlystop_lab.sources.synthetic.fitting import fit_parametric
 from earlystop_lab.sources.synthetic.linear import (

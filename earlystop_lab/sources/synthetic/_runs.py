@@ -8,32 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from earlystop_lab._common.checks import is_number, require, require_count
 from earlystop_lab.curves import CurveSet, FloatArray
 
 Run = dict[str, Any]
 
 
-def require(name: str, value: object, fine: object, expected: str) -> None:
-    """Raise ``ValueError`` naming parameter, value and what is allowed, unless it is fine."""
-    if not fine:
-        raise ValueError(f"{name} = {value!r}; expected {expected}")
-
-
-def require_count(name: str, value: object, least: int = 1) -> None:
-    """Raise ``ValueError`` unless ``value`` is a whole number, at least ``least``."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
-    require(name, value, whole, f"a whole number, at least {least}")
-
-
 def require_kind(name: str, value: object, kind: str) -> None:
     """Raise ``ValueError`` unless ``value`` is of the kind that a parameter's annotation says."""
     if kind == "int":
-        require(name, value, is_number(value, Integral), "a whole number")
+        require(name, value, numpy_holds(value, Integral), "a whole number")
     elif kind == "float":
-        require(name, value, is_number(value, Real), "a number")
+        require(name, value, numpy_holds(value, Real), "a number")
     elif kind.startswith("tuple"):
         parts = value if isinstance(value, (tuple, list)) else ()
-        fine = len(parts) == 2 and all(is_number(part, Real) for part in parts)
+        fine = len(parts) == 2 and all(numpy_holds(part, Real) for part in parts)
         require(name, value, fine, "two numbers")
     elif kind.startswith("ArrayLike"):
         try:
@@ -43,12 +32,10 @@ def require_kind(name: str, value: object, kind: str) -> None:
         require(name, value, fine, "a list of numbers")
 
 
-def is_number(value: Any, kind: type) -> bool:
-    """A number that numpy can hold, too."""
-    fine = isinstance(value, kind) and not isinstance(value, bool)
-    return fine and (
-        isinstance(value, float) or abs(value) < 2 ** (31 if kind is Integral else 999)
-    )
+def numpy_holds(value: Any, kind: type) -> bool:
+    """Whether the value is a number of that kind which numpy can hold, too."""
+    most = 2 ** (31 if kind is Integral else 999)
+    return is_number(value, kind) and (isinstance(value, float) or abs(value) < most)
 
 
 def require_between(name: str, value: float, low: float, high: float = np.inf) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from earlystop_lab._common.checks import require
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
-from earlystop_lab.sources.synthetic._runs import require
 from earlystop_lab.sources.synthetic.parametric_curves import clean_curve, wander
 from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
 

@@ -29,13 +29,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from earlystop_lab._common.checks import require, require_count
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.sources.synthetic._runs import (
     Run,
     collect,
-    require,
     require_between,
-    require_count,
     with_optimum,
 )
 

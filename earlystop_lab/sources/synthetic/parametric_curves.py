@@ -25,13 +25,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from earlystop_lab._common.checks import require, require_count
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.sources.synthetic._runs import (
     Run,
     collect,
-    is_number,
-    require,
-    require_count,
+    numpy_holds,
     with_optimum,
 )
 
@@ -205,7 +204,7 @@ def _checked(params: pd.DataFrame | Mapping[str, float] | None) -> list[dict[str
     ] or [{}]
     for row in rows:
         for name, value in row.items():
-            number = is_number(value, Real) or name == "problem"
+            number = numpy_holds(value, Real) or name == "problem"
             require(name, value, number, "a number")
             if name in SPREADS:
                 _check_value(name, value)

@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from earlystop_lab._common.checks import require, require_count
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.sources.synthetic._runs import (
     Run,
-    require,
     require_between,
-    require_count,
     streams,
     with_optimum,
 )

@@ -1,0 +1,66 @@
+"""What arguments have to be: modes, numbers, one of some names; and the errors that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def require(name: str, value: object, fine: object, expected: str) -> None:
+    """Raise ``ValueError`` naming parameter, value and what is allowed, unless it is fine.
+
+    >>> require("width", 2, 2 < 1, "a number below 1")
+    Traceback (most recent call last):
+    ValueError: width = 2; expected a number below 1
+    """
+    if not fine:
+        raise ValueError(f"{name} = {value!r}; expected {expected}")
+
+
+def require_count(name: str, value: object, least: int = 1) -> None:
+    """Raise ``ValueError`` unless ``value`` is a whole number, at least ``least``."""
+    whole = is_number(value, Integral) and int(value) >= least  # type: ignore[call-overload]
+    require(name, value, whole, f"a whole number, at least {least}")
+
+
+def require_mode(mode: object) -> None:
+    """Raise ``ValueError`` unless ``mode`` says which values of a metric are better."""
+    if mode not in ("min", "max"):
+        raise ValueError(f"mode {mode!r}: expected 'min' (errors) or 'max' (higher is better)")
+
+
+def one_of(name: str, text: object, allowed: Iterable[T]) -> T:
+    """That of the allowed ones which the text is; ``ValueError`` where it is none."""
+    names = list(allowed)
+    if text not in names:
+        raise ValueError(f"{name} {text!r}: expected one of {', '.join(map(str, names))}")
+    return names[names.index(text)]
+
+
+def is_number(value: Any, kind: Any = (Real, Decimal)) -> bool:
+    """Whether the value is a number of that kind; true and false are none.
+
+    >>> is_number(1.5), is_number(1.5, Integral), is_number(True), is_number("1.5")
+    (True, False, False, False)
+    """
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def as_number(value: Any) -> float | None:
+    """What ``float`` makes of the value, such as a 0-d array; None of text, bools and the rest.
+
+    >>> as_number(2), as_number("2"), as_number(True), as_number([2, 3])
+    (2.0, None, None, None)
+    """
+    if type(value) is float:  # what nearly all are, in training many times a second
+        return value
+    if isinstance(value, (str, bytes, bool)):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
