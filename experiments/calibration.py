@@ -38,7 +38,9 @@ from earlystop_lab import (
     simulate,
 )
 from earlystop_lab._common.files import written_whole
-from earlystop_lab.measures.hindsight import measurable, oracle, regrets
+from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.inference.tables import cluster_means
+from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.axes import save
 from earlystop_lab.studies.calibration import Measured, chosen, measured
 
@@ -62,7 +64,7 @@ def populations(simulated: int = 2000) -> dict[str, CurveSet]:
     """The corpora, without runs that diverged, and simulated curves."""
     found = {name: read_curves(ROOT / "data" / "curves" / name) for name in CORPORA}
     found["simulated"] = simulate("parametric", simulated, seed=20, epochs=600)
-    return {name: curves.select(measurable(curves)) for name, curves in found.items()}
+    return {name: curves.select(facts_of(curves).measurable()) for name, curves in found.items()}
 
 
 # -- what is promised ----------------------------------------------------------------------
@@ -133,7 +135,7 @@ def with_own_thresholds(
 ) -> dict[str, float | str]:
     """As :func:`learn_then_test`, all of ``calibrate``: also the thresholds come from the draw."""
     rng = np.random.default_rng(0)
-    lowest, end = oracle(curves), MaxEpochs(int(curves.lengths.max()))
+    last, end = facts_of(curves).last, MaxEpochs(int(curves.lengths.max()))
     reference = replay(curves, [end]).test
     lost, saved = [], []
     for draw in range(draws):
@@ -151,7 +153,7 @@ def with_own_thresholds(
             continue
         stops = replay(curves, [found.criterion])
         lost.append(np.minimum(np.maximum(stops.test / reference - 1, 0), cap).mean())
-        saved.append(1 - (stops.stop[:, 0] / lowest.end).mean())
+        saved.append(1 - (stops.stop[:, 0] / last).mean())
     return {
         "p": "betting, thresholds of the draw",
         "n": n,
@@ -169,7 +171,7 @@ def other_problems(curves: CurveSet, seen: Measured, cap: float) -> pd.DataFrame
     """Each problem's loss at what all runs of the others choose, as runs and as problems."""
     problems = curves.meta["problem"].to_numpy()
     capped = np.minimum(seen.losses, cap)
-    means = pd.DataFrame(capped).groupby(problems, sort=False).mean()
+    means = cluster_means(capped, pd.Index(problems))
     rows = []
     for name in means.index:
         rest = problems != name

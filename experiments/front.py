@@ -22,12 +22,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from earlystop_lab import CurveSet, read_curves, replay
 from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.curves import FloatArray
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.thresholds import sweeps
-from earlystop_lab.measures.fronts import equal_time_table, front, hypervolumes, knee, points
-from earlystop_lab.measures.hindsight import measurable, regret_profile, regrets, time_profile
+from earlystop_lab.inference import intervals
+from earlystop_lab.measures.fronts import SweepMeans, equal_time, front, replay_sweeps
+from earlystop_lab.measures.hindsight import regrets
+from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.report.axes import plot_front, plot_profile, save
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,16 +50,120 @@ SPENT = np.geomspace(1e-3, 1, 91)
 
 def study(curves: CurveSet) -> dict[str, pd.DataFrame]:
     """All tables of one corpus, over the runs that did not diverge."""
-    curves = curves.select(measurable(curves))
-    found = points(curves, sweeps(FAMILIES.values(), curves))
+    curves = curves.select(facts_of(curves).measurable())
+    means = replay_sweeps(curves, sweeps(FAMILIES.values(), curves))
     times = regrets(replay(curves, PROFILED), curves)
     return {
-        "front": front(found),
-        "equal_time": equal_time_table(found, TIMES),
-        "hypervolume": hypervolumes(found),
+        "front": front(means),
+        "equal_time": equal_time_table(means, TIMES),
+        "hypervolume": hypervolumes(means),
         "profile": regret_profile(times.val, list(PROFILED), WITHIN),
         "time_profile": time_profile(times.val, times.time, list(PROFILED), SPENT),
     }
+
+
+# -- numbers of a front --------------------------------------------------------------------
+
+
+def equal_time_table(means: SweepMeans, times: ArrayLike, *, seed: int = 0) -> pd.DataFrame:
+    """Regret of every rule at the same times, the headline: one row a rule and time.
+
+    Columns ``rule``, ``time``, ``regret`` and its interval over problems ``low`` and ``high``
+    (each by itself), NaN where the sweep does not reach.
+    """
+    rows = []
+    for name, table in equal_time(means, times).items():
+        bounds = np.full((3, table.shape[1]), np.nan)
+        reached = np.isfinite(table.to_numpy()).all(axis=0)
+        if reached.any():
+            found = intervals(table.loc[:, reached], seed=seed)
+            bounds[:, reached] = found[["estimate", "low", "high"]].to_numpy(float).T
+        regret, low, high = np.expm1(bounds)
+        # no regret is below 0
+        part = pd.DataFrame(
+            {"time": table.columns, "regret": regret, "low": low.clip(min=0), "high": high}
+        )
+        part.insert(0, "rule", name)
+        rows.append(part)
+    return pd.concat(rows, ignore_index=True)
+
+
+def knee(table: pd.DataFrame) -> pd.Series:
+    """The row of one rule's front furthest below the line between the front's ends.
+
+    Both axes are logarithmic, log(time) and log(1 + regret), and stretched to the front's own
+    range, so the knee depends on where the sweep ends: a description, not a recommendation.
+
+    Source: V. Satopää et al., ICDCS Workshops 2011, 166-171, doi:10.1109/ICDCSW.2011.20.
+
+    >>> table = pd.DataFrame({"time": [0.01, 0.1, 1.0], "regret": [0.5, 0.02, 0.0]})
+    >>> int(knee(table.assign(best_of_rule=True)).name)
+    1
+    """
+    kept = table[table["best_of_rule"] & np.isfinite(table["regret"]) & (table["time"] > 0)]
+    if kept.empty:
+        raise ValueError("knee: no point of the front is finite")
+    kept = kept.sort_values("time")
+    x, y = np.log(kept["time"].to_numpy()), np.log1p(kept["regret"].to_numpy())
+    x, y = ((v - v.min()) / (np.ptp(v) or 1) for v in (x, y))
+    row: pd.Series = kept.iloc[int((x + y).argmin())]
+    return row
+
+
+def hypervolume(
+    time: FloatArray, loss: FloatArray, *, within: float = 0.05, log_time: bool = True
+) -> float:
+    """Area between a front and a reference point: the end of the record, and a regret ``within``.
+
+    ``time`` and ``loss`` are mean logarithms of the criteria of one rule. The area lies in
+    log(time) (in time where ``log_time`` is False) and log(1 + regret), each regret as a share of
+    the reference's, so that 1 is a rule without regret over a factor e of time (or all of the
+    record). A criterion counts up to the next better one. What wins depends on the reference:
+    never print one without the other, see :func:`hypervolumes`.
+
+    >>> round(hypervolume(np.log([0.1, 0.5]), np.log1p([0.05, 0.0])), 3)
+    0.693
+    """
+    limit = np.log1p(within)
+    x = time if log_time else np.exp(time)
+    end = 0.0 if log_time else 1.0
+    order = np.argsort(x, kind="stable")
+    x, height = x[order], np.maximum.accumulate(np.maximum(0, limit - loss[order])) / limit
+    useful = (height > 0) & (x < end)
+    x, height = x[useful], height[useful]
+    return float((np.diff(np.append(x, end)) * height).sum())
+
+
+def hypervolumes(
+    means: SweepMeans, within: Sequence[float] = (0.05, 0.01, 0.02, 0.1)
+) -> pd.DataFrame:
+    """Hypervolume of every rule under several conventions: a row a rule and convention.
+
+    Columns ``rule``, ``reference`` (in words), ``hypervolume``, ``rank`` (1 is the largest). The
+    first convention is the usual one, the others are its sensitivity: other regrets, and linear
+    time.
+    """
+    rows = []
+    for log_time in (True, False):
+        for limit in within:
+            words = f"end of record, {limit:.0%} regret, {'log' if log_time else 'linear'} time"
+            for name in dict.fromkeys(means.rules):
+                mine = means.of(name)
+                area = hypervolume(
+                    mine.time.mean().to_numpy(),
+                    mine.loss.mean().to_numpy(),
+                    within=limit,
+                    log_time=log_time,
+                )
+                rows.append({"rule": name, "reference": words, "hypervolume": area})
+    table = pd.DataFrame(rows)
+    ranks = table.groupby("reference", sort=False)["hypervolume"].rank(
+        ascending=False, method="min"
+    )
+    return table.assign(rank=ranks.astype(int))
+
+
+# -- figures -------------------------------------------------------------------------------
 
 
 def draw_fronts(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -118,9 +227,8 @@ def main() -> None:
     for name in asked.corpus or CORPORA:
         curves = read_curves(ROOT / "data" / "curves" / name)
         studies[name] = study(curves)
-        print(
-            f"{name}: {(~measurable(curves)).sum()} of {len(curves)} runs left out, they diverged"
-        )
+        left = (~facts_of(curves).measurable()).sum()
+        print(f"{name}: {left} of {len(curves)} runs left out, they diverged")
         for table, frame in studies[name].items():
             frame.to_csv(asked.out / f"{table}-{name}.csv", index=frame.index.name is not None)
         print("  knees, which depend on where the sweeps end:")

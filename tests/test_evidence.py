@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from earlystop_lab import Keras, calibrate, read_curves, simulate
-from earlystop_lab.measures.hindsight import measurable
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.studies.calibration import measured
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
@@ -29,7 +29,7 @@ def _figures():
 @pytest.fixture(scope="module")
 def calibrated():
     curves = simulate("parametric", 300, seed=1, epochs=150)
-    return CALIBRATION["study"]({"simulated": curves.select(measurable(curves))}, 30)
+    return CALIBRATION["study"]({"simulated": curves.select(facts_of(curves).measurable())}, 30)
 
 
 def test_the_risk_promised_is_kept_on_new_runs(calibrated):
@@ -57,7 +57,7 @@ def test_the_figure_of_calibration_shows_every_cell(calibrated):
 
 def test_patience_saves_half_of_the_epochs_of_recorded_runs_with_50_to_calibrate_on():
     curves = read_curves(NETS)
-    seen = measured(curves.select(measurable(curves)), Keras)
+    seen = measured(curves.select(facts_of(curves).measurable()), Keras)
     found = CALIBRATION["conformal"](seen, 50, 0.2, 60)
     assert found["saved"] >= 0.5
     assert found["kept"]
@@ -66,7 +66,7 @@ def test_patience_saves_half_of_the_epochs_of_recorded_runs_with_50_to_calibrate
 
 def test_the_experiment_chooses_as_calibrate_does():
     curves = simulate("parametric", 40, seed=3, epochs=100)
-    curves = curves.select(measurable(curves))
+    curves = curves.select(facts_of(curves).measurable())
     seen = measured(curves, Keras)
     at, reached, _ = CALIBRATION["chosen"](np.minimum(seen.losses, 0.2), seen.time, 0.02, 0.2)
     found = calibrate(curves, Keras)

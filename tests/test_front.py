@@ -1,6 +1,8 @@
 """Fronts by hand, against plain loops, and on simulated curves."""
 
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,26 +12,27 @@ from hypothesis import strategies as st
 from strategies import random_runs
 
 from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, replay, simulate
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.thresholds import sweeps
 from earlystop_lab.inference import intervals
 from earlystop_lab.measures.fronts import (
-    Points,
+    SweepMeans,
     at_rate,
     cost,
     equal_time,
-    equal_time_table,
     exchange_rate,
     front,
-    held_out,
-    hypervolume,
-    hypervolumes,
-    knee,
-    points,
+    replay_sweeps,
     undominated,
     within_loss,
     within_time,
+    without_each,
 )
-from earlystop_lab.measures.hindsight import measurable, regrets
+from earlystop_lab.measures.hindsight import regrets
+
+EXPERIMENT = runpy.run_path(str(Path(__file__).resolve().parents[1] / "experiments" / "front.py"))
+equal_time_table, knee = EXPERIMENT["equal_time_table"], EXPERIMENT["knee"]
+hypervolume, hypervolumes = EXPERIMENT["hypervolume"], EXPERIMENT["hypervolumes"]
 
 
 def table(rows, columns):
@@ -37,10 +40,12 @@ def table(rows, columns):
 
 
 def made(time, loss, rules=None):
-    """Points of criteria c0, c1 ... from one row a problem."""
+    """Means of criteria c0, c1 ... from one row a problem."""
     columns = [f"c{j}" for j in range(len(time[0]))]
     record = pd.Series([0.0] * len(time))
-    return Points(rules or ["r"] * len(columns), table(time, columns), table(loss, columns), record)
+    return SweepMeans(
+        rules or ["r"] * len(columns), table(time, columns), table(loss, columns), record
+    )
 
 
 SIMULATED = CurveSet.from_runs(
@@ -59,7 +64,7 @@ def test_points_weigh_problems_alike():
             {"val": [1, 3, 3, 3, 3, 3, 3, 3], "problem": "b"},
         ]
     )
-    found = points(curves, {"budget": [MaxEpochs(1), MaxEpochs(2)], "keras": [Keras(1)]})
+    found = replay_sweeps(curves, {"budget": [MaxEpochs(1), MaxEpochs(2)], "keras": [Keras(1)]})
     assert found.rules == ["budget", "budget", "keras"]
     assert found.criteria == ["MaxEpochs(1)", "MaxEpochs(2)", "Keras(1)"]
     time = [
@@ -118,26 +123,33 @@ def test_choices_by_hand():
         exchange_rate(-5)
 
 
-def test_held_out_by_hand():
+def test_what_is_chosen_without_each_sees_the_others_alone():
     # on problems 0 and 1 the fast one loses nothing, on problem 2 much
-    found = made([[-2, 0]] * 3, [[0, 0], [0, 0], [0.3, 0]])
-    out = held_out(found, within_loss(0.05))
-    assert out["criterion"].tolist() == ["c1", "c1", "c0"]
-    assert out["loss"].tolist() == [0, 0, 0.3]
-    assert out["time"].tolist() == [0, 0, -2]
-    none = held_out(made([[-2]] * 2, [[1], [1]]), within_loss(0.05))
-    assert none["criterion"].tolist() == [None, None]
-    with pytest.raises(ValueError, match="1 problem; expected at least 2"):
-        held_out(made([[0]], [[0]]), within_loss(1))
+    loss = np.array([[0, 0], [0, 0], [0.3, 0]])
+    choose = within_loss(0.05)
+    time = np.array([[-2.0, 0]] * 3)
+
+    def chosen(others):
+        return choose(time[others].mean(axis=0), loss[others].mean(axis=0))
+
+    assert without_each(chosen, 3, None, 0).tolist() == [1, 1, 0]
+    assert without_each(lambda others: -1, 2, None, 0).tolist() == [-1, -1]
 
 
-def test_held_out_in_folds_takes_each_unit_once_and_repeats():
-    rng = np.random.default_rng(0)
-    found = made(rng.normal(size=(50, 4)), rng.random((50, 4)))
-    out = [held_out(found, at_rate(0.1), folds=5, seed=seed) for seed in (1, 1, 2)]
-    pd.testing.assert_frame_equal(out[0], out[1])
-    assert not out[0].isna().any().any()
-    assert len(out[2]) == 50
+def test_what_is_chosen_in_folds_takes_each_unit_once_and_repeats():
+    seen = []
+
+    def chosen(others):
+        seen.append(others)
+        return len(seen)
+
+    out = [without_each(chosen, 50, 5, seed) for seed in (1, 1, 2)]
+    assert len(seen) == 15
+    assert (np.sum([~others for others in seen[:5]], axis=0) == 1).all()
+    for i, fold in enumerate(out[0] - 1):
+        assert not seen[fold][i]
+    assert (out[1] - out[0] == 5).all()
+    assert (out[2] - out[0] != 10).any()
 
 
 def test_hypervolume_by_hand():
@@ -175,10 +187,10 @@ def test_the_knee_is_furthest_below_the_line():
 def test_runs_whose_regret_is_unknown_are_named():
     curves = CurveSet.from_runs([{"run": "x", "val": [1.0, 2.0]}])
     with pytest.raises(ValueError, match=r"1 of 1 runs have no known test error.* 'x'"):
-        points(curves, {"GL": [GL(1)]}, error="test")
+        replay_sweeps(curves, {"GL": [GL(1)]}, error="test")
     some = CurveSet.from_runs([{"val": [1.0], "problem": "a"}, {"run": "y", "val": [1.0]}])
     with pytest.raises(ValueError, match="run 'y' has no problem"):
-        points(some, {"GL": [GL(1)]})
+        replay_sweeps(some, {"GL": [GL(1)]})
     with pytest.raises(ValueError, match="no rule 'UP' among the points; there is r"):
         made([[0]], [[0]]).of("UP")
 
@@ -191,9 +203,9 @@ def test_points_are_those_of_a_plain_loop(seed):
     curves = CurveSet.from_runs(
         {**run, "problem": f"p{i % 3}"} for i, run in enumerate(random_runs(seed, 12))
     )
-    curves = curves.select(measurable(curves))
+    curves = curves.select(facts_of(curves).measurable())
     criteria = [GL(5, k=1), Keras(2), MaxEpochs(4)]
-    found = points(curves, {"all": criteria})
+    found = replay_sweeps(curves, {"all": criteria})
     stops = replay(curves, criteria)
     problems = curves.meta["problem"].tolist()
     for problem in set(problems):
@@ -206,7 +218,7 @@ def test_points_are_those_of_a_plain_loop(seed):
 
 
 def test_a_front_has_bands_that_hold_its_means_and_repeat():
-    found = points(SIMULATED, sweeps([Keras, MaxEpochs], SIMULATED, 20))
+    found = replay_sweeps(SIMULATED, sweeps([Keras, MaxEpochs], SIMULATED, 20))
     shown = front(found, seed=1)
     pd.testing.assert_frame_equal(shown, front(found, seed=1))
     assert shown["high"].notna().all()
@@ -216,7 +228,7 @@ def test_a_front_has_bands_that_hold_its_means_and_repeat():
     for _, mine in shown.groupby("rule"):
         assert mine["high"].is_monotonic_decreasing
         assert mine["low"].is_monotonic_decreasing
-    test = points(SIMULATED, sweeps([Keras], SIMULATED, 20), error="test")
+    test = replay_sweeps(SIMULATED, sweeps([Keras], SIMULATED, 20), error="test")
     assert test.falling == frozenset()
 
 
@@ -252,8 +264,8 @@ def test_bands_hold_all_means_at_once_about_as_often_as_they_say(n):
 
 
 def test_points_of_a_rule_do_not_change_with_the_pool():
-    few = points(SIMULATED, sweeps([Keras], SIMULATED, 10))
-    more = points(SIMULATED, sweeps([MaxEpochs, Keras, GL], SIMULATED, 10)).of("Keras")
+    few = replay_sweeps(SIMULATED, sweeps([Keras], SIMULATED, 10))
+    more = replay_sweeps(SIMULATED, sweeps([MaxEpochs, Keras, GL], SIMULATED, 10)).of("Keras")
     pd.testing.assert_frame_equal(few.loss, more.loss)
     pd.testing.assert_frame_equal(few.time, more.time)
     value = regrets(replay(SIMULATED, [Keras(0)]), SIMULATED).val

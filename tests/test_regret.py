@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 from strategies import curves, random_runs
 
 from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, read_curves, replay
-from earlystop_lab.measures.hindsight import (
-    oracle,
-    regret,
-    regret_profile,
-    regret_table,
-    regrets,
-    time_profile,
-    worst_share,
-)
+from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.measures.hindsight import regret, regrets, worst_share
+from earlystop_lab.measures.profiles import regret_profile, time_profile
 
 NAN, INF = math.nan, math.inf
 
@@ -35,12 +29,13 @@ HAND = CurveSet.from_runs(
 
 
 def test_what_hindsight_knows_by_hand():
-    found = oracle(HAND)
-    assert found.end.tolist() == [5, 5, 40]
-    assert found.val.tolist() == [2, 0.5, 4]
-    assert found.val_epoch.tolist() == [3, 5, 20]
-    assert found.test.tolist() == [2, 1, 3]
-    assert found.test_epoch.tolist() == [4, 5, 40]
+    known = facts_of(HAND)
+    val, test = known.lowest("val"), known.lowest("test")
+    assert known.last.tolist() == [5, 5, 40]
+    assert val.value.tolist() == [2, 0.5, 4]
+    assert val.epoch.tolist() == [3, 5, 20]
+    assert test.value.tolist() == [2, 1, 3]
+    assert test.epoch.tolist() == [4, 5, 40]
 
 
 def test_regrets_by_hand():
@@ -52,27 +47,6 @@ def test_regrets_by_hand():
     np.testing.assert_allclose(found.test, [[2, 0.5], [1, 1], [5 / 3, 5 / 3]])
     assert found.time.tolist() == [[2 / 5, 4 / 5], [2 / 5, 4 / 5], [1 / 4, 1 / 4]]
     np.testing.assert_allclose(found.early, [[1 / 3, 0], [3 / 5, 1 / 5], [1 / 2, 1 / 2]])
-    table = regret_table(stops, HAND, too_early=0.5, worst=0.5)
-    expected = {
-        "epochs": [(2 * 2 * 10) ** (1 / 3), (4 * 4 * 10) ** (1 / 3)],
-        "time": [(0.4 * 0.4 * 0.25) ** (1 / 3), (0.8 * 0.8 * 0.25) ** (1 / 3)],
-        "time_mean": [1.05 / 3, 1.85 / 3],
-        "time_total": [14 / 50, 18 / 50],
-        "too_early": [1 / 3, 0],  # more than a half: not c, which is at just that
-        "val_regret": [6 ** (1 / 3) - 1, 4 ** (1 / 3) - 1],  # 1.5 2 2, 1 2 2
-        "val_regret_mean": [2.5 / 3, 2 / 3],
-        "val_regret_median": [1, 1],
-        "val_regret_max": [1, 1],
-        "val_regret_worst": [2 / 2.5, 1],  # of 3 runs 2 are the worst half
-        "test_regret": [16 ** (1 / 3) - 1, 8 ** (1 / 3) - 1],  # 3 2 8/3, 1.5 2 8/3
-        "fired": [1, 1],
-        "runs": [3, 3],
-    }
-    for name, values in expected.items():
-        np.testing.assert_allclose(table[name], values, rtol=1e-12, err_msg=name)
-    grouped = regret_table(stops, HAND, by="problem")
-    assert grouped["problem"].tolist() == ["p", "p", "q", "q"]
-    np.testing.assert_allclose(grouped["val_regret_mean"], [0.75, 0.5, 1, 1])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +96,6 @@ def test_epochs_from_0_are_counted_and_below_0_refused():
     assert found.time.tolist() == [[1, 1], [1, 1]]
     stops = replay(curves, ["HuggingFace(0)"])
     assert regrets(stops, curves).time.tolist() == [[0], [1]]
-    assert regret_table(stops, curves)["time"].tolist() == [0]
     below = CurveSet.from_runs([{"run": "x", "val": [2.0, 1.0], "epoch": [-5, 200]}])
     with pytest.raises(ValueError, match="run 'x' has epochs below 0"):
         regrets(replay(below, [MaxEpochs(1)]), below)
@@ -131,13 +104,6 @@ def test_epochs_from_0_are_counted_and_below_0_refused():
 def test_stops_of_other_runs_are_refused():
     with pytest.raises(ValueError, match="other runs"):
         regrets(replay(HAND, [MaxEpochs(2)]), HAND[1:])
-
-
-@pytest.mark.parametrize("option", [{"too_early": 1.0}, {"worst": 0.0}])
-def test_a_share_out_of_range_is_refused(option):
-    name = next(iter(option))
-    with pytest.raises(ValueError, match=f"{name} = {option[name]}; expected a share"):
-        regret_table(replay(HAND, [MaxEpochs(2)]), HAND, **option)
 
 
 @pytest.mark.parametrize(

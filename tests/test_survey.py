@@ -9,7 +9,7 @@ import pytest
 from earlystop_lab import GL, CurveSet, Keras, Lightning, criterion, replay
 from earlystop_lab.criteria import FAMILIES, Criterion
 from earlystop_lab.criteria.catalogue import USUAL, usual
-from earlystop_lab.measures.hindsight import oracle
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.studies.surveys import survey
 
 RULES = ["Keras(2)", "GL(5)", "PQ(0.5)", "MaxEpochs(4)", "any_of(UP(1), TerminateOnNaN())"]
@@ -32,7 +32,7 @@ def some_runs(n=30):
 def naive(curves, text):
     """One criterion's row, run by run from its stops."""
     single = replay(curves, [text])
-    best = oracle(curves)
+    best = facts_of(curves).lowest("test").value
     rows = []
     for i, curve in enumerate(curves):
         stop, ok = single.stop[i, 0], np.isfinite(curve.val).all()
@@ -45,7 +45,7 @@ def naive(curves, text):
                 "time": math.log(stop / len(curve.val)),
                 "too_early": stop < 0.9 * at,
                 "val_regret": math.log(single.val[i, 0] / low) if ok else math.nan,
-                "test_regret": math.log(single.test[i, 0] / best.test[i]) if ok else math.nan,
+                "test_regret": math.log(single.test[i, 0] / best[i]) if ok else math.nan,
                 "censored": at == len(curve.val),
                 "diverged": not ok,
             }
@@ -76,6 +76,30 @@ def test_a_row_is_what_a_loop_over_runs_gives():
     assert 0 < len(trained) < len(curves)
     assert table.loc["Keras(2)", "diverged"] == 1
     assert table.loc["Keras(2)", ["val_runs", "test_runs"]].tolist() == [29, 30]
+
+
+def test_a_table_by_hand():
+    curves = CurveSet.from_runs(
+        [
+            {"run": "a", "val": [4, 3, 2, 2, 5], "test": [4, 6, 3, 2, 8]},
+            {"run": "b", "val": [1, 2, 4, 4, 0.5], "test": [2, 9, 9, 9, 1]},
+            {"run": "c", "val": [8, 4, 5], "test": [8, 6, 3], "epoch": [10, 20, 40]},
+        ]
+    )
+    expected = {
+        "fired": [1, 2 / 3],
+        "epochs": [2, (4 * 4 * 3) ** (1 / 3)],
+        "time": [(0.4 * 0.4 * 2 / 3) ** (1 / 3), (0.8 * 0.8) ** (1 / 3)],
+        "too_early": [2 / 3, 1 / 3],  # a and b, whose best are at 3 and 5; b
+        "val_regret": [3 ** (1 / 3) - 1, 2 ** (1 / 3) - 1],  # 3/2 1/0.5 4/4, 2/2 1/0.5 4/4
+        "test_regret": [12 ** (1 / 3) - 1, 6 ** (1 / 3) - 1],  # 6/2 2/1 6/3, 3/2 2/1 6/3
+        "runs": [3, 3],
+        "censored": [1, 1],
+        "diverged": [0, 0],
+    }
+    table = survey(curves, ["MaxEpochs(2)", "MaxEpochs(4)"])
+    for name, values in expected.items():
+        np.testing.assert_allclose(table[name], values, rtol=1e-12, err_msg=name)
 
 
 def test_a_check_counts_as_an_epoch():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earlystop_lab import GL, UP, CurveSet, Stops, replay, tradeoff
-from earlystop_lab.measures.prechelt import Measures, equal_time, measures
+from earlystop_lab.measures.prechelt import RunRatios, equal_time, run_ratios
 
 LOOKS = {"rtol": 1e-12, "atol": 0}
 
@@ -49,7 +49,7 @@ GOLDEN = stops_of(
 )
 
 # by run        GL     UP    PQ
-MEASURES = Measures(
+MEASURES = RunRatios(
     slowness_best=[
         [0.5, 1, 2],  # over 20
         [1, 1, 0.25],  # over 40
@@ -97,7 +97,7 @@ TABLE = {
 
 
 def test_measures_of_every_run_by_hand():
-    found = measures(GOLDEN, "GL(2)")
+    found = run_ratios(GOLDEN, "GL(2)")
     for name, expected in MEASURES._asdict().items():
         assert getattr(found, name).tolist() == expected, name
 
@@ -124,7 +124,7 @@ def test_of_equally_good_criteria_the_one_that_stops_first_is_best(order):
     # every criterion has the lowest error; the second stops first
     stop, test = np.array([[30, 10, 20]]), np.array([[3, 1, 2]])
     pool = [CRITERIA[i] for i in order]
-    found = measures(
+    found = run_ratios(
         stops_of(pool, stop=stop[:, order], val=[[1, 1, 1]], test=test[:, order]), "GL(2)"
     )
     assert found.slowness_best.tolist() == [[[3, 1, 2][i] for i in order]]
@@ -133,7 +133,7 @@ def test_of_equally_good_criteria_the_one_that_stops_first_is_best(order):
 
 
 def test_the_best_is_by_validation_not_by_test_error():
-    found = measures(
+    found = run_ratios(
         stops_of(["GL(2)", "UP(3)"], stop=[[10, 20]], val=[[1, 2]], test=[[9, 3]]), "GL(2)"
     )
     assert found.badness_best.tolist() == [[1, 3 / 9]]
@@ -178,7 +178,7 @@ def loop_table(stops, reference, rows):
     ref = stops.criteria.index(reference)
     table = []
     for c, name in enumerate(stops.criteria):
-        lists = {key: [] for key in Measures._fields}
+        lists = {key: [] for key in RunRatios._fields}
         totals = dict.fromkeys(
             ("stop", "stop_best", "stop_ref", "test", "test_best", "test_ref"), 0
         )
@@ -316,7 +316,7 @@ def test_curves_without_test_errors_are_named():
 @pytest.mark.parametrize("error", [0.0, math.inf])
 def test_equal_test_errors_are_neither_better_nor_worse(error):
     stops = stops_of(["GL(2)", "UP(3)"], stop=[[5, 9]], val=[[1, 1]], test=[[error, error]])
-    found = measures(stops, "GL(2)")
+    found = run_ratios(stops, "GL(2)")
     assert found.badness_best.tolist() == found.badness_ref.tolist() == [[1, 1]]
 
 

@@ -62,27 +62,23 @@ class Facts:
         """
         recorded = np.diff(self._curves.channel(error).offsets) > 0
         lowest = self.lowest(error).value
-        mask: Mask = read_only(recorded & (self._not_finite(error) == 0) & (lowest != 0))
-        return mask
+        return read_only(recorded & (self._not_finite(error) == 0) & (lowest != 0))
 
     @cached_property
     def censored(self) -> Mask:
         """The lowest finite validation error is at the last check: a longer record may be lower."""
         at = self.lowest("val", finite=True).check
-        mask: Mask = read_only(at == self._curves.lengths - 1)
-        return mask
+        return read_only(at == self._curves.lengths - 1)
 
     @cached_property
     def diverged(self) -> Mask:
         """Some validation error is NaN or infinite."""
-        mask: Mask = read_only(self._not_finite("val") > 0)
-        return mask
+        return read_only(self._not_finite("val") > 0)
 
     @cached_property
     def never_finite(self) -> Mask:
         """All validation errors are NaN or infinite."""
-        mask: Mask = read_only(self._not_finite("val") == self._curves.lengths)
-        return mask
+        return read_only(self._not_finite("val") == self._curves.lengths)
 
     @cached_property
     def copies(self) -> Mask:
@@ -117,8 +113,7 @@ class Facts:
         return pd.Index(problems.astype(str), name="problem")
 
     def _epoch_at(self, checks: NDArray[np.intp]) -> FloatArray:
-        epoch: FloatArray = self._curves.at("epoch", checks.astype(np.int32)[:, None])[:, 0]
-        return read_only(epoch)
+        return read_only(self._curves.at("epoch", checks.astype(np.int32)[:, None])[:, 0])
 
     def _found_lowest(self, error: Error, finite: bool) -> Lowest:
         values, offsets = self._curves.channel(error)

@@ -16,8 +16,8 @@ Source: L. Prechelt, "Early Stopping - but when?", Springer 1998.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.engine.replaying import Stops
+from earlystop_lab.inference.interpolation import interpolated
 
 
-class Measures(NamedTuple):
+class RunRatios(NamedTuple):
     """Prechelt's measures of every run and criterion: arrays of shape (runs, criteria)."""
 
     slowness_best: FloatArray
@@ -38,7 +39,7 @@ class Measures(NamedTuple):
     good: NDArray[np.bool_]
 
 
-def measures(stops: Stops, reference: str) -> Measures:
+def run_ratios(stops: Stops, reference: str) -> RunRatios:
     """Slowness, badness, redundancy and goodness of every run and criterion.
 
     Raises ``ValueError`` where ``reference`` is not among the criteria, or a validation or test
@@ -58,9 +59,9 @@ def measures(stops: Stops, reference: str) -> Measures:
     if (stops.selected <= 0).any():
         run = stops.meta["run"].iloc[int((stops.selected <= 0).any(axis=1).argmax())]
         raise ValueError(f"run {run!r} selects epoch 0 or less; ratios need epochs from 1 on")
-    best = _best(stops)[:, None]
+    best = _best(stops)
     ref = stops.criteria.index(reference)
-    return Measures(
+    return RunRatios(
         slowness_best=stops.stop / np.take_along_axis(stops.stop, best, 1),
         slowness_ref=stops.stop / stops.stop[:, [ref]],
         redundancy=stops.stop / stops.selected - 1,
@@ -81,7 +82,7 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
 
     ``by`` names a metadata column: one row for each of its values and each criterion. ``_ref``
     is against ``reference``, the text of one of the criteria. Raises ``ValueError``, see
-    :func:`measures`.
+    :func:`run_ratios`.
 
     >>> from earlystop_lab import CurveSet, GL, replay, tradeoff
     >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 1.5, 0.5], "test": [2.0, 1.0, 2.0, 0.8]}])
@@ -91,31 +92,43 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
     0   GL(1, k=1)          1.00          1.0     0.0
     1  GL(90, k=1)          1.33          0.8     1.0
     """
-    every = measures(stops, reference)
-    return grouped(stops.meta, by, lambda rows: _table(stops, every, reference, rows))
+    ratios = run_ratios(stops, reference)
+    ref, best = stops.criteria.index(reference), _best(stops)
+    parts = []
+    for label, rows in _groups(stops.meta, by):
+        table: dict[str, object] = {"criterion": stops.criteria}
+        for name in RunRatios._fields[:-1]:
+            values = getattr(ratios, name)[rows]
+            table[name] = values.mean(axis=0)
+            table[f"{name}_median"] = np.median(values, axis=0)
+            if name != "redundancy":
+                with np.errstate(divide="ignore", invalid="ignore"):  # errors of 0 and infinity
+                    table[f"{name}_geometric"] = np.exp(np.log(values).mean(axis=0))
+        for name, values in (("slowness", stops.stop[rows]), ("badness", stops.test[rows])):
+            totals, of_best = values.sum(axis=0), np.take_along_axis(values, best[rows], 1).sum()
+            table[f"{name}_best_total"] = _ratio(totals, of_best)
+            table[f"{name}_ref_total"] = _ratio(totals, totals[ref])
+        table["p_good"] = ratios.good[rows].mean(axis=0)
+        table["fired"] = stops.fired[rows].mean(axis=0)
+        table["runs"] = int(rows.sum())
+        parts.append(pd.DataFrame(table))
+        if by is not None:
+            parts[-1].insert(0, by, label)
+    return pd.concat(parts, ignore_index=True)
 
 
-def grouped(
-    meta: pd.DataFrame, by: str | None, table: Callable[[NDArray[np.bool_]], pd.DataFrame]
-) -> pd.DataFrame:
-    """``table`` of all runs, or of the runs of each value of the metadata column ``by``.
-
-    ``table`` is given which runs to use. Raises ``ValueError`` where there is no such column, or
-    a run has no value in it.
-    """
+def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
+    """Each value of a metadata column, and which runs have it; without a column all runs."""
     if by is None:
-        return table(np.ones(len(meta), bool))
+        yield None, np.ones(len(meta), bool)
+        return
     if by not in meta.columns:
         raise ValueError(f"no metadata column {by!r}; there is {', '.join(meta.columns)}")
     if (missing := meta[by].isna()).any():
         run = meta["run"][missing.to_numpy()].iloc[0]
         raise ValueError(f"run {run!r} has no value in column {by!r}; fill it or leave it out")
-    parts = []
     for value in meta[by].unique():
-        part = table((meta[by] == value).to_numpy())
-        part.insert(0, by, value)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+        yield value, (meta[by] == value).to_numpy()
 
 
 def equal_time(
@@ -128,23 +141,23 @@ def equal_time(
     where a family's sweep does not reach: nothing is extrapolated.
 
     >>> table = pd.DataFrame({"family": "GL", "epochs": [10.0, 1000.0], "error": [3.0, 1.0]})
-    >>> found = equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")
-    >>> found["GL"].round(6).tolist()
+    >>> errors = equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")
+    >>> errors["GL"].round(6).tolist()
     [2.0, nan]
     """
-    columns = {}
-    for name, part in table.groupby(by, sort=False):
-        part = part.sort_values(time, kind="stable")
-        columns[name] = np.interp(
-            np.log(times), np.log(part[time]), part[value], left=np.nan, right=np.nan
-        )
+    columns = {
+        name: interpolated(
+            np.log(part[[time]].to_numpy(float).T), part[[value]].to_numpy(float).T, np.log(times)
+        )[0]
+        for name, part in table.groupby(by, sort=False)
+    }
     return pd.DataFrame(columns, index=pd.Index(times, name=time))
 
 
 def _best(stops: Stops) -> NDArray[np.intp]:
-    """The best criterion of each run: lowest validation error, then smallest stop epoch."""
+    """The best criterion of each run, a row each: lowest validation error, then first to stop."""
     lowest = stops.val == stops.val.min(axis=1, keepdims=True)
-    best: NDArray[np.intp] = np.where(lowest, stops.stop, np.inf).argmin(axis=1)
+    best: NDArray[np.intp] = np.where(lowest, stops.stop, np.inf).argmin(axis=1, keepdims=True)
     return best
 
 
@@ -154,22 +167,5 @@ def _ratio(a: FloatArray, b: FloatArray | np.float64) -> FloatArray:
         return np.where(a == b, 1.0, a / b)
 
 
-def _table(stops: Stops, every: Measures, reference: str, rows: NDArray[np.bool_]) -> pd.DataFrame:
-    table: dict[str, object] = {"criterion": stops.criteria}
-    for name in Measures._fields[:-1]:
-        values = getattr(every, name)[rows]
-        table[name] = values.mean(axis=0)
-        table[f"{name}_median"] = np.median(values, axis=0)
-        if name != "redundancy":
-            with np.errstate(divide="ignore", invalid="ignore"):  # errors of 0 and infinity
-                table[f"{name}_geometric"] = np.exp(np.log(values).mean(axis=0))
-    ref = stops.criteria.index(reference)
-    best = _best(stops)[rows][:, None]
-    for name, values in (("slowness", stops.stop[rows]), ("badness", stops.test[rows])):
-        totals = values.sum(axis=0)
-        table[f"{name}_best_total"] = _ratio(totals, np.take_along_axis(values, best, 1).sum())
-        table[f"{name}_ref_total"] = _ratio(totals, totals[ref])
-    table["p_good"] = every.good[rows].mean(axis=0)
-    table["fired"] = stops.fired[rows].mean(axis=0)
-    table["runs"] = int(rows.sum())
-    return pd.DataFrame(table)
+#: until the study of 1997 says so, too
+measures = run_ratios

@@ -25,8 +25,8 @@ from tsdownsample import M4Downsampler
 
 from earlystop_lab.criteria import Criterion, first_passage
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Restore, replay
-from earlystop_lab.measures.fronts import units_of
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.numbers import short
 from earlystop_lab.studies.comparison import OnCorpus
@@ -69,8 +69,8 @@ class _Sweep(NamedTuple):
 def explored(found: OnCorpus, restore: Restore, room: int) -> Explored:
     """As many of the sampled runs as fit into ``room`` bytes, but at least one."""
     sweeps = [_sweep(found, name) for name in found.sweeps]
-    curves = CurveSet(found.curves.table.take(sample(units_of(found.curves))))
-    units = units_of(curves)
+    curves = CurveSet(found.curves.table.take(sample(facts_of(found.curves).clusters)))
+    units = facts_of(curves).clusters
     rules = [_rule(each) for each in sweeps]
     room -= embedded_size(rules)
     runs: list[dict[str, str]] = []

@@ -1,0 +1,56 @@
+"""Profiles: how many runs a criterion serves well, not how well on average."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from earlystop_lab.curves import FloatArray
+
+
+def regret_profile(values: FloatArray, criteria: list[str], within: ArrayLike) -> pd.DataFrame:
+    """Share of runs with a regret of at most x: one column a criterion, one row an x.
+
+    ``values`` has shape (runs, criteria), such as :attr:`measures.hindsight.Regrets.val`;
+    ``within`` are the x, as shares: 0.01 is one percent. Each run is compared with its own lowest
+    error, so a column does not depend on the others (in the profiles of Dolan and Moré it is
+    compared with the best of the pool). A NaN is never within.
+
+    Source: after E. Dolan and J. Moré, Mathematical Programming 91 (2002) 201-213,
+    doi:10.1007/s101070100263.
+
+    >>> table = regret_profile(np.array([[0.0, 0.02], [0.05, 0.0]]), ["a", "b"], [0, 0.03])
+    >>> table.loc[0.03].tolist()
+    [0.5, 1.0]
+    """
+    limits = np.asarray(within, np.float64)
+    shares = {
+        name: (column[:, None] <= limits).mean(axis=0)
+        for name, column in zip(criteria, values.T, strict=True)
+    }
+    return pd.DataFrame(shares, index=pd.Index(limits, name="within"))
+
+
+def time_profile(
+    values: FloatArray,
+    time: FloatArray,
+    criteria: list[str],
+    times: ArrayLike,
+    within: float = 0.01,
+) -> pd.DataFrame:
+    """Share of runs that ended by a time with a regret of at most ``within``: a row a time.
+
+    ``time`` and ``times`` are in the same units, such as :attr:`measures.hindsight.Regrets.time`
+    or stop epochs. A column rises to the criterion's share in :func:`regret_profile`.
+
+    Source: after J. Moré and S. Wild, SIAM Journal on Optimization 20 (2009) 172-191,
+    doi:10.1137/080724083.
+
+    >>> values, time = np.array([[0.0], [0.2]]), np.array([[0.5], [0.1]])
+    >>> time_profile(values, time, ["a"], [0.1, 0.5])["a"].tolist()
+    [0.0, 0.5]
+    """
+    ended = np.where(values <= within, time, np.inf)
+    table = regret_profile(ended, criteria, times)
+    return table.rename_axis("time")
