@@ -19,18 +19,22 @@ all three.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from scipy.stats import ks_2samp
 
 from earlystop_lab import CurveSet, read_curves
 from earlystop_lab._common.files import written_whole
-from earlystop_lab.report.axes import plot_shares, save
+from earlystop_lab.curves import FloatArray
+from earlystop_lab.report.axes import save
 from earlystop_lab.sources.synthetic import curve_features, fit_parametric, parametric, resample
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,6 +100,31 @@ def draw(studies: dict[str, dict[str, pd.DataFrame]]) -> Figure:
         row[0].set_ylabel(f"{corpus}\n{len(tables['real'])} runs, share")
     axes[0, 0].legend(fontsize="small")
     return figure
+
+
+def plot_shares(
+    samples: Mapping[str, FloatArray], ax: Axes | None = None, *, label: str = "", floor: float = 0
+) -> Axes:
+    """Samples of one quantity, a line each: the share of values of at most x.
+
+    NaN values count nowhere, infinite ones beyond any x: their line ends below 1. With a
+    ``floor`` above 0 the axis is logarithmic, and what is below is drawn there.
+    """
+    ax = ax or plt.gca()
+    for tone, (name, values) in zip(
+        ("black", *sns.color_palette("colorblind")), samples.items(), strict=False
+    ):
+        known = np.sort(values[~np.isnan(values)])
+        finite = known[np.isfinite(known)]
+        finite = np.maximum(finite, floor) if floor else finite
+        share = np.arange(1, len(finite) + 1) / len(known)
+        ax.step(finite, share, where="post", color=tone, lw=1.2, label=name)
+    ax.set(ylim=(0, 1), xlabel=label, ylabel="share of runs")
+    if floor:
+        ax.set_xscale("log")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(fontsize="small")
+    return ax
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

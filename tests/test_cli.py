@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from earlystop_lab import CurveSet, cli, read_curves, replay, simulate
+from earlystop_lab.cli import _given
 from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.sources.corpora import CORPORA
 
@@ -526,42 +527,60 @@ def test_an_output_that_is_a_folder_is_named(earlystop, curves, tmp_path):
 
 # -- the study -----------------------------------------------------------------------------
 
-STUDY = "def reproduce(out, corpus):\n    print('study in', __file__, 'out', out, 'of', corpus)\n"
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Where the study is told to read and write; it is not run."""
+    calls = []
+    monkeypatch.setattr(
+        "earlystop_lab.report.prechelt1997.reproduce", lambda *given: calls.append(given)
+    )
+    monkeypatch.setattr("earlystop_lab.report.in_words", lambda found: "the answer")
+    return calls
 
 
 def checkout(folder):
-    """A folder with an experiment that only says how it was called."""
-    path = folder / "experiments" / "prechelt1997.py"
-    path.parent.mkdir(parents=True)
-    path.write_text(STUDY)
-    return path
+    (folder / "data" / "curves").mkdir(parents=True)
+    return folder
 
 
-def test_the_study_around_the_current_folder_is_run(earlystop, tmp_path, monkeypatch):
-    path = checkout(tmp_path)
+def test_the_study_around_the_current_folder_is_run(earlystop, tmp_path, monkeypatch, asked):
+    checkout(tmp_path)
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
     code, stdout, stderr = earlystop("reproduce", "--out", "there", "--corpus", "mine")
     assert (code, stderr) == (0, "")
-    assert flat(stdout) == f"study in {path} out there of mine "
+    assert asked == [(tmp_path / "data", Path("there"), "mine", None)]
+    assert stdout == "the answer\nTables in there/mine, figures in there/mine/figures\n"
 
 
-def test_elsewhere_the_study_around_the_package_is_run(earlystop, tmp_path, monkeypatch):
-    path = checkout(tmp_path / "installed")
-    monkeypatch.setattr(cli, "__file__", str(path.parents[1] / "earlystop_lab" / "cli.py"))
-    code, stdout, _ = earlystop("reproduce")
-    assert (code, flat(stdout)) == (0, f"study in {path} out None of prechelt1997 ")
+def test_elsewhere_the_study_around_the_package_is_run(earlystop, tmp_path, monkeypatch, asked):
+    root = tmp_path / "installed"
+    monkeypatch.setattr(_given, "__file__", str(root / "earlystop_lab" / "cli" / "_given.py"))
+    assert earlystop("reproduce")[0] == 0
+    assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures")]
+
+
+def test_the_data_may_lie_anywhere(earlystop, tmp_path, asked):
+    assert earlystop("reproduce", "--data", "mine/data")[0] == 0
+    root = tmp_path / "mine"
+    assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures")]
 
 
 def test_outside_a_checkout_the_study_says_where_it_looked(earlystop, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "lib" / "earlystop_lab" / "cli.py"))
-    before = files(tmp_path)
+    root = tmp_path / "lib"
+    monkeypatch.setattr(_given, "__file__", str(root / "earlystop_lab" / "cli" / "_given.py"))
     result = earlystop("reproduce")
-    assert_refused(
-        result, tmp_path / "lib" / "experiments" / "prechelt1997.py", "does not exist", "checkout"
-    )
-    assert files(tmp_path) == before
+    assert_refused(result, root / "data" / "reference", "does not exist", "checkout", "--data")
+    assert len(result[2].splitlines()) == 1
+    assert files(tmp_path) == {}
+
+
+def test_a_folder_without_the_study_s_data_is_named(earlystop, tmp_path):
+    result = earlystop("reproduce", "--data", checkout(tmp_path) / "data", "--out", "out")
+    assert_refused(result, tmp_path / "data" / "reference", "does not exist", "checkout")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_corpus_is_named(earlystop, tmp_path):
@@ -580,11 +599,13 @@ def test_a_corpus_is_a_name_not_a_path(earlystop, tmp_path, corpus):
 # -- in a process of its own ---------------------------------------------------------------
 
 
-def test_a_process_of_its_own_ends_as_this_one(curves, tmp_path):
+@pytest.mark.parametrize(
+    "start", [["-c", "from earlystop_lab.cli import main; main()"], ["-m", "earlystop_lab"]]
+)
+def test_a_process_of_its_own_ends_as_this_one(curves, tmp_path, start):
     def run(*words):
-        code = "from earlystop_lab.cli import main; main()"
         return subprocess.run(
-            [sys.executable, "-c", code, "replay", *words],
+            [sys.executable, *start, "replay", *words],
             cwd=tmp_path,
             capture_output=True,
             text=True,

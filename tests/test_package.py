@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -49,14 +50,74 @@ def test_every_module_says_what_it_is_for():
 # -- imports -------------------------------------------------------------------------------
 
 
-def test_importing_the_package_leaves_heavy_libraries_alone():
-    code = "import sys, earlystop_lab; print(*{name.split('.')[0] for name in sys.modules})"
+HEAVY = {"numba", "matplotlib", "seaborn", "scipy", "rich", "typer", "tabulate"}
+
+
+def loaded(code):
+    """Libraries that are loaded after this code in a process of its own."""
+    code += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert "earlystop_lab" in loaded
-    assert (
-        loaded & {"numba", "matplotlib", "seaborn", "scipy", "rich", "typer", "tabulate"} == set()
-    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_else():
+    found = loaded("import earlystop_lab")
+    assert "earlystop_lab" in found
+    assert found & (HEAVY | {"numpy", "pandas", "pyarrow"}) == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import earlystop_lab; dir(earlystop_lab)",
+        "from earlystop_lab import *",
+        "import earlystop_lab as e; e.CurveSet, e.GL(2), e.replay, e.tradeoff, e.read_logs",
+        "from earlystop_lab import criterion, parse; parse('any_of(Keras(10), MaxEpochs(3))')",
+    ],
+)
+def test_using_its_names_leaves_heavy_libraries_alone(code):
+    assert loaded(code) & HEAVY == set()
+
+
+def test_a_public_name_is_the_same_thing_at_every_access():
+    code = """
+import importlib
+import earlystop_lab
+first = [getattr(earlystop_lab, name) for name in earlystop_lab.__all__]
+for room in ("criteria", "curves", "engine.replaying", "studies.recommendation", "sources.logs"):
+    importlib.import_module(f"earlystop_lab.{room}")
+again = [getattr(earlystop_lab, name) for name in earlystop_lab.__all__]
+assert all(a is b for a, b in zip(first, again, strict=True))
+assert callable(earlystop_lab.replay) and earlystop_lab.engine.replaying.replay in first
+"""
+    loaded(code)
+
+
+def test_names_known_to_type_checkers_are_those_that_are_there():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (checking,) = [node for node in tree.body if isinstance(node, ast.If)]
+    assert ast.unparse(checking.test) == "TYPE_CHECKING"
+    imported = [alias for node in checking.body for alias in node.names]
+    names = {alias.name for alias in imported} - {"*"}
+    assert names | set(earlystop_lab.criteria.__all__) == set(earlystop_lab.__all__)
+    # mypy takes only what is said to be given on
+    assert all(alias.asname == alias.name for alias in imported if alias.name != "*")
+    assert (PACKAGE / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("name", ["nosuch", "_nosuch", "GLL"])
+def test_a_name_that_is_not_there_is_no_attribute(name):
+    assert name not in dir(earlystop_lab)
+    with pytest.raises(AttributeError, match=f"'earlystop_lab' has no attribute '{name}'"):
+        getattr(earlystop_lab, name)
+    with pytest.raises(ImportError, match=name):
+        exec(f"from earlystop_lab import {name}")
+
+
+@pytest.mark.parametrize("name", sorted(set(earlystop_lab.__all__)))
+def test_public_things_are_pickled_by_name(name):
+    thing = getattr(earlystop_lab, name)
+    assert pickle.loads(pickle.dumps(thing)) is thing
 
 
 # -- what it says of itself ----------------------------------------------------------------

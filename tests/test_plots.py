@@ -13,7 +13,6 @@ from matplotlib.colors import to_hex
 
 from earlystop_lab import CurveSet
 from earlystop_lab.curves import local_minima
-from earlystop_lab.inference import ranks
 from earlystop_lab.report.axes import (
     colour,
     legend_of_families,
@@ -21,7 +20,6 @@ from earlystop_lab.report.axes import (
     plot_curve,
     plot_front,
     plot_profile,
-    plot_ranks,
     plot_spread,
     plot_statistic,
     plot_tradeoff,
@@ -404,42 +402,7 @@ def test_a_profile_has_a_step_a_criterion():
     assert "time" in plot_profile(table.rename_axis("time")).get_xlabel()
 
 
-# -- ranks ---------------------------------------------------------------------------------
-
-RULES = ["Keras(10)", "GL(2)", "UP(3)"]
-
-
-def costs(clusters):
-    rng = np.random.default_rng(1)
-    values = rng.normal(size=(clusters, 3)) + np.array([0, 3, 0.5])
-    return pd.DataFrame(values, columns=RULES).rename_axis("problem")
-
-
-def test_ranks_are_shown_best_first_with_their_intervals():
-    table = ranks(costs(12))
-    ax = plot_ranks(table, "regret at a tenth of the time")
-    (lines, dots) = ax.collections
-    order = table["estimate"].sort_values().index
-    assert [t.get_text() for t in ax.get_yticklabels()] == list(order)
-    assert ax.yaxis_inverted()
-    for k, name in enumerate(order):
-        row = table.loc[name]
-        assert tuple(dots.get_offsets()[k]) == (row["estimate"], k)
-        # ranks end at 1 and 3, whatever the interval
-        low, high = max(row["low"], 1), min(row["high"], 3)
-        assert lines.get_segments()[k].tolist() == [[low, k], [high, k]]
-        assert to_hex(dots.get_facecolors()[k]) == to_hex(colour(name))
-    label = ax.get_xlabel()
-    assert label.startswith("regret at a tenth of the time")
-    assert "mean rank over 12 problems" in label
-    assert "95% intervals" in label
-
-
-def test_ranks_of_few_clusters_are_shown_without_intervals():
-    ax = plot_ranks(ranks(costs(5)), "cost")
-    assert len(ax.collections[1].get_offsets()) == 3
-    assert not any(segment.size for segment in map(np.asarray, ax.collections[0].get_segments()))
-    assert "interval" not in ax.get_xlabel()
+# -- saving --------------------------------------------------------------------------------
 
 
 def test_a_saved_figure_is_the_same_bytes_and_closed(tmp_path):

@@ -1,6 +1,5 @@
 """The study from the recorded corpus: what the issue of reproducing it promises, and an oracle."""
 
-import runpy
 import shutil
 from pathlib import Path
 
@@ -9,6 +8,9 @@ import pandas as pd
 import pytest
 
 from earlystop_lab import read_curves
+from earlystop_lab.report import in_words
+from earlystop_lab.report.prechelt1997 import reproduce
+from earlystop_lab.studies.prechelt1997 import Claim, Verdict, rules
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "data" / "curves" / "prechelt1997"
@@ -18,10 +20,7 @@ PRINTED = pd.read_csv(ROOT / "data" / "reference" / "prechelt1997_table1.csv")
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
-    lines = []
-    experiment = runpy.run_path(str(ROOT / "experiments" / "prechelt1997.py"))
-    experiment["reproduce"](out, log=lines.append)
-    return out, "\n".join(lines)
+    return out, in_words(reproduce(ROOT / "data", out))
 
 
 def table(study, name):
@@ -140,3 +139,66 @@ def test_table1_agrees_with_the_definitions_applied_run_by_run(study):
     expected = pd.DataFrame({name: np.mean(r, axis=0) for name, r in rows.items()}, columns).T
     found = table(study, "table1").set_index("criterion").loc[expected.index, columns]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+# -- verdicts ------------------------------------------------------------------------------
+
+
+def points_of(problems, noise, **families):
+    """A table of points at equal time in which families differ by about so much."""
+    rng = np.random.default_rng(1)
+    columns = {name: at + noise * rng.normal(size=problems) for name, at in families.items()}
+    names = pd.Index([f"p{i}" for i in range(problems)], name="problem")
+    groups = np.where(np.arange(problems) % 2, "less", "more")
+    return pd.DataFrame(columns, names).assign(overfitting_group=groups)
+
+
+def test_verdicts_follow_the_numbers():
+    points = points_of(
+        12,
+        0.01,
+        p_good_GL=0.5,
+        p_good_PQ=0.9,  # against the rule
+        p_good_UP=0.1,  # as the rule says
+        log_test_GL=0.0,
+        log_test_PQ=0.0,
+        log_test_UP=-1.0,
+    )
+    found = rules(pd.Series(0.01, points.index) + points["log_test_GL"] / 1e3, points)
+    assert found["verdict"].tolist() == [
+        Verdict.CONTRADICTED,
+        Verdict.CONTRADICTED,
+        Verdict.HOLDS,
+        Verdict.NOT_SHOWN,
+        Verdict.CONTRADICTED,
+        Verdict.HOLDS,
+        Verdict.HOLDS,
+    ]
+    assert found["claim"].tolist() == [
+        Claim.SLOWER,
+        *[Claim.OFTEN_GOOD] * 2,
+        *[Claim.LOWER_ERROR] * 4,
+    ]
+    # of two, the smaller p counts double, the larger at least as much
+    of_rule = found[found["rule"] == 2]
+    assert of_rule["p_holm"].min() == pytest.approx(2 * of_rule["p"].min())
+
+
+def test_a_study_that_fails_writes_nothing(tmp_path):
+    with pytest.raises(ValueError, match="'boosting' is not recorded like the study: no column"):
+        reproduce(ROOT / "data", tmp_path / "out", "boosting")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_any_corpus_recorded_like_the_study_gets_a_folder_of_its_own(tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(ROOT / "data" / "reference", data / "reference")
+    curves = read_curves(CORPUS)
+    chosen = curves.meta["problem"].isin(["cancer", "glass", "heart", "horse"])
+    some = curves.select((chosen & curves.meta["topology"].isin(["2", "4"])).to_numpy())
+    some.write(data / "curves" / "few")
+    found = reproduce(data, tmp_path / "out", "few", tmp_path / "figures")
+    assert "# Prechelt's study on few: 72 runs, 4 problems" in in_words(found)
+    assert len(pd.read_csv(tmp_path / "out" / "few" / "table1_by_problem.csv")) == 4 * 14
+    drawn = {path.name for path in (tmp_path / "out" / "few" / "figures").iterdir()}
+    assert drawn == {path.name for path in (tmp_path / "figures" / "few").iterdir()}

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from earlystop_lab import simulate
-from earlystop_lab.report.axes import plot_shares
 
 STUDY = runpy.run_path(
     str(Path(__file__).resolve().parents[1] / "experiments" / "simulated_curves.py")
@@ -52,7 +51,7 @@ def test_a_study_is_drawn_and_the_same_every_time(tmp_path):
 def test_shares_are_steps_of_one_in_n():
     ax = plt.figure().gca()
     samples = {"a": np.array([2.0, 1.0, np.nan, np.inf, 0.0]), "b": np.array([5.0])}
-    plot_shares(samples, ax, label="depth", floor=0.5)
+    STUDY["plot_shares"](samples, ax, label="depth", floor=0.5)
     (a, b) = ax.get_lines()
     # the NaN does not count, the infinite one lies beyond, 0 is drawn at the floor
     assert a.get_xdata().tolist() == [0.5, 1, 2]

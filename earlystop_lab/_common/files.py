@@ -54,3 +54,10 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise renamed(error, path) from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def written_text(path: Path, text: str) -> Path:
+    """Write a text file whole; the path."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path

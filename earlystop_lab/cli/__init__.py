@@ -1,5 +1,5 @@
 """The command line: ``earlystop ...``. Thin: every command calls the package and prints."""
 
-from earlystop_lab.cli.app import app, main
+from earlystop_lab.cli._app import app, main
 
 __all__ = ["app", "main"]

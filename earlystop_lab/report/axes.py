@@ -220,54 +220,6 @@ def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_ranks(table: pd.DataFrame, cost: str, ax: Axes | None = None) -> Axes:
-    """Mean rank of each rule with its interval, best on top.
-
-    As :func:`earlystop_lab.inference.ranks` gives them. ``cost`` says in words what was ranked,
-    one number a rule and cluster: regret at the same time for all, or a cost of error and time.
-    Intervals are each rule's own: rules whose intervals overlap may still differ, which a test of
-    their differences tells. Few clusters have no interval, then only the means are drawn.
-    """
-    ax = ax or plt.gca()
-    shown = table.sort_values("estimate", kind="stable")
-    y = np.arange(len(shown))
-    tones = [colour(str(name)) for name in shown.index]
-    ax.hlines(y, shown["low"].clip(lower=1), shown["high"].clip(upper=len(shown)), colors=tones)
-    ax.scatter(shown["estimate"], y, color=tones, s=22, zorder=3)
-    ax.set_yticks(y, shown.index, fontsize="small")
-    first = table.iloc[0]
-    words = f"mean rank over {first['clusters']} {first['unit']}s, 1 the lowest"
-    if shown["low"].notna().any():
-        words += f" ({first['confidence']:.0%} intervals)"
-    ax.set(xlabel=f"{cost}\n{words}", xlim=(0.9, len(shown) + 0.1), ylim=(len(shown) - 0.5, -0.5))
-    ax.grid(axis="x", color="0.9")
-    ax.set_axisbelow(True)
-    return ax
-
-
-def plot_shares(
-    samples: Mapping[str, FloatArray], ax: Axes | None = None, *, label: str = "", floor: float = 0
-) -> Axes:
-    """Samples of one quantity, a line each: the share of values of at most x.
-
-    NaN values count nowhere, infinite ones beyond any x: their line ends below 1. With a
-    ``floor`` above 0 the axis is logarithmic, and what is below is drawn there.
-    """
-    ax = ax or plt.gca()
-    for tone, (name, values) in zip(("black", *_PALETTE), samples.items(), strict=False):
-        known = np.sort(values[~np.isnan(values)])
-        finite = known[np.isfinite(known)]
-        finite = np.maximum(finite, floor) if floor else finite
-        share = np.arange(1, len(finite) + 1) / len(known)
-        ax.step(finite, share, where="post", color=tone, lw=1.2, label=name)
-    ax.set(ylim=(0, 1), xlabel=label, ylabel="share of runs")
-    if floor:
-        ax.set_xscale("log")
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.legend(fontsize="small")
-    return ax
-
-
 def _tones(rules: Sequence[str]) -> dict[str, Any]:
     """A colour for each rule: its family's where that has one, else the next free."""
     free = iter(_OTHERS)

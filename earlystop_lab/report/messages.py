@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from earlystop_lab._common.wording import counted, listed, percent, signed, too_few
+from earlystop_lab.studies.prechelt1997 import Claim
 from earlystop_lab.studies.reasons import Reason
 
 #: the errors of a curve set by the names that people give them
@@ -63,7 +64,66 @@ WORDINGS: dict[str, Callable[..., str]] = {
 }
 
 #: the sentence of every reason and of every part of an answer
-MESSAGES: dict[str, str] = {}
+MESSAGES: dict[str, str] = {
+    # -- Prechelt's study ------------------------------------------------------------------
+    "prechelt1997": """\
+# Prechelt's study on {corpus}: {runs} runs, {problems} problems
+
+Means over runs; 'best' and p_good are relative to {pool}.
+
+{printed}
+
+Of the same runs: medians and ratios of totals against GL(2), which rank criteria differently; \
+geometric mean of badness; share of records ended by the criterion, by P_5 < 0.1 and by the limit; \
+share stopped by epoch 15 (a start-up transient); share of the excess test error over the best \
+that the worst 1% of runs carry.
+
+{further}
+
+## The test fixed beforehand
+
+Slope of log test error on log training time over the 14 criteria: {estimate:.4f} ({low:.4f} to \
+{high:.4f}, p = {p:.2g}; t over {clusters} problems): {fourfold:+.1f}% test error for 4 times the \
+time.
+
+## Spans, picked after seeing the table (descriptive)
+
+{spans}
+
+## Beside print
+
+Table 1 as remembered, **unverified**: rank correlation of each column: {alike}.
+
+{claims}
+
+Technical report, tables 5 and 6 (verified), 36 data sets:
+
+{datasets}
+
+## The three selection rules
+
+At equal time: families interpolated over sweeps of their thresholds, problem by problem. Each \
+interval stands by itself; verdicts go by p adjusted over a rule's comparisons (Holm). Good: at \
+least as good as the best of the 14. Less and more overfitting: halves of the problems by mean \
+log(last validation error / lowest): {overfitting}.
+
+{rules}
+""",
+    "prechelt1997.note": "Means over {runs} runs of {corpus}; best and p_good: {pool}.",
+    "prechelt1997.pool": "the 14 criteria of the study",
+    "prechelt1997.kind": "descriptive: extremes picked after seeing the table",
+    "prechelt1997.all": "all problems",
+    "prechelt1997.less": "less overfitting",
+    "prechelt1997.more": "more overfitting",
+    Claim.SLOWER: "slower criteria lower the test error",
+    Claim.OFTEN_GOOD: "{recommended} is good more often than {other}",
+    Claim.LOWER_ERROR: "{recommended} has lower test error than {other}",
+    f"{Claim.SLOWER}.quantity": "slope of log test error on log time",
+    f"{Claim.OFTEN_GOOD}.quantity": "p_good of {other} minus {recommended} at equal time",
+    f"{Claim.LOWER_ERROR}.quantity": (
+        "log test error of {recommended} minus {other} at equal time"
+    ),
+}
 
 
 class _Wording(Formatter):

@@ -1,0 +1,55 @@
+"""The table of commands, and how a mistake ends."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from earlystop_lab.cli import answers, curves, live, rules
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # a paragraph is as wide as the screen, not as the source
+    help="When should training stop? Stopping criteria replayed over recorded learning curves.",
+)
+train = typer.Typer(no_args_is_help=True, help="Train networks and record their curves.")
+app.add_typer(train, name="train")
+corpus = typer.Typer(no_args_is_help=True, help="Public corpora of learning curves.")
+app.add_typer(corpus, name="corpus")
+#: every command, in the order of the help
+for group, name, command in (
+    (app, "reproduce", answers.reproduce_command),
+    (app, "replay", curves.replay_command),
+    (app, "criteria", rules.criteria_command),
+    (app, "check", rules.check_command),
+    (app, "bench", rules.bench_command),
+    (app, "import", curves.import_command),
+    (app, "recommend", answers.recommend_command),
+    (app, "survey", answers.survey_command),
+    (app, "simulate", curves.simulate_command),
+    (app, "watch", live.watch_command),
+    (train, "proben1", curves.train_proben1),
+    (corpus, "list", curves.corpus_list),
+    (corpus, "info", curves.corpus_info),
+    (corpus, "build", curves.corpus_build),
+):
+    group.command(name)(command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message on stderr and exit code 2."""
+    try:
+        app(prog_name="earlystop")  # however it was started
+    except (ValueError, OSError, MemoryError) as error:
+        print(f"earlystop: {_message(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory for what was asked ({error})"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

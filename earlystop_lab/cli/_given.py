@@ -1,0 +1,68 @@
+"""What commands are given: texts, checked alike, and the checkout to work in."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Jobs = Annotated[
+    int, typer.Option("--n-jobs", help="Jobs at once; -1 takes every core. Never changes results.")
+]
+
+
+def matching(option: str, text: str, pattern: str, expected: str) -> str:
+    """The text, where it has the form of a pattern."""
+    if not re.fullmatch(pattern, text):
+        raise ValueError(f"{option} {text!r}: expected {expected}")
+    return text
+
+
+def ending(out: Path | None, *endings: str) -> None:
+    """Raise ``ValueError`` where the name of the output, if there is one, ends otherwise."""
+    if out is not None and out.suffix not in endings:
+        raise ValueError(f"--out {out}: expected a name ending in {' or '.join(endings)}")
+
+
+def names(option: str, text: str) -> list[str]:
+    """The names of a list such as ``cancer1,glass2``, each there once."""
+    found = [name.strip() for name in text.split(",")] if text else []
+    if twice := {name for name in found if found.count(name) > 1}:
+        raise ValueError(f"{option} {text!r}: {', '.join(sorted(twice))} is there twice")
+    return found
+
+
+def share(option: str, text: str) -> float:
+    """A share from ``1%`` or ``0.01``."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise ValueError(f"{option} {text!r}: expected a share such as 1% or 0.01") from None
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """Name and value of ``name=value``; a value that Python cannot read is a text."""
+    matching("--param", text, r"(?s)[^\W\d]\w*=.*", "name=value, such as epochs=500")
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def layers(text: str) -> tuple[int, ...]:
+    """Hidden layers from their text: ``8+4`` is (8, 4), ``none`` is ()."""
+    size = "[1-9][0-9]{0,4}"
+    expected = "layer sizes such as 8+4 or 16, or none"
+    matching("--hidden", text, rf"none|{size}(\+{size})*", expected)
+    return () if text == "none" else tuple(map(int, text.split("+")))
+
+
+def checkout() -> Path:
+    """The checkout to work in: around the current folder, else around the package."""
+    here = Path.cwd()
+    around = (each for each in (here, *here.parents) if (each / "data" / "curves").is_dir())
+    return next(around, Path(__file__).resolve().parents[2])

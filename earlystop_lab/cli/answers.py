@@ -1,0 +1,94 @@
+"""Commands that answer a question from recorded runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earlystop_lab._common.files import written_text
+from earlystop_lab._common.wording import counted
+from earlystop_lab.cli._given import Jobs, checkout, ending, share
+from earlystop_lab.cli.curves import curves_or_logs
+
+
+def reproduce_command(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for tables and figures; default: results/ of the checkout."),
+    ] = None,
+    corpus: Annotated[
+        str, typer.Option(help="A corpus of data/curves/ recorded like the study.")
+    ] = "prechelt1997",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with curves/ and reference/; default: data/ of the checkout."),
+    ] = None,
+) -> None:
+    """Rerun Prechelt's 1997 study from recorded curves: tables, figures, comparison with print."""
+    from earlystop_lab.report import in_words
+    from earlystop_lab.report.prechelt1997 import reproduce
+
+    data = (data or checkout() / "data").resolve()
+    folder, figures = out or data.parent / "results", None if out else data.parent / "figures"
+    print(in_words(reproduce(data, folder, corpus, figures)))
+    folder = folder / ("" if corpus == "prechelt1997" else corpus)
+    print(f"Tables in {folder}, figures in {folder / 'figures'}")
+
+
+def recommend_command(
+    paths: Annotated[
+        list[Path], typer.Argument(help="A curve set, or training logs and folders of them.")
+    ],
+    max_loss: Annotated[
+        str | None, typer.Option(help="Goal: lose at most this, such as 1%; the default.")
+    ] = None,
+    max_epochs: Annotated[
+        float | None, typer.Option(help="Goal: at most so many epochs a run, on average.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Goal: the best bargain at 1% of error for so much % time.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
+) -> None:
+    """Say which patience to use for runs like these, what it saves and loses, and how surely.
+
+    Each goal gets one recommendation, with the lines to paste into Keras, Lightning, Hugging
+    Face, XGBoost, LightGBM and scikit-learn. To decline is an answer, too: exit code 0.
+    """
+    from earlystop_lab.studies.recommendation import recommend
+
+    limit = None if max_loss is None else share("--max-loss", max_loss)
+    curves = curves_or_logs(paths)
+    print(recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed))
+
+
+def survey_command(
+    curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="CURVES is a copy of this corpus, of those that corpus list shows."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the table: .csv.")] = None,
+    n_jobs: Jobs = -1,
+) -> None:
+    """Replay every rule at a usual threshold: share stopped, time, regret, a row a rule.
+
+    A check counts as an epoch. Says how many runs are censored (their lowest validation error is
+    at their last check) and how many diverged (an error is NaN or infinite).
+    """
+    from earlystop_lab.sources.corpora import read_corpus
+    from earlystop_lab.studies.surveys import survey
+
+    ending(out, ".csv")
+    found = survey(curves if corpus is None else read_corpus(corpus, curves).curves, n_jobs=n_jobs)
+    print(found.to_string(index=False, float_format="{:.4g}".format))
+    whole = found.iloc[int(found["runs"].argmax())]
+    print(
+        f"{counted(len(found), 'rule')} over {counted(whole['runs'], 'run')}, of which "
+        f"{whole['censored']} censored and {whole['diverged']} diverged; regret over the "
+        f"{whole['val_runs']} (test: {whole['test_runs']}) whose errors are all finite and not 0"
+    )
+    if out is not None:
+        written_text(out, found.to_csv(index=False))

@@ -1,0 +1,285 @@
+"""Commands that make curve sets, look at them or replay over them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earlystop_lab._common.checks import one_of
+from earlystop_lab._common.wording import listed
+from earlystop_lab.cli._given import Jobs, assignment, ending, layers, matching, names
+from earlystop_lab.curves import CurveSet, is_curves, read_curves
+from earlystop_lab.sources.logs import LogImport, read_logs
+
+
+def replay_command(
+    curves: Annotated[
+        Path, typer.Argument(help="A curve set: a Parquet or Arrow file, or a folder.")
+    ],
+    criteria: Annotated[
+        list[str], typer.Option("-c", "--criterion", help="Such as 'GL(2)' or 'Keras(10)'.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the stops: .parquet or .csv.")
+    ] = None,
+    restore: Annotated[
+        str,
+        typer.Option(help="Weights that are kept: best, last, own or ModelCheckpoint(...)."),
+    ] = "best",
+    n_jobs: Jobs = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Find where each criterion would have stopped each run.
+
+    With --out, interrupted at any moment, the same command goes on where it was.
+    """
+    from earlystop_lab.engine.into_files import replay_to_file
+    from earlystop_lab.engine.replaying import replay
+
+    ending(out, ".parquet", ".csv")
+    progress = sys.stderr.isatty() and not quiet
+    with _workers(scheduler) as jobs:
+        options = {"restore": restore, "n_jobs": jobs or n_jobs, "progress": progress}
+        if out is None:
+            stops = replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
+            print(stops.to_frame().to_string(max_rows=40))
+            return
+        try:
+            rows = replay_to_file(curves, criteria, out, **options)  # type: ignore[arg-type]
+        except KeyboardInterrupt:
+            print("earlystop: interrupted; the same command goes on here", file=sys.stderr)
+            raise typer.Exit(130) from None
+    print(f"{out}: {rows} stops")
+
+
+@contextmanager
+def _workers(scheduler: str | None) -> Iterator[int | None]:
+    """Send the parallel work to a Dask scheduler, where one is given."""
+    if scheduler is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+        from distributed.client import FutureCancelledError
+    except ImportError as error:
+        raise ValueError(
+            '--scheduler needs the package distributed: pip install "earlystop_lab[distributed]"'
+        ) from error
+    import logging
+
+    import joblib
+
+    # it logs a lost connection with its traceback; one line is said below
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    try:
+        client = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"--scheduler {scheduler}: no scheduler answers there ({error})"
+        ) from error
+    with client, joblib.parallel_config(backend="dask", client=client):
+        try:
+            yield -1
+        except FutureCancelledError as error:
+            raise OSError(
+                f"--scheduler {scheduler}: the connection was lost; give the same command again, "
+                "which with --out goes on where it was"
+            ) from error
+
+
+def import_command(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS", help="Logs, or folders of them.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Curve set: .parquet or .arrow.")
+    ] = None,
+    val: Annotated[str | None, typer.Option(help="Column of the validation error.")] = None,
+    train: Annotated[str | None, typer.Option(help="Column of the training error.")] = None,
+    test: Annotated[str | None, typer.Option(help="Column of the test error.")] = None,
+    epoch: Annotated[str | None, typer.Option(help="Column of the position.")] = None,
+    run: Annotated[str | None, typer.Option(help="Column that tells runs apart.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option("--format", help="Format of all files; recognised by default.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="max: higher is better in the validation column.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would be read.")] = False,
+) -> None:
+    """Read training logs of other programs into a curve set.
+
+    Shows which column became which curve. What cannot be used is named, the rest is imported.
+    """
+    ending(out, ".parquet", ".arrow")
+    if out is None and not dry_run:
+        raise ValueError("say where to with -o, a name ending in .parquet or .arrow, or --dry-run")
+    if "" in paths:  # as a path it would be the current folder
+        raise ValueError("a path is empty; expected logs, or folders of them")
+    found = read_logs(
+        paths,
+        **{"val": val, "train": train, "test": test, "epoch": epoch, "run": run},
+        format=log_format,
+        mode=mode,  # type: ignore[arg-type]
+    )
+    _report(found)
+    if not len(found.curves):
+        raise ValueError("nothing was imported; the lines above say why")
+    print(found.plan.to_string(index=False))
+    if out is not None and not dry_run:
+        found.curves.write(out)
+        print(f"{out}: {found.curves!r}")
+
+
+def _report(found: LogImport) -> None:
+    """What was repaired, assumed or left out, on stderr: what is said of many files once."""
+    notes: dict[str, list[str]] = {}
+    for note in found.notes:
+        notes.setdefault(note.text, []).append(note.file)
+    for text, files in notes.items():
+        print(f"note: {listed(files, most=1)}: {text}", file=sys.stderr)
+    for file, line, reason in found.skipped:
+        at = "" if line is None else f", line {line}"
+        print(f"skipped: {file}{at}: {reason}", file=sys.stderr)
+
+
+def curves_or_logs(paths: list[Path]) -> CurveSet:
+    """A curve set, or what training logs become; what could not be read goes to stderr."""
+    if len(paths) == 1 and is_curves(paths[0]):
+        return read_curves(paths[0])
+    found = read_logs(paths)
+    _report(found)
+    if any("no validation loss among" in skipped.reason for skipped in found.skipped):
+        print(
+            "note: to choose a column, such as an accuracy: earlystop import "
+            f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet; then "
+            "earlystop recommend curves.parquet",
+            file=sys.stderr,
+        )
+    if not len(found.curves):
+        raise ValueError(f"{paths[0]}: no curve set and no training log that could be read")
+    return found.curves
+
+
+def simulate_command(
+    family: Annotated[
+        str, typer.Argument(help="gradient_flow, double_descent, parametric or resample.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Curve set: .parquet or .arrow.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of runs.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all runs.")] = 0,
+    curves: Annotated[
+        Path | None, typer.Option(help="For resample: the curve set to draw from.")
+    ] = None,
+    params: Annotated[
+        list[str] | None, typer.Option("-p", "--param", help="Such as epochs=500; repeatable.")
+    ] = None,
+) -> None:
+    """Simulate runs whose true optimum is known."""
+    from earlystop_lab.sources.synthetic import simulate
+
+    ending(out, ".parquet", ".arrow")
+    given = dict(assignment(text) for text in params or [])
+    if own := given.keys() & {"family", "n", "seed", "curves"}:
+        raise ValueError(f"--param {min(own)}: it is said without --param; see --help")
+    if curves is not None:
+        given["curves"] = read_curves(curves)
+    found = simulate(family, n, seed=seed, **given)
+    found.write(out)
+    print(f"{out}: {found!r}")
+
+
+def train_proben1(
+    data: Annotated[Path, typer.Option(help="Folder with PROBEN1's .dt files.")],
+    output_path: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="x.parquet writes one file, anything else a folder."),
+    ],
+    datasets: Annotated[str, typer.Option(help="Such as cancer1,glass2; all 36 by default.")] = "",
+    hidden: Annotated[
+        str, typer.Option(help="Hidden layers, such as 8+4,16 or none; all 12 by default.")
+    ] = "",
+    output: Annotated[str, typer.Option(help="Kinds of output units.")] = "linear,sigmoid",
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Runs a data set x topology x output; 2 linear and 1 sigmoid by default."
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs a run.")] = 3000,
+    eta_plus: Annotated[float, typer.Option(help="Growth of RPROP's steps.")] = 1.1,
+    eta_minus: Annotated[float, typer.Option(help="Shrinkage of RPROP's steps.")] = 0.5,
+    delta0: Annotated[tuple[float, float], typer.Option(help="Range of RPROP's first steps.")] = (
+        0.05,
+        0.2,
+    ),
+    delta_min: Annotated[float, typer.Option(help="Smallest step.")] = 0.0,
+    delta_max: Annotated[float, typer.Option(help="Largest step.")] = 50.0,
+    init: Annotated[float, typer.Option(help="First weights in -init..init.")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all runs.")] = 0,
+    n_jobs: Jobs = -1,
+) -> None:
+    """Record Prechelt's runs, or others like them, from the .dt files.
+
+    Interrupted at any moment, the same command goes on where it was.
+    """
+    from earlystop_lab.sources.proben1 import DATASETS
+    from earlystop_lab.sources.recording import record
+    from earlystop_lab.sources.training import RUNS, TOPOLOGIES, Rprop, proben1_jobs
+
+    jobs = proben1_jobs(
+        data,
+        datasets=[
+            matching("--datasets", text, r"[\w-]+", "names such as cancer1,glass2")
+            for text in names("--datasets", datasets)
+        ]
+        or DATASETS,
+        topologies=[layers(text) for text in names("--hidden", hidden)] or TOPOLOGIES,
+        outputs=[one_of("--output", text, RUNS) for text in names("--output", output)] or [*RUNS],
+        runs=runs,
+        epochs=epochs,
+        rprop=Rprop(eta_plus, eta_minus, delta0, delta_min, delta_max, init),
+        seed=seed,
+    )
+    curves = record(jobs, output_path, n_jobs=n_jobs, progress=sys.stderr.isatty())
+    print(f"{output_path}: {curves!r}")
+
+
+def corpus_list() -> None:
+    """Show the public corpora that can be read."""
+    from earlystop_lab.sources.corpora import CORPORA
+
+    for name, corpus in CORPORA.items():
+        print(f"{name}: {corpus.description}\n    {corpus.citation}\n    {corpus.licence}")
+
+
+def corpus_info(
+    curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
+) -> None:
+    """Show the facts of a curve set, a row a problem."""
+    from earlystop_lab.curves.facts import info
+
+    print(info(curves).to_string(index=False, max_colwidth=None))
+
+
+def corpus_build(
+    name: Annotated[str, typer.Argument(help="Of those that earlystop corpus list shows.")],
+    source: Annotated[Path, typer.Argument(help="Where a copy of the corpus lies.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for curves and card.")],
+    file_format: Annotated[
+        str, typer.Option("--format", help="Of the curves: parquet or arrow.")
+    ] = "parquet",
+) -> None:
+    """Read a copy of a public corpus into a curve set with its data card."""
+    from earlystop_lab.sources.corpora import build
+
+    suffix = one_of("--format", file_format, ("parquet", "arrow"))
+    facts = build(name, source, out, suffix=suffix)  # type: ignore[arg-type]
+    print(facts.to_string(index=False, max_colwidth=None))
+    print(f"{out}: {facts['runs'].sum()} runs")

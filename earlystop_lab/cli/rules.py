@@ -1,0 +1,201 @@
+"""Commands about rules: what there is, whether one keeps its promises, how it compares."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earlystop_lab._common.checks import one_of
+from earlystop_lab._common.files import written_text
+from earlystop_lab.cli._given import Jobs, checkout
+from earlystop_lab.criteria import Combination, Criterion, Family, Rule
+from earlystop_lab.curves import read_curves
+
+if TYPE_CHECKING:
+    from earlystop_lab.studies.comparison import Bench
+
+
+FORMATS = ("html", "md", "tex", "csv")
+
+
+def criteria_command(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As docs/criteria.md, with what surprises.")
+    ] = False,
+) -> None:
+    """Show every rule: what it watches, its statistic, when it passes, source and verification."""
+    from earlystop_lab.criteria import catalogue
+
+    if markdown:
+        print(catalogue.markdown())
+        return
+    from rich.box import ASCII, HEAVY_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    frame = catalogue.rule_table()
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    columns = [Column(str(name), overflow="fold") for name in frame]
+    table = Table(*columns, show_lines=True, box=ASCII if plain else HEAVY_HEAD)
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(escape, row))
+    # a pipe has no width of its own
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
+
+
+def check_command(
+    rule: Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="Such as my_rules.py:Flat.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random curves.")] = 0,
+) -> None:
+    """Check a rule of your own: causal, pure, deterministic, safe with NaN, replayed alike.
+
+    NAME is a family, or a criterion with its parameters. FILE.py is run.
+    """
+    from earlystop_lab.studies.conformance import check_criterion
+
+    made = _from_file(rule)
+    with _no_exit(rule):
+        check_criterion(made, seed=seed)
+    print(f"{rule}: keeps every promise")
+
+
+def bench_command(
+    rule: Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="Such as my_rules.py:Flat.")],
+    corpora: Annotated[
+        list[Path] | None,
+        typer.Option("--corpus", help="A curve set; repeatable. Default: all of data/curves."),
+    ] = None,
+    worth: Annotated[
+        float,
+        typer.Option(help="1% of error is worth so many % of time, where thresholds are chosen."),
+    ] = 50,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for the report; default: bench-NAME.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="html, md, tex or csv; repeatable. Default: html."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of curves, swaps and intervals.")] = 0,
+    n_jobs: Jobs = 1,
+) -> None:
+    """Compare a rule of your own with every known one: is it better, and where?
+
+    At equal time, problem by problem, and at thresholds chosen on the other problems. FILE.py is
+    run. Takes some minutes; prints the answer, and writes the report and the figure of fronts.
+    """
+    from earlystop_lab.report import require
+    from earlystop_lab.studies.comparison import bench
+
+    asked = [one_of("--format", text, FORMATS) for text in formats or ["html"]]
+    if "html" in asked:
+        require()
+    made = _from_file(rule)
+    if isinstance(made, Combination):
+        raise ValueError(f"{rule}: a combination has no threshold to sweep; expected one rule")
+    paths = corpora or _recorded()
+    if twice := {path.name for path in paths if [p.name for p in paths].count(path.name) > 1}:
+        raise ValueError(f"--corpus: two curve sets are named {min(twice)}; rename one")
+    folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
+    if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
+        raise ValueError(f"--out {folder}: there is a file; expected a folder, which is made")
+    with _no_exit(rule):
+        found = bench(
+            made,
+            {path.name: read_curves(path) for path in paths},
+            worth=worth,
+            seed=seed,
+            n_jobs=n_jobs,
+            said=lambda text: print(f"earlystop: {text}", file=sys.stderr),
+        )
+    print(found)
+    for file in _write_report(found, folder, asked):
+        print(file)
+
+
+@contextmanager
+def _no_exit(rule: str) -> Iterator[None]:
+    """Turn an exit of the rule itself into a message."""
+    try:
+        yield
+    except SystemExit as error:
+        raise ValueError(
+            f"{rule}: it calls sys.exit({error.code!r}) where it is evaluated"
+        ) from error
+
+
+def _write_report(found: Bench, folder: Path, formats: list[str]) -> list[Path]:
+    """Write the report in each format, and the figure beside it."""
+    from earlystop_lab.report import fronts, page, tables
+    from earlystop_lab.report.axes import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [
+        written_text(
+            folder / f"report.{each}",
+            page(found) if each == "html" else tables(found, each),  # type: ignore[arg-type]
+        )
+        for each in formats
+    ]
+    return [*files, *save(fronts(found), folder / "fronts")]
+
+
+def _recorded() -> list[Path]:
+    """The corpora of the checkout around the current folder."""
+    folders = sorted(path for path in (checkout() / "data" / "curves").iterdir() if path.is_dir())
+    if not folders:
+        raise ValueError("no corpus in data/curves/; name one with --corpus")
+    return folders
+
+
+def _from_file(text: str) -> Family | Rule:
+    """The rule that FILE.py:NAME names; a mistake in the file is named with its line."""
+    path, _, name = text.rpartition(":")
+    file = Path(path)
+    if not path.endswith(".py") or not name.isidentifier():
+        raise ValueError(f"{text!r}: expected FILE.py:NAME, such as my_rules.py:Flat")
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} does not exist; expected a Python file with the rule")
+    # its neighbours can be imported after all others
+    sys.path.append(str(file.resolve().parent))
+    # a name that no module has, also afterwards: workers are sent the rule itself
+    module = f"rules_of_{file.stem}"
+    with _named(file):
+        there = runpy.run_path(str(file.resolve()), run_name=module)
+    found, kinds = there.get(name), (Family, Criterion, Combination)
+    if not issubclass(type(found), kinds):
+        rules = [
+            key
+            for key, value in there.items()
+            if issubclass(type(value), kinds[1:])
+            or (type(value) is Family and value.__module__ == module)
+        ]
+        raise ValueError(
+            f"{file}: {name} is {'no rule' if name in there else 'not there'}; "
+            + (f"rules there: {', '.join(rules)}" if rules else "make one with @criterion(...)")
+        )
+    assert isinstance(found, kinds)
+    return found
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Turn whatever a user's file raises into one message with its line."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = str(file.resolve())
+        lines = [frame.lineno for frame in frames if frame.filename == own]
+        if isinstance(error, SyntaxError) and error.filename == own:
+            lines = [error.lineno]
+        at = f", line {lines[-1]}" if lines and lines[-1] else ""
+        raise ValueError(f"{file}{at}: {type(error).__name__}: {error}") from error

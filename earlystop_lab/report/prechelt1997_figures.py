@@ -1,0 +1,166 @@
+"""The figures of Prechelt's study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from earlystop_lab.curves import Curve
+from earlystop_lab.engine.replaying import Stops, trace
+from earlystop_lab.measures.prechelt import measures, tradeoff
+from earlystop_lab.report.axes import (
+    legend_of_families,
+    log_axis,
+    plot_curve,
+    plot_spread,
+    plot_statistic,
+    plot_tradeoff,
+)
+from earlystop_lab.report.messages import MESSAGES
+from earlystop_lab.studies.prechelt1997 import CRITERIA, REFERENCE, Reproduction, typical_run
+
+T = TypeVar("T")
+SMALL = ("2", "4", "8", "2+2", "4+2", "4+4")
+
+
+def figures(found: Reproduction) -> Iterator[tuple[str, Figure]]:
+    """Every figure of the study with its file name."""
+    study, stops = found.replayed, found.replayed.stops
+    row = typical_run(study)
+    ends = dict(zip(stops.criteria, stops.stop[row], strict=True))
+    yield "run", one_run(study.curves[row], ends)
+    yield "slowness_by_problem", spread(stops, "slowness", "epochs")
+    yield "badness_by_problem", spread(stops, "badness", "test error")
+    yield "tradeoff", points(found.tables["table1"])
+    yield "tradeoff_by_problem", points_by_problem(found.tables["table1_by_problem"])
+    yield "topologies", topologies(stops)
+
+
+def one_run(curve: Curve, stops: dict[str, float]) -> Figure:
+    """One real validation curve, where each criterion stops, and the statistics under it."""
+    fig, axes = plt.subplots(
+        4, 1, figsize=(8, 9), sharex=True, height_ratios=[3, 1.2, 1.2, 1.2], layout="constrained"
+    )
+    # the training error leaves the range of the validation error within the first epochs
+    shown = curve._replace(train=None)
+    plot_curve(shown, stops, axes[0], strip=5, until=1.1 * max(stops.values()))
+    axes[0].set(xlabel="", ylabel="squared error percentage")
+    labels = {"GL": "GL (%)", "PQ": "GL / P$_5$", "UP": "successive\nincreases"}
+    for ax, (name, label) in zip(axes[1:], labels.items(), strict=True):
+        levels = {text: r.threshold for text, r in CRITERIA.items() if r.family.name == name}
+        statistic = trace(CRITERIA[next(iter(levels))], curve).statistic
+        plot_statistic(curve.epoch, statistic, levels, ax, label)
+        ax.set_ylim(0, 1.6 * max(levels.values()))
+        if ax is not axes[-1]:
+            ax.set_xlabel("")
+    fig.suptitle(
+        f"Run {curve.run}: where each criterion, or $P_5 < 0.1$ before it, ends training",
+        fontsize="medium",
+    )
+    return fig
+
+
+def spread(stops: Stops, measure: str, what: str) -> Figure:
+    """One measure of each criterion on each problem: quartiles and the 5% to 95% range of runs."""
+    values = getattr(measures(stops, REFERENCE), f"{measure}_ref")
+
+    def draw(part: Any, ax: Axes) -> None:
+        quantiles = np.quantile(part, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
+        table = pd.DataFrame(quantiles, columns=["low", "q1", "median", "q3", "high"])
+        plot_spread(table.assign(criterion=stops.criteria, mean=part.mean(axis=0)), ax)
+        if not ax.get_subplotspec().is_last_row():  # type: ignore[union-attr]
+            ax.set_xticks([])
+        if measure == "slowness":
+            log_axis(ax, "y")
+        ax.tick_params(axis="y", labelsize="small")
+
+    groups = stops.meta.groupby("problem", sort=False).indices
+    parts = {f"{name} ({len(rows)} runs)": values[rows] for name, rows in groups.items()}
+    fig = _panels(parts, draw, hspace=0.16)
+    fig.supylabel(f"{measure}: {what} against {REFERENCE}")
+    fig.suptitle(
+        "Bar: quartiles of the runs; line: 5% to 95%; circle: median; cross: mean",
+        fontsize="small",
+    )
+    return fig
+
+
+def points(table: pd.DataFrame) -> Figure:
+    """Badness and share of good runs against slowness: one point a criterion."""
+    fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    pool = MESSAGES["prechelt1997.pool"]
+    for ax, y, label in (
+        (axes[0], "badness_GL2", "badness: mean test error against GL(2)"),
+        (axes[1], "p_good", f"share of runs with the best result\nof {pool}"),
+    ):
+        plot_tradeoff(table, "slowness_GL2", y, ax)
+        log_axis(ax, "x")
+        ax.set(xlabel="slowness: mean training time against GL(2)", ylabel=label)
+    legend_of_families(axes[1], list(table["criterion"]), loc="lower right")
+    return fig
+
+
+def points_by_problem(problems: pd.DataFrame) -> Figure:
+    """The trade-off of every problem: geometric means, one point a criterion."""
+
+    def draw(part: pd.DataFrame, ax: Axes) -> None:
+        plot_tradeoff(part, "slowness_ref_geometric", "badness_ref_geometric", ax, labels=False)
+        ax.set(xlabel="", ylabel="")
+        ax.ticklabel_format(axis="y", useOffset=False)
+        ax.tick_params(labelsize="small")
+        log_axis(ax, "x")
+
+    parts = {str(name): part for name, part in problems.groupby("problem", sort=False)}
+    fig = _panels(parts, draw)
+    legend_of_families(fig.axes[0], list(problems["criterion"]), fontsize="x-small")
+    fig.supxlabel("slowness: training time against GL(2), geometric mean over the problem's runs")
+    fig.supylabel("badness: test error against GL(2), geometric mean")
+    return fig
+
+
+def topologies(stops: Stops) -> Figure:
+    """The trade-off of small and of large networks."""
+    small = stops.meta["topology"].isin(SMALL)
+    sized = stops.with_meta(stops.meta.assign(size=np.where(small, "small", "large")))
+    table = tradeoff(sized, REFERENCE, by="size")
+    fig, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
+    time = "slowness_ref_geometric"
+    for ax, y, label in (
+        (axes[0], "badness_ref_geometric", "badness: test error against GL(2), geometric mean"),
+        (axes[1], "p_good", "share of good runs"),
+    ):
+        for size, marker in (("small", "o"), ("large", "s")):
+            part = table[table["size"] == size]
+            plot_tradeoff(part, time, y, ax, labels=size == "large", marker=marker)
+        ax.set(xlabel="slowness: training time against GL(2), geometric mean", ylabel=label)
+        log_axis(ax, "x")
+    handles = [
+        Line2D([], [], color="black", marker=m, ls="none", label=text)
+        for m, text in (
+            ("o", f"small: {', '.join(SMALL)} hidden units ({small.sum()} runs)"),
+            ("s", f"large: all others ({(~small).sum()} runs)"),
+        )
+    ]
+    fig.legend(handles=handles, loc="outside lower center", ncol=2, fontsize="small")
+    return fig
+
+
+def _panels(
+    parts: Mapping[str, T], draw: Callable[[T, Axes], None], hspace: float = 0.25
+) -> Figure:
+    """A panel a part, placed by hand: measuring every label takes most of the drawing time."""
+    fig, axes = plt.subplots(4, 3, figsize=(10, 11))
+    fig.subplots_adjust(left=0.09, right=0.98, bottom=0.08, top=0.94, wspace=0.2, hspace=hspace)
+    for ax, (title, part) in zip(axes.flat, parts.items(), strict=False):
+        draw(part, ax)
+        ax.set_title(title, fontsize="small")
+    for ax in axes.flat[len(parts) :]:
+        ax.set_axis_off()
+    return fig
