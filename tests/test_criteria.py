@@ -41,7 +41,7 @@ from earlystop_lab import (
 from earlystop_lab._common.compiling import _plain
 from earlystop_lab._common.settings import Constant
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.criteria.rules.prechelt import loss_idle, loss_room, loss_step
+from earlystop_lab.criteria.rules.prechelt import loss_bound, loss_cannot_pass, loss_step
 
 # -- text ----------------------------------------------------------------------------------
 
@@ -404,8 +404,8 @@ def test_a_family_must_take_curves_it_knows():
         ({"strip": "n", "step": loss_step}, "strip = 'n' names no parameter"),
         ({"at_ends": True, "step": loss_step}, "at_ends needs step and strip"),
         ({"at_ends": True, "strip": "k"}, "at_ends needs step and strip"),
-        ({"idle": loss_idle}, "idle and room are of a scan"),
-        ({"room": loss_room}, "idle and room are of a scan"),
+        ({"cannot_pass": loss_cannot_pass}, "cannot_pass and pass_bound are of a scan"),
+        ({"pass_bound": loss_bound}, "cannot_pass and pass_bound are of a scan"),
     ],
 )
 def test_a_family_is_refused_where_its_parts_do_not_fit(options, message):
@@ -593,6 +593,12 @@ def test_a_step_that_cannot_be_compiled_runs_as_plain_python(step, empty):
     runs = CurveSet.from_runs(
         {**run, "val": np.nan_to_num(run["val"], posinf=9)} for run in random_runs(1, 20)
     )
+    # a warning is an error where it is not expected: after the first replay there is none
+    with pytest.warns(
+        RuntimeWarning, match=r"^Flat is not compiled and so .* slower: \S.*$"
+    ) as told:
+        replay(runs[:1], [Flat(0.1)])
+    assert len(told) == 1
     for window in (1, 4):
         found = replay(runs, [Flat(0.05, window=window), Flat(0.2, window=window)])
         for i, run in enumerate(runs):
@@ -601,6 +607,23 @@ def test_a_step_that_cannot_be_compiled_runs_as_plain_python(step, empty):
             for j, level in enumerate((0.05, 0.2)):
                 stop = first(value < level for value in spread)
                 assert (found.stop[i, j], found.fired[i, j]) == (stop or len(spread), bool(stop))
+
+
+def failing_step(s, epoch, val, train):
+    return s, {1.0: val}[val]
+
+
+def test_a_step_that_raises_is_not_said_to_be_slow():
+    @criterion(threshold="level", step=failing_step)
+    def Failing():
+        return 0
+
+    run = CurveSet.from_runs([{"val": [1.0, 2.0]}])
+    for _ in range(2):
+        with pytest.raises(KeyError, match=r"2\.0"):
+            replay(run, [Failing(3)])
+        with pytest.raises(KeyError, match=r"2\.0"):
+            trace(Failing(3), run[0])
 
 
 RULE = """

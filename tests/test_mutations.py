@@ -103,7 +103,7 @@ def same(name, knob, value):
             return "a count of 0 stops nothing"
         if value == BETWEEN and family.passes == ">=" and least:
             return "in checks, the one before would have stopped"
-    if knob == "last_tie" and family.own not in (kept_epoch, looked_epoch):
+    if knob == "last_tie" and family.restores not in (kept_epoch, looked_epoch):
         return "its own best is not what is restored"
     return next((why for why, which in EQUAL.items() if (name, knob, value) in which), None)
 

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from strategies import random_runs
 
-from earlystop_lab import CurveSet, criterion, output, replay
+from earlystop_lab import CurveSet, criterion, replay
 from earlystop_lab.cli import main
+from earlystop_lab.engine import into_files
 from earlystop_lab.engine.into_files import replay_to_file
 
 CURVES = CurveSet.from_runs(random_runs(seed=5, count=60))
@@ -44,7 +45,7 @@ def test_the_file_holds_what_the_package_finds(folder, tmp_path, name, n_jobs):
 
 def interrupted_after(count, monkeypatch):
     """Let the next call end as by Ctrl-C after some units; later calls tell what they skip."""
-    skipped, original = [], output.parts
+    skipped, original = [], into_files.parts
 
     def parts(*args, skip, **options):
         skipped.append(skip)
@@ -55,7 +56,7 @@ def interrupted_after(count, monkeypatch):
         yield from itertools.islice(results, count)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(output, "parts", parts)
+    monkeypatch.setattr(into_files, "parts", parts)
     return skipped
 
 
@@ -128,7 +129,7 @@ def test_a_mistake_leaves_nothing_behind(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["stops.parquet", "stops.csv"])
 def test_two_processes_at_once_never_make_half_a_file(folder, tmp_path, monkeypatch, name):
-    original = output.parts
+    original = into_files.parts
 
     def parts(*args, **options):
         for i, part in enumerate(original(*args, **options)):
@@ -137,7 +138,7 @@ def test_two_processes_at_once_never_make_half_a_file(folder, tmp_path, monkeypa
                 (tmp_path / name).write_text("whole")
             yield part
 
-    monkeypatch.setattr(output, "parts", parts)
+    monkeypatch.setattr(into_files, "parts", parts)
     with pytest.raises(FileNotFoundError, match="another process writes it"):
         replay_to_file(folder, CRITERIA, tmp_path / name)
     assert (tmp_path / name).read_text() == "whole"
@@ -159,7 +160,7 @@ def test_a_lost_scheduler_is_one_line(folder, tmp_path, monkeypatch, capsys):
     def lost(*args, **options):
         raise distributed.client.FutureCancelledError("unit-0", "scheduler-connection-lost")
 
-    monkeypatch.setattr(output, "parts", lost)
+    monkeypatch.setattr(into_files, "parts", lost)
     cluster = distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None)
     with cluster:
         address = cluster.scheduler_address
@@ -193,7 +194,7 @@ def test_a_killed_worker_costs_no_result(folder, tmp_path):
         joblib.parallel_config(backend="dask", client=client),
     ):
         # a real scheduler, and two worker processes, of which one dies with its first units
-        original, killed = output.shown, []
+        original, killed = into_files.shown, []
 
         def shown(results, curves):
             for part in results:
@@ -203,12 +204,12 @@ def test_a_killed_worker_costs_no_result(folder, tmp_path):
                     killed.append(victim)
                 yield part
 
-        output.shown = shown
+        into_files.shown = shown
         try:
             replay_to_file(
                 folder, [Slow(3), "GL(5, k=1)"], tmp_path / "far.parquet", n_jobs=-1, progress=True
             )
         finally:
-            output.shown = original
+            into_files.shown = original
         assert killed
     assert (tmp_path / "far.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()

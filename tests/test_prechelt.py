@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import curves, errors, finite_errors
 
 from earlystop_lab import GL, PQ, UP, CurveSet, Progress, replay, trace
-from earlystop_lab.criteria.rules.prechelt import loss_idle, loss_room, loss_step
+from earlystop_lab.criteria.rules.prechelt import loss_bound, loss_cannot_pass, loss_step
 
 NAN, INF = math.nan, math.inf
 
@@ -448,7 +448,7 @@ def test_a_constant_curve_has_no_progress():
     st.sampled_from([0, 0.1, 1, 2, 5, 1e9, INF]),
     st.integers(-40, 40),
 )
-# where a room without its margin, or below once, passes over too much
+# where a bound without its margin, or below once, passes over too much
 @example(1.57, 2, -1)
 @example(-5.0, 0, 5)
 def test_what_gl_passes_over_is_no_loss_above_the_limit(best, limit, ulps):
@@ -457,11 +457,11 @@ def test_what_gl_passes_over_is_no_loss_above_the_limit(best, limit, ulps):
         edge = np.float64(best) * (1 + np.float64(limit) / 100)
         val = float(edge + ulps * np.spacing(abs(edge)))
     for error in (val, best, math.nextafter(best, -INF), math.nextafter(best, INF)):
-        if loss_idle(best, loss_room(limit), error, NAN):
+        if loss_cannot_pass(best, loss_bound(limit), error, NAN):
             assert not loss_step(best, 1.0, error, NAN)[1] > limit
 
 
 def test_gl_passes_over_nearly_all_that_loses_less():
-    room = loss_room(5)
-    assert all(loss_idle(0.4, room, 0.42 * (1 - 1e-14 * i), NAN) for i in range(1, 100))
-    assert not loss_idle(0.4, room, 0.42, NAN)
+    bound = loss_bound(5)
+    assert all(loss_cannot_pass(0.4, bound, 0.42 * (1 - 1e-14 * i), NAN) for i in range(1, 100))
+    assert not loss_cannot_pass(0.4, bound, 0.42, NAN)

@@ -147,7 +147,7 @@ def stepped(rule, curve):
         statistic = math.nan
         if (at + 1) % every == 0:
             state, statistic = family.step(state, *map(float, values))
-        owns.append(family.own(state) if family.own else None)
+        owns.append(family.restores(state) if family.restores else None)
         passed = {
             ">": statistic > rule.threshold,
             ">=": statistic >= rule.threshold,
@@ -187,17 +187,22 @@ def count_step(s, epoch, val, train):
     return s + 1, float(s + 1)
 
 
-def count_idle(s, room, val, train):
-    return 2 * (s + 1) < room
+def count_cannot_pass(s, bound, val, train):
+    return 2 * (s + 1) < bound
 
 
-def count_room(limit):
+def count_bound(limit):
     return 2 * limit
 
 
-def test_a_rule_of_ones_own_takes_steps_at_strip_ends_and_passes_over_the_idle_ones():
+def test_a_rule_of_ones_own_takes_steps_at_strip_ends_and_passes_over_those_that_cannot_pass():
     @criterion(
-        threshold="n", step=count_step, idle=count_idle, room=count_room, strip="k", at_ends=True
+        threshold="n",
+        step=count_step,
+        cannot_pass=count_cannot_pass,
+        pass_bound=count_bound,
+        strip="k",
+        at_ends=True,
     )
     def Ends(*, k: int = 5):
         return 0
@@ -223,7 +228,7 @@ def test_replay_is_stepping_a_plain_loop(restore):
             kept = lowest(curve, last, dict(rule.params).get("k", 1))
             if restore == "last":
                 kept = last
-            elif restore == "own" and rule.family.own:
+            elif restore == "own" and rule.family.restores:
                 # Keras 2 restores only where its callback stopped the training
                 none = math.isnan(owns[-1]) or (at is None and rule.family.name == "Keras2")
                 kept = last if none else int(owns[-1]) - 1
@@ -512,7 +517,7 @@ def test_trace_is_where_the_replay_stops(rule):
     stops = replay(CURVES, [rule])
     for i, curve in enumerate(CURVES):
         seen = trace(rule, curve)
-        assert len(seen.statistic) == len(seen.holds) == len(seen.own) == len(curve.val)
+        assert len(seen.statistic) == len(seen.holds) == len(seen.restored) == len(curve.val)
         assert seen.holds.any() == stops.fired[i, 0]
         if seen.holds.any():
             assert curve.epoch[seen.holds.argmax()] == stops.stop[i, 0]

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 from strategies import random_runs
 
-from earlystop_lab import GL, CurveSet, read_curves, replay, storage
+from earlystop_lab import GL, CurveSet, read_curves, replay
+from earlystop_lab.curves import files
 
 CURVES = CurveSet.from_runs(random_runs(seed=4, count=50))
 
@@ -51,31 +52,28 @@ def test_a_mapped_file_is_not_copied(tmp_path):
 
 def test_units_cover_every_run_once_and_in_order(path):
     runs = [
-        curve.run
-        for unit in storage.units(path)
-        for part in storage.chunks(unit, 7)
-        for curve in part
+        curve.run for unit in files.units(path) for part in files.chunks(unit, 7) for curve in part
     ]
     assert runs == CURVES.runs
-    assert sum(unit.runs for unit in storage.units(path)) == len(CURVES)
+    assert sum(unit.runs for unit in files.units(path)) == len(CURVES)
 
 
 def test_a_large_arrow_file_has_many_units(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_UNIT", 64)
+    monkeypatch.setattr(files, "_UNIT", 64)
     CURVES.write(tmp_path / "curves.arrow")
-    found = storage.units(tmp_path / "curves.arrow")
+    found = files.units(tmp_path / "curves.arrow")
     assert len(found) > 5
-    parts = [part for unit in found for part in storage.chunks(unit)]
+    parts = [part for unit in found for part in files.chunks(unit)]
     assert [run for part in parts for run in part.runs] == CURVES.runs
     stops = replay(tmp_path / "curves.arrow", [GL(5, k=1)], n_jobs=2)
     assert stops.stop.tolist() == replay(CURVES, [GL(5, k=1)]).stop.tolist()
 
 
 def test_the_more_criteria_the_fewer_runs_has_a_unit(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_STOPS", 100)
+    monkeypatch.setattr(files, "_STOPS", 100)
     CURVES.write(tmp_path / "curves.arrow")
     rules = [GL(alpha, k=1) for alpha in range(30)]
-    found = storage.units(tmp_path / "curves.arrow", len(rules))
+    found = files.units(tmp_path / "curves.arrow", len(rules))
     assert max(unit.runs for unit in found) == 100 // 30
     assert sum(unit.runs for unit in found) == len(CURVES)
     stops = replay(tmp_path / "curves.arrow", rules)

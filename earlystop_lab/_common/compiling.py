@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -14,6 +16,8 @@ Function = Callable[..., Any]
 
 #: drivers with the parts that numba could not compile them with
 _plain: set[tuple[Any, ...]] = set()
+#: steps of rules of which it was told that they are not compiled
+_warned: set[Function | None] = set()
 
 
 def compiled(function: Function, *, cache: bool = True) -> Function:
@@ -32,24 +36,46 @@ def compiled(function: Function, *, cache: bool = True) -> Function:
     return made
 
 
-def call_bound(driver: Function, parts: Mapping[str, Function | None], *arguments: Any) -> None:
+def call_bound(
+    driver: Function, parts: Mapping[str, Function | None], *arguments: Any, rule: str
+) -> None:
     """Call a driver with a rule's parts in place of the functions that it calls by those names.
 
-    Compiled where numba can, plain otherwise; what numba could not compile once stays plain.
-    Where a part is None the driver's own function of that name is left.
+    Compiled where numba can, plain otherwise; what numba could not compile once stays plain, of
+    which a ``RuntimeWarning`` tells once, since it is many times slower. Where a part is None the
+    driver's own function of that name is left.
     """
     binding = (driver, *((name, part) for name, part in parts.items() if part is not None))
+    refusal = None
     if binding not in _plain:
         try:
             _compiled(*binding)(*arguments)
             return
-        except Exception:  # numba refuses in many ways; what is the rule's own fault recurs below
-            pass
-    call_plain(driver, parts, *arguments)
-    _plain.add(binding)
+        except Exception as error:  # numba refuses in many ways
+            refusal = error
+    # what is the rule's own fault recurs here
+    call_plain(driver, parts, *arguments, rule=rule)
+    if refusal is not None:
+        _plain.add(binding)
+        if (step := parts.get("step")) not in _warned:
+            _warned.add(step)
+            text = f"{rule} is not compiled and so runs many times slower: {_reason(refusal)}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
-def call_plain(driver: Function, parts: Mapping[str, Function | None], *arguments: Any) -> None:
+def _reason(refusal: Exception) -> str:
+    """What an error of numba says first, after where in the compiler it was met, in one line."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(refusal))
+    lines = [line.strip(" >") for line in plain.splitlines()]
+    said = [line for line in lines if line and not line.startswith("Failed in nopython mode")]
+    # what ends in a colon says in the next line of what
+    first = " ".join(said[: 2 if said and said[0].endswith(":") else 1])
+    return f"{type(refusal).__name__}: {first}"
+
+
+def call_plain(
+    driver: Function, parts: Mapping[str, Function | None], *arguments: Any, rule: str
+) -> None:
     """As :func:`call_bound`, without compiling: the same lines as plain Python."""
     _rebound(driver, **{name: part for name, part in parts.items() if part is not None})(*arguments)
 
@@ -89,10 +115,10 @@ def _jitted(function: Function, inside: tuple[Any, ...] = ()) -> Any:
 
 def _with_helpers(function: Function) -> list[Function]:
     """The function and every plain function that it calls by name, directly or not."""
-    found = [function]
-    for each in found:
-        found.extend(helper for helper in _helpers(each).values() if helper not in found)
-    return found
+    functions = [function]
+    for each in functions:
+        functions.extend(helper for helper in _helpers(each).values() if helper not in functions)
+    return functions
 
 
 def _helpers(function: Function) -> dict[str, Function]:

@@ -41,7 +41,7 @@ def checkpoint_epoch(s: Saves) -> float:
     return s.begin if math.isnan(s.best.kept) else s.best.kept
 
 
-@criterion(step=checkpoint_step, own=checkpoint_epoch)
+@criterion(step=checkpoint_step, restores=checkpoint_epoch)
 def ModelCheckpoint(
     *,
     save_best_only: bool = False,

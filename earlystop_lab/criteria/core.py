@@ -65,13 +65,13 @@ class Family:
     unit: str = ""
     start: Callable[..., Any] | None = None
     step: Callable[..., Any] | None = None
-    own: Callable[..., Any] | None = None
-    idle: Callable[..., Any] | None = None
-    room: Callable[..., Any] | None = None
-    #: the library restores ``own`` only where it was this rule that stopped the run
-    own_if_stopped: bool = False
+    restores: Callable[..., Any] | None = None
+    cannot_pass: Callable[..., Any] | None = None
+    pass_bound: Callable[..., Any] | None = None
+    #: the library restores an epoch only where it was this rule that stopped the run
+    restores_only_if_stopped: bool = False
     #: the library also tests between checks: one that passes by more than just is never made
-    between: bool = False
+    tests_between_checks: bool = False
     array: Callable[..., Any] | None = None
     __doc__: str | None = field(default=None)
 
@@ -96,8 +96,20 @@ class Family:
     @property
     def functions(self) -> list[Callable[..., Any]]:
         """All functions that it is made of."""
-        parts = (self.start, self.step, self.own, self.idle, self.room, self.array)
+        parts = (
+            self.start,
+            self.step,
+            self.restores,
+            self.cannot_pass,
+            self.pass_bound,
+            self.array,
+        )
         return [each for each in parts if each is not None]
+
+    @property
+    def sign(self) -> float:
+        """-1 for a statistic that passes by falling: turned by it, every statistic rises."""
+        return 1.0 if self.passes in (">", ">=") else -1.0
 
     @property
     def slots(self) -> list[str]:
@@ -276,11 +288,11 @@ def criterion(
     below: Mapping[str, float] | None = None,
     off: tuple[str, ...] = (),
     step: Callable[..., Any] | None = None,
-    own: Callable[..., Any] | None = None,
-    idle: Callable[..., Any] | None = None,
-    room: Callable[..., Any] | None = None,
-    own_if_stopped: bool = False,
-    between: bool = False,
+    restores: Callable[..., Any] | None = None,
+    cannot_pass: Callable[..., Any] | None = None,
+    pass_bound: Callable[..., Any] | None = None,
+    restores_only_if_stopped: bool = False,
+    tests_between_checks: bool = False,
     watches: tuple[str, ...] = ("val",),
     strip: str | None = None,
     at_ends: bool = False,
@@ -303,18 +315,18 @@ def criterion(
 
     *Scan form*, which runs compiled: with ``step=``, the function takes the parameters and
     returns the first state, a tuple of numbers; ``step(state, epoch, val, train)`` returns the
-    next state and the statistic at this check. State and statistic keep their types. ``own``
-    gives, from a state, the epoch whose weights the rule's library would restore (NaN: none),
-    ``own_if_stopped`` says that it does so only where this rule stopped the run, ``between`` that
-    the library tests between checks, too, so that where the statistic is above its threshold
-    the check itself is not seen any more.
+    next state and the statistic at this check. State and statistic keep their types.
+    ``restores`` gives, from a state, the epoch whose weights the rule's library would restore
+    (NaN: none), ``restores_only_if_stopped`` says that it does so only where this rule stopped the
+    run, ``tests_between_checks`` that the library tests between checks, too, so that where the
+    statistic is above its threshold the check itself is not seen any more.
 
-    ``idle(state, room, val, train)``, which only makes a replay faster, is true where the next
-    statistic surely does not pass the limit and this costs less to tell than the statistic.
-    ``room`` is what ``room(limit)`` makes of the limit once, without it the limit itself; to be
-    at least a threshold is to pass the number before it, which then is the limit.
+    ``cannot_pass(state, bound, val, train)``, which only makes a replay faster, is true where the
+    next statistic surely does not pass the limit and this costs less to tell than the statistic.
+    ``bound`` is what ``pass_bound(limit)`` makes of the limit once, without it the limit itself;
+    to be at least a threshold is to pass the number before it, which then is the limit.
 
-    In the array form ``own`` takes the same arrays and parameters as the function and gives
+    In the array form ``restores`` takes the same arrays and parameters as the function and gives
     that epoch for every check.
 
     ``threshold`` names the threshold, None for a rule whose statistic is 1 where it holds and
@@ -346,8 +358,9 @@ def criterion(
             raise ValueError(f"{function.__name__}: strip = {strip!r} names no parameter")
         if at_ends and (strip is None or step is None):
             raise ValueError(f"{function.__name__}: at_ends needs step and strip")
-        if (idle or room) and step is None:
-            raise ValueError(f"{function.__name__}: idle and room are of a scan; give step, too")
+        if (cannot_pass or pass_bound) and step is None:
+            only = "cannot_pass and pass_bound are of a scan; give step, too"
+            raise ValueError(f"{function.__name__}: {only}")
         if threshold:
             defaults = {threshold: nothing if default is None else default, **defaults}
         family = Family(
@@ -364,11 +377,11 @@ def criterion(
             unit=unit,
             start=function if step else None,
             step=step,
-            own=own,
-            idle=idle,
-            room=room,
-            own_if_stopped=own_if_stopped,
-            between=between,
+            restores=restores,
+            cannot_pass=cannot_pass,
+            pass_bound=pass_bound,
+            restores_only_if_stopped=restores_only_if_stopped,
+            tests_between_checks=tests_between_checks,
             array=None if step else function,
             __doc__=inspect.getdoc(function),
         )

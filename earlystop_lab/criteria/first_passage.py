@@ -1,6 +1,6 @@
 """First passage: where a statistic passes its thresholds, for every rule by one driver.
 
-The drivers below are plain functions over a rule's ``step`` (and ``own``). They are bound to a
+The drivers below are plain functions over a rule's ``step`` (and ``restores``). They are bound to a
 rule by giving a copy of the function its step as a global, compiled by numba where the step
 allows it, and left plain otherwise (:mod:`_common.compiling`): the same lines run in both cases.
 (``float()`` makes numpy scalars plain floats, so that the arithmetic is the same in both;
@@ -26,50 +26,13 @@ from numpy.typing import NDArray
 
 from earlystop_lab._common.compiling import call_bound
 from earlystop_lab.criteria.core import Criterion, Family, Value
-from earlystop_lab.curves import Channel, CurveSet, FloatArray, read_only
+from earlystop_lab.curves import Checks, FloatArray, Runs, read_only
 
 Indices = NDArray[np.int32]
 #: index of a check that never comes
 NEVER = -1
 _PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _JOINS = {"any_of": operator.or_, "all_of": operator.and_}
-
-
-class Runs(NamedTuple):
-    """The channels of some runs, laid out flat; see :class:`curves.Channel`.
-
-    All arrays are read-only, so that numba sees one type and compiles once.
-    """
-
-    curves: CurveSet
-    #: positions of the checks; one ramp 1, 2, 3 ... for all runs where none were given
-    epoch: FloatArray
-    #: where each run's positions begin in ``epoch``
-    starts: NDArray[np.int64]
-    val: FloatArray
-    offsets: NDArray[np.int64]
-    #: with offsets of its own, since a run may lack it
-    train: Channel
-    has_train: NDArray[np.bool_]
-
-    def name(self, index: int) -> str:
-        """Id of one run."""
-        name: str = self.curves.table["run"][index].as_py()
-        return name
-
-    def epochs(self, index: int) -> FloatArray:
-        """Positions of the checks of one run."""
-        length = self.offsets[index + 1] - self.offsets[index]
-        return self.epoch[self.starts[index] : self.starts[index] + length]
-
-    def one(self, index: int) -> dict[str, FloatArray]:
-        """The channels of one run by name, those that it has."""
-        val = self.val[self.offsets[index] : self.offsets[index + 1]]
-        found = {"epoch": self.epochs(index), "val": val}
-        if self.has_train[index]:
-            values, offsets = self.train
-            found["train"] = values[offsets[index] : offsets[index + 1]]
-        return found
 
 
 class Trace(NamedTuple):
@@ -80,18 +43,41 @@ class Trace(NamedTuple):
     #: where it passes its threshold (and the warm-up is over)
     holds: NDArray[np.bool_]
     #: epoch whose weights the rule's own library would restore, had training ended here
-    own: FloatArray
+    restored: FloatArray
 
 
-class Seen(NamedTuple):
+class Check(NamedTuple):
     """One check of a :class:`Trace`."""
 
     statistic: float
     holds: bool
-    own: float
+    restored: float
 
 
 # -- the drivers, and what stands in for the parts that a rule does not give -------------------
+
+
+class BoundRule(NamedTuple):
+    """A rule as :func:`first_passages` takes it: its first state, and what it has to pass."""
+
+    start: Any
+    #: ascending limits of a rising statistic, see :func:`_limits`
+    limits: FloatArray
+    #: -1 for a statistic that passes by falling, which the limits are already multiplied by
+    sign: float
+    #: the epoch up to and including which nothing passes
+    warmup: float
+
+
+class Passages(NamedTuple):
+    """What :func:`first_passages` fills in: checks, (runs, columns)."""
+
+    #: the first check past each threshold, or NEVER
+    stop: Indices
+    #: the check of the lowest error that is selectable up to there
+    best: Indices
+    #: where the first of the thresholds is answered, the others behind it
+    column: int
 
 
 def step(state: Any, epoch: float, val: float, train: float) -> tuple[Any, float]:
@@ -99,23 +85,23 @@ def step(state: Any, epoch: float, val: float, train: float) -> tuple[Any, float
     return state, train
 
 
-def own(state: Any) -> float:
+def restores(state: Any) -> float:
     """The epoch that the rule's library would restore: none."""
     return np.nan
 
 
-def idle(state: Any, room: float, val: float, train: float) -> bool:
+def cannot_pass(state: Any, bound: float, val: float, train: float) -> bool:
     """Whether the next check's statistic surely does not pass the limit, told at less cost."""
     return False
 
 
-def room(limit: float) -> float:
-    """What ``idle`` needs to know of a limit: itself."""
+def pass_bound(limit: float) -> float:
+    """What ``cannot_pass`` needs to know of a limit: itself."""
     return limit
 
 
-def seen(strips: Any, check: int) -> bool:
-    """Whether the check is at the end of a strip; every check is where there are none.
+def selectable(strips: Any, check: int) -> bool:
+    """Whether ``restore="best"`` may select the check: at the end of a strip, or without strips.
 
     That is every k-th check, for any k in ``strips``, whose greatest common divisor comes first.
     """
@@ -127,43 +113,33 @@ def seen(strips: Any, check: int) -> bool:
     return at_end
 
 
-def first_seen(strips: Any, errors: FloatArray) -> int:
-    """The first check that is seen and not NaN; their number where there is none."""
+def first_selectable(strips: Any, errors: FloatArray) -> int:
+    """The first check that is selectable and not NaN; their number where there is none."""
     check = 0
-    while check < errors.size and (np.isnan(errors[check]) or not seen(strips, check)):
+    while check < errors.size and (np.isnan(errors[check]) or not selectable(strips, check)):
         check += 1
     return check
 
 
 def first_passages(  # type: ignore[no-untyped-def]
-    start,
-    thresholds,
-    sign,
-    warmup,
-    stride,
-    strips,
-    epoch,
-    starts,
-    val,
-    train,
-    offsets,
-    base,
-    stop,
-    best,
+    rule: BoundRule, stride, strips, checks: Checks, train, passages: Passages
 ):
-    """Fill ``stop`` (runs, columns) with the first check past each threshold, or NEVER.
+    """Fill ``passages`` with the first check past each threshold, or NEVER.
 
-    ``thresholds`` (see :func:`_limits`) are ascending and already multiplied by ``sign``, which is
-    -1 for a statistic that passes by falling; the first is answered in column ``base``, and so on.
-    The rule's step is taken at every ``stride``-th check, at every one where that is None, which
-    compiles to plain arrays. Where ``train`` is None the step is told NaN; else every run has it.
+    The rule's step is taken at every ``stride``-th check, at every one where that is None. Where
+    ``train`` is None the step is told NaN; else every run has it. (These are arguments of their
+    own since numba leaves out what is not None of an argument, but not of a field: without a
+    stride it compiles to plain arrays.)
 
-    ``best`` gets the check of the lowest error seen up to there (up to the end of a run that
-    never passes), the earliest of ties; where none was seen, the last check itself. Of the checks
-    at which a step is taken those at the end of a strip are seen, see :func:`seen`; only one of
+    The lowest error is that up to the passage (up to the end of a run that never passes), the
+    earliest of ties; where none was selectable, the last check itself. Of the checks at which a
+    step is taken those at the end of a strip are selectable, see :func:`selectable`; only one of
     ``stride`` and ``strips`` is given.
     """
-    count = thresholds.size
+    limits, sign, warmup = rule.limits, rule.sign, rule.warmup
+    epoch, starts, val, offsets = checks.epoch, checks.starts, checks.val, checks.offsets
+    count = limits.size
+    columns = slice(passages.column, passages.column + count)
     every = 1 if stride is None else stride
     for run in range(offsets.size - 1):
         # slices, since indices from 0 need no look at whether they are negative
@@ -176,27 +152,27 @@ def first_passages(  # type: ignore[no-untyped-def]
             errors, positions = errors[stride - 1 :: stride], positions[stride - 1 :: stride]
             if train is not None:
                 trained = trained[stride - 1 :: stride]
-        stops, bests = stop[run, base : base + count], best[run, base : base + count]
-        state = start
+        stops, bests = passages.stop[run, columns], passages.best[run, columns]
+        state = rule.start
         passed = 0
         # NaN is never the lowest, infinity is where nothing else is
-        found, lowest = first_seen(strips, errors), np.inf
+        best, lowest = first_selectable(strips, errors), np.inf
         left = 0 if strips is None else strips[0]
-        limit = float(thresholds[0])
-        room_now = room(sign * limit)
+        limit = float(limits[0])
+        bound = pass_bound(sign * limit)
         for i in range(errors.size):
             error = float(errors[i])
             train_error = np.nan if train is None else float(trained[i])
             if strips is None:
                 if error < lowest:
-                    found, lowest = i, error
+                    best, lowest = i, error
             else:
                 left -= 1
                 if left == 0:
                     left = strips[0]
-                    if error < lowest and (strips.size == 1 or seen(strips, i)):
-                        found, lowest = i, error
-            if idle(state, room_now, error, train_error):
+                    if error < lowest and (strips.size == 1 or selectable(strips, i)):
+                        best, lowest = i, error
+            if cannot_pass(state, bound, error, train_error):
                 # the statistic is not asked for, so that compiled it is not computed
                 state = step(state, float(positions[i]), error, train_error)[0]
                 continue
@@ -204,30 +180,30 @@ def first_passages(  # type: ignore[no-untyped-def]
             value = sign * statistic
             if value > limit and positions[i] > warmup:
                 first = passed
-                while passed < count and value > thresholds[passed]:
+                while passed < count and value > limits[passed]:
                     passed += 1
                 stops[first:passed] = every * (i + 1) - 1
-                bests[first:passed] = every * (min(i, found) + 1) - 1
+                bests[first:passed] = every * (min(i, best) + 1) - 1
                 if passed == count:
                     break
-                limit = float(thresholds[passed])
-                room_now = room(sign * limit)
+                limit = float(limits[passed])
+                bound = pass_bound(sign * limit)
         stops[passed:] = NEVER
-        bests[passed:] = min(every * (found + 1) - 1, last)
+        bests[passed:] = min(every * (best + 1) - 1, last)
 
 
-def scan(start, stride, epoch, val, train, statistic, kept):  # type: ignore[no-untyped-def]
-    """Fill the statistic and the own epoch of every check of one run, as above."""
+def scan(start, stride, train, epoch, val, trace: Trace):  # type: ignore[no-untyped-def]
+    """Fill the statistic and the restored epoch of every check of one run, as above."""
     every = 1 if stride is None else stride
     state = start
     for check in range(val.size):
-        statistic[check] = np.nan
+        trace.statistic[check] = np.nan
         if (check + 1) % every == 0:
             train_error = np.nan if train is None else float(train[check])
-            state, statistic[check] = step(
+            state, trace.statistic[check] = step(
                 state, float(epoch[check]), float(val[check]), train_error
             )
-        kept[check] = own(state)
+        trace.restored[check] = restores(state)
 
 
 # -- what the rest of the package calls ------------------------------------------------------
@@ -244,44 +220,42 @@ def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
     return [
         each
         for group in groups.values()
-        for each in sorted(group, key=lambda c: _sign(c.family) * c.threshold)
+        for each in sorted(group, key=lambda c: c.family.sign * c.threshold)
     ]
 
 
 def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
-    """Where each criterion stops each run, and the lowest error seen: checks, (runs, criteria).
+    """Where each criterion stops each run, and the lowest error up to there: (runs, criteria).
 
-    The first is NEVER where it does not stop; the second is the check of the lowest validation
-    error that it has seen up to its stop or the run's end (see :attr:`Criterion.strips`), the
-    last check where all were NaN.
+    The first is NEVER where it does not stop; the second is the check of the lowest selectable
+    validation error up to its stop or the run's end (see :attr:`Criterion.strips`), the last
+    check where all were NaN.
 
     One pass over the runs for those that share family and parameters, whatever their number of
     thresholds; they come :func:`in_order`. Raises ``ValueError`` where a run lacks a curve that a
     rule watches, or an array rule returns something else than asked.
     """
     # in one piece, which is large enough for large pages of memory
-    found, best = np.empty((2, len(runs.curves), len(criteria)), np.int32)
+    stop, best = np.empty((2, len(runs.ids), len(criteria)), np.int32)
     column = 0
     for (family, params, warmup), group in groupby(criteria, key=_shared):
         members = list(group)
-        _require_train(family, runs, slice(None))
-        sign = _sign(family)
+        _require_train(family, runs, 0, len(runs.ids))
         train = _told(family, runs.train.values)
         if family.step is None:
             # the stand-in step passes on what comes as train: the statistic itself
-            count = range(len(runs.curves))
-            names = runs.curves.runs
-            statistics = [array_statistic(family, params, runs.one(i), names[i]) for i in count]
+            statistics = [
+                _array_statistic(family, params, runs.one(i), runs.name(i))
+                for i in range(len(runs.ids))
+            ]
             train = read_only(np.concatenate(statistics))
-        call_bound(
-            *(first_passages, {"step": family.step, "idle": family.idle, "room": family.room}),
-            *(start(family, params), _limits(members), sign, _gate(warmup)),
-            *_looks(members[0]),
-            *(runs.epoch, runs.starts, runs.val, train, runs.offsets),
-            *(column, found, best),
-        )
+        parts = {name: getattr(family, name) for name in ("step", "cannot_pass", "pass_bound")}
+        rule = BoundRule(start(family, params), _limits(members), family.sign, _gate(warmup))
+        passages = Passages(stop, best, column)
+        arguments = (rule, *_looks(members[0]), runs.checks, train, passages)
+        call_bound(first_passages, parts, *arguments, rule=family.name)
         column += len(members)
-    return found, best
+    return stop, best
 
 
 def _shared(criterion: Criterion) -> tuple[Family, tuple[tuple[str, Value], ...], float]:
@@ -289,25 +263,20 @@ def _shared(criterion: Criterion) -> tuple[Family, tuple[tuple[str, Value], ...]
     return criterion.family, criterion.params, criterion.warmup
 
 
-def _sign(family: Family) -> float:
-    return 1.0 if family.passes in (">", ">=") else -1.0
-
-
 def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
-    """Check of the lowest validation error seen up to one stop of each run.
+    """Check of the lowest selectable validation error up to one stop of each run.
 
-    ``strips`` says which checks are seen (:attr:`Criterion.strips`); the stop itself where every
-    error seen was NaN.
+    ``strips`` says which are selectable (:attr:`Criterion.strips`); the stop itself where all
+    of them were NaN.
     """
     # the statistic, which the stand-in step passes on, is 1 at the stop
-    marks = np.zeros(len(runs.val))
-    marks[runs.offsets[:-1] + stop] = 1
-    found, best = np.empty((2, len(stop), 1), np.int32)
-    call_bound(
-        *(first_passages, {}, (0,), np.zeros(1), 1.0, -math.inf, None, strides(strips)),
-        *(runs.epoch, runs.starts, runs.val, read_only(marks), runs.offsets),
-        *(0, found, best),
-    )
+    marks = np.zeros(len(runs.checks.val))
+    marks[runs.checks.offsets[:-1] + stop] = 1
+    nowhere, best = np.empty((2, len(stop), 1), np.int32)
+    passages = Passages(nowhere, best, 0)
+    rule = BoundRule((0,), np.zeros(1), 1.0, -math.inf)
+    arguments = (rule, None, strides(strips), runs.checks, read_only(marks), passages)
+    call_bound(first_passages, {}, *arguments, rule="any_of")
     return best[:, 0]
 
 
@@ -317,7 +286,7 @@ def _limits(members: Sequence[Criterion]) -> FloatArray:
     To be at least t is to be above the number before t.
     """
     family = members[0].family
-    limits = _sign(family) * np.array([each.threshold for each in members], np.float64)
+    limits = family.sign * np.array([each.threshold for each in members], np.float64)
     return limits if family.passes in (">", "<") else np.nextafter(limits, -np.inf)
 
 
@@ -335,28 +304,30 @@ def strides(strips: frozenset[int]) -> NDArray[np.int64] | None:
 
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     """What the criterion sees of run ``index``: its statistic, where it passes, its own epoch."""
-    family = criterion.family
-    _require_train(family, runs, slice(index, index + 1))
-    one = runs.one(index)
+    family, params = criterion.family, criterion.params
+    _require_train(family, runs, index, index + 1)
+    curves = runs.one(index)
     if family.step is None:
-        return array_trace(criterion, one, runs.name(index))
-    statistic, kept = np.empty_like(one["val"]), np.empty_like(one["val"])
-    call_bound(
-        *(scan, {"step": family.step, "own": family.own}),
-        *(start(family, criterion.params), _looks(criterion)[0]),
-        *(one["epoch"], one["val"], _told(family, one.get("train")), statistic, kept),
+        return array_trace(criterion, curves, runs.name(index))
+    epoch, val = curves["epoch"], curves["val"]
+    seen = Trace(np.empty_like(val), np.empty(len(val), np.bool_), np.empty_like(val))
+    arguments = (
+        *(start(family, params), _looks(criterion)[0], _told(family, curves.get("train"))),
+        *(epoch, val, seen),
     )
-    return Trace(statistic, holds(criterion, one["epoch"], statistic), kept)
+    parts = {"step": family.step, "restores": family.restores}
+    call_bound(scan, parts, *arguments, rule=family.name)
+    return seen._replace(holds=holds(criterion, epoch, seen.statistic))
 
 
 def array_trace(criterion: Criterion, curves: Mapping[str, FloatArray], run: str) -> Trace:
     """As :func:`trace`, of a rule that is an array function and the curves of one run by name."""
     family, params = criterion.family, criterion.params
-    statistic = array_statistic(family, params, curves, run)
-    kept = np.full(len(statistic), np.nan)
-    if family.own is not None:
-        kept[:] = _called(family.own, params, curves)
-    return Trace(statistic, holds(criterion, curves["epoch"], statistic), kept)
+    statistic = _array_statistic(family, params, curves, run)
+    restored = np.full(len(statistic), np.nan)
+    if family.restores is not None:
+        restored[:] = _called(family.restores, params, curves)
+    return Trace(statistic, holds(criterion, curves["epoch"], statistic), restored)
 
 
 def holds(criterion: Criterion, epoch: Any, statistic: Any) -> Any:
@@ -370,38 +341,29 @@ def combined(how: Literal["any_of", "all_of"], members: Iterable[Any]) -> Any:
     return reduce(_JOINS[how], members)
 
 
-def keeps_own(criterion: Criterion) -> bool:
-    """Whether ``restore="own"`` is anything else than the lowest error seen."""
+def restores_by_stop(criterion: Criterion) -> bool:
+    """Whether what the rule's library restores depends on whether and why training stopped."""
     family = criterion.family
-    return family.own is not None or family.between or family.own_if_stopped
+    return family.tests_between_checks or family.restores_only_if_stopped
 
 
-def kept_at(criterion: Criterion, at: Seen, before: float, stops: bool) -> float:
+def restores_otherwise(criterion: Criterion) -> bool:
+    """Whether ``restore="own"`` is anything else than the lowest error."""
+    return criterion.family.restores is not None or restores_by_stop(criterion)
+
+
+def restored_at(criterion: Criterion, check: Check, before: float, stops: bool) -> float:
     """Epoch whose weights the rule's library restores where training ends at this check.
 
     ``before`` is the epoch that it would have restored at the check before; ``stops`` says that
     training is stopped here, not merely over. NaN: none, the weights are those of this check.
     """
     family = criterion.family
-    if family.own_if_stopped and not at.holds:
+    if family.restores_only_if_stopped and not check.holds:
         return math.nan
     # of a check that the library never makes, it knows nothing
-    unseen = stops and family.between and at.holds and at.statistic > criterion.threshold
-    return before if unseen else at.own
-
-
-def laid_out(curves: CurveSet) -> Runs:
-    """The channels of a curve set as the drivers take them."""
-    val, train = curves.channel("val"), curves.channel("train")
-    if curves.has("epoch"):
-        epoch, starts = curves.channel("epoch").values, val.offsets[:-1]
-    else:
-        epoch = np.arange(1.0, np.diff(val.offsets).max(initial=0) + 1)
-        starts = np.zeros(len(curves), np.int64)
-    return Runs(
-        *(curves, read_only(epoch), read_only(starts), val.values, read_only(val.offsets)),
-        *(train, np.diff(train.offsets) > 0),
-    )
+    above = check.holds and check.statistic > criterion.threshold
+    return before if stops and family.tests_between_checks and above else check.restored
 
 
 def start(family: Family, params: tuple[tuple[str, Value], ...]) -> Any:
@@ -413,7 +375,7 @@ def start(family: Family, params: tuple[tuple[str, Value], ...]) -> Any:
 
 
 def _looks(criterion: Criterion) -> tuple[int | None, NDArray[np.int64] | None]:
-    """At which checks steps are taken, and which of these are seen, as the driver takes them."""
+    """At which checks steps are taken, and which are selectable, as the driver takes them."""
     if criterion.family.at_ends:
         return (None if criterion.stride == 1 else criterion.stride), None
     return None, strides(criterion.strips)
@@ -424,15 +386,18 @@ def _told(family: Family, train: FloatArray | None) -> FloatArray | None:
     return train if "train" in family.watches else None
 
 
-def _require_train(family: Family, runs: Runs, part: slice) -> None:
-    if "train" in family.watches and not runs.has_train[part].all():
-        run = runs.name((part.start or 0) + int(np.argmin(runs.has_train[part])))
-        raise ValueError(
-            f"{family.name} needs training errors; run {run!r} has none (column 'train')"
-        )
+def _require_train(family: Family, runs: Runs, first: int, end: int) -> None:
+    """``ValueError`` where one of these runs lacks the training errors that the rule watches."""
+    if "train" in family.watches:
+        lacking = np.flatnonzero(np.diff(runs.train.offsets[first : end + 1]) == 0)
+        if len(lacking):
+            raise ValueError(
+                f"{family.name} needs training errors; run {runs.name(first + int(lacking[0]))!r} "
+                "has none (column 'train')"
+            )
 
 
-def array_statistic(
+def _array_statistic(
     family: Family,
     params: tuple[tuple[str, Value], ...],
     curves: Mapping[str, FloatArray],

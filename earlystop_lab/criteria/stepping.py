@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from earlystop_lab.criteria.core import Criterion
-from earlystop_lab.criteria.first_passage import Seen, array_trace, holds, start
+from earlystop_lab.criteria.first_passage import Check, array_trace, holds, start
 from earlystop_lab.curves import FloatArray
 
 #: the curves of one run so far by name: epoch, val, train
@@ -34,11 +34,11 @@ class Stepper:
         self._watches_train = "train" in criterion.family.watches
         self._stride = criterion.stride
         self._checks = 0
-        self._own = criterion.family.own
+        self._restores = criterion.family.restores
 
     def __call__(
         self, epoch: float, val: float, train: float, curves: Callable[[], Curves]
-    ) -> Seen:
+    ) -> Check:
         """The next check; ``curves`` gives the run up to it, where that is needed."""
         if self._step is None:
             return next(self._last(curves(), 1))
@@ -47,10 +47,10 @@ class Stepper:
         if self._checks % self._stride == 0:
             told = train if self._watches_train else math.nan
             self._state, statistic = self._step(self._state, epoch, val, told)
-        own = math.nan if self._own is None else self._own(self._state)
-        return Seen(statistic, holds(self.criterion, epoch, statistic), own)
+        restored = math.nan if self._restores is None else self._restores(self._state)
+        return Check(statistic, holds(self.criterion, epoch, statistic), restored)
 
-    def all(self, curves: Curves) -> Iterator[Seen]:
+    def all(self, curves: Curves) -> Iterator[Check]:
         """Every check of a recorded run, from the first; an array function is called once."""
         if self._step is None:
             return self._last(curves, len(curves["val"]))
@@ -58,7 +58,7 @@ class Stepper:
         checks = zip(*lists, strict=True)
         return (self(epoch, val, train, dict) for epoch, val, train in checks)
 
-    def _last(self, curves: Curves, count: int) -> Iterator[Seen]:
+    def _last(self, curves: Curves, count: int) -> Iterator[Check]:
         trace = array_trace(self.criterion, curves, "now in training")
         columns = (column[-count:].tolist() for column in trace)
-        return (Seen(*check) for check in zip(*columns, strict=True))
+        return (Check(*check) for check in zip(*columns, strict=True))

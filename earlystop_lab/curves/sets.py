@@ -56,6 +56,67 @@ class Channel(NamedTuple):
     offsets: NDArray[np.int64]
 
 
+class Checks(NamedTuple):
+    """Positions and validation errors of some runs, laid out flat."""
+
+    #: positions of the checks; one ramp 1, 2, 3 ... for all runs where none were given
+    epoch: FloatArray
+    #: where each run's positions begin in ``epoch``
+    starts: NDArray[np.int64]
+    val: FloatArray
+    #: where each run's errors begin in ``val``, and where the last one's end
+    offsets: NDArray[np.int64]
+
+
+class Runs(NamedTuple):
+    """Some runs of a set as a replay takes them: whole channels, not a curve a run."""
+
+    ids: pa.ChunkedArray
+    checks: Checks
+    #: with offsets of its own, since a run may lack it
+    train: Channel
+
+    def part(self, start: int, stop: int) -> Runs:
+        """Some of the runs, of which nothing is copied."""
+        epoch, starts, val, offsets = self.checks
+        begin, offsets = starts[start], offsets[start : stop + 1]
+        ends = starts[start:stop] + np.diff(offsets)
+        checks = Checks(
+            epoch[begin : ends.max()],
+            starts[start:stop] - begin,
+            val[offsets[0] : offsets[-1]],
+            offsets - offsets[0],
+        )
+        values, offsets = self.train.values, self.train.offsets[start : stop + 1]
+        train = Channel(values[offsets[0] : offsets[-1]], offsets - offsets[0])
+        return Runs(self.ids.slice(start, stop - start), checks, train)
+
+    def widened(self) -> Runs:
+        """The same in float64, and read-only: so numba sees one type and compiles once."""
+        epoch, starts, val, offsets = self.checks
+        checks = Checks(_wide(epoch), read_only(starts), _wide(val), read_only(offsets))
+        return Runs(self.ids, checks, Channel(_wide(self.train.values), self.train.offsets))
+
+    def name(self, index: int) -> str:
+        """Id of one run."""
+        name: str = self.ids[index].as_py()
+        return name
+
+    def epochs(self, index: int) -> FloatArray:
+        """Positions of the checks of one run."""
+        epoch, starts, _, offsets = self.checks
+        return epoch[starts[index] : starts[index] + offsets[index + 1] - offsets[index]]
+
+    def one(self, index: int) -> dict[str, FloatArray]:
+        """The channels of one run by name, those that it has."""
+        val, train = (
+            values[offsets[index] : offsets[index + 1]]
+            for values, offsets in (self.checks[2:], self.train)
+        )
+        curves = {"epoch": self.epochs(index), "val": val}
+        return {**curves, "train": train} if len(train) else curves
+
+
 class CurveSet:
     """Recorded runs: an Arrow table with one row a run.
 
@@ -193,15 +254,21 @@ class CurveSet:
 
         ``epoch`` is 1, 2, 3 ... in every run where none was given.
         """
-        if not self.has(name):
-            if name == "epoch":
-                return _counted(self.channel("val").offsets)
-            return Channel(np.empty(0), np.zeros(len(self) + 1, np.int64))
         values, offsets = self._flat(name)
-        values = values.astype(np.float64, copy=False)
-        if name == "epoch" and len(missing := np.flatnonzero(np.diff(offsets) == 0)):
-            return _with_counted(Channel(values, offsets), self.channel("val").offsets, missing)
-        return Channel(read_only(values), offsets)
+        if name == "epoch" and not (given := np.diff(offsets) > 0).all():
+            return _with_counted(values, given, self._flat("val").offsets)
+        return Channel(_wide(values), offsets)
+
+    def laid_out(self) -> Runs:
+        """All runs with their channels laid out flat, as recorded; see :meth:`Runs.widened`."""
+        val = self._flat("val")
+        if self.has("epoch"):
+            epoch, starts = self.channel("epoch").values, val.offsets[:-1]
+        else:
+            epoch = np.arange(1.0, np.diff(val.offsets).max(initial=0) + 1)
+            starts = np.zeros(len(self), np.int64)
+        checks = Checks(epoch, starts, val.values, val.offsets)
+        return Runs(self.table["run"], checks, self._flat("train"))
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -218,21 +285,23 @@ class CurveSet:
         ``checks`` has one row a run; so has the result, NaN where a run lacks the curve.
         """
         # checks without a recorded epoch are counted
-        found: FloatArray = checks.astype(np.float64) + 1
+        at: FloatArray = checks.astype(np.float64) + 1
         if name != "epoch":
-            found[:] = np.nan
+            at[:] = np.nan
         if self.has(name):
             values, offsets = self._flat(name)
             recorded = np.diff(offsets) > 0
-            found[recorded] = values[(offsets[:-1, None] + checks)[recorded]]
-        return found
+            at[recorded] = values[(offsets[:-1, None] + checks)[recorded]]
+        return at
 
-    def _flat(self, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """A list column as its values one after the other, in their own type, and offsets."""
+    def _flat(self, name: str) -> Channel:
+        """A list column laid out flat in its own type; a run without it has no values."""
+        if not self.has(name):
+            return Channel(np.empty(0), np.zeros(len(self) + 1, np.int64))
         column = _one_array(self.table[name])
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        return column.flatten().to_numpy(zero_copy_only=False), offsets
+        return Channel(column.flatten().to_numpy(zero_copy_only=False), offsets)
 
     # -- files -----------------------------------------------------------------------------
 
@@ -531,20 +600,18 @@ def _negated(table: pa.Table) -> pa.Table:
     return table
 
 
-def _counted(offsets: NDArray[np.int64]) -> Channel:
-    counts = np.arange(1.0, offsets[-1] + 1)
-    return Channel(counts - np.repeat(offsets[:-1], np.diff(offsets)), offsets)
-
-
 def _with_counted(
-    channel: Channel, offsets: NDArray[np.int64], missing: NDArray[np.intp]
+    values: NDArray[Any], given: NDArray[np.bool_], offsets: NDArray[np.int64]
 ) -> Channel:
-    """Epochs as recorded where they were, counted in the runs that have none."""
-    values = _counted(offsets).values
-    given = np.ones(len(offsets) - 1, bool)
-    given[missing] = False
-    values[np.repeat(given, np.diff(offsets))] = channel.values
-    return Channel(values, offsets)
+    """Epochs as recorded where they were given, counted in the runs that have none."""
+    counts = np.arange(1.0, offsets[-1] + 1) - np.repeat(offsets[:-1], np.diff(offsets))
+    counts[np.repeat(given, np.diff(offsets))] = values
+    return Channel(counts, offsets)
+
+
+def _wide(values: NDArray[Any]) -> FloatArray:
+    """The values as read-only float64, copied where they are not."""
+    return read_only(values.astype(np.float64, copy=False))
 
 
 def read_only(values: NDArray[Any]) -> NDArray[Any]:

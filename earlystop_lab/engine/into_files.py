@@ -18,7 +18,7 @@ from earlystop_lab._common.compiling import digest
 from earlystop_lab._common.files import renamed, written_whole
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves.files import units
-from earlystop_lab.engine.replaying import Plan, Restore, parts, plan, shown
+from earlystop_lab.engine.replaying import Plan, Restore, Stops, parts, plan, shown
 
 
 def replay_to_file(
@@ -83,7 +83,8 @@ def _finished_units(
         yield file
     results = parts(curves, asked, n_jobs=n_jobs, skip=len(done))
     for i, part in enumerate(shown(results, curves) if progress else results, start=len(done)):
-        frame = asked.stops(part._replace(meta=part.meta.to_pandas())).to_frame()
+        meta, look_up = part.meta.to_pandas(), part.looked_up.__getitem__
+        frame = Stops(asked.texts, meta, look_up).to_frame()
         _add(runs, part.meta["run"].to_pylist(), curves)
         file = folder / f"{i:08}.parquet"
         with written_whole(file) as temporary:
@@ -103,7 +104,7 @@ def _key(curves: Path, asked: Plan) -> str:
             "version": version("earlystop_lab"),
             "files": dict(sorted(stats.items())),
             "criteria": asked.texts,
-            "rules": [str(asked.rules[at]) for at in asked.back],
+            "rules": [str(asked.rules[at]) for at in asked.columns],
             "code": digest(part for family in families for part in family.functions),
             "restore": str(asked.restore),
             "chunk_size": asked.chunk_size,

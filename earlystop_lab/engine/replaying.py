@@ -23,8 +23,8 @@ from earlystop_lab.criteria import (
     first_passage,
     parse,
 )
-from earlystop_lab.criteria.first_passage import NEVER, Indices, Runs, Seen, Trace
-from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray
+from earlystop_lab.criteria.first_passage import NEVER, Check, Indices, Trace
+from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray, Runs
 from earlystop_lab.curves.files import CHECKS, Unit, chunks, units
 
 #: what the stops look up in the curves
@@ -149,17 +149,17 @@ def replay(
     results = parts(curves, asked, n_jobs=n_jobs)
     if progress:
         results = shown(results, curves)
-    found = list(results)
-    if not found:
+    replayed = list(results)
+    if not replayed:
         name = "the curve set" if isinstance(curves, CurveSet) else curves
         raise ValueError(f"replay: {name} is empty; there is nothing to replay")
     if isinstance(curves, CurveSet):
-        return Stops(asked.texts, curves.meta, _Gathered(curves, found, asked.back))
-    whole = joined(found)
+        return Stops(asked.texts, curves.meta, _LookUp(curves, replayed, asked.columns))
+    whole = joined(replayed)
     meta = whole.meta.to_pandas()
     if (twice := meta["run"].duplicated()).any():
         raise ValueError(f"{curves}: run {meta['run'][twice.argmax()]!r} is there twice")
-    return asked.stops(whole._replace(meta=meta))
+    return Stops(asked.texts, meta, whole.looked_up.__getitem__)
 
 
 class Plan(NamedTuple):
@@ -170,14 +170,9 @@ class Plan(NamedTuple):
     #: what to pass over the runs for, in that order: single criteria and the members of any_of
     leaves: list[Criterion]
     #: where each criterion as asked for stands among ``rules``
-    back: list[int]
+    columns: list[int]
     restore: Restore
     chunk_size: int | None
-
-    def stops(self, part: Part) -> Stops:
-        """The stops of a part of a file."""
-        back = {name: np.take(part.looked_up[name], self.back, axis=1) for name in _LOOKED_UP}
-        return Stops(self.texts, part.meta, back.__getitem__)
 
 
 def plan(
@@ -195,13 +190,14 @@ def plan(
         raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
-    leaves = first_passage.in_order(dict.fromkeys(leaf for rule in rules for leaf in _alone(rule)))
+    passes = (leaf for rule in rules for leaf in _own_passes(rule))
+    leaves = first_passage.in_order(dict.fromkeys(passes))
     themselves = set(rules)
     ordered: list[Rule] = [leaf for leaf in leaves if leaf in themselves]
     ordered += dict.fromkeys(rule for rule in rules if isinstance(rule, Combination))
     at = {rule: j for j, rule in enumerate(ordered)}
-    back = [at[rule] for rule in rules]
-    return Plan(texts, ordered, leaves, back, policy_of(restore), chunk_size)
+    columns = [at[rule] for rule in rules]
+    return Plan(texts, ordered, leaves, columns, policy_of(restore), chunk_size)
 
 
 def parts(
@@ -211,15 +207,15 @@ def parts(
     if n_jobs == 0:
         raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
-    tasks: Iterable[CurveSet | Unit]
+    tasks: Iterable[Runs | Unit]
     if isinstance(curves, CurveSet):
-        tasks = _chunks(curves, asked.chunk_size, joblib.effective_n_jobs(n_jobs))
+        tasks = _split(curves.laid_out(), asked.chunk_size, joblib.effective_n_jobs(n_jobs))
     else:
         tasks = units(Path(curves), len(asked.rules))[skip:]
-    found: Iterator[Part] = joblib.Parallel(
+    replayed: Iterator[Part] = joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
     )(joblib.delayed(_replay_task)(task, asked) for task in tasks)
-    return found
+    return replayed
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
@@ -237,40 +233,47 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
 
 def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
     """What a criterion sees of every run of a set; see :func:`trace`."""
-    rule, runs = rule_of(criterion), first_passage.laid_out(curves)
+    rule, runs = rule_of(criterion), curves.laid_out().widened()
     return [_trace(rule, runs, i) for i in range(len(curves))]
 
 
 class Part(NamedTuple):
     """The stops of one chunk of runs."""
 
-    #: the checks at which each run stopped, or NEVER, and which it keeps
-    found: Indices
-    kept: Indices
+    #: the checks at which each run stopped, or NEVER, and those whose weights are kept
+    stop: Indices
+    selected: Indices
     #: run ids and metadata, and what was looked up: of a chunk that is gone afterwards
     meta: pa.Table
     looked_up: dict[str, FloatArray]
 
 
-class _Gathered:
-    """What the stops of a set look up: the chunks are put together when first asked for."""
+class _LookUp:
+    """What stops look up in their curves; the chunks are put together when first asked for."""
 
-    def __init__(self, curves: CurveSet, parts: list[Part], back: list[int]) -> None:
+    def __init__(self, curves: CurveSet, parts: list[Part], columns: list[int]) -> None:
         self.curves = curves
         self.parts = parts
-        #: where each column as asked for stands; None where all stand as they are
-        self.back = None if back == list(range(len(back))) else back
+        #: None where all stand as they were asked for
+        self.columns = None if columns == list(range(len(columns))) else columns
 
     @cached_property
     def checks(self) -> tuple[Indices, Indices]:
-        found = np.concatenate([part.found for part in self.parts])
-        kept = np.concatenate([part.kept for part in self.parts])
+        stop = np.concatenate([part.stop for part in self.parts])
+        selected = np.concatenate([part.selected for part in self.parts])
         self.parts = []
-        return found, kept
+        return stop, selected
 
     def __call__(self, name: str) -> NDArray[Any]:
-        looked_up: NDArray[Any] = _looked_up(self.curves, *self.checks, name)
-        return looked_up if self.back is None else np.take(looked_up, self.back, axis=1)
+        values: NDArray[Any]
+        stop, selected = self.checks
+        if name == "fired":
+            values = stop != NEVER
+        elif name == "stop":
+            values = self.curves.at("epoch", _ended(stop, self.curves.lengths))
+        else:
+            values = self.curves.at("epoch" if name == "selected" else name, selected)
+        return values if self.columns is None else np.take(values, self.columns, axis=1)
 
 
 def rule_of(item: Rule | str) -> Rule:
@@ -299,13 +302,14 @@ def policy_of(restore: Restore) -> Restore:
     return policy
 
 
-def _chunks(curves: CurveSet, size: int | None, jobs: int) -> Iterator[CurveSet]:
+def _split(runs: Runs, size: int | None, jobs: int) -> Iterator[Runs]:
     """Parts of a set in memory: large, since each costs some Python, but several for each job."""
+    count = len(runs.ids)
     if size is None:
-        most = len(curves) * 4 * CHECKS // max(1, int(curves.lengths.sum()))
-        size = max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
-    for start in range(0, len(curves), size):
-        yield curves[start : start + size]
+        most = count * 4 * CHECKS // max(1, len(runs.checks.val))
+        size = max(1, min(most, -(-count // (8 * jobs if jobs > 1 else 1))))
+    for start in range(0, count, size):
+        yield runs.part(start, min(start + size, count))
 
 
 def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Part]:
@@ -321,7 +325,7 @@ def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Pa
     try:
         for part in results:
             yield part
-            done += len(part.found)
+            done += len(part.stop)
             passed = time.monotonic() - began
             if passed > 1:
                 bar.start()
@@ -338,92 +342,77 @@ def _runs(curves: CurveSet | str | Path) -> int:
     return sum(unit.runs for unit in units(Path(curves)))
 
 
-def _replay_task(task: CurveSet | Unit, asked: Plan) -> Part:
+def _replay_task(task: Runs | Unit, asked: Plan) -> Part:
     """The stops of some runs in memory, or of a unit of a file, read here."""
-    if isinstance(task, CurveSet):
-        return Part(*_found(asked, first_passage.laid_out(task)), None, {})
-    found = []
+    if isinstance(task, Runs):
+        return Part(*_replayed(asked, task.widened()), None, {})
+    parts = []
     for chunk in chunks(task, asked.chunk_size):
-        stop, kept = _found(asked, first_passage.laid_out(chunk))
-        arrays = {name: _looked_up(chunk, stop, kept, name) for name in _LOOKED_UP}
+        part = Part(*_replayed(asked, chunk.laid_out().widened()), None, {})
+        look_up = _LookUp(chunk, [part], asked.columns)
         # copied, since one id would keep a whole mapped file in memory
         meta = chunk.scalars.take(np.arange(len(chunk)))
-        found.append(Part(stop, kept, meta, arrays))
-    return joined(found)
+        looked_up = {name: look_up(name) for name in _LOOKED_UP}
+        parts.append(part._replace(meta=meta, looked_up=looked_up))
+    return joined(parts)
 
 
 def joined(parts: Sequence[Part]) -> Part:
     """Chunks of runs that are gone, put together."""
     return Part(
-        np.concatenate([part.found for part in parts]),
-        np.concatenate([part.kept for part in parts]),
+        np.concatenate([part.stop for part in parts]),
+        np.concatenate([part.selected for part in parts]),
         pa.concat_tables([part.meta for part in parts], promote_options="permissive"),
         {name: np.concatenate([part.looked_up[name] for part in parts]) for name in _LOOKED_UP},
     )
 
 
-def _looked_up(curves: CurveSet, found: Indices, kept: Indices, name: str) -> Any:
-    """What the curves have at the stops: their epoch, or an error at the selected ones."""
-    if name == "fired":
-        return found != NEVER
-    if name == "stop":
-        last = curves.lengths[:, None] - 1
-        return curves.at("epoch", np.where(found == NEVER, last, found).astype(np.int32))
-    return curves.at("epoch" if name == "selected" else name, kept)
-
-
-def _found(asked: Plan, runs: Runs) -> tuple[Indices, Indices]:
+def _replayed(asked: Plan, runs: Runs) -> tuple[Indices, Indices]:
     """Check at which each rule stops each run, or NEVER, and the one whose weights are kept."""
-    rules, leaves, restore = asked.rules, asked.leaves, asked.restore
-    found, kept = first_passage.stops(leaves, runs)
-    last = np.diff(runs.offsets).astype(np.int32) - 1
+    rules, leaves = asked.rules, asked.leaves
+    stop, selected = first_passage.stops(leaves, runs)
+    lengths = np.diff(runs.checks.offsets)
     if leaves != rules:
-        passed = {leaf: found[:, j] for j, leaf in enumerate(leaves)}
-        best = {leaf: kept[:, j] for j, leaf in enumerate(leaves)}
-        found = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
-        kept = np.empty_like(found)
+        passed = dict(zip(leaves, stop.T, strict=True))
+        best = dict(zip(leaves, selected.T, strict=True))
+        stop = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
+        ended = _ended(stop, lengths)
+        selected = np.empty_like(stop)
         for j, rule in enumerate(rules):
-            stop = np.where(found[:, j] == NEVER, last, found[:, j])
             if isinstance(rule, Criterion):
-                kept[:, j] = best[rule]
+                selected[:, j] = best[rule]
             else:
-                kept[:, j] = first_passage.lowest_errors(runs, rule.strips, stop)
-    if restore != "best":
-        stop = np.where(found == NEVER, last[:, None], found)
-        kept = _kept(rules, runs, stop, found != NEVER, kept, restore)
-    return found, kept
+                selected[:, j] = first_passage.lowest_errors(runs, rule.strips, ended[:, j])
+    if asked.restore == "last":
+        selected = _ended(stop, lengths)
+    elif asked.restore != "best":
+        # those that restore the same at a stop, whatever their threshold, share a look at each run
+        alike: dict[Any, list[int]] = {}
+        chosen = asked.restore if isinstance(asked.restore, Criterion) else None
+        policies = [chosen or rule.leaves[0] for rule in rules]
+        for j, policy in enumerate(policies):
+            if first_passage.restores_by_stop(policy):
+                alike.setdefault(policy, []).append(j)
+            elif policy.family.restores is not None:
+                alike.setdefault((policy.family, policy.params), []).append(j)
+        for of in alike.values():
+            ended, fired = _ended(stop[:, of], lengths), stop[:, of] != NEVER
+            selected[:, of] = _restored(policies[of[0]], runs, ended, fired)
+    return stop, selected
 
 
-def _kept(
-    rules: list[Rule],
-    runs: Runs,
-    stop: Indices,
-    fired: NDArray[np.bool_],
-    best: Indices,
-    restore: Restore,
-) -> Indices:
-    """Check whose weights are kept where that is not the lowest error."""
-    if restore == "last":
-        return stop
-    kept = best.copy()
-    alike: dict[Any, list[int]] = {}
-    keepers = [restore if isinstance(restore, Criterion) else rule.leaves[0] for rule in rules]
-    for j, keeper in enumerate(keepers):
-        if keeper.family.between or keeper.family.own_if_stopped:
-            kept[:, j] = _own(keeper, runs, stop[:, j], fired[:, j])
-        elif first_passage.keeps_own(keeper):
-            alike.setdefault((keeper.family, keeper.params), []).append(j)
-    for columns in alike.values():
-        kept[:, columns] = _own_of_all(keepers[columns[0]], runs, stop[:, columns])
-    return kept
+def _ended(stop: Indices, lengths: NDArray[np.int64]) -> Indices:
+    """Check at which the training ends: the stop, or the run's last where there is none."""
+    return np.where(stop == NEVER, lengths[:, None] - 1, stop).astype(np.int32)
 
 
-def _alone(rule: Rule) -> Iterator[Criterion]:
+def _own_passes(rule: Rule) -> Iterator[Criterion]:
+    """What a pass over the runs answers: the criterion itself, or the members of any_of."""
     if isinstance(rule, Criterion):
         yield rule
     elif rule.how == "any_of":
         for member in rule.members:
-            yield from _alone(member)
+            yield from _own_passes(member)
 
 
 def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indices:
@@ -435,7 +424,7 @@ def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indice
         members = [_stop(member, runs, passed) for member in rule.members]
         earliest = np.min([np.where(m == NEVER, last, m) for m in members], axis=0)
         return np.where(earliest == last, NEVER, earliest).astype(np.int32)
-    holds = [_trace(rule, runs, i).holds for i in range(len(runs.curves))]
+    holds = [_trace(rule, runs, i).holds for i in range(len(runs.ids))]
     return np.array([int(h.argmax()) if h.any() else NEVER for h in holds], np.int32)
 
 
@@ -444,28 +433,24 @@ def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
         return first_passage.trace(rule, runs, index)
     members = [_trace(member, runs, index) for member in rule.members]
     holds = first_passage.combined(rule.how, [member.holds for member in members])
-    return Trace(holds.astype(np.float64), holds, members[0].own)
+    return Trace(holds.astype(np.float64), holds, members[0].restored)
 
 
-def _own(leaf: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bool_]) -> Indices:
-    """Check that the rule's library would restore at each run's stop; the stop where none."""
-    kept = []
+def _restored(policy: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bool_]) -> Indices:
+    """Check that a rule's library would restore at some stops a run; the stop where none."""
+    selected = stop.copy()
+    by_stop = first_passage.restores_by_stop(policy)
     for i, at in enumerate(stop):
-        seen = first_passage.trace(leaf, runs, i)
-        here = Seen(seen.statistic[at], seen.holds[at], seen.own[at])
-        own = first_passage.kept_at(leaf, here, seen.own[max(at - 1, 0)], fired[i])
-        kept.append(at if np.isnan(own) else np.searchsorted(runs.epochs(i), own))
-    return np.array(kept, np.int32)
-
-
-def _own_of_all(leaf: Criterion, runs: Runs, stop: Indices) -> Indices:
-    """As :func:`_own` at many stops a run, of rules that keep the same whatever their threshold."""
-    kept = stop.copy()
-    for i, at in enumerate(stop):
-        own = first_passage.trace(leaf, runs, i).own[at]
-        some = ~np.isnan(own)
-        kept[i, some] = np.searchsorted(runs.epochs(i), own[some])
-    return kept
+        seen = first_passage.trace(policy, runs, i)
+        restored = seen.restored[at]
+        if by_stop:
+            checks = (Check(*(column[check] for column in seen)) for check in at)
+            before = seen.restored[np.maximum(at - 1, 0)]
+            told = zip(checks, before, fired[i], strict=True)
+            restored = np.array([first_passage.restored_at(policy, *each) for each in told])
+        some = ~np.isnan(restored)
+        selected[i, some] = np.searchsorted(runs.epochs(i), restored[some])
+    return selected
 
 
 def _present(curve: Curve) -> dict[str, Any]:

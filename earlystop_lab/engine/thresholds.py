@@ -79,12 +79,12 @@ def sweeps(
 def swept(rules: Iterable[R], curves: CurveSet) -> list[R]:
     """Those of the rules that these curves can be swept with."""
     trained = bool((np.diff(curves.channel("train").offsets) > 0).all())
-    found = []
-    for rule in rules:
-        family = rule if isinstance(rule, Family) else rule.family
-        if (trained or "train" not in family.watches) and _swept(family) is not None:
-            found.append(rule)
-    return found
+    families = ((rule, rule if isinstance(rule, Family) else rule.family) for rule in rules)
+    return [
+        rule
+        for rule, family in families
+        if (trained or "train" not in family.watches) and _swept(family) is not None
+    ]
 
 
 class Thresholds(NamedTuple):
@@ -111,8 +111,8 @@ class Thresholds(NamedTuple):
     def of(cls, rule: Family | Criterion, curves: CurveSet) -> Thresholds:
         """Of a rule that has a threshold; a look at every run."""
         rule = _member(rule)
-        runs = first_passage.laid_out(curves)
-        sign = _sign(rule.family)
+        runs = curves.laid_out().widened()
+        sign = rule.family.sign
         firsts, values, gains, members = [], [], [], []
         start = np.zeros(len(curves))
         for i in range(len(curves)):
@@ -150,14 +150,14 @@ class Thresholds(NamedTuple):
 
     def times(self, weights: FloatArray) -> tuple[float, float]:
         """The shortest and the longest time."""
-        low, high = (_sign(self.rule.family) * end for end in self._ends())
+        low, high = (self.rule.family.sign * end for end in self._ends())
         return self.time(low, weights), self.time(high, weights)
 
     def time(self, threshold: float, weights: FloatArray) -> float:
         """The time of one threshold."""
         values, levels = self._levels(weights)
         side: Literal["left", "right"] = "right" if self._is_strict() else "left"
-        return float(levels[np.searchsorted(values, _sign(self.rule.family) * threshold, side)])
+        return float(levels[np.searchsorted(values, self.rule.family.sign * threshold, side)])
 
     def nearest(self, times: ArrayLike, weights: FloatArray) -> FloatArray:
         """The times that some thresholds take, nearest to the given ones; each once.
@@ -189,10 +189,10 @@ class Thresholds(NamedTuple):
         # the threshold of a level is the last high that it leaves behind, or the next, to be at
         # least which is to have left the last behind
         chosen = [low, *values] if self._is_strict() else [low, *values[1:], high]
-        found = np.array([chosen[j] for j in wanted])
+        values = np.array([chosen[j] for j in wanted])
         if self._is_whole():
-            found = np.floor(found) if self._is_strict() else np.ceil(found)
-        return self._members(np.unique(self._limits().hold(found)))
+            values = np.floor(values) if self._is_strict() else np.ceil(values)
+        return self._members(np.unique(self._limits().hold(values)))
 
     def _levels(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The highs, and the time where none of them, one, two, ... all are left behind."""
@@ -201,7 +201,7 @@ class Thresholds(NamedTuple):
         return values, float(weights @ self.start) + np.concatenate([[0.0], steps])
 
     def _members(self, values: FloatArray) -> list[Criterion]:
-        turned = _sign(self.rule.family) * values
+        turned = self.rule.family.sign * values
         return [_with_threshold(self.rule, float(value)) for value in turned]
 
     def _is_whole(self) -> bool:
@@ -213,7 +213,7 @@ class Thresholds(NamedTuple):
 
     def _limits(self) -> _Limits:
         family = self.rule.family
-        return _Limits.of(family, _threshold(family), _sign(family))
+        return _Limits.of(family, _threshold(family), family.sign)
 
     def _whole(self, n: int) -> FloatArray:
         """Whole thresholds, ascending: all, or geometrically ever fewer."""
@@ -301,14 +301,14 @@ def _thinned(last: int, n: int) -> NDArray[np.int64]:
     """At most ``n`` of 0 .. last, both ends among them, with geometrically growing gaps."""
     if last < n:
         return np.arange(last + 1)
-    found = np.array([0, last])
+    thinned = np.array([0, last])
     # points that fall on the same number are one: ask for more until there are too many
     for points in range(n, 20 * n):
         more = np.unique(np.geomspace(1, last + 1, points).round().astype(np.int64)) - 1
         if len(more) > n:
             break
-        found = more
-    return found
+        thinned = more
+    return thinned
 
 
 def _over_parameter(rule: Criterion, curves: CurveSet, n: int) -> list[Criterion]:
@@ -333,11 +333,6 @@ def _swept(family: Family) -> str | None:
         return family.threshold
     first = next(iter(family.slots), None)
     return first if first is not None and family.kinds.get(first) in (int, float) else None
-
-
-def _sign(family: Family) -> float:
-    """-1 for a statistic that passes by falling, which is looked at from below."""
-    return -1.0 if family.passes in ("<", "<=") else 1.0
 
 
 def _threshold(family: Family) -> str:

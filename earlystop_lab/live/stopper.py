@@ -15,7 +15,14 @@ import numpy as np
 
 from earlystop_lab._common.checks import as_number, require, require_mode
 from earlystop_lab.criteria import Criterion, Rule
-from earlystop_lab.criteria.first_passage import Seen, combined, keeps_own, kept_at, seen, strides
+from earlystop_lab.criteria.first_passage import (
+    Check,
+    combined,
+    restored_at,
+    restores_otherwise,
+    selectable,
+    strides,
+)
 from earlystop_lab.criteria.stepping import Curves, Stepper
 from earlystop_lab.curves import CurveSet, Mode, read_only
 from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
@@ -91,14 +98,14 @@ class Stopper:
         if isinstance(self.restore, Criterion):
             return self.restore
         first = self.criterion.leaves[0]
-        return first if self.restore == "own" and keeps_own(first) else None
+        return first if self.restore == "own" and restores_otherwise(first) else None
 
     def _begin(self) -> None:
         """Nothing has been seen."""
         self._epoch, self._val, self._train = array("d"), array("d"), array("d")
         self._has_train = False
         self._steppers = [Stepper(leaf) for leaf in self._at]
-        self._now: list[Seen] = []
+        self._now: list[Check] = []
         self._lowest, self._best, self._selected = math.inf, math.nan, math.nan
         self._keep = False
         self._stop: tuple[float, str] | None = None
@@ -286,7 +293,7 @@ class Stopper:
             if "train" in leaf.family.watches:
                 raise ValueError(f"{leaf} needs training errors; give train, too")
 
-    def _decide(self, check: int, epoch: float, error: float, now: list[Seen]) -> None:
+    def _decide(self, check: int, epoch: float, error: float, now: list[Check]) -> None:
         """What a check changes, told what each criterion sees of it."""
         before, self._now = self._now or now, now
         if self._stop is not None:
@@ -301,7 +308,7 @@ class Stopper:
             self._stop = epoch, f"{self._words(self.criterion)} at epoch {_short(epoch)}"
 
     def _kept(
-        self, check: int, epoch: float, error: float, before: list[Seen], stops: bool
+        self, check: int, epoch: float, error: float, before: list[Check], stops: bool
     ) -> tuple[float, float]:
         """The epoch selected if training ends here, and the one that a later check may select.
 
@@ -310,12 +317,13 @@ class Stopper:
         if self._keeper is not None:
             at = self._at[self._keeper]
             now = self._now[at]
-            return kept_at(self._keeper, now, before[at].own, stops), now.own
+            restored = restored_at(self._keeper, now, before[at].restored, stops)
+            return restored, now.restored
         if self.restore == "last":
             return math.nan, math.nan
         # NaN is never the lowest, infinity is where nothing else is
         lower = error < self._lowest or (math.isnan(self._best) and not math.isnan(error))
-        if lower and seen(self._strides, check):
+        if lower and selectable(self._strides, check):
             self._lowest, self._best = error, epoch
         return self._best, self._best
 

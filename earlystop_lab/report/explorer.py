@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
 from earlystop_lab.criteria import Criterion, first_passage
-from earlystop_lab.curves import Curve, CurveSet, FloatArray
+from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Restore, replay
 from earlystop_lab.measures.hindsight import regrets
@@ -162,7 +162,7 @@ def _packed(
     members = [member for sweep in sweeps for member in sweep.members]
     stops = replay(curves, members, restore=restore)
     losses = getattr(regrets(stops, curves), found.error)
-    runs = first_passage.laid_out(curves)
+    runs = curves.laid_out().widened()
     for i, curve in enumerate(curves):
         rules, column = [], 0
         for sweep in sweeps:
@@ -192,7 +192,7 @@ def _checks(curve: Curve, epochs: FloatArray) -> Checks:
 
 
 def _statistics(
-    members: Sequence[Criterion], runs: first_passage.Runs, index: int, stops: Checks
+    members: Sequence[Criterion], runs: Runs, index: int, stops: Checks
 ) -> dict[str, Any]:
     """What the rule saw: a series for all members that differ in the threshold only."""
     epoch = runs.epochs(index)

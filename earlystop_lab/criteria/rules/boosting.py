@@ -25,7 +25,7 @@ _FORGETS, _REMEMBERS, _TINY = 0.99, 2000, 1e-10
 
 @patience_rule(
     threshold="rounds",
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"rounds": 0, "min_delta": 0},
 )
 def XGBoost(*, min_delta: float = 0.0) -> Patience:
@@ -52,7 +52,7 @@ def XGBoost(*, min_delta: float = 0.0) -> Patience:
 
 @patience_rule(
     threshold="stopping_rounds",
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"min_delta": 0},
     off=("stopping_rounds",),
 )

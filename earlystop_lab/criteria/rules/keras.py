@@ -20,7 +20,7 @@ __all__ = ["Keras", "Keras2", "TerminateOnNaN"]
 @patience_rule(
     threshold="patience",
     default=0,
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"patience": 0, "start_from_epoch": 0},
 )
 def Keras(
@@ -66,8 +66,8 @@ def Keras(
 @patience_rule(
     threshold="patience",
     default=0,
-    own=kept_epoch,
-    own_if_stopped=True,
+    restores=kept_epoch,
+    restores_only_if_stopped=True,
     at_least={"patience": 0},
 )
 def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience:

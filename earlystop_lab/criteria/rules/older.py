@@ -33,7 +33,7 @@ __all__ = ["DL4J", "Encog", "MatlabMaxFail", "PyBrain", "Weka"]
     passes=">=",
     whole=True,
     step=saved_step,
-    own=saved_epoch,
+    restores=saved_epoch,
     at_least={"n": 0, "min_improvement": 0},
 )
 def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
@@ -63,7 +63,7 @@ def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
     threshold="E",
     default=20,
     passes=">",
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"E": 0},
 )
 def Weka() -> Patience:
@@ -91,7 +91,7 @@ def Weka() -> Patience:
     threshold="max_fail",
     default=6,
     passes=">",
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"max_fail": 0},
 )
 def MatlabMaxFail() -> Patience:
@@ -142,7 +142,7 @@ def looked_epoch(s: Looks) -> float:
     passes=">",
     whole=True,
     step=look_step,
-    own=looked_epoch,
+    restores=looked_epoch,
     at_least={"allowed_stagnant": 0, "check_frequency": 0},
 )
 def Encog(*, check_frequency: int = 5) -> Looks:
@@ -180,7 +180,7 @@ def _after_training_began(
     return kept
 
 
-@criterion(at_least={"continue_epochs": 1}, own=_after_training_began)
+@criterion(at_least={"continue_epochs": 1}, restores=_after_training_began)
 def PyBrain(val: FloatArray, *, continue_epochs: int = 10) -> FloatArray:
     """PyBrain's ``trainUntilConvergence``: the last c errors all above the c before them.
 

@@ -117,7 +117,7 @@ def record_epoch(s: Quality) -> float:
     passes=">",
     whole=True,
     step=quality_step,
-    own=record_epoch,
+    restores=record_epoch,
     at_least={"patience": 0, "smoothing": 0},
     at_most={"smoothing": 1},
 )
@@ -198,7 +198,7 @@ def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
 
 @patience_rule(
     threshold="patience",
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"patience": 0, "min_delta": 0},
 )
 def RelativePatience(*, min_delta: float = 0.01) -> Patience:

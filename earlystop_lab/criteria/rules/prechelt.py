@@ -56,7 +56,7 @@ def loss_step(best: float, epoch: float, val: float, train: float) -> tuple[floa
     return lowest, 100 * relative_excess(val, lowest)
 
 
-def loss_room(limit: float) -> float:
+def loss_bound(limit: float) -> float:
     """Below how many times the lowest error the loss is surely at most ``limit`` percent.
 
     The last factor is more than the roundings on both sides. Below once, there is no loss.
@@ -64,12 +64,12 @@ def loss_room(limit: float) -> float:
     return max(1.0, (1 + limit / 100) * (1 - 16 * EPSILON))
 
 
-def loss_idle(best: float, room: float, val: float, train: float) -> bool:
+def loss_cannot_pass(best: float, bound: float, val: float, train: float) -> bool:
     """Whether the loss surely passes no limit, told without a division.
 
-    A negative lowest error times the room is at most itself, and below it there is no loss.
+    A negative lowest error times the bound is at most itself, and below it there is no loss.
     """
-    return val < best * room
+    return val < best * bound
 
 
 def gain_step(s: Gain, epoch: float, val: float, train: float) -> tuple[Gain, float]:
@@ -109,8 +109,8 @@ def rises_step(s: Rises, epoch: float, val: float, train: float) -> tuple[Rises,
     threshold="alpha",
     passes=">",
     step=loss_step,
-    idle=loss_idle,
-    room=loss_room,
+    cannot_pass=loss_cannot_pass,
+    pass_bound=loss_bound,
     strip="k",
     at_ends=True,
     unit="%",

@@ -28,7 +28,7 @@ __all__ = ["SklearnGB", "SklearnHGB", "SklearnMLP", "SklearnSGD"]
     threshold="n_iter_no_change",
     default=10,
     passes=">",
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"n_iter_no_change": 1, "tol": 0},
 )
 def SklearnMLP(*, tol: float = 1e-4) -> Patience:

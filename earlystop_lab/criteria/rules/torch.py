@@ -117,7 +117,7 @@ def Ignite(
 @patience_rule(
     threshold="patience",
     default=1,
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"patience": 0},
 )
 def HuggingFace(*, threshold: float = 0.0) -> Patience:
@@ -147,7 +147,7 @@ def HuggingFace(*, threshold: float = 0.0) -> Patience:
 @patience_rule(
     threshold="patience",
     default=5,
-    own=kept_epoch,
+    restores=kept_epoch,
     at_least={"patience": 1},
 )
 def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel") -> Patience:
@@ -212,7 +212,7 @@ def fitness_step(
     passes=">=",
     whole=True,
     step=fitness_step,
-    own=saved_epoch,
+    restores=saved_epoch,
     off=("patience",),
 )
 def Ultralytics() -> tuple[Patience, Patience]:
@@ -296,8 +296,8 @@ def MMEngine(*, min_delta: float = 0.1) -> Patience:
 @patience_rule(
     threshold="patience",
     default=1600,
-    own=kept_epoch,
-    between=True,
+    restores=kept_epoch,
+    tests_between_checks=True,
     off=("patience",),
 )
 def SpaCy() -> Patience:
