@@ -55,6 +55,11 @@ class Channel(NamedTuple):
     values: FloatArray
     offsets: NDArray[np.int64]
 
+    def part(self, start: int, stop: int) -> Channel:
+        """That of some of the runs, of which nothing is copied."""
+        offsets = self.offsets[start : stop + 1]
+        return Channel(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
+
 
 class Checks(NamedTuple):
     """Positions and validation errors of some runs, laid out flat."""
@@ -75,21 +80,6 @@ class Runs(NamedTuple):
     checks: Checks
     #: with offsets of its own, since a run may lack it
     train: Channel
-
-    def part(self, start: int, stop: int) -> Runs:
-        """Some of the runs, of which nothing is copied."""
-        epoch, starts, val, offsets = self.checks
-        begin, offsets = starts[start], offsets[start : stop + 1]
-        ends = starts[start:stop] + np.diff(offsets)
-        checks = Checks(
-            epoch[begin : ends.max()],
-            starts[start:stop] - begin,
-            val[offsets[0] : offsets[-1]],
-            offsets - offsets[0],
-        )
-        values, offsets = self.train.values, self.train.offsets[start : stop + 1]
-        train = Channel(values[offsets[0] : offsets[-1]], offsets - offsets[0])
-        return Runs(self.ids.slice(start, stop - start), checks, train)
 
     def widened(self) -> Runs:
         """The same in float64, and read-only: so numba sees one type and compiles once."""
@@ -136,7 +126,7 @@ class CurveSet:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.table = _validated(table.combine_chunks())
+        self.table, self._channels = _validated(table.combine_chunks())
         self._rows: dict[str, int] | None = None
 
     @classmethod
@@ -198,7 +188,7 @@ class CurveSet:
         return int(self.table.num_rows)
 
     def __repr__(self) -> str:
-        lengths = np.diff(self.channel("val").offsets)
+        lengths = self.lengths
         checks = f"{lengths.min()} to {lengths.max()} checks" if len(self) else "no checks"
         if len(self) and lengths.min() == lengths.max():
             checks = f"{lengths[0]} checks each"
@@ -218,8 +208,8 @@ class CurveSet:
         if isinstance(key, slice):
             start, stop, step = key.indices(len(self))
             if step == 1:
-                return self._like(self.table.slice(start, max(0, stop - start)))
-            return self._like(self.table.take(pa.array(range(start, stop, step), pa.int64())))
+                return self._of(self.table.slice(start, max(0, stop - start)))
+            return self._of(self.table.take(pa.array(range(start, stop, step), pa.int64())))
         row = self._row_of(key) if isinstance(key, str) else range(len(self))[key]
         parts = {name: self._cell(name, row) for name in _LISTS}
         val = parts.pop("val")
@@ -243,7 +233,7 @@ class CurveSet:
                 f"select: expected {len(self)} bools, one a run, got {chosen.dtype} of shape "
                 f"{chosen.shape}"
             )
-        return self._like(self.table.filter(pa.array(chosen)))
+        return self._of(self.table.filter(pa.array(chosen)))
 
     def __add__(self, other: CurveSet) -> CurveSet:
         """The runs of both; a column that one set lacks is missing for its runs."""
@@ -254,26 +244,28 @@ class CurveSet:
 
         ``epoch`` is 1, 2, 3 ... in every run where none was given.
         """
-        values, offsets = self._flat(name)
-        if name == "epoch" and not (given := np.diff(offsets) > 0).all():
-            return _with_counted(values, given, self._flat("val").offsets)
-        return Channel(_wide(values), offsets)
+        recorded = self._recorded(name)
+        if name == "epoch":
+            return _with_counted(recorded, self._recorded("val").offsets)
+        return Channel(_wide(recorded.values), recorded.offsets)
 
-    def laid_out(self) -> Runs:
-        """All runs with their channels laid out flat, as recorded; see :meth:`Runs.widened`."""
-        val = self._flat("val")
+    def laid_out(self, start: int = 0, stop: int | None = None) -> Runs:
+        """The runs from ``start`` to before ``stop`` as a replay takes them, in their own types."""
+        stop = len(self) if stop is None else stop
+        val, train = (self._recorded(name).part(start, stop) for name in ("val", "train"))
         if self.has("epoch"):
-            epoch, starts = self.channel("epoch").values, val.offsets[:-1]
+            epoch = _with_counted(self._recorded("epoch").part(start, stop), val.offsets).values
+            starts = val.offsets[:-1]
         else:
             epoch = np.arange(1.0, np.diff(val.offsets).max(initial=0) + 1)
-            starts = np.zeros(len(self), np.int64)
+            starts = np.zeros(stop - start, np.int64)
         checks = Checks(epoch, starts, val.values, val.offsets)
-        return Runs(self.table["run"], checks, self._flat("train"))
+        return Runs(self.table["run"].slice(start, stop - start), checks, train)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Number of checks of every run."""
-        return np.asarray(pc.list_value_length(_one_array(self.table["val"])), np.int64)
+        return np.diff(self._channels["val"].offsets)
 
     def has(self, name: str) -> bool:
         """Whether the set has a column of that name."""
@@ -288,20 +280,11 @@ class CurveSet:
         at: FloatArray = checks.astype(np.float64) + 1
         if name != "epoch":
             at[:] = np.nan
-        if self.has(name):
-            values, offsets = self._flat(name)
+        if name in self._channels:
+            values, offsets = self._channels[name]
             recorded = np.diff(offsets) > 0
             at[recorded] = values[(offsets[:-1, None] + checks)[recorded]]
         return at
-
-    def _flat(self, name: str) -> Channel:
-        """A list column laid out flat in its own type; a run without it has no values."""
-        if not self.has(name):
-            return Channel(np.empty(0), np.zeros(len(self) + 1, np.int64))
-        column = _one_array(self.table[name])
-        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        return Channel(column.flatten().to_numpy(zero_copy_only=False), offsets)
 
     # -- files -----------------------------------------------------------------------------
 
@@ -359,12 +342,22 @@ class CurveSet:
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _like(self, table: pa.Table) -> CurveSet:
-        """A part of this set: valid because the whole is."""
-        part = CurveSet.__new__(CurveSet)
+    @classmethod
+    def _of(cls, table: pa.Table) -> CurveSet:
+        """A part of a set: valid because the whole is."""
+        part = cls.__new__(cls)
         part.table = table.combine_chunks()
+        part._channels = _laid_out(part.table)
         part._rows = None
         return part
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._of, (self.table,)
+
+    def _recorded(self, name: str) -> Channel:
+        """A list column laid out flat in its own type; a run without it has no values."""
+        nowhere = Channel(np.empty(0), np.zeros(len(self) + 1, np.int64))
+        return self._channels.get(name, nowhere)
 
     def _row_of(self, run: str) -> int:
         if self._rows is None:
@@ -374,10 +367,8 @@ class CurveSet:
         return self._rows[run]
 
     def _cell(self, name: str, row: int) -> FloatArray | None:
-        if name not in self.table.column_names or not self.table[name][row].is_valid:
-            return None
-        values = self.table[name][row].values.to_numpy(zero_copy_only=False)
-        return read_only(values.astype(np.float64, copy=False))
+        values, _ = self._recorded(name).part(row, row + 1)
+        return _wide(values) if len(values) else None
 
 
 def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
@@ -515,8 +506,11 @@ def _metadata_array(name: str, cells: list[Any], rows: list[dict[str, Any]]) -> 
         raise ValueError(f"metadata {name!r}: mixed types ({kinds}); give one type") from error
 
 
-def _validated(table: pa.Table) -> pa.Table:
-    """The table, where it keeps every promise of a curve set; otherwise ``ValueError``."""
+def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Channel]]:
+    """The table, where it keeps every promise of a curve set, and its channels laid out flat.
+
+    ``ValueError`` for another table.
+    """
     names = table.column_names
     if len(set(names)) < len(names):
         raise ValueError(f"not a curve set: a column twice among {', '.join(names)}")
@@ -531,11 +525,13 @@ def _validated(table: pa.Table) -> pa.Table:
         twice = runs.value_counts().to_pylist()
         name = next(v["values"] for v in twice if v["counts"] > 1)
         raise ValueError(f"run {name!r} is there more than once; run ids must be unique")
-    lengths = {name: _lengths(table, name) for name in _LISTS if name in names}
-    if len(empty := np.flatnonzero(lengths["val"] <= 0)):
+    channels = _laid_out(table)
+    lengths = {name: np.diff(channel.offsets) for name, channel in channels.items()}
+    if len(empty := np.flatnonzero(lengths["val"] == 0)):
         raise ValueError(f"run {runs[int(empty[0])].as_py()!r}, column 'val': no values")
     for name, length in lengths.items():
-        wrong = np.flatnonzero((length >= 0) & (length != lengths["val"]))
+        given = table[name].is_valid().to_numpy()
+        wrong = np.flatnonzero(given & (length != lengths["val"]))
         if len(wrong):
             i = int(wrong[0])
             raise ValueError(
@@ -543,8 +539,8 @@ def _validated(table: pa.Table) -> pa.Table:
                 f"{lengths['val'][i]}; curves of one run must be equally long"
             )
     if "epoch" in names:
-        _check_epochs(_one_array(table["epoch"]), lengths["epoch"], runs)
-    return table
+        _check_epochs(channels["epoch"], runs)
+    return table, channels
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
@@ -552,27 +548,39 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _lengths(table: pa.Table, name: str) -> NDArray[np.int64]:
-    """Values a run in a list column; -1 where the run has no such curve."""
-    column = _one_array(table[name])
-    kind = column.type
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    if not is_list or not (
-        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
-    ):
-        raise ValueError(f"column {name!r}: expected a list of numbers a run, found {kind}")
-    if column.flatten().null_count:
-        raise ValueError(f"column {name!r}: a null among its values; use NaN for 'not measured'")
-    lengths = pc.fill_null(pc.list_value_length(column), -1)
-    return np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64)
+def _laid_out(table: pa.Table) -> dict[str, Channel]:
+    """The list columns as their values one after the other, in their own types, and offsets.
+
+    Nothing is copied but what stands between values that are hidden by a null.
+    """
+    channels = {}
+    for name in _LISTS:
+        if name not in table.column_names:
+            continue
+        column = _one_array(table[name])
+        kind = column.type
+        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        if not is_list or not (
+            pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
+        ):
+            raise ValueError(f"column {name!r}: expected a list of numbers a run, found {kind}")
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        first, end = column.offsets[0].as_py(), column.offsets[-1].as_py()
+        whole = end - first == offsets[-1]
+        values = column.values.slice(first, end - first) if whole else column.flatten()
+        if values.null_count:
+            message = "a null among its values; use NaN for 'not measured'"
+            raise ValueError(f"column {name!r}: {message}")
+        channels[name] = Channel(values.to_numpy(zero_copy_only=False), offsets)
+    return channels
 
 
-def _check_epochs(column: pa.Array, lengths: NDArray[np.int64], runs: pa.ChunkedArray) -> None:
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    starts = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
+def _check_epochs(channel: Channel, runs: pa.ChunkedArray) -> None:
+    values, starts = channel
     rising = np.ones(len(values), bool)
     rising[1:] = values[1:] > values[:-1]
-    rising[starts[:-1][lengths > 0]] = True
+    rising[starts[:-1][np.diff(starts) > 0]] = True
     if len(wrong := np.flatnonzero(~(rising & np.isfinite(values)))):
         at = int(wrong[0])
         i = int(np.searchsorted(starts, at, side="right")) - 1
@@ -600,12 +608,13 @@ def _negated(table: pa.Table) -> pa.Table:
     return table
 
 
-def _with_counted(
-    values: NDArray[Any], given: NDArray[np.bool_], offsets: NDArray[np.int64]
-) -> Channel:
-    """Epochs as recorded where they were given, counted in the runs that have none."""
+def _with_counted(recorded: Channel, offsets: NDArray[np.int64]) -> Channel:
+    """Epochs as recorded where they were, counted in the runs that have none."""
+    given = np.diff(recorded.offsets) > 0
+    if given.all() and len(given):
+        return Channel(_wide(recorded.values), recorded.offsets)
     counts = np.arange(1.0, offsets[-1] + 1) - np.repeat(offsets[:-1], np.diff(offsets))
-    counts[np.repeat(given, np.diff(offsets))] = values
+    counts[np.repeat(given, np.diff(offsets))] = recorded.values
     return Channel(counts, offsets)
 
 

@@ -209,7 +209,9 @@ def parts(
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     tasks: Iterable[Runs | Unit]
     if isinstance(curves, CurveSet):
-        tasks = _split(curves.laid_out(), asked.chunk_size, joblib.effective_n_jobs(n_jobs))
+        count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)
+        starts = range(0, count, size)
+        tasks = (curves.laid_out(start, min(start + size, count)) for start in starts)
     else:
         tasks = units(Path(curves), len(asked.rules))[skip:]
     replayed: Iterator[Part] = joblib.Parallel(
@@ -302,14 +304,11 @@ def policy_of(restore: Restore) -> Restore:
     return policy
 
 
-def _split(runs: Runs, size: int | None, jobs: int) -> Iterator[Runs]:
-    """Parts of a set in memory: large, since each costs some Python, but several for each job."""
-    count = len(runs.ids)
-    if size is None:
-        most = count * 4 * CHECKS // max(1, len(runs.checks.val))
-        size = max(1, min(most, -(-count // (8 * jobs if jobs > 1 else 1))))
-    for start in range(0, count, size):
-        yield runs.part(start, min(start + size, count))
+def _chunk_size(curves: CurveSet, size: int | None, n_jobs: int) -> int:
+    """Runs of a set in memory to a task: many, since each costs some Python, but several a job."""
+    jobs = joblib.effective_n_jobs(n_jobs)
+    most = len(curves) * 4 * CHECKS // max(1, int(curves.lengths.sum()))
+    return size or max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
 
 
 def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Part]:
