@@ -8,7 +8,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from earlystop_lab._common.wording import counted
 from earlystop_lab.inference.tables import FloatArray, averaged, checked, unit_of
@@ -174,6 +173,8 @@ def _table(
 def _bounds(
     method: Method, values: FloatArray, confidence: float, resamples: int, seed: int
 ) -> tuple[FloatArray, FloatArray]:
+    from scipy import stats  # slow to import
+
     if method == "bootstrap-t":
         mean, error, t = _bootstrap_t(values, resamples, seed)
         half = _upper(t, confidence) * error

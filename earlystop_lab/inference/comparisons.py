@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, intervals
 from earlystop_lab.inference.tables import checked
@@ -35,6 +34,8 @@ def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverC
     >>> round(result.estimate, 2), round(result.low, 2), round(result.p, 3), result.clusters
     (2.0, 1.06, 0.003, 6)
     """
+    from scipy import stats  # slow to import
+
     if len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"expected finite numbers of at least 2 clusters, got {list(values)}")
     mean = low = high = float(values.mean())
@@ -75,6 +76,8 @@ def slopes(table: pd.DataFrame, *, by: str, x: str, y: str) -> pd.Series:
     >>> slopes(table, by="problem", x="time", y="error").round(6).to_dict()
     {'a': -1.0}
     """
+    from scipy import stats  # slow to import
+
     found = {}
     for name, part in table.groupby(by, sort=False):
         if part[x].nunique() < 2 or not ((part[x] > 0) & (part[y] > 0)).all():

@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special, stats
 
 from earlystop_lab.inference.tables import FloatArray
 
@@ -70,6 +69,8 @@ def hoeffding_bentkus(losses: FloatArray, limit: float, bound: float) -> FloatAr
     Source: S. Bates et al., Distribution-Free, Risk-Controlling Prediction Sets, Journal of the
     ACM 68 (2021) 43, doi 10.1145/3478535.
     """
+    from scipy import special, stats  # slow to import
+
     _check(losses, bound)
     n, a = len(losses), limit / bound
     total = losses.sum(axis=0) / bound
