@@ -51,6 +51,15 @@ def too_few(n: int, unit: str) -> str:
     return f"{counted(n, unit)} {'is' if n == 1 else 'are'} too few"
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text: a table of names that fits on a screen.
+
+    >>> sorted(word_set("loss nll ce"))
+    ['ce', 'loss', 'nll']
+    """
+    return frozenset(text.split())
+
+
 def cut(text: str, most: int = 60) -> str:
     """The text, cut where it is longer than so many characters.
 

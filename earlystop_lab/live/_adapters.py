@@ -1,13 +1,32 @@
-"""What adapters have in common: the weights that may be selected, and what is missing."""
+"""What adapters have in common: a run and the weights kept of it, and what is missing."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
+from earlystop_lab.engine.replaying import Restore
 from earlystop_lab.live.stopper import Stopper
+
+
+class RunOptions(TypedDict, total=False):
+    """What every adapter hands on to its :class:`Stopper`."""
+
+    restore: Restore
+    record: str | Path | None
+    run: str | None
+
+
+class StopperOptions(RunOptions, total=False):
+    """The same with the mode, where no default of the library's stands against it."""
+
+    mode: Mode
 
 
 @contextmanager
@@ -57,6 +76,40 @@ class Weights:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a copy."""
         self.epoch, self.copy = state["kept_epoch"], state["kept"]
+
+
+class Training:
+    """The run that an adapter is in: its stopper, and the weights that may be selected."""
+
+    def __init__(self, criterion: Rule | str, **options: Unpack[StopperOptions]) -> None:
+        self._made = partial(Stopper, criterion, **options)
+        self.stopper, self.weights = self._made(), Weights()
+        #: a state was loaded: the next training goes on with its run
+        self.resumed = False
+
+    def begin(self, **options: Unpack[StopperOptions]) -> None:
+        """Training begins: with a run of its own, unless it goes on with the one loaded."""
+        if (options or self.stopper.epoch is not None) and not self.resumed:
+            self.stopper, self.weights = self._made(**options), Weights()
+        self.resumed = False
+
+    def update(self, take: Callable[[], Any] | None = None, **check: Any) -> bool:
+        """Tell the stopper a check, and keep what ``take`` copies where it may be selected."""
+        stops = self.stopper.update(**check)
+        if take is not None:
+            self.weights.keep(self.stopper, take)
+        return stops
+
+
+class CurrentStopper:
+    """The attribute of an adapter that is the stopper of the run it is in."""
+
+    def __get__(self, adapter: Any, kind: type) -> Stopper:
+        training: Training = adapter._training
+        return training.stopper
+
+    def __set__(self, adapter: Any, stopper: Stopper) -> None:
+        adapter._training.stopper = stopper
 
 
 def no_metric(monitor: str, available: Iterable[str]) -> ValueError:

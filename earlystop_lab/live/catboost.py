@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import no_metric
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live._adapters import CurrentStopper, StopperOptions, Training, no_metric
 
 
 class StopCallback:
@@ -38,25 +33,23 @@ class StopCallback:
     3
     """
 
+    stopper = CurrentStopper()
+
     def __init__(
         self,
         criterion: Rule | str,
         *,
         data_name: str = "validation",
         metric_name: str | None = None,
-        mode: Mode = "min",
-        restore: Restore = "best",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[StopperOptions],
     ) -> None:
         self.data_name, self.metric_name = data_name, metric_name
-        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
-        self.stopper = self._made()
+        self._training = Training(criterion, **options)
 
     def after_iteration(self, info: Any) -> bool:
         """Tell the stopper the errors of the iteration; false stops CatBoost."""
-        if info.iteration == 1 and self.stopper.epoch is not None:
-            self.stopper = self._made()
+        if info.iteration == 1:
+            self._training.begin()
         metrics = info.metrics or {}
         values = metrics.get(self.data_name, {})
         metric = self.metric_name or next(iter(values), "")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import Weights, library, never_checked, no_metric
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live._adapters import (
+    CurrentStopper,
+    StopperOptions,
+    Training,
+    library,
+    never_checked,
+    no_metric,
+)
 
 with library("transformers"):
     from transformers.trainer_callback import ExportableState, TrainerCallback
@@ -39,27 +41,24 @@ class StopCallback(TrainerCallback, ExportableState):
     'GL(5, k=1)'
     """
 
+    stopper = CurrentStopper()
+
     def __init__(
         self,
         criterion: Rule | str,
         *,
         monitor: str = "eval_loss",
-        mode: Mode = "min",
-        restore: Restore = "best",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[StopperOptions],
     ) -> None:
         self.monitor = monitor
-        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
-        self.stopper = self._made()
-        self._weights = Weights()
+        self._training = Training(criterion, **options)
         self._in_training = False
         self._logged = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin a run, or go on with the one that was loaded."""
-        if state.global_step == 0 and self.stopper.epoch is not None:
-            self.stopper, self._weights = self._made(), Weights()
+        if state.global_step == 0:
+            self._training.begin()
         if state.global_step and self.stopper.epoch is None:
             warnings.warn(
                 "resumed without this callback's state, as if nothing had been seen; train with "
@@ -79,15 +78,15 @@ class StopCallback(TrainerCallback, ExportableState):
                 raise no_metric(self.monitor, metrics)
             return
         train = self._training_error(state)
-        if self.stopper.update(val=metrics[self.monitor], train=train, epoch=state.epoch):
+        val, take = metrics[self.monitor], lambda: copied(kwargs["model"])
+        if self._training.update(take, val=val, train=train, epoch=state.epoch):
             control.should_training_stop = True
-        self._weights.keep(self.stopper, lambda: copied(kwargs["model"]))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Put back the weights of the selected evaluation, and record the run."""
         self._in_training = False
         never_checked(self.stopper, self.monitor)
-        self._weights.restore(self.stopper, kwargs["model"].load_state_dict)
+        self._training.weights.restore(self.stopper, kwargs["model"].load_state_dict)
         if state.is_world_process_zero:
             self.stopper.close()
 

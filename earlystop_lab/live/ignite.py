@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import Weights, library
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live._adapters import CurrentStopper, RunOptions, Training, library
 
 with library("pytorch-ignite"):
     import ignite.distributed as idist
@@ -39,6 +35,8 @@ class StopHandler:
     GL(5)
     """
 
+    stopper = CurrentStopper()
+
     def __init__(
         self,
         criterion: Rule | str,
@@ -48,15 +46,11 @@ class StopHandler:
         train_function: Callable[[Any], Any] | None = None,
         model: Any = None,
         mode: Mode = "max",
-        restore: Restore = "best",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         self.score_function, self.train_function = score_function, train_function
         self.trainer, self.model = trainer, model
-        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
-        self.stopper = self._made()
-        self._weights = Weights()
+        self._training = Training(criterion, mode=mode, **options)
         trainer.add_event_handler(Events.STARTED, self._begin)
         trainer.add_event_handler(Events.COMPLETED, self._end)
         trainer.add_event_handler(Events.EXCEPTION_RAISED, self._failed)
@@ -66,27 +60,27 @@ class StopHandler:
         state = self.trainer.state
         position = state.iteration / state.epoch_length if state.epoch_length else None
         train = None if self.train_function is None else self.train_function(self.trainer)
-        if self.stopper.update(val=self.score_function(engine), train=train, epoch=position):
+        take = None if self.model is None else lambda: copied(self.model)
+        val = self.score_function(engine)
+        if self._training.update(take, val=val, train=train, epoch=position):
             self.trainer.terminate()
-        if self.model is not None:
-            self._weights.keep(self.stopper, lambda: copied(self.model))
 
     def state_dict(self) -> dict[str, Any]:
         """What the stopper has seen, and the weights kept, for Ignite's ``Checkpoint``."""
-        return {**self.stopper.state_dict(), **self._weights.state_dict()}
+        return {**self.stopper.state_dict(), **self._training.weights.state_dict()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on with a saved run in the next ``trainer.run``."""
         self.stopper.load_state_dict(state_dict)
-        self._weights.load_state_dict(state_dict)
+        self._training.weights.load_state_dict(state_dict)
 
     def _begin(self, engine: Any) -> None:
-        if engine.state.iteration == 0 and self.stopper.epoch is not None:
-            self.stopper, self._weights = self._made(), Weights()
+        if engine.state.iteration == 0:
+            self._training.begin()
 
     def _end(self, engine: Any) -> None:
         if self.model is not None:
-            self._weights.restore(self.stopper, self.model.load_state_dict)
+            self._training.weights.restore(self.stopper, self.model.load_state_dict)
         self._close()
 
     def _failed(self, engine: Any, error: BaseException) -> None:

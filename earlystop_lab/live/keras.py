@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import Weights, library, never_checked, no_metric
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live._adapters import (
+    CurrentStopper,
+    StopperOptions,
+    Training,
+    library,
+    never_checked,
+    no_metric,
+)
 
 with library("keras"):
     from keras.callbacks import Callback
@@ -33,30 +35,24 @@ class StopCallback(Callback):
     GL(5)
     """
 
+    stopper = CurrentStopper()
+
     def __init__(
         self,
         criterion: Rule | str,
         *,
         monitor: str = "val_loss",
-        mode: Mode = "min",
         restore_best_weights: bool = True,
-        restore: Restore = "best",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[StopperOptions],
     ) -> None:
         super().__init__()
         self.monitor = monitor
         self.restore_best_weights = restore_best_weights
-        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
-        self.stopper = self._made()
-        self._weights = Weights()
-        self._resumed = False
+        self._training = Training(criterion, **options)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Begin a run, or go on with the one that was loaded."""
-        if self.stopper.epoch is not None and not self._resumed:
-            self.stopper, self._weights = self._made(), Weights()
-        self._resumed = False
+        self._training.begin()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Tell the stopper the errors of the epoch."""
@@ -65,16 +61,15 @@ class StopCallback(Callback):
             self._require_no_validation(logs)
             return
         train = logs.get(self.monitor.removeprefix("val_"))
-        if self.stopper.update(val=logs[self.monitor], train=train, epoch=epoch + 1):
+        take = self.model.get_weights if self.restore_best_weights else None
+        if self._training.update(take, val=logs[self.monitor], train=train, epoch=epoch + 1):
             self.model.stop_training = True
-        if self.restore_best_weights:
-            self._weights.keep(self.stopper, self.model.get_weights)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Put back the weights of the selected epoch, and record the run."""
         never_checked(self.stopper, self.monitor)
         if self.restore_best_weights:
-            self._weights.restore(self.stopper, self.model.set_weights)
+            self._training.weights.restore(self.stopper, self.model.set_weights)
         self.stopper.close()
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,7 +79,7 @@ class StopCallback(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with a saved run in the next ``fit(initial_epoch=...)``."""
         self.stopper.load_state_dict(state)
-        self._resumed = True
+        self._training.resumed = True
 
     def _require_no_validation(self, logs: Mapping[str, Any]) -> None:
         validated = any(name.startswith("val_") for name in logs)

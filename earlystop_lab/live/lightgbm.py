@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import library, no_metric
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live._adapters import CurrentStopper, RunOptions, Training, library, no_metric
 
 with library("lightgbm"):
     from lightgbm.callback import CallbackEnv, EarlyStopException
@@ -44,6 +40,8 @@ class StopCallback:
     (3, 3)
     """
 
+    stopper = CurrentStopper()
+
     def __init__(
         self,
         criterion: Rule | str,
@@ -51,17 +49,12 @@ class StopCallback:
         data_name: str | None = None,
         metric_name: str | None = None,
         train_name: str | None = None,
-        restore: Restore = "best",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         # of the instance, for LightGBM to see it: after its own that log and record
         self.order, self.before_iteration = 30, False
         self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
-        self._made = partial(Stopper, criterion, restore=restore, record=record, run=run)
-        self.stopper = self._made()
-        #: all results of the iteration whose trees may be selected
-        self._kept: Any = None
+        self._training = Training(criterion, mode="min", **options)
 
     def __call__(self, env: CallbackEnv) -> None:
         """Tell the stopper the errors of the iteration; stop by LightGBM's exception."""
@@ -71,20 +64,22 @@ class StopCallback:
             self._begin(env, "max" if val.maximize else "min")
         train = None
         if self.train_name is not None:
-            train = _found(results, self.train_name, val.metric_name).metric_value
+            train = _result(results, self.train_name, val.metric_name).metric_value
         stopper = self.stopper
-        stops = stopper.update(val=val.metric_value, train=train, epoch=env.iteration + 1)
-        if stopper.keep:
-            self._kept = results
+        # what is kept are all results of the iteration whose trees may be selected
+        stops = self._training.update(
+            lambda: results, val=val.metric_value, train=train, epoch=env.iteration + 1
+        )
         at_end = env.iteration == env.end_iteration - 1
         if stops or at_end:
             stopper.close()
         if stops or (at_end and stopper.restore != "last"):
             best = int(stopper.best_epoch or 0) - 1
-            raise EarlyStopException(best, results if best == env.iteration else self._kept)
+            kept = self._training.weights.copy
+            raise EarlyStopException(best, results if best == env.iteration else kept)
 
     def _begin(self, env: CallbackEnv, mode: Mode) -> None:
-        self.stopper, self._kept = self._made(mode=mode), None
+        self._training.begin(mode=mode)
         boosting = {env.params.get(name) for name in ("boosting", "boosting_type", "boost")}
         if "dart" in boosting and self.stopper.restore != "last":
             raise ValueError(
@@ -99,10 +94,10 @@ class StopCallback:
             named = self.data_name or (each.dataset_name if each.dataset_name != training else None)
             if each.dataset_name == named and self.metric_name in (None, each.metric_name):
                 return each
-        return _found(results, self.data_name or "validation", self.metric_name or "any metric")
+        return _result(results, self.data_name or "validation", self.metric_name or "any metric")
 
 
-def _found(results: Sequence[Any], data: str, metric: str) -> Any:
+def _result(results: Sequence[Any], data: str, metric: str) -> Any:
     for each in results:
         if (each.dataset_name, each.metric_name) == (data, metric):
             return each

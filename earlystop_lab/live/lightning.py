@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import Weights, library, never_checked, no_metric
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live._adapters import (
+    CurrentStopper,
+    StopperOptions,
+    Training,
+    library,
+    never_checked,
+    no_metric,
+)
 
 with library("lightning"):
     from lightning.pytorch.callbacks import Callback
@@ -38,24 +40,20 @@ class StopCallback(Callback):
     GL(5)
     """
 
+    stopper = CurrentStopper()
+
     def __init__(
         self,
         criterion: Rule | str,
         *,
         monitor: str = "val_loss",
         train: str | None = None,
-        mode: Mode = "min",
-        restore: Restore = "best",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[StopperOptions],
     ) -> None:
         super().__init__()
         self.monitor, self.train = monitor, train
-        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
-        self.stopper = self._made()
-        self._weights = Weights()
+        self._training = Training(criterion, **options)
         self._validated = False
-        self._resumed = False
 
     @property
     def state_key(self) -> str:
@@ -65,9 +63,8 @@ class StopCallback(Callback):
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin a run, or go on with the one that was loaded."""
-        if self.stopper.epoch is not None and not self._resumed:
-            self.stopper, self._weights = self._made(), Weights()
-        self._resumed = self._validated = False
+        self._training.begin()
+        self._validated = False
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Make the check of a validation inside an epoch."""
@@ -88,7 +85,7 @@ class StopCallback(Callback):
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Put back the weights of the selected epoch, and record the run."""
         never_checked(self.stopper, self.monitor)
-        self._weights.restore(self.stopper, pl_module.load_state_dict)
+        self._training.weights.restore(self.stopper, pl_module.load_state_dict)
         self._close(trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
@@ -97,13 +94,13 @@ class StopCallback(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What the stopper has seen, and the weights kept."""
-        return {**self.stopper.state_dict(), **self._weights.state_dict()}
+        return {**self.stopper.state_dict(), **self._training.weights.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with a saved run in this ``fit``."""
         self.stopper.load_state_dict(state_dict)
-        self._weights.load_state_dict(state_dict)
-        self._resumed = True
+        self._training.weights.load_state_dict(state_dict)
+        self._training.resumed = True
 
     def _check(self, trainer: Any, pl_module: Any, epoch: float) -> None:
         metrics = trainer.callback_metrics
@@ -113,8 +110,10 @@ class StopCallback(Callback):
         train = None if self.train is None else metrics[self.train].item()
         # of a loader without a length nothing tells how far an epoch is: checks are counted
         position = epoch if math.isfinite(trainer.num_training_batches) else None
-        stops = self.stopper.update(val=metrics[self.monitor].item(), train=train, epoch=position)
-        self._weights.keep(self.stopper, lambda: copied(pl_module))
+        val = metrics[self.monitor].item()
+        stops = self._training.update(
+            lambda: copied(pl_module), val=val, train=train, epoch=position
+        )
         stops = trainer.strategy.reduce_boolean_decision(stops, all=False)
         trainer.should_stop = trainer.should_stop or stops
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import Weights, library
+from earlystop_lab.live._adapters import StopperOptions, Weights, library
 from earlystop_lab.live.stopper import Stopper
 
 with library("torch"):
@@ -57,13 +54,9 @@ class TorchStopper(Stopper):
         self,
         criterion: Rule | str,
         model: Any,
-        *,
-        restore: Restore = "best",
-        mode: Mode = "min",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[StopperOptions],
     ) -> None:
-        super().__init__(criterion, restore=restore, mode=mode, record=record, run=run)
+        super().__init__(criterion, **options)
         self.model = model
         self._weights = Weights()
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import library, no_metric
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.live._adapters import (
+    CurrentStopper,
+    StopperOptions,
+    Training,
+    library,
+    no_metric,
+)
 
 with library("xgboost"):
     from xgboost import Booster
@@ -40,6 +41,8 @@ class StopCallback(TrainingCallback):
     'MaxEpochs 3 >= 3 at epoch 3; best epoch 3'
     """
 
+    stopper = CurrentStopper()
+
     def __init__(
         self,
         criterion: Rule | str,
@@ -47,21 +50,16 @@ class StopCallback(TrainingCallback):
         data_name: str | None = None,
         metric_name: str | None = None,
         train_name: str | None = None,
-        mode: Mode = "min",
-        restore: Restore = "best",
-        record: str | Path | None = None,
-        run: str | None = None,
+        **options: Unpack[StopperOptions],
     ) -> None:
         super().__init__()
         self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
-        self._made = partial(Stopper, criterion, restore=restore, mode=mode, record=record, run=run)
-        self.stopper = self._made()
+        self._training = Training(criterion, **options)
         self._before = 0
 
     def before_training(self, model: Any) -> Any:
         """Begin a run; of a model that is trained further, after its rounds."""
-        if self.stopper.epoch is not None:
-            self.stopper = self._made()
+        self._training.begin()
         self._before = model.num_boosted_rounds()
         return model
 

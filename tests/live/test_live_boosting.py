@@ -1,5 +1,7 @@
 """The boosting callbacks against replay, and the models they leave against an evaluation."""
 
+import importlib
+
 import numpy as np
 import pytest
 from adapters import at, noisy, require_replayed, run_examples, run_page
@@ -251,6 +253,21 @@ def test_catboost_refuses_what_cannot_be(catboost):
     words = r"'test-any metric': no such metric; there are learn-RMSE, validation-RMSE"
     with pytest.raises(catboost.CatBoostError, match=words):
         catboost_trained(catboost, catboost_callback("GL(2)", data_name="test"))
+
+
+# -- arguments that go on to the stopper ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["xgboost", "lightgbm", "catboost"])
+@pytest.mark.parametrize("wrong", ["patience", "metric", "mode"])
+def test_arguments_that_are_none_are_named(name, wrong):
+    pytest.importorskip(name)
+    callback = importlib.import_module(f"earlystop_lab.live.{name}").StopCallback
+    if wrong == "mode" and name != "lightgbm":  # which says itself what is better
+        assert callback("GL(2)", mode="max").stopper.mode == "max"
+        return
+    with pytest.raises(TypeError, match=f"'{wrong}'"):
+        callback("GL(2)", **{wrong: "max"})
 
 
 # -- what the pages and docstrings say ----------------------------------------------------------

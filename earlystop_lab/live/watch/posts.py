@@ -10,9 +10,7 @@ from urllib.parse import parse_qs
 
 from earlystop_lab.curves import Mode
 from earlystop_lab.sources.logs._channels import choose
-from earlystop_lab.sources.logs._json import parse_json
-from earlystop_lab.sources.logs._reading import Log
-from earlystop_lab.sources.logs._values import LogError, number, shown
+from earlystop_lab.sources.logs._reading import Log, LogError, number, parse_json, shown
 
 #: bytes of one post, metrics in it, and characters of a metric's name
 LARGEST_POST = 64 * 1024

@@ -18,7 +18,6 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from earlystop_lab.live.stopper import Stopper
-from earlystop_lab.live.watch.following import Following
 from earlystop_lab.live.watch.guard import REQUEST, Guard, Impatient
 from earlystop_lab.live.watch.posts import (
     LARGEST_POST,
@@ -29,7 +28,7 @@ from earlystop_lab.live.watch.posts import (
     too_large,
 )
 from earlystop_lab.live.watch.views import detail, overview
-from earlystop_lab.live.watch.watching import Watching, about
+from earlystop_lab.live.watch.watching import Following, Watching, about
 
 #: where a ``RemoteMonitor`` posts unless told otherwise, and the run that it then is
 PUBLISH = "/publish/epoch/end/"

@@ -8,10 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves.facts import info
@@ -152,12 +150,15 @@ def _card(
     corpus = CORPORA[name]
     totals = facts[["runs", "censored", "diverged", "never_finite", "repeated", "one_check"]].sum()
     checks = reading.curves.lengths
+    ends = sorted({checks.min(), checks.max()})
+    shares = facts["last_tenth"].map("{:.3f}".format)
+    problems = facts.drop(columns="channels").assign(last_tenth=shares)
     rows = {
         "source": corpus.source,
         "citation": corpus.citation,
         "licence": f"{corpus.licence}, of the corpus and so of this copy",
         "runs": f"{totals['runs']} on {len(facts)} problems",
-        "checks": f"{checks.sum()}; {_range(checks)} a run",
+        "checks": f"{checks.sum()}; {' to '.join(map(str, ends))} a run",
         "curves": ", ".join(dict.fromkeys(", ".join(facts["channels"]).split(", "))),
         **corpus.record,
         "censored": f"{totals['censored']} runs: the lowest validation error is at the last "
@@ -180,15 +181,10 @@ def _card(
             *(f"{note}\n" for note in reading.notes),
             "Problems; `last_tenth` is the share of runs whose lowest validation error is in the "
             "last tenth of the record:\n",
-            _facts_table(facts),
+            _markdown(list(problems.columns), problems.itertuples(index=False)),
             _markdown(["file", "SHA-256"], [(f"`{file.name}`", f"`{sha256(file)}`")]),
         ]
     )
-
-
-def _range(counts: NDArray[np.int64]) -> str:
-    low, high = counts.min(), counts.max()
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _combined(sums: Mapping[str, str]) -> str:
@@ -197,13 +193,6 @@ def _combined(sums: Mapping[str, str]) -> str:
         return ", ".join(f"`{path}` `{total}`" for path, total in sums.items())
     listing = "".join(f"{total}  {path}\n" for path, total in sums.items())
     return f"SHA-256 of their list `{hashlib.sha256(listing.encode()).hexdigest()}`"
-
-
-def _facts_table(facts: pd.DataFrame) -> str:
-    shown = facts.drop(columns="channels").assign(
-        last_tenth=facts["last_tenth"].map("{:.3f}".format)
-    )
-    return _markdown(list(shown.columns), shown.itertuples(index=False))
 
 
 def _markdown(header: list[str], rows: object) -> str:

@@ -36,9 +36,7 @@ from earlystop_lab.sources.logs import (
 from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_name
 from earlystop_lab.sources.logs._checks import measure
 from earlystop_lab.sources.logs._finding import Owner, clean, find, labels
-from earlystop_lab.sources.logs._reading import Log, Note, Skipped, Source
-from earlystop_lab.sources.logs._shapes import wide
-from earlystop_lab.sources.logs._values import LogError, listed, shown
+from earlystop_lab.sources.logs._reading import Log, LogError, Note, Skipped, Source, listed, shown
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
 
@@ -49,42 +47,36 @@ MOST_LINES = 20
 class Format(NamedTuple):
     """One kind of log: whether a file is one, its runs, and the folder of files it consists of."""
 
-    recognises: Callable[[Source], bool]
+    #: None where the names of the files alone tell
+    recognises: Callable[[Source], bool] | None
     read: Callable[[Source], list[Log]]
     owner: Owner | None = None
-
-
-def _never(source: Source) -> bool:
-    """For formats that are known by the names of their files alone."""
-    return False
-
-
-def _read_table(source: Source) -> list[Log]:
-    return [tables.read_table(source)]
+    #: of other files it is not asked whether they are of this format
+    json: bool = False
 
 
 #: every format by name, in the order in which they are tried: the particular before the general
 FORMATS: Mapping[str, Format] = {
     "parquet": Format(generic.is_parquet, generic.read_parquet),
-    "catboost": Format(catboost.recognises, catboost.read, catboost.owner),
-    "tensorboard": Format(_never, tensorboard.read, tensorboard.owner),
+    "catboost": Format(catboost.recognises, catboost.read, catboost.owner, json=True),
+    "tensorboard": Format(None, tensorboard.read, tensorboard.owner),
     "tensorboard-export": Format(
         tensorboard_export.recognises, tensorboard_export.read, tensorboard_export.owner
     ),
-    "mlflow": Format(_never, mlflow.read, mlflow.owner),
-    "huggingface": Format(huggingface.recognises, huggingface.read, huggingface.owner),
-    "autogluon": Format(autogluon.recognises, autogluon.read),
-    "sklearn": Format(sklearn.recognises, sklearn.read),
-    "lightgbm": Format(boosting.is_lightgbm, boosting.read_lightgbm),
-    "keras-history": Format(keras.is_history, keras.read_history),
-    "xgboost": Format(boosting.is_xgboost, boosting.read_xgboost),
+    "mlflow": Format(None, mlflow.read, mlflow.owner),
+    "huggingface": Format(huggingface.recognises, huggingface.read, huggingface.owner, json=True),
+    "autogluon": Format(autogluon.recognises, autogluon.read, json=True),
+    "sklearn": Format(sklearn.recognises, sklearn.read, json=True),
+    "lightgbm": Format(boosting.is_lightgbm, boosting.read_lightgbm, json=True),
+    "keras-history": Format(keras.is_history, keras.read_history, json=True),
+    "xgboost": Format(boosting.is_xgboost, boosting.read_xgboost, json=True),
     "wandb": Format(wandb.recognises, wandb.read),
-    "json": Format(generic.is_json, generic.read_json),
+    "json": Format(generic.is_json, generic.read_json, json=True),
     "ultralytics": Format(ultralytics.recognises, ultralytics.read),
-    "lightning": Format(lightning.recognises, _read_table),
-    "keras-csv": Format(keras.is_csv, _read_table),
+    "lightning": Format(lightning.recognises, tables.read),
+    "keras-csv": Format(keras.is_csv, tables.read),
     "text": Format(nanogpt.recognises, nanogpt.read),
-    "csv": Format(tables.is_table, _read_table),
+    "csv": Format(tables.is_table, tables.read),
 }
 #: formats of whose tables the columns may tell runs, sets and metrics apart
 _GENERIC = ("csv", "json", "parquet", "keras-csv", "lightning", "wandb", "text")
@@ -204,7 +196,7 @@ class _File:
             raise LogError(f"no curves of the format {name} in it")
         for log in logs:
             for part in _by_run(log, run, name in _GENERIC):
-                self._add_run(name, wide(part) if name in _GENERIC else part)
+                self._add_run(name, tables.wide(part) if name in _GENERIC else part)
 
     def _add_run(self, name: str, log: Log) -> None:
         of = f"run {log.name}: " if log.name else ""
@@ -224,7 +216,8 @@ class _File:
 
 def _recognised(source: Source) -> str:
     for name, known in FORMATS.items():
-        if known.recognises(source):
+        may_be = known.recognises if not known.json or source.is_json else None
+        if may_be is not None and may_be(source):
             return name
     raise LogError(
         f"no log of a known format ({', '.join(FORMATS)}); it begins {shown(source.text.strip())}"

@@ -8,15 +8,22 @@ higher is better are never chosen unasked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any, Literal, NamedTuple
 
+from earlystop_lab._common.wording import word_set
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import Log, Role
-from earlystop_lab.sources.logs._values import BLANK, LogError, is_number, listed, number, shown
+from earlystop_lab.sources.logs._reading import (
+    BLANK,
+    Log,
+    LogError,
+    Role,
+    listed,
+    shown,
+)
 
 _SETS: dict[str, Role] = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev", "holdout"), "val"),
@@ -30,40 +37,58 @@ _GLUED = re.compile(
     r"(loss|error|err|accuracy|acc|auc|nll|mse|rmse|mae)"
 )
 _HELD_OUT = re.compile(r"h[eo]ld[-_ ]out")
-_LOSSES = frozenset({"loss", "losses", "nll", "ce", "bce", "xent", "crossentropy", "entropy",
-    "deviance", "bpb", "bpc", "cost", "objective", "nelbo", "kl", "kld",
-    "kullback", "nloglik"})  # fmt: skip
-_ERRORS = frozenset({"error", "err", "errors", "mse", "rmse", "mae", "mape", "smape", "wmape",
-    "rmsle", "msle", "l1", "l2", "wer", "cer", "ter", "perplexity", "ppl", "brier", "ece", "huber",
-    "poisson", "gamma", "tweedie", "quantile", "fid", "hinge", "fair", "mphe",
-    "rmspe"})  # fmt: skip
-_HIGHER = frozenset({"accuracy", "acc", "auc", "auroc", "auprc", "aucpr", "prauc", "rocauc", "ap",
-    "f1", "fbeta", "f2", "precision", "recall", "r2", "score", "scores", "iou", "miou", "dice",
-    "meteor", "mcc", "kappa", "psnr", "ssim", "fitness", "reward", "rewards", "return", "mrr",
-    "spearman", "pearson", "sensitivity", "specificity", "likelihood", "correct", "jaccard", "em",
-    "exact", "win", "corr", "correlation", "tpr", "tnr", "chrf", "cider", "spice",
-    "elbo"})  # fmt: skip
+_LOSSES = word_set(
+    """
+    loss losses nll ce bce xent crossentropy entropy deviance bpb bpc cost objective nelbo kl
+    kld kullback nloglik
+    """
+)
+_ERRORS = word_set(
+    """
+    error err errors mse rmse mae mape smape wmape rmsle msle l1 l2 wer cer ter perplexity ppl
+    brier ece huber poisson gamma tweedie quantile fid hinge fair mphe rmspe
+    """
+)
+_HIGHER = word_set(
+    """
+    accuracy acc auc auroc auprc aucpr prauc rocauc ap f1 fbeta f2 precision recall r2 score
+    scores iou miou dice meteor mcc kappa psnr ssim fitness reward rewards return mrr spearman
+    pearson sensitivity specificity likelihood correct jaccard em exact win corr correlation tpr
+    tnr chrf cider spice elbo
+    """
+)
 #: words that turn the name of a score into that of a loss
-_SAY_LOWER = frozenset({"losses", "err", "errors"})
+_SAY_LOWER = word_set("losses err errors")
 _HIGHER_STARTS = ("rouge", "bleu", "map", "ndcg", "hit", "top", "accura", "f1")
 #: columns that measure something else than how well the run does
-_NEVER = frozenset({"lr", "learning", "time", "times", "runtime", "second", "seconds", "sec",
-    "duration", "timestamp", "wall", "std", "stdv", "stddev", "stderr", "var", "grad", "gradient",
-    "memory", "mem", "gpu", "flos", "flops", "num", "count", "size", "samples", "examples",
-    "tokens", "momentum", "mfu", "ms", "iterations", "min", "max", "best", "norm", "eta", "seed",
-    "weight", "patience", "throughput", "progress", "remaining", "elapsed", "decay", "improved",
-    "improve", "decreased", "increased", "from", "not", "delta", "gap", "diff", "difference",
-    "change", "ratio", "improvement", "counter", "wait"})  # fmt: skip
+_NEVER = word_set(
+    """
+    lr learning time times runtime second seconds sec duration timestamp wall std stdv stddev
+    stderr var grad gradient memory mem gpu flos flops num count size samples examples tokens
+    momentum mfu ms iterations min max best norm eta seed weight patience throughput progress
+    remaining elapsed decay improved improve decreased increased from not delta gap diff
+    difference change ratio improvement counter wait
+    """
+)
 #: words that say how a metric was averaged, not which it is
-_NOISE = frozenset({"epoch", "mean", "avg", "average", "s", "dataloader", "idx", "metrics",
-    "metric", "per", "eval", "set", "step", "batch", "iter"})  # fmt: skip
-_STEPS = frozenset({"step", "steps", "global_step", "trainer_global_step", "iter", "iters",
-    "iteration", "iterations", "it", "update", "updates", "num_updates", "round", "tree", "trees",
-    "train_global_step", "training_iteration", "boosting_round", "train_step", "global_iter",
-    "iter_num", "n_iter", "number_of_trees", "timestep", "timesteps",
-    "num_timesteps"})  # fmt: skip
-_EPOCHS = frozenset({"epoch", "epochs", "ep", "epoch_num", "epoch_number", "current_epoch",
-    "epoch_idx", "epoch_index", "train_epoch", "nb_epoch", "n_epoch"})  # fmt: skip
+_NOISE = word_set(
+    """
+    epoch mean avg average s dataloader idx metrics metric per eval set step batch iter
+    """
+)
+_STEPS = word_set(
+    """
+    step steps global_step trainer_global_step iter iters iteration iterations it update updates
+    num_updates round tree trees train_global_step training_iteration boosting_round train_step
+    global_iter iter_num n_iter number_of_trees timestep timesteps num_timesteps
+    """
+)
+_EPOCHS = word_set(
+    """
+    epoch epochs ep epoch_num epoch_number current_epoch epoch_idx epoch_index train_epoch
+    nb_epoch n_epoch
+    """
+)
 #: columns that tell runs apart
 _RUNS = ("run", "run_id", "run_uuid", "run_name", "experiment", "trial", "trial_id", "seed", "fold")
 #: those that do where positions start anew with each of their values
@@ -131,8 +156,11 @@ def meaning(name: str) -> Meaning:
     every = words(name)
     sets = [i for i, word in enumerate(every) if word in _SETS]
     # "validation_0" and "dataloader_idx_1" number sets, "mAP_0.5" is the metric's own number
-    numbers = [i for i in range(1, len(every)) if every[i].isdigit()
-               and (i - 1 in sets or every[i - 1] == "idx")]  # fmt: skip
+    numbers = [
+        i
+        for i in range(1, len(every))
+        if every[i].isdigit() and (i - 1 in sets or every[i - 1] == "idx")
+    ]
     rest = [word for i, word in enumerate(every) if i not in sets and i not in numbers]
     metric = tuple(word for word in rest if word not in _NOISE)
     role = _SETS[every[sets[-1]]] if sets else None
@@ -150,8 +178,11 @@ def _kind(
         return "aside"
     loss = any(word in _LOSSES or word.endswith("loss") for word in bare)
     error = any(word in _ERRORS or word.endswith("error") for word in bare)
-    higher = {word for word in metric if word in _HIGHER
-              or (word.startswith(_HIGHER_STARTS) and word not in _ERRORS)}  # fmt: skip
+    higher = {
+        word
+        for word in metric
+        if word in _HIGHER or (word.startswith(_HIGHER_STARTS) and word not in _ERRORS)
+    }
     if loss or error:  # Brier's score is an error
         higher -= {"score", "scores"}
     if not bare.isdisjoint({"neg", "negative"}):
@@ -184,6 +215,14 @@ class _Chooser:
                 if cell is not None and not (isinstance(cell, str) and cell.lower() in BLANK):
                     self.counts[name] += 1
         self.positions = [name for name in log.columns if is_position(name)]
+        taken = {*self.asked.values(), *self.positions}
+        #: columns that hold something and that nobody asked for elsewhere, with their sets; a
+        #: column without a name is the row numbers of a data frame
+        self.free = {
+            name: self._role(name)
+            for name, count in self.counts.items()
+            if name and count and name not in taken
+        }
 
     def choice(self, mode: Mode | None) -> Choice:
         val = self.asked.get("val") or self.log.roles.get("val") or self._val(mode)
@@ -227,38 +266,36 @@ class _Chooser:
         return meaning(name).metric or ("loss",)
 
     def _free(self, *roles: str | None) -> list[str]:
-        """Columns of these sets that hold something and that nobody asked for elsewhere.
-
-        A column without a name is the row numbers of a data frame.
-        """
-        taken = {*self.asked.values(), *self.positions}
-        return [n for n, count in self.counts.items()
-                if n and count and n not in taken and self._role(n) in roles]  # fmt: skip
+        """Columns of these sets that are free to be chosen."""
+        return [name for name, role in self.free.items() if role in roles]
 
     def _losses(self, *roles: str | None) -> list[str]:
         """Columns that may be chosen unasked, the best first."""
         ranked = []
-        for name in self._free(*roles):
+        for at, name in enumerate(self._free(*roles)):
             rank = meaning(name).rank
             if name in self.log.modes:  # the format knows better than the name
                 rank = None if self.log.modes[name] == "max" else 2 if rank is None else rank
             if rank is not None:
                 # what was recorded once, at the end, is no curve where others are
                 last = self.counts[name] == 1 or self._is_flag(name)
-                ranked.append((last, rank, meaning(name).noisy, name))
-        return [name for *_, name in sorted(ranked, key=lambda entry: entry[:3])]
+                ranked.append((last, rank, meaning(name).noisy, at, name))
+        return [name for *_, name in sorted(ranked)]
 
     def _is_flag(self, name: str) -> bool:
         """Whether a column that says no metric only says yes or no: whether it validated."""
-        cells = (c[name] for _, c in self.log.rows if is_number(c.get(name)))
-        return not meaning(name).metric and {number(cell) for cell in cells} <= {0, 1}
+        return not meaning(name).metric and {*_floats(self.log.numbers(name))} <= {0, 1}
 
     def _val(self, mode: Mode | None) -> str:
         if mode == "max":
             return self._score()
         if found := self._losses("val"):
-            equal = [n for n in found[1:] if meaning(n).rank == meaning(found[0]).rank
-                     and meaning(n).noisy == meaning(found[0]).noisy]  # fmt: skip
+            equal = [
+                n
+                for n in found[1:]
+                if meaning(n).rank == meaning(found[0]).rank
+                and meaning(n).noisy == meaning(found[0]).noisy
+            ]
             if equal:
                 self.notes.append(f"val is {shown(found[0])}; it could be {listed(equal)} too")
             return found[0]
@@ -307,8 +344,14 @@ class _Chooser:
         losses = self._losses(*roles)
         alike = [n for n in self._free(*roles) if self._metric(n) == self._metric(val)]
         found = [n for n in dict.fromkeys([*alike, *losses]) if n != val]
-        found.sort(key=lambda n: (self.counts[n] == 1, n not in alike, self._role(n) is None,
-                                  meaning(n).noisy))  # fmt: skip
+        found.sort(
+            key=lambda n: (
+                self.counts[n] == 1,
+                n not in alike,
+                self._role(n) is None,
+                meaning(n).noisy,
+            )
+        )
         if found and self.counts[found[0]] == 1 < self.counts[val]:
             self.notes.append(f"{shown(found[0])} was recorded only once: left out")
             return None
@@ -317,24 +360,25 @@ class _Chooser:
     def _epoch(self, val: str) -> str | None:
         if name := self.asked.get("epoch"):
             return name
-        measured = [cells for _, cells in self.log.rows if is_number(cells.get(val))]
+        measured = [isinstance(value, float) for value in self.log.numbers(val)]
         for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
             # a few may be damaged: the column that is there mostly is the one
-            at = [number(c[name]) for c in measured if is_number(c.get(name))]
-            if len(at) > 0.5 * len(measured) and (len({*at}) > 1 or len(measured) == 1):
+            at = _floats(compress(self.log.numbers(name), measured))
+            checks = sum(measured)
+            if len(at) > 0.5 * checks and (len({*at}) > 1 or checks == 1):
                 return self._whole_count(name, measured)
         if self.positions:
             self.notes.append(f"no positions in {listed(self.positions)}: checks are counted")
         return None
 
-    def _whole_count(self, name: str, measured: Sequence[Mapping[str, Any]]) -> str | None:
+    def _whole_count(self, name: str, measured: Sequence[bool]) -> str | None:
         """The column of positions; that of epochs instead where steps are counted in each.
 
         None where there are several checks in most epochs: then neither tells them apart.
         """
         for epoch in filter(is_epoch, self.positions if not is_epoch(name) else []):
-            rows = [c for c in measured if is_number(c.get(epoch)) and is_number(c.get(name))]
-            both = [(number(c[epoch]) or 0, number(c[name]) or 0) for c in rows]
+            rows = zip(self.log.numbers(epoch), self.log.numbers(name), strict=True)
+            both = [row for row in compress(rows, measured) if len(_floats(row)) == 2]
             later = [b[1] > a[1] for a, b in pairwise(both) if b[0] > a[0]]
             if later.count(False) > 0.5 * len(later):
                 anew = f"{shown(name)} starts anew in every {shown(epoch)}"
@@ -346,19 +390,21 @@ class _Chooser:
         return name
 
 
-def position_name(name: str) -> str:
-    """A column's name in the form in which positions are known."""
-    return "_".join(words(name))
+def _floats(values: Iterable[Any]) -> list[float]:
+    """The numbers of a column, without what was not measured or is none."""
+    return [value for value in values if isinstance(value, float)]
 
 
+@lru_cache(4096)
 def is_position(name: str) -> bool:
     """Whether a column says at which epoch or step a row was recorded."""
-    return position_name(name) in _STEPS | _EPOCHS
+    return is_epoch(name) or "_".join(words(name)) in _STEPS
 
 
+@lru_cache(4096)
 def is_epoch(name: str) -> bool:
     """Whether a column counts epochs (some loggers from 0), not steps."""
-    return position_name(name) in _EPOCHS
+    return "_".join(words(name)) in _EPOCHS
 
 
 def is_run(name: str) -> bool:
@@ -368,21 +414,20 @@ def is_run(name: str) -> bool:
 
 def run_columns(log: Log) -> list[str]:
     """The columns that tell the runs of one table apart, each more than those before it."""
-    lower = {name.lower(): name for name in reversed(log.columns)}
-    found: list[str] = []
+    telling: list[str] = []
     told = 1
-    for name in (*_RUNS, *_MAYBE_RUNS):
-        if name not in lower or not (name in _RUNS or _starts_anew(log, lower[name])):
+    for name in log.named((*_RUNS, *_MAYBE_RUNS)):
+        if not (is_run(name) or _starts_anew(log, name)):
             continue
-        runs = {run_name(cells, [*found, lower[name]]) for _, cells in log.rows}
+        runs = {run_name(cells, [*telling, name]) for _, cells in log.rows}
         # what some rows leave open was not written to tell runs apart
-        open_ = any(str(cells.get(lower[name], "")).lower() in BLANK for _, cells in log.rows)
-        if len(runs) > told and not open_:
-            found.append(lower[name])
+        is_open = any(str(cells.get(name, "")).lower() in BLANK for _, cells in log.rows)
+        if len(runs) > told and not is_open:
+            telling.append(name)
             told = len(runs)
-        if found and name not in _RUNS:
+        if telling and not is_run(name):
             break
-    return found
+    return telling
 
 
 def run_name(cells: Mapping[str, Any], columns: Sequence[str]) -> str:
@@ -394,13 +439,13 @@ def _starts_anew(log: Log, name: str) -> bool:
     """Whether each value has its rows in one block and the positions start anew with each."""
     at = next(filter(is_position, log.columns), None)
     # with a column of values, name says which metric a row is of
-    if at is None or any(column.lower() in ("value", "metric_value") for column in log.columns):
+    if at is None or log.named(("value", "metric_value")):
         return False
-    rows = [(str(cells.get(name, "")), number(cells[at])) for _, cells in log.rows
-            if is_number(cells.get(at))]  # fmt: skip
+    places = zip(log.rows, log.numbers(at), strict=True)
+    rows = [(str(c.get(name, "")), place) for (_, c), place in places if isinstance(place, float)]
     changes = [(a, b) for a, b in pairwise(rows) if a[0] != b[0]]
     return (
         len(changes) + 1 == len({value for value, _ in rows}) > 1
-        and all((b[1] or 0) < (a[1] or 0) for a, b in changes)
+        and all(b[1] < a[1] for a, b in changes)
         and not any(meaning(value).role for value, _ in rows)
     )

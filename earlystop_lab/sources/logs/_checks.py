@@ -10,8 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
-from earlystop_lab.sources.logs._reading import Log, Role
-from earlystop_lab.sources.logs._values import LogError, number, shown
+from earlystop_lab.sources.logs._reading import Log, LogError, Role, shown
 
 _ROLES: tuple[Role, ...] = ("val", "train", "test")
 
@@ -55,7 +54,8 @@ def measure(log: Log, choice: Choice) -> Measured:
                 series[role].pop(point.at, None)
                 series[role][point.at] = point.values[role]
     if not series["val"]:
-        raise LogError(f"no value of {shown(choice.val)} could be read" + _why(skipped))
+        why = f"; line {skipped[0].line}: {skipped[0]}" if skipped else ""
+        raise LogError(f"no value of {shown(choice.val)} could be read{why}")
     epoch = sorted(series["val"])
     run: dict[str, Any] = {"val": [series["val"][at] for at in epoch]}
     for role in ("train", "test"):
@@ -64,61 +64,49 @@ def measure(log: Log, choice: Choice) -> Measured:
     return Measured({**run, "epoch": epoch}, notes, skipped)
 
 
-def _why(skipped: Sequence[LogError]) -> str:
-    return f"; line {skipped[0].line}: {skipped[0]}" if skipped else ""
-
-
 def _points(log: Log, choice: Choice, skipped: list[LogError]) -> list[Point]:
-    columns = {"val": choice.val, "train": choice.train, "test": choice.test}
-    named = {role: columns[role] for role in _ROLES if columns[role] is not None}
-    # lines that were left out count too: the checks after them keep their place
-    lines = sorted({line for line, _ in log.rows} | {e.line for e in log.skipped if e.line})
-    counted = {line: float(k) for k, line in enumerate(lines, start=1)}
+    """What was measured, row by row; rows that cannot be read go to ``skipped``."""
+    names: dict[Role, str | None] = {"val": choice.val, "train": choice.train, "test": choice.test}
+    columns = {role: log.numbers(name) for role, name in names.items() if name is not None}
+    negated = {role for role, name in names.items() if name in choice.higher}
+    places = _positions(log, choice.epoch)
     points = []
-    for line, cells in log.rows:
-        try:
-            values = {
-                role: value
-                for role, name in named.items()
-                if (value := _cell(cells, name)) is not None
-            }
-            if values:
-                at = counted[line] if choice.epoch is None else _position(cells, choice.epoch)
-                points.append(
-                    Point(
-                        at, {r: -v if named[r] in choice.higher else v for r, v in values.items()}
-                    )
-                )
-        except LogError as error:
-            skipped.append(LogError(str(error), line))
+    for i, (line, _) in enumerate(log.rows):
+        row = {role: column[i] for role, column in columns.items() if column[i] is not None}
+        wrong = [each for each in (*row.values(), places[i]) if isinstance(each, LogError)]
+        if row and wrong:
+            skipped.append(LogError(str(wrong[0]), line))
+        elif row:
+            values = {role: -value if role in negated else value for role, value in row.items()}
+            points.append(Point(places[i], values))
     return points
 
 
-def _cell(cells: Any, name: str | None) -> float | None:
-    assert name is not None, "only named channels are read"
-    try:
-        return number(cells.get(name))
-    except LogError as error:
-        raise LogError(f"column {shown(name)}: {error}") from error
-
-
-def _position(cells: Any, name: str) -> float:
-    at = _cell(cells, name)
-    if at is None:
-        raise LogError(f"column {shown(name)}: no position in a row with measurements")
-    # beyond 2**53 neighbouring integers are one and the same float
-    if not 0 <= at < 2**53:
-        raise LogError(
-            f"column {shown(name)}: {shown(cells.get(name))} is no position; "
-            "expected an epoch or step from 0 to 2**53"
-        )
-    return at
+def _positions(log: Log, name: str | None) -> list[Any]:
+    """The position of each row, which is its number where no column has it; or what is wrong."""
+    if name is None:
+        # lines that were left out count too: the checks after them keep their place
+        lines = sorted({line for line, _ in log.rows} | {e.line for e in log.skipped if e.line})
+        counted = {line: float(k) for k, line in enumerate(lines, start=1)}
+        return [counted[line] for line, _ in log.rows]
+    places: list[Any] = []
+    for (_, cells), at in zip(log.rows, log.numbers(name), strict=True):
+        if at is None:
+            at = LogError(f"column {shown(name)}: no position in a row with measurements")
+        # beyond 2**53 neighbouring integers are one and the same float
+        elif isinstance(at, float) and not 0 <= at < 2**53:
+            at = LogError(
+                f"column {shown(name)}: {shown(cells.get(name))} is no position; "
+                "expected an epoch or step from 0 to 2**53"
+            )
+        places.append(at)
+    return places
 
 
 def _without_gaps(points: list[Point], name: str, notes: list[str]) -> list[Point]:
     """The points without the NaN that say "not measured": between any two values there is one."""
     nan = [math.isnan(p.values["val"]) for p in points if "val" in p.values]
-    if nan.count(False) < 2 or any(not a and not b for a, b in pairwise(nan)):
+    if nan.count(False) < 2 or (False, False) in pairwise(nan):
         return points
     notes.append(f"{shown(name)} is NaN between any two of its values: read as not measured")
     left = [
@@ -137,7 +125,8 @@ def _is_doubled(points: list[Point]) -> bool:
 
 def _from_one(points: list[Point], name: str, notes: list[str]) -> list[Point]:
     """Epochs or rounds counted from 0 counted from 1 instead."""
-    if min((p.at for p in points), default=1) != 0 or any(not p.at.is_integer() for p in points):
+    places = [point.at for point in points]
+    if min(places, default=1) != 0 or not all(map(float.is_integer, places)):
         return points
     notes.append(f"{shown(name)} counts from 0: recorded + 1")
     return [Point(at + 1, values) for at, values in points]
@@ -154,9 +143,10 @@ def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> l
     kept: list[tuple[float, int]] = []
     seen: set[float] = set()
     strays = again = 0
-    of_training = [not (point.values.keys() <= {"test"} and len(roles) > 1) for point in points]
+    tests = []
     for i, point in enumerate(points):
-        if not of_training[i]:
+        if point.values.keys() <= {"test"} and len(roles) > 1:
+            tests.append((point.at, i))
             continue
         if i == len(points) - 1 and _is_said(point, points[:i]):
             again += 1
@@ -183,16 +173,14 @@ def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> l
         notes.append(f"{strays} rows out of order: sorted by position")
     if again:
         notes.append(f"{again} positions recorded more than once: the last value of each is kept")
-    tests = [(p.at, i) for i, p in enumerate(points) if not of_training[i]]
     return [points[i] for _, i in sorted(kept + tests)]
 
 
 def _is_said(last: Point, points: list[Point]) -> bool:
     """Whether the same was measured at the same position, and training went on from there."""
-    return any(p.at > last.at for p in points) and any(
-        p.at == last.at and "val" in p.values and p.values["val"] == last.values.get("val")
-        for p in points
-    )
+    there = [p.values["val"] for p in points if p.at == last.at and "val" in p.values]
+    said = [value for value in there if value == last.values.get("val")]
+    return bool(said) and max([point.at for point in points]) > last.at
 
 
 def _at_checks(
@@ -200,7 +188,7 @@ def _at_checks(
 ) -> list[float]:
     """The value at each check or the last before it; NaN, and a note, where there is none."""
     at = sorted(series)
-    found = [bisect_right(at, check) - 1 for check in epoch]
-    if missing := found.count(-1):
+    latest = [bisect_right(at, check) - 1 for check in epoch]
+    if missing := latest.count(-1):
         notes.append(f"{role} was not measured up to the first {missing} checks: NaN there")
-    return [series[at[k]] if k >= 0 else math.nan for k in found]
+    return [series[at[k]] if k >= 0 else math.nan for k in latest]

@@ -44,10 +44,8 @@ def _real(path: Path) -> str:
 
 
 def _owned(path: Path, owners: Mapping[str, Owner]) -> tuple[str | None, Path]:
-    for name, owner in owners.items():
-        if (folder := owner(path)) is not None:
-            return name, folder
-    return None, path
+    owned = ((name, owner(path)) for name, owner in owners.items())
+    return next(((name, folder) for name, folder in owned if folder is not None), (None, path))
 
 
 def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Reading files that nobody vouches for: bytes, text, lines, documents; and what formats hand on.
+"""Reading files that nobody vouches for: bytes, text, lines, JSON, cells; and what formats hand on.
 
 Nothing here executes or unpickles anything. What cannot be used raises :class:`LogError` with a
 reason a person can act on.
@@ -9,17 +9,19 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import json
+import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from earlystop_lab._common.wording import cut
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._json import flat, parse_json
-from earlystop_lab.sources.logs._values import LogError, shown
 
 Role = Literal["val", "train", "test"]
 #: a line or entry number, and what was recorded there by column; a column left out was not measured
@@ -64,9 +66,28 @@ class Log:
     notes: list[str] = field(default_factory=list)
     skipped: list[LogError] = field(default_factory=list)
 
+    _numbers: dict[str, list[Any]] = field(default_factory=dict, init=False, repr=False)
+
     @cached_property
     def columns(self) -> list[str]:
-        return list(dict.fromkeys(name for _, cells in self.rows for name in cells))
+        names: dict[str, None] = {}
+        for _, cells in self.rows:
+            names |= dict.fromkeys(cells)
+        return list(names)
+
+    def named(self, names: Iterable[str]) -> list[str]:
+        """The columns of these names, whatever their case, in the order of the names."""
+        lower = {name.lower(): name for name in reversed(self.columns)}
+        return [lower[name] for name in names if name in lower]
+
+    def numbers(self, name: str) -> list[Any]:
+        """A column, read once: a float where a number is, None where nothing was measured.
+
+        What is neither is there as the :class:`LogError` that says so.
+        """
+        if name not in self._numbers:
+            self._numbers[name] = _read_column(name, [cells.get(name) for _, cells in self.rows])
+        return self._numbers[name]
 
 
 def suffix(path: Path) -> str:
@@ -140,16 +161,13 @@ class Source:
     def __init__(self, path: Path, files: Sequence[Path] = ()) -> None:
         self.path = path
         self.files = tuple(files) or (path,)
+        #: the ending of the name, of a packed file the one of what is in it
+        self.suffix = suffix(path)
         self.notes: list[str] = []
 
     @cached_property
     def data(self) -> bytes:
         return unpacked(read_bytes(self.path))
-
-    @property
-    def suffix(self) -> str:
-        """The ending of the name, of a packed file the one of what is in it."""
-        return suffix(self.path)
 
     @cached_property
     def text(self) -> str:
@@ -178,6 +196,11 @@ class Source:
                 return None
             raise
 
+    @property
+    def is_json(self) -> bool:
+        """Whether it is a JSON document, or records a line each."""
+        return self.document is not None or self.records is not None
+
     @cached_property
     def records(self) -> Log | None:
         """The rows of JSON Lines, one object a line; None where it is something else."""
@@ -187,29 +210,45 @@ class Source:
         # one good line shows what the file is: its first may be damaged, and so may any other
         if not any(_is_object(line) for _, line in filled[:3]):
             return None
-        rows, skipped = [], []
         # what a program printed between its records is talk
         if self.suffix in (".log", ".txt", ".out"):
             filled = [(i, line) for i, line in filled if line.lstrip().startswith("{")]
-        for i, line in filled:
-            try:
-                record = parse_json(line, i)
-                if not isinstance(record, dict):
-                    raise LogError(f"expected a JSON object a line, found {shown(line)}", i)
-                rows.append((i, flat(record)))
-            except LogError as error:
-                skipped.append(LogError(str(error), i))
-        return Log(rows, skipped=skipped)
+        return log_of_entries(
+            filled,
+            lambda line: object_of(
+                parse_json(line), f"expected a JSON object a line, found {shown(line)}"
+            ),
+        )
 
 
 def _is_object(line: str) -> bool:
-    line = line.strip()
-    if not (line.startswith("{") and line.endswith("}")):
-        return False
     try:
-        return isinstance(parse_json(line), dict)
+        framed = line.strip().startswith("{") and line.strip().endswith("}")
+        return framed and isinstance(parse_json(line.strip()), dict)
     except LogError:
         return False
+
+
+def log_of_entries(
+    entries: Iterable[tuple[int, Any]], read: Callable[[Any], Mapping[str, Any]]
+) -> Log:
+    """A log from numbered entries, each a row; what ``read`` refuses is skipped by its number."""
+    log = Log([])
+    rows: list[Row] = []
+    for i, entry in entries:
+        try:
+            rows.append((i, read(entry)))
+        except LogError as error:
+            log.skipped.append(LogError(str(error), i))
+    log.rows = rows
+    return log
+
+
+def object_of(entry: Any, expected: str) -> dict[str, Any]:
+    """The cells of an entry that is to be an object; otherwise the error says what it is."""
+    if not isinstance(entry, dict):
+        raise LogError(expected)
+    return flat(entry)
 
 
 def log_of_lists(columns: Mapping[str, Any], name: str = "") -> Log:
@@ -225,3 +264,207 @@ def log_of_lists(columns: Mapping[str, Any], name: str = "") -> Log:
     keys = list(lists)
     cells = zip(*lists.values(), strict=True)
     return Log([(i, dict(zip(keys, row, strict=True))) for i, row in enumerate(cells, 1)], name)
+
+
+# -- JSON ---------------------------------------------------------------------------------------
+
+
+def parse_json(text: str) -> Any:
+    """A JSON document; NaN and Infinity as Python's writer spells them are numbers.
+
+    A dictionary as Python prints it is read, too. A key that is there twice is refused (either
+    value could be the wrong one), a number too large for a float stays text, which
+    :func:`number` refuses where it is used.
+
+    >>> parse_json("{'loss': np.float64(0.5), 'val_loss': nan, 'best': None}")
+    {'loss': 0.5, 'val_loss': nan, 'best': None}
+    """
+    printed = len(text) <= _LONGEST_PRINTED and _PRINTED.match(text)
+    try:
+        return _DECODER.decode(_as_json(text) if printed else text)
+    except json.JSONDecodeError as error:
+        end = " (the file looks cut off)" if error.pos >= len(text.rstrip()) else ""
+        reason = f"not valid JSON: {error.msg} at column {error.colno}{end}"
+        raise LogError(reason, error.lineno) from error
+    except RecursionError as error:
+        raise LogError("JSON nested too deeply for a log") from error
+
+
+#: begins as a dictionary that Python printed: JSON has no single quotes
+_PRINTED = re.compile(r"[\[{\s]*[\[{]\s*'")
+_LONGEST_PRINTED = 500_000
+_TOKEN = re.compile(
+    r"(?P<text>'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")"
+    r"|(?P<number>\d+\.?\d*(?:e[+-]?\d+)?)"
+    r"|(?P<call>(?:\w+\.)?(?:float\d+|array|tensor)\((?P<inner>[^()'\"=]*?)(?:,\s*[a-z_]+=[^()]*)?\))"
+    r"|(?P<word>[a-z_][\w.]*)",
+    re.IGNORECASE,
+)
+_WORDS = {
+    "None": "null",
+    "True": "true",
+    "False": "false",
+    "nan": "NaN",
+    "np.nan": "NaN",
+    "inf": "Infinity",
+    "np.inf": "Infinity",
+}
+
+
+def _as_json(text: str) -> str:
+    """What Python printed, spelled as JSON; what JSON has no word for stays, to be refused."""
+
+    def spelled(match: re.Match[str]) -> str:
+        if match["text"]:
+            inner = match["text"][1:-1]
+            if match["text"][0] == "'":
+                inner = inner.replace("\\'", "'").replace('"', '\\"')
+            return f'"{inner}"'
+        if match["number"]:  # numpy prints 1. for 1.0
+            return re.sub(r"\.(?!\d)", ".0", match["number"])
+        if match["call"]:
+            return _TOKEN.sub(spelled, match["inner"])
+        return _WORDS.get(match["word"], match[0])
+
+    return _TOKEN.sub(spelled, text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    twice = repeated(name for name, _ in pairs)
+    if twice is not None:
+        raise LogError(f"JSON with the key {shown(twice)} twice in one object; remove one")
+    return dict(pairs)
+
+
+def _float(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def _int(text: str) -> int | str:
+    return int(text) if len(text) <= 300 else text
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_int=_int)
+
+
+def flat(record: Mapping[str, Any], levels: int = 3) -> dict[str, Any]:
+    """A record with its inner objects unfolded: ``{"val": {"loss": 1}}`` has ``val/loss``.
+
+    Objects that are more levels down stay as they are.
+    """
+    cells: dict[str, Any] = {}
+    for name, cell in record.items():
+        if isinstance(cell, dict) and levels:
+            for inner, value in flat(cell, levels - 1).items():
+                cells.setdefault(f"{name}/{inner}", value)
+        else:
+            cells[name] = cell
+    return cells
+
+
+# -- cells --------------------------------------------------------------------------------------
+
+#: cells that say "not measured", as loggers and spreadsheets write them
+BLANK = frozenset({"", "-", "na", "n/a", "none", "null", "no log"})
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_SPECIAL = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_LONGEST_NUMBER = 400
+#: one number as it is printed by who forgot to take it out: tensor(0.5, device='cuda:0'), [0.5]
+_WRAPPED = re.compile(
+    r"(?:(?:\w+\.)?(?:tensor|array|float\d*)\(\[?|\[)\s*(?P<inner>[^\s\[\](),]{1,40})\s*"
+    r"(?:\]|\]?(?:,\s*[a-z_]+=[^\n]*)?\))",
+    re.IGNORECASE,
+)
+
+
+class LogError(ValueError):
+    """A file, or one line of it, that cannot be imported, and why."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def number(cell: object) -> float | None:
+    """The number in a cell, None where nothing was measured; :class:`LogError` for the rest.
+
+    NaN and infinities count only where they are spelled out: a number too large for a float is
+    refused, and so is Python's ``1_000``. A single number may come as a tensor or in brackets.
+
+    >>> number(" 1.5e-3 "), number("nan"), number("NA"), number("tensor(0.5, device='cuda:0')")
+    (0.0015, nan, None, 0.5)
+    """
+    if cell is None or type(cell) is float:
+        return cell
+    if isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < 10**300:
+        return float(cell)
+    if isinstance(cell, Decimal):  # as Parquet has them
+        return float(cell)
+    if isinstance(cell, str):
+        text = cell.strip()
+        if len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text):
+            value = float(text)
+            if math.isfinite(value):
+                return value
+            raise LogError(f"{shown(text)} is too large for a number")
+        if text.lower() in BLANK:
+            return None
+        if _SPECIAL.fullmatch(text):
+            return float(text)
+        if wrapped := _WRAPPED.fullmatch(text):
+            return number(wrapped["inner"])
+    raise LogError(f"{shown(cell)} is not a number")
+
+
+def _read_column(name: str, cells: list[object]) -> list[Any]:
+    read: list[Any] = []
+    for cell in cells:
+        try:
+            read.append(number(cell))
+        except LogError as error:
+            read.append(LogError(f"column {shown(name)}: {error}"))
+    return read
+
+
+def is_number(cell: object) -> bool:
+    """Whether the cell holds a number, NaN and infinity included."""
+    try:
+        return number(cell) is not None
+    except LogError:
+        return False
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: quoted, one line, not too long."""
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 64 else cut(text, 63)
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names as an error message lists them."""
+    every = [shown(name)[1:-1] for name in names]
+    rest = f" and {len(every) - most} more" if len(every) > most else ""
+    return (", ".join(every[:most]) or "nothing") + rest
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that comes a second time."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def is_curve(value: object) -> bool:
+    """Whether a JSON value is a list of numbers; gaps and damaged ones are no reason against."""
+    return (
+        isinstance(value, list)
+        and any(
+            is_number(cell) or (isinstance(cell, str) and cell.strip()[:1].isdigit())
+            for cell in value
+        )
+        and not any(isinstance(cell, (list, dict)) for cell in value)
+    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import Log, Role, Source, log_of_lists
-from earlystop_lab.sources.logs._values import LogError, shown
+from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, log_of_lists, shown
 
 
 def recognises(source: Source) -> bool:

@@ -6,8 +6,13 @@ import re
 from collections.abc import Mapping
 
 from earlystop_lab.sources.logs._channels import is_position, is_run, meaning
-from earlystop_lab.sources.logs._reading import Log, Source, log_of_lists
-from earlystop_lab.sources.logs._values import is_curve, is_number, number, shown
+from earlystop_lab.sources.logs._reading import (
+    Log,
+    Source,
+    is_curve,
+    log_of_lists,
+    shown,
+)
 
 _LIGHTGBM = re.compile(r"training|valid_\d+")
 #: what lightgbm.cv returns; without a set before the metric it is validation's
@@ -77,11 +82,8 @@ def printed(log: Log) -> Log:
 
 def _is_score(log: Log) -> bool:
     """Whether the best value so far, which CatBoost prints, shows that higher is better."""
-    both = [
-        (number(cells["best"]) or 0.0, number(cells["val"]) or 0.0)
-        for _, cells in log.rows
-        if is_number(cells.get("best")) and is_number(cells.get("val"))
-    ]
+    pairs = zip(log.numbers("best"), log.numbers("val"), strict=True)
+    both = [pair for pair in pairs if all(isinstance(value, float) for value in pair)]
     if all(best == value for best, value in both):  # it got better all the time
         return bool(both) and both[-1] > both[0]
     return any(best > value for best, value in both)

@@ -10,24 +10,30 @@ import re
 from pathlib import Path
 from typing import Any
 
+from earlystop_lab._common.wording import word_set
 from earlystop_lab.curves import Mode
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, Row, Source
-from earlystop_lab.sources.logs._values import LogError, shown
+from earlystop_lab.sources.logs._reading import Log, LogError, Source, log_of_entries, shown
 from earlystop_lab.sources.logs.tables import read_table
 
 #: CatBoost's own metrics by what it calls their best value; the tables hold the names alone
-_MAX = frozenset({"AUC", "Accuracy", "AverageGain", "BalancedAccuracy", "Cox", "DCG", "ERR", "F",
-    "F1", "FilteredDCG", "Kappa", "LogLikelihoodOfPrediction", "MAP", "MCC", "MRR", "NDCG",
-    "NormalizedGini", "PFound", "PRAUC", "PairAccuracy", "Precision", "PrecisionAt", "QueryAUC",
-    "QueryAverage", "R2", "Recall", "RecallAt", "TotalF1", "WKappa"})  # fmt: skip
-_MIN = frozenset({"BalancedErrorRate", "BrierScore", "CrossEntropy", "Expectile", "FairLoss",
-    "Focal", "GroupQuantile", "HammingLoss", "HingeLoss", "Huber", "LogCosh", "LogLinQuantile",
-    "Logloss", "Lq", "MAE", "MAPE", "MSLE", "MedianAbsoluteError", "MultiClass",
-    "MultiClassOneVsAll", "MultiCrossEntropy", "MultiLogloss", "MultiQuantile", "MultiRMSE",
-    "MultiRMSEWithMissingValues", "NumErrors", "PairLogit", "PairLogitPairwise", "Poisson",
-    "Quantile", "QueryCrossEntropy", "QueryRMSE", "QuerySoftMax", "RMSE", "RMSEWithUncertainty",
-    "RMSPE", "SMAPE", "SurvivalAft", "Tweedie", "ZeroOneLoss"})  # fmt: skip
+_MAX = word_set(
+    """
+    AUC Accuracy AverageGain BalancedAccuracy Cox DCG ERR F F1 FilteredDCG Kappa
+    LogLikelihoodOfPrediction MAP MCC MRR NDCG NormalizedGini PFound PRAUC PairAccuracy
+    Precision PrecisionAt QueryAUC QueryAverage R2 Recall RecallAt TotalF1 WKappa
+    """
+)
+_MIN = word_set(
+    """
+    BalancedErrorRate BrierScore CrossEntropy Expectile FairLoss Focal GroupQuantile HammingLoss
+    HingeLoss Huber LogCosh LogLinQuantile Logloss Lq MAE MAPE MSLE MedianAbsoluteError
+    MultiClass MultiClassOneVsAll MultiCrossEntropy MultiLogloss MultiQuantile MultiRMSE
+    MultiRMSEWithMissingValues NumErrors PairLogit PairLogitPairwise Poisson Quantile
+    QueryCrossEntropy QueryRMSE QuerySoftMax RMSE RMSEWithUncertainty RMSPE SMAPE SurvivalAft
+    Tweedie ZeroOneLoss
+    """
+)
 
 _NAMES = ("catboost_training.json", "learn_error.tsv", "test_error.tsv", "time_left.tsv")
 
@@ -69,8 +75,11 @@ def read(source: Source) -> list[Log]:
 
 
 def _from_json(document: Any) -> Log:
-    if not (isinstance(document, dict) and isinstance(document.get("meta"), dict)
-            and isinstance(document.get("iterations"), list)):  # fmt: skip
+    if not (
+        isinstance(document, dict)
+        and isinstance(document.get("meta"), dict)
+        and isinstance(document.get("iterations"), list)
+    ):
         raise LogError("expected an object with 'meta' and 'iterations'")
     names: dict[str, list[str]] = {}
     modes: dict[str, Mode] = {}
@@ -85,14 +94,10 @@ def _from_json(document: Any) -> Log:
             if metric.get("best_value") in ("Min", "Max"):
                 mode: Mode = "min" if metric["best_value"] == "Min" else "max"
                 modes |= {f"{name}-{metric['name']}": mode for name in _sets(part, document)}
-    rows: list[Row] = []
-    skipped = []
-    for i, entry in enumerate(document["iterations"], start=1):
-        try:
-            rows.append((i, _iteration(entry, names)))
-        except LogError as error:
-            skipped.append(LogError(str(error), i))
-    return _settled(Log(rows, modes=modes, skipped=skipped))
+    entries = enumerate(document["iterations"], start=1)
+    log = log_of_entries(entries, lambda entry: _iteration(entry, names))
+    log.modes = modes
+    return _settled(log)
 
 
 def _sets(part: str, document: Any) -> list[str]:

@@ -8,9 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from earlystop_lab.sources.logs._json import flat
-from earlystop_lab.sources.logs._reading import Log, Source
-from earlystop_lab.sources.logs._values import LogError, is_curve
+from earlystop_lab.sources.logs._reading import (
+    Log,
+    LogError,
+    Source,
+    is_curve,
+    log_of_entries,
+    object_of,
+)
 
 
 def json_rows(source: Source) -> Log | None:
@@ -22,13 +27,8 @@ def json_rows(source: Source) -> Log | None:
     entries = _entries(source.document)
     if entries is None:
         return None
-    rows, skipped = [], []
-    for i, entry in enumerate(entries, start=1):
-        if isinstance(entry, dict):
-            rows.append((i, flat(entry)))
-        else:
-            skipped.append(LogError("an entry that is no object", i))
-    return Log(rows, skipped=skipped)
+    wrong = "an entry that is no object"
+    return log_of_entries(enumerate(entries, start=1), lambda entry: object_of(entry, wrong))
 
 
 def _entries(document: Any) -> list[Any] | None:
@@ -53,12 +53,12 @@ def _entries(document: Any) -> list[Any] | None:
                 else row
                 for row in rows
             ]
-    lists = [found for value in document.values() if (found := _objects(value))]
+    lists = [
+        value
+        for value in document.values()
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
     return lists[0] if len(lists) == 1 and not any(map(is_curve, document.values())) else None
-
-
-def _objects(value: Any) -> list[Any] | None:
-    return value if isinstance(value, list) and value and isinstance(value[0], dict) else None
 
 
 def is_json(source: Source) -> bool:

@@ -10,9 +10,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from earlystop_lab.sources.logs._json import flat
-from earlystop_lab.sources.logs._reading import Log, Row, Source
-from earlystop_lab.sources.logs._values import LogError
+from earlystop_lab.sources.logs._reading import (
+    Log,
+    LogError,
+    Row,
+    Source,
+    log_of_entries,
+    object_of,
+)
 
 
 def owner(path: Path) -> Path | None:
@@ -38,14 +43,8 @@ def _history(source: Source) -> Log | None:
     document = source.document
     if not isinstance(document, dict) or not isinstance(document.get("log_history"), list):
         return None
-    rows: list[Row] = []
-    log = Log(rows)
-    for i, entry in enumerate(document["log_history"], start=1):
-        if isinstance(entry, dict):
-            rows.append((i, flat(entry)))
-        else:
-            log.skipped.append(LogError("an entry of 'log_history' that is no object", i))
-    return log
+    entries, wrong = document["log_history"], "an entry of 'log_history' that is no object"
+    return log_of_entries(enumerate(entries, start=1), lambda entry: object_of(entry, wrong))
 
 
 def read(source: Source) -> list[Log]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, Source, log_of_lists
-from earlystop_lab.sources.logs._values import LogError, is_curve, shown
+from earlystop_lab.sources.logs._reading import Log, LogError, Source, is_curve, log_of_lists, shown
 from earlystop_lab.sources.logs.tables import columns
 
 

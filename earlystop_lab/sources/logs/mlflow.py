@@ -10,8 +10,7 @@ import re
 from itertools import accumulate
 from pathlib import Path
 
-from earlystop_lab.sources.logs._reading import Log, Row, Source, decode, read_bytes
-from earlystop_lab.sources.logs._values import LogError
+from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, decode, read_bytes
 
 
 def owner(path: Path) -> Path | None:

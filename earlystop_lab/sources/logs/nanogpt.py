@@ -20,9 +20,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from earlystop_lab.sources.logs._channels import is_position, meaning
-from earlystop_lab.sources.logs._json import flat, parse_json
-from earlystop_lab.sources.logs._reading import Log, Row, Source
-from earlystop_lab.sources.logs._values import LogError, is_number
+from earlystop_lab.sources.logs._reading import (
+    Log,
+    LogError,
+    Row,
+    Source,
+    flat,
+    is_number,
+    parse_json,
+)
 from earlystop_lab.sources.logs.boosting import printed
 
 _SETS = "training|train|validation|valid|val|eval|testing|test|dev"

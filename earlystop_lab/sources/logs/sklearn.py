@@ -8,8 +8,7 @@ before any tree) and ``GradientBoosting*`` (a training loss only).
 from __future__ import annotations
 
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import Log, Role, Source, log_of_lists
-from earlystop_lab.sources.logs._values import LogError, is_curve
+from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, is_curve, log_of_lists
 
 _VAL = ("validation_scores_", "validation_score_")
 _TRAIN = ("loss_curve_", "train_score_")

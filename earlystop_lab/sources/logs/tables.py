@@ -1,17 +1,45 @@
-"""Delimited text: CSV, TSV, semicolons, bars, blanks; what every logger that writes rows shares."""
+"""Delimited text: CSV, TSV, semicolons, bars, blanks; what every logger that writes rows shares.
+
+And tables of other shapes, turned into one row a check and one column a curve. A *long* table has
+one number a row: its metric in one column, its value in another. A table may also have train and
+validation on rows of their own, told apart by a column such as ``phase``.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from earlystop_lab.sources.logs._channels import is_position
-from earlystop_lab.sources.logs._reading import Log, Row, Source
-from earlystop_lab.sources.logs._values import BLANK, LogError, is_number, repeated, shown
+from earlystop_lab.sources.logs._channels import is_position, meaning
+from earlystop_lab.sources.logs._reading import (
+    BLANK,
+    Log,
+    LogError,
+    Row,
+    Source,
+    is_number,
+    repeated,
+    shown,
+)
 
 _DELIMITERS = (",", "\t", ";")
+_METRICS = ("metric", "metric_name", "key", "tag", "variable", "measure", "name")
+_VALUES = ("value", "metric_value")
+_SET_COLUMNS = (
+    "phase",
+    "split",
+    "mode",
+    "set",
+    "subset",
+    "stage",
+    "partition",
+    "dataset",
+    "data",
+    "type",
+)
 _LONGEST_HEADER = 100_000
 #: lines looked at to see whether a file is a table
 _LOOK = 20
@@ -93,6 +121,11 @@ def _fits(line: str, table: _Layout) -> bool:
 def columns(source: Source) -> list[str]:
     """The names in the header; none where the file is no table."""
     return _layout(source).names if is_table(source) else []
+
+
+def read(source: Source) -> list[Log]:
+    """The one table in a file."""
+    return [read_table(source)]
 
 
 def read_table(source: Source) -> Log:
@@ -204,4 +237,56 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
 def has_columns(source: Source, *patterns: str) -> bool:
     """Whether the header has a column for each regular expression."""
     names = columns(source)
-    return all(any(re.fullmatch(pattern, name) for name in names) for pattern in patterns)
+    return all(any(map(re.compile(pattern).fullmatch, names)) for pattern in patterns)
+
+
+# -- other shapes --------------------------------------------------------------------------------
+
+
+def wide(log: Log) -> Log:
+    """The log with a column for every curve, where its rows tell sets or metrics apart."""
+    keys, values = log.named(_METRICS), log.named(_VALUES)
+    if keys and values:
+        key, value = keys[0], values[0]
+        note = f"one number a row: {shown(key)} names the curve"
+        log = _reshaped(log, lambda cells: _unfolded(cells, key, value), note)
+    name = _set_column(log)
+    if name is None:
+        return log
+    note = f"{shown(name)} says which set a row is of"
+    return _reshaped(log, lambda cells: _labelled(cells, name), note)
+
+
+def _reshaped(log: Log, reshape: Callable[[Mapping[str, Any]], dict[str, Any]], note: str) -> Log:
+    rows = [(i, reshape(cells)) for i, cells in log.rows]
+    # the rows of one curve may all come before those of the next
+    return Log(rows, log.name, shared=False, notes=[*log.notes, note], skipped=log.skipped)
+
+
+def _unfolded(cells: Mapping[str, Any], key: str, value: str) -> dict[str, Any]:
+    rest = {name: cell for name, cell in cells.items() if name not in (key, value)}
+    return {**rest, str(cells.get(key, "")): cells.get(value)}
+
+
+def _set_column(log: Log) -> str | None:
+    """A column all of whose cells are the names of sets."""
+    for column in log.columns:
+        if column.lower() in _SET_COLUMNS:
+            words = {_word(cells.get(column)) for _, cells in log.rows} - {""}
+            if words and all(meaning(word).is_set for word in words):
+                return column
+    return None
+
+
+def _word(cell: Any) -> str:
+    return cell.strip() if isinstance(cell, str) and cell.strip().lower() not in BLANK else ""
+
+
+def _labelled(cells: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """The row with its set in front of every name that says none itself."""
+    own = _word(cells.get(column))
+    return {
+        name if not own or is_position(name) or meaning(name).role else f"{own}/{name}": cell
+        for name, cell in cells.items()
+        if name != column
+    }

@@ -14,8 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from earlystop_lab.sources.logs._reading import Log, Row, Source, read_bytes
-from earlystop_lab.sources.logs._values import LogError, shown
+from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, read_bytes, shown
 
 #: a session's status in the event files, where its writer was told to purge
 _START = 1

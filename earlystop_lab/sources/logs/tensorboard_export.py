@@ -10,8 +10,7 @@ import re
 from pathlib import Path
 
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, Row, Source, suffix
-from earlystop_lab.sources.logs._values import LogError
+from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, suffix
 from earlystop_lab.sources.logs.tables import columns, read_table
 
 _COLUMNS = ["Wall time", "Step", "Value"]

@@ -7,9 +7,10 @@ loss that training minimises is their sum; that sum is the curve, one column a s
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from earlystop_lab.sources.logs._reading import Log, Role, Source
-from earlystop_lab.sources.logs._values import LogError, number
+from earlystop_lab.sources.logs._reading import Log, Role, Source, is_number, number
 from earlystop_lab.sources.logs.tables import has_columns, read_table
 
 
@@ -37,16 +38,8 @@ def read(source: Source) -> list[Log]:
     return [Log(log.rows, roles=roles, notes=log.notes, skipped=log.skipped)]
 
 
-def _sum(cells: object, parts: list[str]) -> object:
+def _sum(cells: Mapping[str, Any], parts: list[str]) -> object:
     """The sum of the parts; a part that is no number stands for it, to be refused by name."""
-    assert isinstance(cells, dict)
-    total = 0.0
-    for part in parts:
-        try:
-            value = number(cells.get(part))
-        except LogError:
-            return cells[part]
-        if value is None:
-            return None
-        total += value
-    return total
+    values = [cells.get(part) for part in parts]
+    others = [cell for cell in values if not is_number(cell)]
+    return others[0] if others else sum(number(cell) or 0.0 for cell in values)

@@ -6,8 +6,7 @@ import re
 
 from earlystop_lab.sources.logs import generic
 from earlystop_lab.sources.logs._channels import is_position
-from earlystop_lab.sources.logs._reading import Log, Source
-from earlystop_lab.sources.logs._values import LogError
+from earlystop_lab.sources.logs._reading import Log, LogError, Source
 from earlystop_lab.sources.logs.tables import columns, read_table
 
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")
