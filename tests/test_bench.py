@@ -19,10 +19,13 @@ from earlystop_lab import (
     replay,
     simulate,
 )
-from earlystop_lab.cli import bench_command
+from earlystop_lab.cli.rules import bench_command
 from earlystop_lab.engine.thresholds import Thresholds
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.studies.comparison import BY_CORPUS, bench, table
+from earlystop_lab.report import in_words
+from earlystop_lab.report.comparison import table, words_of
+from earlystop_lab.report.messages import reason
+from earlystop_lab.studies.comparison import Event, Incomparable, Verdict, bench
 from earlystop_lab.studies.conformance import ConformanceError
 
 
@@ -64,11 +67,13 @@ def flow():
 
 def test_a_copy_under_another_name_is_no_different(flow):
     found = bench(Waiting, {"flow": flow}, known=[Keras])
-    assert found.answer == ["Waiting does the same as Keras on flow: one rule under two names."]
+    assert found.same == ["Keras"]
+    answer = words_of(found).answer
+    assert answer == ["Waiting does the same as Keras on flow: one rule under two names."]
     # its thresholds need not be whole numbers, and one criterion stands for its family
-    assert bench(Waiting(10), {"flow": flow}, known=[Keras]).answer == found.answer
-    assert found.corpora[0].comparisons["verdict"].tolist() == ["the same"]
-    several = bench(Waiting, {"flow": flow, "part": flow[:30]}, known=[Keras, GL]).answer
+    assert words_of(bench(Waiting(10), {"flow": flow}, known=[Keras])).answer == answer
+    assert found.corpora[0].comparisons["verdict"].tolist() == [Verdict.SAME]
+    several = words_of(bench(Waiting, {"flow": flow, "part": flow[:30]}, known=[Keras, GL])).answer
     assert "Waiting does the same as Keras" in several[0]
     assert several[-1] == "It does the same as Keras everywhere."
     assert not any("Against Keras" in sentence for sentence in several)
@@ -77,8 +82,8 @@ def test_a_copy_under_another_name_is_no_different(flow):
 @pytest.mark.parametrize(("family", "seed"), [("gradient_flow", 2), ("parametric", 2)])
 def test_a_rule_that_sees_the_noiseless_curve_is_better(family, seed):
     found = bench(Seer, {family: planted(family, 120, seed)}, known=[Keras, UP])
-    assert found.corpora[0].comparisons["verdict"].tolist() == ["better", "better"]
-    assert found.answer == [f"Seer is better than Keras and UP on {family}."]
+    assert found.corpora[0].comparisons["verdict"].tolist() == [Verdict.BETTER] * 2
+    assert words_of(found).answer == [f"Seer is better than Keras and UP on {family}."]
 
 
 def test_a_rule_that_looks_ahead_is_refused_with_the_epoch(flow):
@@ -145,7 +150,11 @@ def test_a_rule_that_stops_nothing_is_not_compared(flow):
         bench(Nothing, {"high": high}, known=[Keras, GL])
     found = bench(Nothing, {"high": high, "low": low}, known=[Keras, GL])
     assert [each.corpus for each in found.corpora] == ["low"]
-    assert found.answer[-1] == nothing
+    assert found.incomparable == [
+        (Incomparable.STOPS_NOTHING, {"rule": "Nothing", "corpus": "high"})
+    ]
+    assert words_of(found).answer[-1] == nothing
+    assert words_of(found).question.endswith("(high and low)")
 
 
 def test_rules_that_meet_at_the_first_check_and_the_last_alone_are_not_compared(flow):
@@ -174,7 +183,8 @@ def test_rules_that_stop_elsewhere_are_not_the_same_though_no_error_differs():
     assert rows[["tied", "p", "verdict", "alike"]].to_numpy().tolist() == [
         [12, 1, "not shown", False]
     ]
-    assert "same" not in str(found.answer)
+    assert found.same == []
+    assert "same" not in str(words_of(found).answer)
 
 
 def test_known_rules_that_stop_alike_get_the_same_numbers(flow):
@@ -188,7 +198,7 @@ def test_known_rules_that_stop_alike_get_the_same_numbers(flow):
 
 def test_one_run_is_spoken_of_as_one():
     runs = CurveSet.from_runs([{"val": [*np.geomspace(1, 0.1, 20), *np.geomspace(0.1, 1, 20)]}])
-    text = str(bench(Waiting, {"mine": runs}, known=[GL, UP]))
+    text = in_words(bench(Waiting, {"mine": runs}, known=[GL, UP]))
     assert "mine: 1 run, validation error." in text
     assert "1 run is too few for an interval." in text
     assert "1 runs" not in text
@@ -217,9 +227,10 @@ def test_the_numbers_are_those_of_a_loop(flow):
 
 def test_the_whole_answer_is_said_and_repeats(flow):
     one, again = (bench(Seer, {"a": flow, "b": flow[:30]}, known=[Keras, UP]) for _ in range(2))
-    assert str(one) == str(again)
-    assert "a: 60 runs, 12 problems, test error." in str(one)
-    assert "Against Keras: better on" in str(one)
+    text = in_words(one)
+    assert text == in_words(again)
+    assert "a: 60 runs, 12 problems, test error." in text
+    assert "Against Keras: better on" in text
     assert table(one.corpora[0].comparisons)["known rule"].isin(["Keras", "UP"]).all()
     # two corpora: twice the p, at most 1
     for each in one.corpora:
@@ -237,17 +248,19 @@ def test_what_no_corpus_can_show_by_itself_all_together_can():
             for i, c in enumerate(curves)
         )
     found = bench(Seer, corpora, known=[Keras, UP, GL])
-    assert found.answer[0] == (
+    assert found.pooled["verdict"].tolist() == [Verdict.BETTER] * 3
+    words = words_of(found)
+    assert words.answer[0] == (
         "Over all 3 corpora, 15 problems (those of one name count once), at equal time, adjusted "
         "for 3 known rules: Seer is better than Keras, UP and GL."
     )
-    assert found.answer[1].startswith("Against Keras: better on 15, tied on 0, worse on 0 of 15, -")
-    assert found.answer[-2:] == [
-        BY_CORPUS,
+    assert words.answer[1].startswith("Against Keras: better on 15, tied on 0, worse on 0 of 15, -")
+    assert words.answer[-2:] == [
+        "Secondary, every corpus by itself, at equal time and at chosen thresholds:",
         "No difference between Seer and a known rule that these corpora can show.",
     ]
     # by corpus the bound is printed with the number of corpora in it: 3 / 2**4
-    assert all("Below .19 none can be" in " ".join(each.words) for each in found.corpora)
+    assert all("Below .19 none can be" in " ".join(each) for each in words.found)
 
 
 def test_a_corpus_that_is_there_twice_counts_once(flow):
@@ -268,7 +281,7 @@ def test_runs_of_two_corpora_are_other_runs_whatever_their_names(flow):
     assert mine.runs == yours.runs
     found = bench(Seer, {"mine": mine, "yours": yours}, known=[Keras])
     assert found.pooled["clusters"].tolist() == [40]
-    assert found.answer[0].startswith("Over all 2 corpora, 40 runs")
+    assert words_of(found).answer[0].startswith("Over all 2 corpora, 40 runs")
 
 
 def test_a_corpus_without_problems_is_one_problem_among_those_with_them(flow):
@@ -278,21 +291,21 @@ def test_a_corpus_without_problems_is_one_problem_among_those_with_them(flow):
     of_runs = found.corpora[1].by_problem["Keras"]
     of_all = [*found.corpora[0].by_problem["Keras"], of_runs.mean()]
     assert found.pooled["difference"][0] == pytest.approx(np.mean(of_all))
-    assert "Without a column 'problem' a corpus counts as one: mine." in found.answer
+    assert "Without a column 'problem' a corpus counts as one: mine." in words_of(found).answer
 
 
 def test_runs_of_two_problems_show_nothing(flow):
     two = flow.select(flow.meta["problem"].isin(flow.meta["problem"].unique()[:2]).to_numpy())
     found = bench(Seer, {"flow": two}, known=[Keras])
-    assert found.corpora[0].comparisons["verdict"].tolist() == ["not shown"]
-    assert "2 problems are too few for an interval." in str(found)
+    assert found.corpora[0].comparisons["verdict"].tolist() == [Verdict.NOT_SHOWN]
+    assert "2 problems are too few for an interval." in in_words(found)
 
 
 def test_without_problems_it_speaks_of_these_runs():
     runs = [{"val": c.val} for c in simulate("parametric", 12, seed=1, params={"diverges": 0.0})]
     found = bench(Waiting, {"mine": CurveSet.from_runs(runs)}, known=[GL])
-    assert "mine: 12 runs, validation error" in str(found)
-    assert "the answer holds for runs like these only" in str(found)
+    assert "mine: 12 runs, validation error" in in_words(found)
+    assert "the answer holds for runs like these only" in in_words(found)
 
 
 def test_a_rule_without_a_threshold_is_compared_at_its_own_time(flow):
@@ -302,7 +315,7 @@ def test_a_rule_without_a_threshold_is_compared_at_its_own_time(flow):
         return (np.arange(len(val)) >= 299).astype(float)
 
     found = bench(Middle, {"flow": flow}, known=[Keras, H2O]).corpora[0]
-    assert [str(each) for each in found.sweeps["Middle"]] == ["Middle()"]
+    assert found.sweeps["Middle"]["criterion"].tolist() == ["Middle()"]
     assert "Keras" in set(found.comparisons["rule"])
 
 
@@ -337,12 +350,70 @@ def test_a_difference_that_few_problems_carry_is_called_that(flow):
     for curve, problem in zip(flow, flow.meta["problem"], strict=True):
         excess = (curve.test - curve.test.min()) * (100 if problem == first else 1)
         runs.append(curve._asdict() | {"test": curve.test.min() + excess, "problem": problem})
-    found = bench(Seer, {"flow": CurveSet.from_runs(runs)}, known=[Keras]).corpora[0]
-    (row,) = found.comparisons.to_dict("records")
-    assert row["verdict"] == "better"
+    found = bench(Seer, {"flow": CurveSet.from_runs(runs)}, known=[Keras])
+    (row,) = found.corpora[0].comparisons.to_dict("records")
+    assert row["verdict"] == Verdict.BETTER
     assert row["low"] < 0 < row["high"]
     said = "Against Keras p says that the two rules cannot be swapped, and the interval that their"
-    assert any(sentence.startswith(said) for sentence in found.words)
-    whole = bench(Seer, {"flow": flow}, known=[Keras]).corpora[0]
-    assert whole.comparisons["high"][0] < 0
-    assert not any("few problems" in sentence for sentence in whole.words)
+    assert any(sentence.startswith(said) for sentence in words_of(found).found[0])
+    whole = bench(Seer, {"flow": flow}, known=[Keras])
+    assert whole.corpora[0].comparisons["high"][0] < 0
+    assert not any("few problems" in sentence for sentence in words_of(whole).found[0])
+
+
+def test_what_goes_on_is_told_as_data(flow):
+    told = []
+    bench(Seer, {"a": flow, "b": flow[:1]}, known=[Keras, UP], said=told.append)
+    assert told == [
+        (Event.KEEPS_PROMISES, {"rule": "Seer"}),
+        (Event.CORPUS_BEGINS, {"corpus": "a", "runs": 60, "known": 2}),
+        (Event.CORPUS_BEGINS, {"corpus": "b", "runs": 1, "known": 2}),
+    ]
+    assert [reason(event) for event in told] == [
+        "Seer keeps every promise of the conformance kit, and on some runs of every corpus",
+        "a: 60 runs, 2 known rules",
+        "b: 1 run, 2 known rules",
+    ]
+
+
+def test_the_sweeps_are_rows_of_the_front_with_their_criteria(flow):
+    found = bench(Seer, {"flow": flow}, known=[Keras, H2O]).corpora[0]
+    assert list(found.sweeps) == ["Seer", "Keras", "H2O"]
+    for rule, rows in found.sweeps.items():
+        assert list(map(str, rows["member"])) == rows["criterion"].tolist()
+        assert {member.family.name for member in rows["member"]} == {rule}
+        # of each rule the threshold of least cost: 1% of error is worth 50% of time
+        costs = np.log1p(rows["regret"]) + np.log(1.01) / np.log(1.5) * np.log(rows["time"])
+        assert rows.loc[rows["chosen"], "criterion"].tolist() == [
+            rows.loc[costs.idxmin(), "criterion"]
+        ]
+    chosen = found.front.loc[found.front["chosen"], "criterion"].tolist()
+    assert list(found.regret_profile) == list(found.time_profile) == chosen
+
+
+def test_runs_that_are_left_out_are_counted(flow):
+    runs = [{"val": c.val, "problem": f"p{i % 3}"} for i, c in enumerate(flow[:9])]
+    zero = {"val": [1.0, 0.0], "problem": "p1"}
+    found = bench(Waiting, {"mine": CurveSet.from_runs([*runs, zero])}, known=[GL])
+    assert (found.corpora[0].left_out, len(found.corpora[0].curves)) == (1, 9)
+    assert words_of(found).found[0][0] == (
+        "mine: 9 runs, 3 problems, validation error (1 of 10 runs left out: they diverged or reach "
+        "an error of 0)."
+    )
+
+
+def test_a_rule_that_is_better_in_one_way_and_worse_in_another_is_called_that(flow):
+    found = bench(Seer, {"flow": flow}, known=[Keras])
+    (one,) = found.corpora
+    rows = one.comparisons.assign(verdict=Verdict.MIXED)
+    mixed = found._replace(corpora=[one._replace(comparisons=rows)])
+    words = words_of(mixed)
+    assert words.answer == ["In one way it is better and in another worse than some on flow."]
+    assert words.found[0][1] == "Better in one way and worse in another than Keras."
+
+
+def test_known_rules_of_other_times_are_named(flow):
+    found = bench(Seer, {"flow": flow}, known=[Keras])
+    (one,) = found.corpora
+    apart = found._replace(corpora=[one._replace(apart=["UP", "GL"])])
+    assert "Not compared, since no time is common: UP and GL." in words_of(apart).found[0]

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from earlystop_lab import GL, H2O, PQ, UP, CurveSet, Keras, criterion, replay, simulate
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import page, tables
+from earlystop_lab.report.comparison import table, words_of
 from earlystop_lab.report.numbers import short
-from earlystop_lab.studies.comparison import bench, table
+from earlystop_lab.studies.comparison import bench
 
 pytest.importorskip("altair")
 explorer = pytest.importorskip("earlystop_lab.report.explorer")
@@ -99,7 +100,7 @@ def test_embedded_stops_are_those_of_replay(found, html):
             one = on.curves.select(np.array(on.curves.runs) == run["run"])
             assert run["problem"] == one.meta["problem"].iloc[0]
             for rule, seen in zip(each["rules"], unpacked(run["packed"])["rules"], strict=True):
-                members = {str(member): member for member in on.sweeps[rule["name"]]}
+                members = {str(member): member for member in on.sweeps[rule["name"]]["member"]}
                 stops = replay(one, [members[text] for text in rule["members"]])
                 assert seen["stop"] == stops.stop[0].tolist()
                 assert seen["selected"] == stops.selected[0].tolist()
@@ -148,7 +149,7 @@ def test_members_go_from_the_fastest_to_the_slowest(found, html):
             assert (np.diff(rule["time"]) >= 0).all()
             rows = on.front.set_index("criterion").loc[rule["members"]]
             np.testing.assert_allclose(rule["time"], rows["time"], rtol=1e-5)
-            assert set(rule["members"]) == set(map(str, on.sweeps[rule["name"]]))
+            assert set(rule["members"]) == set(map(str, on.sweeps[rule["name"]]["member"]))
 
 
 def test_the_sample_has_every_problem_before_it_has_one_twice():
@@ -241,7 +242,8 @@ def test_names_with_html_are_text(html):
 
 def test_the_words_and_numbers_are_there(found, html):
     text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html[: html.index('id="page-data"')]))
-    for sentence in [found.question, *found.answer, *found.corpora[1].words]:
+    words = words_of(found)
+    for sentence in [words.question, *words.answer, *words.found[1]]:
         assert re.sub(r"\s+", " ", sentence).replace("<", "&lt;")[:40] in text
     assert "7 problems resampled" in text
     assert "3 problems are too few for bands" in text
@@ -284,7 +286,7 @@ def test_runs_without_problems_or_other_errors_make_a_page():
 def test_the_explorer_keeps_what_the_comparison_kept(found):
     for restore in ("best", "last"):
         few = explorer.explored(found.corpora[1], restore, 10**7)
-        kept = unpacked(few.runs[0]["packed"])["rules"][0]
+        kept = unpacked(few["runs"][0]["packed"])["rules"][0]
         assert (kept["selected"] == kept["stop"]) == (restore == "last")
 
 
@@ -314,7 +316,8 @@ def test_csv_has_every_number_in_full(found):
 def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     rules = len(found.pooled) + sum(len(each.comparisons) for each in found.corpora)
     markdown = tables(found, "md")
-    assert markdown.startswith(f"{found.question}\n\n{found.answer[0]}\n\n")
+    words = words_of(found)
+    assert markdown.startswith(f"{words.question}\n\n{words.answer[0]}\n\n")
     rows = [
         line
         for line in markdown.splitlines()
@@ -325,7 +328,7 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
         assert line.startswith(f"{each.corpus}: ")
         assert "Swapped and resampled are problems" in line
     latex = tables(found, "tex").splitlines()
-    assert latex[0] == f"% {found.question}"
+    assert latex[0] == f"% {words.question}"
     assert latex[-1].startswith("% ")
     assert "Swapped and resampled are problems" in latex[-1]
     start = latex.index(r"\midrule")

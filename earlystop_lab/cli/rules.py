@@ -92,7 +92,8 @@ def bench_command(
     At equal time, problem by problem, and at thresholds chosen on the other problems. FILE.py is
     run. Takes some minutes; prints the answer, and writes the report and the figure of fronts.
     """
-    from earlystop_lab.report import require
+    from earlystop_lab.report import in_words, require
+    from earlystop_lab.report.messages import reason
     from earlystop_lab.studies.comparison import bench
 
     asked = [one_of("--format", text, FORMATS) for text in formats or ["html"]]
@@ -114,9 +115,9 @@ def bench_command(
             worth=worth,
             seed=seed,
             n_jobs=n_jobs,
-            said=lambda text: print(f"earlystop: {text}", file=sys.stderr),
+            said=lambda event: print(f"earlystop: {reason(event)}", file=sys.stderr),
         )
-    print(found)
+    print(in_words(found))
     for file in _write_report(found, folder, asked):
         print(file)
 

@@ -14,8 +14,10 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from earlystop_lab.report.numbers import short
-from earlystop_lab.studies.comparison import OnCorpus
+from earlystop_lab.studies.comparison import OnCorpus, Verdict
 
+#: the known rule that is drawn beside the new one until the reader picks another
+DRAWN_BESIDE = "Keras"
 #: no axis of regrets begins below this: a logarithmic one has no 0
 FLOOR = 1e-4
 NEW, BESIDE, MUTED, FAINT, INK = (
@@ -26,11 +28,11 @@ TONES = [f"var(--tone{i})" for i in range(8)]
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 0], [6, 2], [2, 2], [8, 2, 2, 2]]
 #: how each verdict is drawn: colour and shape
 VERDICTS = {
-    "better": (NEW, "circle"),
-    "worse": (BESIDE, "square"),
-    "mixed": (INK, "triangle-up"),
-    "not shown": (MUTED, "diamond"),
-    "the same": (MUTED, "cross"),
+    Verdict.BETTER: (NEW, "circle"),
+    Verdict.WORSE: (BESIDE, "square"),
+    Verdict.MIXED: (INK, "triangle-up"),
+    Verdict.NOT_SHOWN: (MUTED, "diamond"),
+    Verdict.SAME: (MUTED, "cross"),
 }
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
@@ -84,7 +86,7 @@ def floor(found: OnCorpus) -> float:
     return float(10.0 ** np.floor(np.log10(min(max(lowest, FLOOR), 0.1))))
 
 
-def front(found: OnCorpus, new: str, beside: str) -> Drawing:
+def front(found: OnCorpus, new: str) -> Drawing:
     """Regret against time, a line a rule: the new one and one that is picked, with bands."""
     rows = found.front[found.front["best_of_rule"] & (found.front["time"] > 0)]
     table = rows[["rule", "criterion", "time", "regret", "low", "high"]].copy()
@@ -93,7 +95,6 @@ def front(found: OnCorpus, new: str, beside: str) -> Drawing:
     low = floor(found)
     for name in ("regret", "low", "high"):
         table[f"{name}_drawn"] = table[name].clip(lower=low)
-    ours, picked = _roles(found, new, beside)
     base = (
         alt.Chart(_TABLE)
         .encode(x=_time(), y=_regret("regret_drawn:Q", low))
@@ -111,7 +112,7 @@ def front(found: OnCorpus, new: str, beside: str) -> Drawing:
     )
     chart = (
         alt.layer(others.encode(detail="rule:N"), band.encode(detail="rule:N"), line)
-        .add_params(ours, picked)
+        .add_params(*_roles(found, new))
         .properties(description=f"Regret against time on {found.corpus}, a line a rule")
     )
     return _drawing(chart, table, 340)
@@ -119,16 +120,14 @@ def front(found: OnCorpus, new: str, beside: str) -> Drawing:
 
 def differences(found: OnCorpus, new: str) -> Drawing:
     """The difference to every known rule at equal time, with its interval."""
-    rows = found.comparisons
-    names = ["difference", "low", "high"]
-    table = pd.DataFrame({name: np.expm1(rows[name].to_numpy(float)) for name in names})
-    finite = table.to_numpy()[np.isfinite(table.to_numpy())]
+    table = found.comparisons[["rule", "difference", "low", "high", "verdict"]].copy()
+    shares = np.expm1(table[["difference", "low", "high"]].to_numpy(float))
+    finite = shares[np.isfinite(shares)]
     edge = 1.05 * float(np.abs(finite).max(initial=1e-4))
     # unbounded: to the edge of the picture
-    table["low"] = table["low"].replace(-np.inf, -edge).clip(lower=-edge)
-    table["high"] = table["high"].replace(np.inf, edge)
-    table.insert(0, "rule", rows["rule"].to_numpy())
-    table["verdict"] = rows["verdict"].to_numpy()
+    shares[:, 1] = shares[:, 1].clip(min=-edge)
+    shares[:, 2][np.isposinf(shares[:, 2])] = edge
+    table[["difference", "low", "high"]] = shares
     order = list(table.sort_values("difference", kind="stable")["rule"])
     y = alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, grid=True))
     limits = alt.Scale(domain=[min(float(finite.min(initial=0)), 0) * 1.05, edge], nice=False)
@@ -195,12 +194,11 @@ def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
     return _drawing(chart, long, 260)
 
 
-def ranks(found: OnCorpus, new: str, beside: str) -> Drawing:
+def ranks(found: OnCorpus, new: str) -> Drawing:
     """Mean rank of every rule over the times, a line a rule."""
     long = found.ranks.rename_axis("rule").reset_index()
     long = long.melt("rule", var_name="time", value_name="rank").dropna().astype({"time": float})
     times = [float(time) for time in found.ranks.columns]
-    ours, picked = _roles(found, new, beside)
     base = (
         alt.Chart(_TABLE)
         .transform_calculate(role=_ROLE)
@@ -225,7 +223,7 @@ def ranks(found: OnCorpus, new: str, beside: str) -> Drawing:
     line = chosen.mark_line(strokeWidth=2, point={"size": 40, "filled": True})
     chart = (
         alt.layer(grey.encode(detail="rule:N"), line.encode(color=_role(new)))
-        .add_params(ours, picked)
+        .add_params(*_roles(found, new))
         .properties(description=f"Mean ranks at equal times on {found.corpus}, a line a rule")
     )
     return _drawing(chart, long, 300)
@@ -345,13 +343,15 @@ def _drawing(chart: Chart, table: pd.DataFrame, height: Any) -> Drawing:
     return Drawing(_sized(chart, height), columns)
 
 
-def _roles(found: OnCorpus, new: str, beside: str) -> tuple[alt.Parameter, alt.Parameter]:
+def _roles(found: OnCorpus, new: str) -> list[alt.Parameter]:
     """The new rule, and a known one that the reader picks."""
-    known = [name for name in found.sweeps if name != new]
-    picked = alt.param(
-        name="beside", value=beside, bind=alt.binding_select(options=known, name="The known rule: ")
-    )
-    return alt.param(name="ours", value=new), picked
+    known = [name for name in found.front["rule"].unique() if name != new]
+    beside = DRAWN_BESIDE if DRAWN_BESIDE in known else known[0]
+    select = alt.binding_select(options=known, name="The known rule: ")
+    return [
+        alt.param(name="ours", value=new),
+        alt.param(name="beside", value=beside, bind=select),
+    ]
 
 
 def _role(new: str) -> alt.Color:

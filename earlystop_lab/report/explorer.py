@@ -15,7 +15,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,41 +47,35 @@ SHOWN = 0.97
 Checks = NDArray[np.int64]
 
 
-class Explored(NamedTuple):
-    """A corpus as the page embeds it."""
+def explored(found: OnCorpus, restore: Restore, room: int) -> dict[str, Any]:
+    """A corpus as the page embeds it; of the sampled runs as many as fit into ``room`` bytes.
 
-    #: every rule with its members, fastest first, and their points on the front
-    rules: list[dict[str, Any]]
-    #: name, problem and the packed rest of each run
-    runs: list[dict[str, str]]
-    #: number of runs of which these are a sample
-    of: int
-
-
-class _Sweep(NamedTuple):
-    """A rule's members from the fastest to the slowest, and their rows of the front."""
-
-    name: str
-    members: list[Criterion]
-    points: pd.DataFrame
-
-
-def explored(found: OnCorpus, restore: Restore, room: int) -> Explored:
-    """As many of the sampled runs as fit into ``room`` bytes, but at least one."""
-    sweeps = [_sweep(found, name) for name in found.sweeps]
+    ``rules``: every one with its members, fastest first, and their points on the front; ``runs``,
+    at least one: its name, its problem and the ``packed`` rest; ``of`` how many they are a sample.
+    """
     curves = CurveSet(found.curves.table.take(sample(facts_of(found.curves).clusters)))
     units = facts_of(curves).clusters
-    rules = [_rule(each) for each in sweeps]
+    rules = [
+        {
+            "name": name,
+            "members": sweep["criterion"].tolist(),
+            "threshold": sweep["member"].iloc[0].family.threshold,
+            "passes": sweep["member"].iloc[0].family.passes,
+            "thresholds": short([member.threshold for member in sweep["member"]], None),
+            **{column: short(sweep[column]) for column in ("time", "regret", "low", "high")},
+        }
+        for name, sweep in found.sweeps.items()
+    ]
     room -= embedded_size(rules)
     runs: list[dict[str, str]] = []
-    for unit, (run, packed) in zip(units, _packed(found, restore, curves, sweeps), strict=False):
+    for unit, (run, packed) in zip(units, _packed(found, restore, curves), strict=False):
         problem = "" if units.name == "run" else str(unit)
         one = {"run": run, "problem": problem, "packed": packed}
         room -= embedded_size(one)
         if runs and room < 0:
             break
         runs.append(one)
-    return Explored(rules, runs, len(found.curves))
+    return {"rules": rules, "runs": runs, "of": len(found.curves)}
 
 
 def embedded_size(value: Any) -> int:
@@ -131,42 +125,19 @@ def thinned(
     return np.union1d(drawn, extra[~np.isnan(values[extra])])
 
 
-# -- the rules -----------------------------------------------------------------------------
-
-
-def _sweep(found: OnCorpus, name: str) -> _Sweep:
-    rows = found.front[found.front["rule"] == name].sort_values("time", kind="stable")
-    by_text = {str(member): member for member in found.sweeps[name]}
-    return _Sweep(name, [by_text[text] for text in rows["criterion"]], rows)
-
-
-def _rule(sweep: _Sweep) -> dict[str, Any]:
-    family = sweep.members[0].family
-    return {
-        "name": sweep.name,
-        "members": list(map(str, sweep.members)),
-        "threshold": family.threshold,
-        "passes": family.passes,
-        "thresholds": short([member.threshold for member in sweep.members], None),
-        **{name: short(sweep.points[name]) for name in ("time", "regret", "low", "high")},
-    }
-
-
 # -- the runs ------------------------------------------------------------------------------
 
 
-def _packed(
-    found: OnCorpus, restore: Restore, curves: CurveSet, sweeps: Sequence[_Sweep]
-) -> Iterator[tuple[str, str]]:
+def _packed(found: OnCorpus, restore: Restore, curves: CurveSet) -> Iterator[tuple[str, str]]:
     """The name of each run, and all else of it: compressed JSON in base64."""
-    members = [member for sweep in sweeps for member in sweep.members]
-    stops = replay(curves, members, restore=restore)
+    sweeps = [list(rows["member"]) for rows in found.sweeps.values()]
+    stops = replay(curves, [member for members in sweeps for member in members], restore=restore)
     losses = getattr(regrets(stops, curves), found.error)
     runs = curves.laid_out().widened()
     for i, curve in enumerate(curves):
         rules, column = [], 0
-        for sweep in sweeps:
-            mine = slice(column, column + len(sweep.members))
+        for members in sweeps:
+            mine = slice(column, column + len(members))
             column = mine.stop
             rules.append(
                 {
@@ -175,7 +146,7 @@ def _packed(
                     "fired": stops.fired[i, mine].astype(int).tolist(),
                     "error": short(stops.val[i, mine]),
                     "regret": short(losses[i, mine]),
-                    **_statistics(sweep.members, runs, i, _checks(curve, stops.stop[i, mine])),
+                    **_statistics(members, runs, i, _checks(curve, stops.stop[i, mine])),
                 }
             )
         kept = np.unique(_checks(curve, stops.selected[i]))
@@ -199,15 +170,15 @@ def _statistics(
     alike: dict[Any, list[int]] = {}
     for j, member in enumerate(members):
         alike.setdefault(member.params, []).append(j)
-    which, found = [0] * len(members), []
+    which, statistics = [0] * len(members), []
     for series, mine in enumerate(alike.values()):
         seen = np.clip(first_passage.trace(members[mine[0]], runs, index).statistic, -HUGE, HUGE)
         at = stops[mine]
         drawn = thinned(epoch, seen, STATISTIC_COLUMNS, np.union1d(at, np.maximum(at - 1, 0)))
-        found.append({"epoch": short(epoch[drawn], None), "value": short(seen[drawn])})
+        statistics.append({"epoch": short(epoch[drawn], None), "value": short(seen[drawn])})
         for j in mine:
             which[j] = series
-    return {"series": which, "statistics": found}
+    return {"series": which, "statistics": statistics}
 
 
 def _drawn(curve: Curve, kept: Checks) -> dict[str, Any]:

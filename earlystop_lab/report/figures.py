@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from earlystop_lab.studies.comparison import SHOWN, Bench
+from earlystop_lab.report.comparison import SHOWN, numbers_of
+from earlystop_lab.report.messages import worded
+from earlystop_lab.studies.comparison import Bench
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +23,6 @@ def fronts(bench: Bench) -> Figure:
     axes = figure.subplots(1, len(bench.corpora), squeeze=False)
     for ax, found in zip(axes[0], bench.corpora, strict=True):
         plot_front(found.front, ax, rules=(bench.rule, *SHOWN), bands=(bench.rule,))
-        clusters, unit = len(found.by_problem), found.by_problem.index.name
-        error = {"val": "validation", "test": "test"}[found.error]
-        ax.set_title(f"{found.corpus}: {error} error, {clusters} {unit}s", fontsize="medium")
+        title = "{corpus}: {error:error} error, {clusters} {unit}s"
+        ax.set_title(worded(title, numbers_of(found)), fontsize="medium")
     return figure

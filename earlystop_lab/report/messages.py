@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from earlystop_lab._common.wording import counted, listed, percent, signed, too_few
+from earlystop_lab.studies.comparison import INCOMPARABLE, Event, Verdict
 from earlystop_lab.studies.prechelt1997 import Claim
 from earlystop_lab.studies.reasons import Reason
 
@@ -123,6 +124,131 @@ log(last validation error / lowest): {overfitting}.
     f"{Claim.LOWER_ERROR}.quantity": (
         "log test error of {recommended} minus {other} at equal time"
     ),
+    # -- a comparison ----------------------------------------------------------------------
+    # what a comparison says while it goes on
+    Event.KEEPS_PROMISES: (
+        "{rule} keeps every promise of the conformance kit, and on some runs of every corpus"
+    ),
+    Event.CORPUS_BEGINS: "{corpus}: {runs:counted run}, {known} known rules",
+    # its answer
+    "bench.question": (
+        "Is {rule} better than the known stopping criteria, and where? ({corpora:listed})"
+    ),
+    "bench.by_corpus": "Secondary, every corpus by itself, at equal time and at chosen thresholds:",
+    "bench.somewhere": "{rule} is {verdict} than {somewhere}.",
+    "bench.on_corpus": "{known:listed} on {corpus}",
+    "bench.mixed_on": (
+        "In one way it is better and in another worse than some on {corpora:listed}."
+    ),
+    "bench.one_rule": (
+        "{rule} does the same as {known:listed} on {corpora:listed}: one rule under two names."
+    ),
+    "bench.nothing_shown": (
+        "No difference between {rule} and a known rule that these corpora can show."
+    ),
+    "bench.same_everywhere": "It does the same as {same:listed} everywhere.",
+    **INCOMPARABLE,
+    # over all corpora
+    "bench.pooled": (
+        "Over all {corpora} corpora, {clusters:counted {unit}} (those of one name count once), at "
+        "equal time, adjusted for {rules:counted known rule}: {verdicts}."
+    ),
+    "bench.pooled.same": "{rule} does the same as {known:listed}",
+    "bench.pooled.not_shown": (
+        "no difference can be shown from {known:listed} (lowest adjusted p {lowest:p})"
+    ),
+    "bench.pooled.one_problem": (
+        "Without a column 'problem' a corpus counts as one: {corpora:listed}."
+    ),
+    "bench.pooled.against": (
+        "Against {rule}: better on {better}, tied on {tied}, worse on {worse} of {clusters}, "
+        "{difference:difference {low} to {high}} error (p {p_adjusted:p})."
+    ),
+    # on one corpus
+    "bench.runs": "{corpus}: {runs:counted run}, {error:error} error{left_out}.",
+    "bench.problems": (
+        "{corpus}: {runs:counted run}, {clusters:counted {unit}}, {error:error} error{left_out}."
+    ),
+    "bench.left_out": (
+        " ({left_out} of {every} runs left out: they diverged or reach an error of 0)"
+    ),
+    Verdict.BETTER: "{rule} is better than {known:listed}",
+    Verdict.WORSE: "{rule} is worse than {known:listed}",
+    Verdict.MIXED: "Better in one way and worse in another than {known:listed}",
+    Verdict.SAME: "It does the same as {known:listed}",
+    Verdict.NOT_SHOWN: (
+        "No difference that {clusters:counted {unit}} could show from {known:listed}: the lowest "
+        "adjusted p is {lowest:p}. Below {reach:p} none can be (by Holm {reach_holm:p}); this is a "
+        "bound, out of reach where several contrasts are equally extreme"
+    ),
+    "bench.apart": "Not compared, since no time is common: {apart:listed}.",
+    "bench.against": (
+        "Against {rule}: better on {better}, tied on {tied}, worse on {worse} of "
+        "{clusters:counted {unit}} at equal time ({earliest:percent} to {latest:percent} of the "
+        "record), {difference:difference {low} to {high}} error (p {p_adjusted:p}){as_used}; with "
+        "thresholds chosen on other {unit}s {chosen_difference:difference} in error and time "
+        "(p {chosen_p_adjusted:p})."
+    ),
+    "bench.as_used": (
+        "; at the time of {default} {default_difference:difference} (p {default_p_adjusted:p})"
+    ),
+    "bench.carried": (
+        "Against {known:listed} p says that the two rules cannot be swapped, and the interval that "
+        "their mean difference may still be 0: few {unit}s carry most of it."
+    ),
+    "bench.rests": (
+        "Swapped and resampled are {unit}s; averaged are log(1 + regret) {over}. p is adjusted for "
+        "{rules} known rules, three contrasts each, and the number of corpora."
+    ),
+    "bench.over_runs": "over times, then over runs",
+    "bench.over_problems": "over a problem's runs, over times, then over problems alike",
+    "bench.too_few": "{clusters:too_few {unit}} for an interval.",
+    "bench.these_runs": "Without a column 'problem' the answer holds for runs like these only.",
+    # on its page: parts of captions, and captions
+    "page.averaged": (
+        "Geometric means over {runs:counted run}, averaged within their {unit}, "
+        "{clusters:counted {unit}} alike"
+    ),
+    "page.averaged_runs": "Geometric means over {runs:counted run}",
+    "page.band": (
+        "Bands: 95%, for all thresholds of a rule at once, {clusters:counted {unit}} resampled."
+    ),
+    "page.no_band": "{clusters:too_few {unit}} for bands.",
+    "page.interval": "95% intervals, each by itself, {clusters:counted {unit}} resampled",
+    "page.no_interval": "{clusters:too_few {unit}} for intervals",
+    "page.chosen": (
+        "{runs:counted run}, all alike. Each rule at the threshold that suits this corpus best at "
+        "one exchange rate of error and time"
+    ),
+    "page.front": (
+        "Regret of the {error:error} error against time. {averaged}. {band} A dot is a threshold "
+        "that no other of its rule beats; grey: all other rules. Regret below {floor} is drawn "
+        "there, above 100% cut off."
+    ),
+    "page.differences": (
+        "Difference of the {error:error} error to every known rule at equal time, mean over all "
+        "times that both can take. {averaged}; {interval}. Left of 0 {rule} is better. Colour "
+        "and shape: what could be shown after adjusting for all that was compared."
+    ),
+    "page.within": "Share of runs whose regret is at most x. {chosen}.",
+    "page.spent": (
+        "Share of runs that had stopped by a time with a regret of at most 1%. {chosen}."
+    ),
+    "page.ranks": (
+        "Mean rank of each rule's regret of the {error:error} error at equal time, over {clusters} "
+        "{unit}s; rules that cannot take the time have none there."
+    ),
+    "page.rank_table": (
+        "Mean ranks over {clusters:counted {unit}} at equal times, 1 the lowest regret."
+    ),
+    "page.problem_table": (
+        "Error of {rule} less that of the known rule (a row each) at equal time on every {unit}, "
+        "mean over all times that both can take. Below 0, in the colour of {rule}, it is better."
+    ),
+    "page.comparison_table": (
+        "A row a known rule. Differences are of the {errors} error, {rule} less the known rule, in "
+        "geometric means over {unit}s, with 95% intervals; p is adjusted for all that was compared."
+    ),
 }
 
 
@@ -134,7 +260,7 @@ class _Wording(Formatter):
         return str(super().format_field(value, format_spec))
 
 
-def said(what: str, numbers: Mapping[str, Any]) -> str:
+def said(what: str, numbers: Mapping[Any, Any]) -> str:
     """The message of that name with its numbers.
 
     >>> MESSAGES["example"] = "{runs:counted run} lose {loss:percent}"
@@ -142,7 +268,16 @@ def said(what: str, numbers: Mapping[str, Any]) -> str:
     '1 run lose 2.1%'
     >>> del MESSAGES["example"]
     """
-    return _Wording().vformat(MESSAGES[what], (), numbers)
+    return worded(MESSAGES[what], numbers)
+
+
+def worded(text: str, numbers: Mapping[Any, Any]) -> str:
+    """A text with numbers in its places.
+
+    >>> worded("{low:percent} of {n:counted {unit}}", {"low": 0.5, "n": 2, "unit": "run"})
+    '50% of 2 runs'
+    """
+    return _Wording().vformat(text, (), numbers)
 
 
 def reason(given: Reason) -> str:

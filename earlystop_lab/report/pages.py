@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,21 +15,19 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from earlystop_lab._common.wording import counted, signed, too_few
+from earlystop_lab._common.wording import signed
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report import charts
+from earlystop_lab.report.comparison import SHOWN, numbers_of, table, words_of
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
-from earlystop_lab.studies.comparison import Bench, OnCorpus, table
+from earlystop_lab.report.messages import ERRORS, said
+from earlystop_lab.studies.comparison import Bench, OnCorpus
 
 #: most bytes of a page; what all else leaves is for the explorer's runs
 MOST = 9_900_000
-#: the known rule that is drawn beside the new one until the reader picks another
-BESIDE = "Keras"
 #: most columns of a table that has one a problem
 WIDEST = 40
 _HERE = Path(__file__).parent
-_ERRORS = {"val": "validation", "test": "test"}
-#: fewer have no interval, see :func:`inference.intervals`
-_FEWEST = 6
 
 TERMS = {
     "Run, problem, corpus": (
@@ -61,9 +60,10 @@ TERMS = {
 
 def page_of(bench: Bench) -> str:
     """See :func:`report.page`."""
-    sections, drawn = [], []
+    words, sections, drawn = words_of(bench), [], []
     for i, found in enumerate(bench.corpora):
-        sections.append(_section(f"corpus-{i}", found, bench.rule))
+        sentences = [*words.found[i], *words.rests[i]]
+        sections.append(_section(f"corpus-{i}", found, sentences, bench.rule))
         drawn += _drawn(f"corpus-{i}", found, bench.rule)
     data: dict[str, Any] = {
         "options": charts.options(),
@@ -76,8 +76,10 @@ def page_of(bench: Bench) -> str:
         },
         "corpora": [],
     }
-    words: dict[str, Any] = {
-        "bench": bench,
+    shown: dict[str, Any] = {
+        "rule": bench.rule,
+        "question": words.question,
+        "answer": words.answer,
         "all": None,
         "sections": sections,
         "captions": EXPLORER,
@@ -88,17 +90,17 @@ def page_of(bench: Bench) -> str:
         "bundle": Markup(_bundle()),
     }
     if bench.pooled is not None:
-        errors = {_ERRORS[found.error] for found in bench.corpora}
-        words["all"] = _compared(bench.pooled, errors, bench.rule)
+        errors = sorted({ERRORS[found.error] for found in bench.corpora})
+        shown["all"] = _compared(bench.pooled, errors, bench.rule)
     template = _template()
-    room = MOST - len(template.render(words, data=data).encode())
+    room = MOST - len(template.render(shown, data=data).encode())
     for i, found in enumerate(bench.corpora):
         # what one corpus leaves is for the others
         part = explored(found, bench.restore, room // (len(bench.corpora) - i))
-        one = {"name": found.corpus, "error": _ERRORS[found.error], **part._asdict()}
+        one = {"name": found.corpus, "error": ERRORS[found.error], **part}
         room -= embedded_size(one)
         data["corpora"].append(one)
-    return template.render(words, data=data)
+    return template.render(shown, data=data)
 
 
 def _template() -> jinja2.Template:
@@ -126,91 +128,67 @@ def _bundle() -> str:
 
 
 def _drawn(prefix: str, found: OnCorpus, new: str) -> list[dict[str, Any]]:
-    known = [name for name in found.sweeps if name != new]
-    beside = BESIDE if BESIDE in known else known[0]
+    criteria = found.front[found.front["chosen"]].set_index("rule")["criterion"]
+    shown = [criteria[name] for name in (new, *SHOWN) if name in criteria]
     made = {
-        "front": charts.front(found, new, beside),
+        "front": charts.front(found, new),
         "differences": charts.differences(found, new),
         "within": charts.profile(
-            found.regret_profile,
+            found.regret_profile[shown],
             "regret of at most",
             f"Share of runs within a regret, on {found.corpus}",
         ),
         "spent": charts.profile(
-            found.time_profile,
+            found.time_profile[shown],
             "time spent, share of the run to its end",
             f"Share of runs within 1% by a time, on {found.corpus}",
         ),
     }
     if len(found.ranks):
-        made["ranks"] = charts.ranks(found, new, beside)
+        made["ranks"] = charts.ranks(found, new)
     return [{"id": f"{prefix}-{name}", **each._asdict()} for name, each in made.items()]
 
 
-def _section(id_: str, found: OnCorpus, new: str) -> dict[str, Any]:
-    unit, clusters = str(found.comparisons["unit"].iloc[0]), len(found.by_problem)
+def _section(id_: str, found: OnCorpus, sentences: list[str], new: str) -> dict[str, Any]:
+    numbers = {**numbers_of(found), "rule": new}
+    errors = [ERRORS[found.error]]
     return {
+        **numbers,
         "id": id_,
-        "corpus": found.corpus,
-        "words": [*found.words, *found.rests],
-        "unit": unit,
-        "clusters": clusters,
-        "captions": _captions(found, new, unit, clusters),
+        "words": sentences,
+        "captions": _captions(found, numbers),
         "tables": {
-            "comparisons": _compared(found.comparisons, {_ERRORS[found.error]}, new),
-            "problems": _problems(found, new, unit) if clusters <= WIDEST else None,
-            "ranks": _ranks(found, unit, clusters) if len(found.ranks) else None,
+            "comparisons": _compared(found.comparisons, errors, new),
+            "problems": _problems(found, numbers) if len(found.by_problem) <= WIDEST else None,
+            "ranks": _ranks(found, numbers) if len(found.ranks) else None,
         },
     }
 
 
-def _captions(found: OnCorpus, new: str, unit: str, clusters: int) -> dict[str, str]:
-    error, runs = _ERRORS[found.error], counted(len(found.curves), "run")
-    many = counted(clusters, unit)
-    few = f"{too_few(clusters, unit)} for"
-    averaged = (
-        f"Geometric means over {runs}, averaged within their {unit}, {many} alike"
-        if unit != "run"
-        else f"Geometric means over {runs}"
-    )
-    resampled = f"{many} resampled"
-    band = (
-        f"Bands: 95%, for all thresholds of a rule at once, {resampled}."
-        if clusters >= _FEWEST
-        else f"{few} bands."
-    )
-    interval = (
-        f"95% intervals, each by itself, {resampled}" if clusters >= _FEWEST else f"{few} intervals"
-    )
-    chosen = (
-        f"{runs}, all alike. Each rule at the threshold that suits this corpus best at one "
-        "exchange rate of error and time"
-    )
-    return {
-        "front": (
-            f"Regret of the {error} error against time. {averaged}. {band} A dot is a threshold "
-            f"that no other of its rule beats; grey: all other rules. Regret below "
-            f"{100 * charts.floor(found):.2g}% is drawn there, above 100% cut off."
-        ),
-        "differences": (
-            f"Difference of the {error} error to every known rule at equal time, mean over all "
-            f"times that both can take. {averaged}; {interval}. Left of 0 {new} is better. Colour "
-            "and shape: what could be shown after adjusting for all that was compared."
-        ),
-        "within": f"Share of runs whose regret is at most x. {chosen}.",
-        "spent": f"Share of runs that had stopped by a time with a regret of at most 1%. {chosen}.",
-        "ranks": (
-            f"Mean rank of each rule's regret of the {error} error at equal time, over {clusters} "
-            f"{unit}s; rules that cannot take the time have none there."
-        ),
+def _captions(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, str]:
+    enough = len(found.by_problem) >= FEWEST_CLUSTERS
+    parts = {
+        "averaged": "page.averaged_runs" if found.unit == "run" else "page.averaged",
+        "band": "page.band" if enough else "page.no_band",
+        "interval": "page.interval" if enough else "page.no_interval",
+        "chosen": "page.chosen",
     }
+    words = {name: said(what, numbers) for name, what in parts.items()}
+    words["floor"] = f"{100 * charts.floor(found):.2g}%"
+    captions = {
+        "front": "page.front",
+        "differences": "page.differences",
+        "within": "page.within",
+        "spent": "page.spent",
+        "ranks": "page.ranks",
+    }
+    return {name: said(what, {**numbers, **words}) for name, what in captions.items()}
 
 
-def _ranks(found: OnCorpus, unit: str, clusters: int) -> dict[str, Any]:
+def _ranks(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
     ordered = found.ranks.sort_values(list(found.ranks.columns), kind="stable")
-    many = counted(clusters, unit)
     return {
-        "caption": f"Mean ranks over {many} at equal times, 1 the lowest regret.",
+        "caption": said("page.rank_table", numbers),
         "columns": ["rule", *(f"at {float(time):.0%} of the time" for time in ordered.columns)],
         "rows": [
             [str(rule), *({"text": "" if np.isnan(v) else f"{v:.1f}", "share": 0} for v in row)]
@@ -219,7 +197,7 @@ def _ranks(found: OnCorpus, unit: str, clusters: int) -> dict[str, Any]:
     }
 
 
-def _problems(found: OnCorpus, new: str, unit: str) -> dict[str, Any]:
+def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
     """A row a known rule, a column a problem; the larger a difference, the stronger its tint."""
     order = found.comparisons.sort_values("difference", kind="stable")["rule"]
     shares = np.expm1(found.by_problem[list(order)].T.to_numpy(float))
@@ -232,25 +210,17 @@ def _problems(found: OnCorpus, new: str, unit: str) -> dict[str, Any]:
         return {"text": "" if np.isnan(value) else signed(value), "share": tint, "good": value < 0}
 
     return {
-        "caption": (
-            f"Error of {new} less that of the known rule (a row each) at equal time on every "
-            f"{unit}, mean over all times that both can take. Below 0, in the colour of {new}, it "
-            "is better."
-        ),
+        "caption": said("page.problem_table", numbers),
         "columns": ["known rule", *map(str, found.by_problem.index)],
         "rows": [[str(rule), *map(cell, row)] for rule, row in zip(order, shares, strict=True)],
     }
 
 
-def _compared(comparisons: pd.DataFrame, errors: set[str], new: str) -> dict[str, Any]:
-    shown, error = table(comparisons), " or ".join(sorted(errors))
-    unit = comparisons["unit"].iloc[0]
+def _compared(comparisons: pd.DataFrame, errors: list[str], new: str) -> dict[str, Any]:
+    shown = table(comparisons)
+    numbers = {"rule": new, "errors": " or ".join(errors), "unit": comparisons["unit"].iloc[0]}
     return {
-        "caption": (
-            f"A row a known rule. Differences are of the {error} error, {new} less the known rule, "
-            f"in geometric means over {unit}s, with 95% intervals; p is adjusted for all that was "
-            "compared."
-        ),
+        "caption": said("page.comparison_table", numbers),
         "columns": [str(name).strip() for name in shown],
         "rows": shown.astype(str).to_numpy().tolist(),
     }

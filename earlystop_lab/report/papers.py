@@ -7,7 +7,8 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from earlystop_lab.studies.comparison import Bench, table
+from earlystop_lab.report.comparison import table, words_of
+from earlystop_lab.studies.comparison import Bench
 
 Format = Literal["md", "tex", "csv"]
 
@@ -43,9 +44,12 @@ def tables(bench: Bench, format: Format) -> str:
     names = [str(name).strip() for name in shown]
     # texts, such as .010, are not to be read as numbers
     body = tabulate(shown.to_numpy().tolist(), names, tablefmt=style, disable_numparse=True)
-    above = [line for text in (bench.question, *bench.answer) for line in text.splitlines()]
+    words = words_of(bench)
+    above = [line for text in (words.question, *words.answer) for line in text.splitlines()]
     # the first sentence has the numbers of runs and problems
-    below = [" ".join([each.words[0], *each.rests]) for each in bench.corpora]
+    below = [
+        " ".join([found[0], *rests]) for found, rests in zip(words.found, words.rests, strict=True)
+    ]
     if format == "tex":
         above, below = ([f"% {line}" for line in lines] for lines in (above, below))
         return "\n".join([*above, body, *below, ""])

@@ -15,35 +15,32 @@ in any problem; where they are equally good on average only, somewhat more often
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._common.wording import counted, listed, percent, signed, too_few
+from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.criteria.catalogue import usual
 from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept
 from earlystop_lab.measures.fronts import (
-    Points,
-    averaged,
+    SweepMeans,
     cost,
     equal_time,
     exchange_rate,
     front,
-    units_of,
+    sweep_means,
 )
-from earlystop_lab.measures.hindsight import (
-    measurable,
-    oracle,
-    regret_profile,
-    regrets,
-    time_profile,
-)
+from earlystop_lab.measures.hindsight import regrets
+from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.studies.conformance import check_criterion, check_on
+from earlystop_lab.studies.reasons import Reason
 
 if TYPE_CHECKING:
     from earlystop_lab.inference.swaps import Pair
@@ -57,8 +54,6 @@ LEVEL = 0.05
 #: the three differences of two rules: at equal time, at the time of the known one as people use
 #: it, and with thresholds chosen on the other problems
 CONTRASTS = ("", "default_", "chosen_")
-#: known rules that are always spoken of, and drawn
-SHOWN = ("Keras", "GL", "PQ", "UP")
 #: times of the ranks, as shares of the record
 TIMES = (0.02, 0.05, 0.1, 0.2, 0.5)
 #: regrets and times of the profiles
@@ -66,8 +61,42 @@ WITHIN = np.geomspace(1e-4, 1, 81)
 SPENT = np.geomspace(1e-3, 1, 91)
 
 
-#: stands before the answers of single corpora
-BY_CORPUS = "Secondary, every corpus by itself, at equal time and at chosen thresholds:"
+class Verdict(StrEnum):
+    """What could be shown of the new rule against a known one."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    #: better in one contrast, worse in another
+    MIXED = "mixed"
+    #: at every time at which they were compared they stop and keep the same
+    SAME = "the same"
+    NOT_SHOWN = "not shown"
+
+
+class Incomparable(StrEnum):
+    """Why no known rule can be compared with the new one on a corpus."""
+
+    STOPS_NOTHING = "stops nothing"
+    NO_COMMON_TIME = "no common time"
+
+
+class Event(StrEnum):
+    """What a comparison tells while it goes on."""
+
+    KEEPS_PROMISES = "keeps promises"
+    CORPUS_BEGINS = "corpus begins"
+
+
+#: what the error says where nothing can be compared on any corpus
+INCOMPARABLE: dict[str, str] = {
+    Incomparable.STOPS_NOTHING: (
+        "{rule} stops no run of {corpus} before its last check, so nothing is compared."
+    ),
+    Incomparable.NO_COMMON_TIME: (
+        "No known rule can be compared with {rule} on {corpus}: none takes the same time, but for "
+        "stops at every run's first check, or at its last."
+    ),
+}
 
 
 class OnCorpus(NamedTuple):
@@ -76,54 +105,59 @@ class OnCorpus(NamedTuple):
     corpus: str
     #: the runs that were compared: those in which every regret is finite
     curves: CurveSet
+    #: number of the other runs
+    left_out: int
     #: the error whose regret was compared
     error: Literal["val", "test"]
-    #: members of each rule's sweep, the new rule first
-    sweeps: dict[str, list[Criterion]]
-    points: Points
-    #: of all sweeps, as :func:`measures.fronts.front` gives it
+    #: every rule's sweep, the new one's first, as :func:`measures.fronts.front` gives it, with
+    #: ``member``, the criterion itself, and ``chosen``, whether it is its rule's of least cost
     front: pd.DataFrame
     #: a row a known rule, as :func:`inference.swaps.compared` gives it, with ``verdict``, with
     #: ``default``, the known rule as people use it, and with ``alike``, whether it stops and keeps
     #: as the new one does
     comparisons: pd.DataFrame
+    #: known rules that take no time that the new one can take
+    apart: list[str]
     #: difference of mean log(1 + regret) at equal time, a row a problem, a column a known rule
     by_problem: pd.DataFrame
     #: both rules at the times at which they are compared, by the known one's name
     pairs: dict[str, Pair]
-    #: share of runs within a regret, and within 1% by a time, of some rules at chosen thresholds
+    #: share of runs within a regret, and within 1% by a time, of every rule's chosen criterion
     regret_profile: pd.DataFrame
     time_profile: pd.DataFrame
     #: mean rank of every rule at each of some equal times: a row a rule, a column a time
     ranks: pd.DataFrame
-    #: what was found here, in words
-    words: list[str]
-    #: on what it rests, in words
-    rests: list[str]
+
+    @property
+    def unit(self) -> str:
+        """What was swapped and resampled: ``problem``, or ``run`` where none is recorded."""
+        return str(self.by_problem.index.name)
+
+    @property
+    def sweeps(self) -> dict[str, pd.DataFrame]:
+        """The rows of the front of every rule, from the fastest member to the slowest."""
+        rows = self.front.sort_values("time", kind="stable")
+        return {rule: rows[rows["rule"] == rule] for rule in self.front["rule"].unique()}
 
 
 class Bench(NamedTuple):
-    """The whole answer; ``str`` is its text."""
+    """The whole answer; :func:`report.in_words` is its text."""
 
     #: name of the new rule
     rule: str
-    question: str
-    answer: list[str]
+    #: names of all corpora
+    asked: list[str]
+    #: those on which there was something to compare
     corpora: list[OnCorpus]
+    #: and why there was nothing on the others
+    incomparable: list[Reason]
+    #: known rules that do the same as the new one on every corpus
+    same: list[str]
     #: over all corpora, where there are several: a row a known rule, as
     #: :func:`inference.swaps.pooled` gives it, with ``alike``, ``p_adjusted`` and ``verdict``
     pooled: pd.DataFrame | None
     #: which weights were kept
     restore: Restore
-
-    def __str__(self) -> str:
-        parts = [self.question, *self.answer]
-        if self.pooled is not None:
-            parts += ["", table(self.pooled).to_string(index=False)]
-        for each in self.corpora:
-            rows = table(each.comparisons).to_string(index=False)
-            parts += ["", *each.words, *each.rests, "", rows]
-        return "\n".join(parts)
 
 
 def bench(
@@ -135,14 +169,14 @@ def bench(
     restore: Restore = "best",
     seed: int = 0,
     n_jobs: int = 1,
-    said: Callable[[str], None] = lambda text: None,
+    said: Callable[[Reason], None] = lambda event: None,
 ) -> Bench:
     """Compare a new rule with every known one on every corpus.
 
     ``known`` are all of the table by default. Compared is the regret of the test error where all
     runs of a corpus have one, else of the validation error. ``worth`` is the exchange rate of the
     thresholds that are chosen: 1% of error is worth so many percent of time. ``said`` is told
-    what is going on, a line at a time.
+    what is going on, an :class:`Event` and its numbers at a time.
 
     Raises ``ConformanceError`` for a rule that breaks a promise, also on a run of a corpus, and
     ``ValueError`` for a rule with the name of a known one, no corpus, a corpus without a run whose
@@ -155,9 +189,9 @@ def bench(
     ...     at = np.maximum.accumulate(np.where(val == best, np.arange(len(val)), 0))
     ...     return np.arange(len(val)) - at
     >>> curves = simulate("gradient_flow", 60, seed=1)
-    >>> found = bench(Mine, {"flow": curves}, known=[Keras])
-    >>> found.answer
-    ['Mine does the same as Keras on flow: one rule under two names.']
+    >>> compared = bench(Mine, {"flow": curves}, known=[Keras])
+    >>> compared.corpora[0].comparisons["verdict"].tolist(), compared.same
+    (['the same'], ['Keras'])
     """
     if not corpora:
         raise ValueError("bench: no corpus; give at least one")
@@ -171,228 +205,181 @@ def bench(
     check_criterion(rule, seed=seed)
     for corpus, curves in corpora.items():
         check_on(rule, curves, corpus, seed=seed)
-    said(f"{name} keeps every promise of the conformance kit, and on some runs of every corpus")
-    found, uncompared = [], []
+    said(Reason(Event.KEEPS_PROMISES, {"rule": name}))
+    study = _Study(name, rule, rivals, len(corpora), rate, restore, seed, n_jobs)
+    answers: list[OnCorpus | Reason] = []
     for corpus, curves in corpora.items():
-        said(f"{corpus}: {counted(len(curves), 'run')}, {len(rivals)} known rules")
-        compare = _Compare(name, rule, rivals, rate, restore, seed, n_jobs)
-        one = compare.on(corpus, curves, len(corpora))
-        if isinstance(one, str):
-            uncompared.append(one)
-        else:
-            found.append(one)
-    if not found:
-        raise ValueError(" ".join(uncompared))
-    pooled, answer = None, _answer(name, found)
-    if len(found) > 1:
-        pooled = _pooled(found, seed)
-        answer = [*_over_all(name, pooled, found), BY_CORPUS, *answer]
-    answer += uncompared
-    return Bench(name, _question(name, list(corpora)), answer, found, pooled, restore)
+        numbers = {"corpus": corpus, "runs": len(curves), "known": len(rivals)}
+        said(Reason(Event.CORPUS_BEGINS, numbers))
+        answers.append(study.on(corpus, curves))
+    compared = [each for each in answers if isinstance(each, OnCorpus)]
+    incomparable = [each for each in answers if isinstance(each, Reason)]
+    if not compared:
+        whys = [INCOMPARABLE[why.what].format(**why.numbers) for why in incomparable]
+        raise ValueError(" ".join(whys))
+    alike = [each.comparisons.loc[each.comparisons["alike"], "rule"] for each in compared]
+    same = sorted(set.intersection(*map(set, alike)))
+    pooled = _pooled(compared, same, seed) if len(compared) > 1 else None
+    return Bench(name, list(corpora), compared, incomparable, same, pooled, restore)
 
 
-def table(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons as people read them, best rivals last: a row a known rule.
+class _Plan(NamedTuple):
+    """What is replayed on one corpus: criteria, each with the name of its rule."""
 
-    Those of a corpus, or of all (``Bench.pooled``), which are at equal time alone.
-    """
-    rows = comparisons.sort_values("difference", kind="stable")
-    shown = pd.DataFrame({"known rule": rows["rule"]})
-    shown["better/tied/worse"] = _counts(rows, "")
-    shown["difference at equal time"] = [
-        _difference(*values) for values in rows[["difference", "low", "high"]].to_numpy(float)
-    ]
-    shown["p"] = [_p(value) for value in rows["p_adjusted"]]
-    shown["verdict"] = rows["verdict"]
-    if "default" in rows:
-        shown["as used"] = rows["default"]
-        shown["at its time"] = [_difference(value) for value in rows["default_difference"]]
-        shown["p "] = [_p(value) for value in rows["default_p_adjusted"]]
-        shown["chosen elsewhere"] = [_difference(value) for value in rows["chosen_difference"]]
-        shown[" p"] = [_p(value) for value in rows["chosen_p_adjusted"]]
-    return shown
+    #: the sweep of every rule, the new one's first
+    drawn: list[tuple[str, Criterion]]
+    #: members close to the times of comparisons
+    close: list[tuple[str, Criterion]]
+    #: each known rule as people use it
+    used: dict[str, Criterion]
+    #: the mean log times at which it is compared with the new one
+    times: dict[str, FloatArray]
 
 
-class _Compare(NamedTuple):
+class _Study(NamedTuple):
     """What is the same for every corpus."""
 
     name: str
     rule: Family | Criterion
     known: list[Family]
+    #: number of corpora
+    corpora: int
     rate: float
     restore: Restore
     seed: int
     n_jobs: int
 
-    def on(self, corpus: str, curves: CurveSet, corpora: int) -> OnCorpus | str:
+    def on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason:
         """What was found on a corpus; where there is nothing to compare, why."""
+        from earlystop_lab.inference.swaps import compared  # scipy is slow
+
         error, kept = _comparable(corpus, curves)
-        plan = _planned(self.name, self.rule, self.known, kept, self._times_of(kept))
-        shown = [(rule, each) for rule, group in plan.sweeps.items() for each in group]
-        close = [(rule, each) for rule, group in plan.close.items() for each in group]
-        every = list(dict.fromkeys([*shown, *close]))
-        stops = replay(kept, [each for _, each in every], restore=self.restore, n_jobs=self.n_jobs)
+        plan = self._planned(kept)
+        members = list(dict.fromkeys([*plan.drawn, *plan.close]))
+        stops = replay(
+            kept, [each for _, each in members], restore=self.restore, n_jobs=self.n_jobs
+        )
         values = regrets(stops, kept)
-        falling = [
-            rule
-            for rule, group in plan.sweeps.items()
-            if error == "val" and self.restore == "best" and group[0].family.threshold
-        ]
-        found = averaged(
-            units_of(kept),
-            [rule for rule, _ in every],
+        losses: FloatArray = getattr(values, error)
+        nested = error == "val" and self.restore == "best"
+        means = sweep_means(
+            facts_of(kept).clusters,
+            [rule for rule, _ in members],
             stops.criteria,
             values.time,
-            getattr(values, error),
-            oracle(kept).end,
-            falling,
+            losses,
+            facts_of(kept).last,
+            [rule for rule, each in plan.drawn if nested and each.family.threshold],
         )
-        pairs = self._aligned(found, plan, kept)
+        pairs = self._aligned(means, plan, kept)
         if not pairs:
-            return _nothing_to_compare(self.name, corpus, found.of(self.name))
-        comparisons, by_problem = self._compared(pairs, found.loss.index)
-        comparisons.insert(1, "default", comparisons["rule"].map(plan.used).map(str))
-        comparisons.insert(2, "alike", _alike(self.name, found, stops, pairs))
-        for prefix in CONTRASTS:
-            adjusted = comparisons[f"{prefix}p_max_t"] * corpora
-            comparisons[f"{prefix}p_adjusted"] = adjusted.clip(upper=1)
-        comparisons["verdict"] = _verdicts(comparisons)
-        swept = found.first(len(shown))
-        rules, columns = self._chosen(swept)
-        within = getattr(values, error)[:, columns]
+            stopped = (means.of(self.name).time < 0).any(axis=None)
+            why = Incomparable.NO_COMMON_TIME if stopped else Incomparable.STOPS_NOTHING
+            return Reason(why, {"rule": self.name, "corpus": corpus})
+        clusters = means.loss.index
+        rows = compared(pairs, clusters, rate=self.rate, seed=self.seed)
+        rows.insert(1, "default", [str(plan.used[name]) for name in rows["rule"]])
+        rows.insert(2, "alike", _alike(self.name, means, stops, pairs))
+        for each in CONTRASTS:
+            rows[f"{each}p_adjusted"] = (rows[f"{each}p_max_t"] * self.corpora).clip(upper=1)
+        rows["verdict"] = _verdicts(rows, CONTRASTS)
+        drawn = means.first(len(plan.drawn))
+        costs = pd.Series(
+            cost(drawn.time.mean().to_numpy(), drawn.loss.mean().to_numpy(), self.rate)
+        )
+        chosen = costs.groupby(drawn.rules, sort=False).idxmin().to_numpy()
+        names = [drawn.criteria[j] for j in chosen]
+        differences = {
+            name: (pair.loss[0] - pair.loss[1]).mean(axis=1) for name, pair in pairs.items()
+        }
         return OnCorpus(
-            corpus,
-            kept,
-            error,
-            plan.sweeps,
-            swept,
-            front(swept, seed=self.seed),
-            comparisons,
-            by_problem,
-            pairs,
-            regret_profile(within, rules, WITHIN),
-            time_profile(within, values.time[:, columns], rules, SPENT),
-            self._ranks(found),
-            _words(self.name, corpus, len(curves), kept, error, comparisons, [*plan.used], corpora),
-            _rests(comparisons),
+            corpus=corpus,
+            curves=kept,
+            left_out=len(curves) - len(kept),
+            error=error,
+            front=front(drawn, seed=self.seed).assign(
+                member=np.array([each for _, each in plan.drawn], object),
+                chosen=costs.index.isin(chosen),
+            ),
+            comparisons=rows,
+            apart=[name for name in plan.used if name not in pairs],
+            by_problem=pd.DataFrame(differences, index=clusters),
+            pairs=pairs,
+            regret_profile=regret_profile(losses[:, chosen], names, WITHIN),
+            time_profile=time_profile(losses[:, chosen], values.time[:, chosen], names, SPENT),
+            ranks=self._ranks(means),
         )
 
-    def _times_of(self, curves: CurveSet) -> Callable[[list[Criterion]], FloatArray]:
-        """What finds the mean log times of criteria that have no threshold, by replay."""
+    def _planned(self, curves: CurveSet) -> _Plan:
+        """The times are those that thresholds of the known rule take, or of the new one where it is
+        coarse: a rule without a threshold has a few members only. The other is fitted to them.
+        """
+        weights, mine = _weights(curves), _finely(self.rule, curves)
+        if mine is not None:
+            own = mine.sweep(MEMBERS)
+            grid = np.linspace(*mine.times(weights), ALIGNED)
+        else:
+            single = self.rule() if isinstance(self.rule, Family) else self.rule
+            own = sweep(self.rule, curves, MEMBERS) if swept([self.rule], curves) else [single]
+            grid = np.unique(self._times(own, curves))
+        plan = _Plan([(self.name, each) for each in own], [], {}, {})
+        wanted = []
+        for family in swept(self.known, curves):
+            used, fine = usual(family), _finely(family, curves)
+            members = sweep(family, curves, MEMBERS) if fine is None else fine.sweep(MEMBERS)
+            members = list(dict.fromkeys([*members, used]))
+            plan.drawn.extend((family.name, each) for each in members)
+            if fine is None:
+                times = self._times(members, curves)
+                default = times[[members.index(used)]]
+            else:
+                times = fine.nearest(grid, weights)
+                default = np.array([fine.time(used.threshold or 0, weights)])
+            plan.used[family.name] = used
+            plan.times[family.name] = at = times if mine is not None else grid
+            if fine is not None:
+                plan.close.extend((family.name, each) for each in fine.around(at, weights))
+            wanted += [times, default]
+        if mine is not None:
+            near = mine.around(np.unique(np.concatenate(wanted)), weights)
+            plan.close.extend((self.name, each) for each in near)
+        return plan
 
-        def times(criteria: list[Criterion]) -> FloatArray:
-            stops = replay(curves, criteria, restore="last", n_jobs=self.n_jobs)
-            with np.errstate(divide="ignore"):
-                logs: FloatArray = np.log(regrets(stops, curves).time)
-            return _weights(curves) @ logs
+    def _times(self, criteria: list[Criterion], curves: CurveSet) -> FloatArray:
+        """The mean log times of criteria that have no threshold, by replay."""
+        stops = replay(curves, criteria, restore="last", n_jobs=self.n_jobs)
+        with np.errstate(divide="ignore"):
+            logs: FloatArray = np.log(regrets(stops, curves).time)
+        return _weights(curves) @ logs
 
-        return times
-
-    def _aligned(self, found: Points, plan: _Plan, curves: CurveSet) -> dict[str, Pair]:
+    def _aligned(self, means: SweepMeans, plan: _Plan, curves: CurveSet) -> dict[str, Pair]:
         """The new rule and each known one at the times that both can take."""
         from earlystop_lab.inference.swaps import Sweep, aligned  # scipy is slow
 
-        def of(name: str) -> Sweep:
-            mine = found.of(name)
-            return Sweep(mine.time, mine.loss)
-
-        pairs, new, ends = {}, of(self.name), _ends(curves)
-        for name, used in plan.used.items():
-            known = of(name)
-            default = float(known.time[str(used)].mean())
-            pair = aligned(new, known, plan.times[name], default=default, without=ends)
+        rules = dict.fromkeys(means.rules)
+        sweeps = {rule: Sweep(means.of(rule).time, means.of(rule).loss) for rule in rules}
+        pairs, ends = {}, _ends(curves)
+        for name, times in plan.times.items():
+            default = float(sweeps[name].time[str(plan.used[name])].mean())
+            pair = aligned(sweeps[self.name], sweeps[name], times, default=default, without=ends)
             if pair is not None:
                 pairs[name] = pair
         return pairs
 
-    def _compared(
-        self, pairs: dict[str, Pair], units: pd.Index
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        from earlystop_lab.inference.swaps import compared  # scipy is slow
-
-        by_problem = {
-            name: (pair.loss[0] - pair.loss[1]).mean(axis=1) for name, pair in pairs.items()
-        }
-        rows = compared(pairs, units, rate=self.rate, seed=self.seed)
-        return rows, pd.DataFrame(by_problem, index=units)
-
-    def _chosen(self, found: Points) -> tuple[list[str], list[int]]:
-        """Of the rules that are drawn, the thresholds of least cost."""
-        costs = cost(found.time.mean().to_numpy(), found.loss.mean().to_numpy(), self.rate)
-        columns = []
-        for name in (self.name, *SHOWN):
-            mine = [j for j, rule in enumerate(found.rules) if rule == name]
-            columns += mine[:1] and [min(mine, key=costs.__getitem__)]
-        return [found.criteria[j] for j in columns], columns
-
-    def _ranks(self, found: Points) -> pd.DataFrame:
+    def _ranks(self, means: SweepMeans) -> pd.DataFrame:
         from earlystop_lab.inference import ranks
 
-        tables = equal_time(found, TIMES)
-        columns = {}
-        for time in TIMES:
-            losses = pd.DataFrame({name: each[time] for name, each in tables.items()})
-            reached = losses.dropna(axis=1)
-            if not reached.empty:
-                columns[time] = ranks(reached, seed=self.seed)["estimate"]
-        return pd.DataFrame(columns).reindex(list(tables)).dropna(how="all")
-
-
-# -- which thresholds ----------------------------------------------------------------------
-
-
-class _Plan(NamedTuple):
-    """What is replayed on one corpus, and at which mean log times rules are compared."""
-
-    #: the sweep of every rule, the new one first
-    sweeps: dict[str, list[Criterion]]
-    #: members close to the times of comparisons
-    close: dict[str, list[Criterion]]
-    #: each known rule as people use it
-    used: dict[str, Criterion]
-    #: the times at which it is compared with the new one
-    times: dict[str, FloatArray]
-
-
-def _planned(
-    name: str,
-    rule: Family | Criterion,
-    known: list[Family],
-    curves: CurveSet,
-    times_of: Callable[[list[Criterion]], FloatArray],
-) -> _Plan:
-    """The times are those that thresholds of the known rule take, or of the new one where it is
-    coarse: a rule without a threshold has a few members only. The other is fitted to them.
-    """
-    weights = _weights(curves)
-    mine = _finely(rule, curves)
-    if mine is None:
-        single = [rule() if isinstance(rule, Family) else rule]
-        own = sweep(rule, curves, MEMBERS) if swept([rule], curves) else single
-        grid = np.unique(times_of(own))
-    else:
-        own = mine.sweep(MEMBERS)
-        grid = np.linspace(*mine.times(weights), ALIGNED)
-    plan = _Plan({name: own}, {name: []}, {}, {})
-    wanted = []
-    for family in swept(known, curves):
-        label, used, fine = family.name, usual(family), _finely(family, curves)
-        others = sweep(family, curves, MEMBERS) if fine is None else fine.sweep(MEMBERS)
-        plan.sweeps[label] = list(dict.fromkeys([*others, used]))
-        plan.close[label] = []
-        if fine is None:
-            found = times_of(plan.sweeps[label])
-            default = found[-1:] if used not in others else found[[others.index(used)]]
-        else:
-            found = fine.nearest(grid, weights)
-            default = np.array([fine.time(used.threshold or 0, weights)])
-            plan.close[label] = fine.around(found if mine is not None else grid, weights)
-        plan.used[label] = used
-        plan.times[label] = found if mine is not None else grid
-        wanted += [found, default]
-    if mine is not None:
-        plan.close[name] = mine.around(np.unique(np.concatenate(wanted)), weights)
-    return plan
+        tables = equal_time(means, TIMES)
+        reached = {
+            time: pd.DataFrame({name: each[time] for name, each in tables.items()}).dropna(axis=1)
+            for time in TIMES
+        }
+        mean = {
+            time: ranks(table, seed=self.seed)["estimate"]
+            for time, table in reached.items()
+            if not table.empty
+        }
+        return pd.DataFrame(mean).reindex(list(tables)).dropna(how="all")
 
 
 def _finely(rule: Family | Criterion, curves: CurveSet) -> Thresholds | None:
@@ -402,25 +389,24 @@ def _finely(rule: Family | Criterion, curves: CurveSet) -> Thresholds | None:
 
 def _weights(curves: CurveSet) -> FloatArray:
     """Of each run, so that problems count alike; they add up to 1."""
-    units = units_of(curves)
-    sizes = units.value_counts()
-    weights: FloatArray = 1 / (len(sizes) * sizes.loc[units].to_numpy(np.float64))
+    clusters = facts_of(curves).clusters
+    sizes = clusters.value_counts()
+    weights: FloatArray = 1 / (len(sizes) * sizes.loc[clusters].to_numpy(np.float64))
     return weights
 
 
 def _comparable(corpus: str, curves: CurveSet) -> tuple[Literal["val", "test"], CurveSet]:
     """The error to compare, and the runs that have it without a gap."""
     tested = len(curves) > 0 and bool((np.diff(curves.channel("test").offsets) > 0).all())
-    error: Literal["val", "test"] = "test" if tested else "val"
-    kept = measurable(curves)
+    kept = facts_of(curves).measurable()
     if tested:
-        kept &= measurable(curves, "test")
+        kept = kept & facts_of(curves).measurable("test")
     if not kept.any():
         raise ValueError(
             f"{corpus}: in none of {counted(len(curves), 'run')} all regrets are finite; expected "
             "runs whose errors are finite and above 0"
         )
-    return error, curves.select(kept)
+    return "test" if tested else "val", curves.select(kept)
 
 
 def _ends(curves: CurveSet) -> tuple[float, float]:
@@ -428,270 +414,60 @@ def _ends(curves: CurveSet) -> tuple[float, float]:
 
     Rules that take them do the same whatever they watch, so they are not compared there.
     """
-    first = curves.at("epoch", np.zeros((len(curves), 1), np.int32))[:, 0]
+    known = facts_of(curves)
     with np.errstate(divide="ignore"):
-        logs = np.log(np.maximum(first, 0) / oracle(curves).end)
+        logs = np.log(np.maximum(known.first, 0) / known.last)
     return float(_weights(curves) @ logs), 0.0
 
 
-def _pooled(found: list[OnCorpus], seed: int) -> pd.DataFrame:
-    from earlystop_lab.inference.swaps import pooled  # scipy is slow
-
-    several = any(_unit(each) != "run" for each in found)
-    studies = []
-    for each in found:
-        pairs, units = each.pairs, each.by_problem.index
-        if _unit(each) == "run" and several:
-            # nobody knows how many problems its runs are of; one is safe
-            pairs = {name: pair.mean() for name, pair in pairs.items()}
-            units = pd.Index([each.corpus], name="problem")
-        elif _unit(each) == "run":  # runs of one name are not the same
-            units = (each.corpus + ": " + units.astype(str)).rename(units.name)
-        studies.append((pairs, units))
-    rows = pooled(studies, seed=seed)
-    same = rows["rule"].isin(_same_everywhere(found))
-    sides = np.where(rows["difference"] < 0, "better", "worse")
-    declared = np.where(rows["p_max_t"] <= LEVEL, sides, "not shown")
-    verdict = np.where(same, "the same", declared)
-    return rows.assign(alike=same, p_adjusted=rows["p_max_t"], verdict=verdict)
-
-
-def _unit(found: OnCorpus) -> str:
-    return str(found.comparisons["unit"].iloc[0])
-
-
-def _alike(name: str, found: Points, stops: Stops, pairs: Mapping[str, Pair]) -> list[bool]:
+def _alike(name: str, means: SweepMeans, stops: Stops, pairs: Mapping[str, Pair]) -> list[bool]:
     """Whether each known rule stops every run where the new one does, and keeps the same.
 
     At every time at which they are compared; a mixture of two thresholds is not looked at.
     """
-    means, rules = found.time.mean().to_numpy(), np.array(found.rules)
+    times, rules = means.time.mean().to_numpy(), np.array(means.rules)
     columns = np.vstack([stops.stop, stops.selected])
 
     def at(rule: str, time: float) -> set[bytes]:
-        these = np.flatnonzero((rules == rule) & (np.abs(means - time) <= 1e-9))
+        these = np.flatnonzero((rules == rule) & (np.abs(times - time) <= 1e-9))
         return {columns[:, j].tobytes() for j in these}
 
     return [all(at(name, t) & at(known, t) for t in pair.at) for known, pair in pairs.items()]
 
 
-def _nothing_to_compare(name: str, corpus: str, mine: Points) -> str:
-    """Why no known rule can be compared with the new one on a corpus."""
-    if not (mine.time < 0).any(axis=None):
-        return f"{name} stops no run of {corpus} before its last check, so nothing is compared."
-    return (
-        f"No known rule can be compared with {name} on {corpus}: none takes the same time, but for "
-        "stops at every run's first check, or at its last."
-    )
-
-
-# -- in words ------------------------------------------------------------------------------
-
-
-def _verdicts(rows: pd.DataFrame) -> list[str]:
-    found = []
+def _verdicts(rows: pd.DataFrame, contrasts: Sequence[str]) -> list[Verdict]:
+    """The verdict on each known rule, from its contrasts' differences and adjusted p values."""
+    verdicts = []
     for row in rows.to_dict("records"):
         declared = {
-            "better" if row[f"{each}difference"] < 0 else "worse"
-            for each in CONTRASTS
+            Verdict.BETTER if row[f"{each}difference"] < 0 else Verdict.WORSE
+            for each in contrasts
             if row[f"{each}p_adjusted"] <= LEVEL
         }
         if row["alike"]:
-            found.append("the same")
-        elif not declared:
-            found.append("not shown")
+            verdicts.append(Verdict.SAME)
+        elif len(declared) > 1:
+            verdicts.append(Verdict.MIXED)
         else:
-            found.append("mixed" if len(declared) > 1 else declared.pop())
-    return found
+            verdicts.append(declared.pop() if declared else Verdict.NOT_SHOWN)
+    return verdicts
 
 
-def _words(
-    name: str,
-    corpus: str,
-    every: int,
-    kept: CurveSet,
-    error: str,
-    rows: pd.DataFrame,
-    known: list[str],
-    corpora: int,
-) -> list[str]:
-    unit, clusters = str(rows["unit"].iloc[0]), int(rows["clusters"].iloc[0])
-    error = {"val": "validation", "test": "test"}[error]
-    many, runs = counted(clusters, unit), counted(len(kept), "run")
-    left = every - len(kept)
-    words = [
-        f"{corpus}: {runs if unit == 'run' else f'{runs}, {many}'}, {error} error"
-        + (
-            f" ({left} of {every} runs left out: they diverged or reach an error of 0)."
-            if left
-            else "."
-        ),
-    ]
-    for verdict in ("better", "worse", "mixed"):
-        these = list(rows.loc[rows["verdict"] == verdict, "rule"])
-        if verdict == "mixed" and these:
-            words.append(f"Better in one way and worse in another than {listed(these)}.")
-        elif these:
-            words.append(f"{name} is {verdict} than {listed(these)}.")
-    same = list(rows.loc[rows["verdict"] == "the same", "rule"])
-    if same:
-        words.append(f"It does the same as {listed(same)}.")
-    unsure = rows[rows["verdict"] == "not shown"]
-    if len(unsure):
-        reach, holm = (
-            min(1.0, corpora * float(unsure[each].iloc[0]))
-            for each in ("smallest", "smallest_holm")
-        )
-        lowest = float(unsure[[f"{each}p_adjusted" for each in CONTRASTS]].min().min())
-        words.append(
-            f"No difference that {many} could show from {listed(list(unsure['rule']))}: the lowest "
-            f"adjusted p is {_p(lowest)}. Below {_p(reach)} none can be (by Holm {_p(holm)}); this "
-            "is a bound, out of reach where several contrasts are equally extreme."
-        )
-    if apart := [rule for rule in known if rule not in set(rows["rule"])]:
-        words.append(f"Not compared, since no time is common: {listed(apart)}.")
-    spoken = rows[rows["rule"].isin(SHOWN) & (rows["verdict"] != "the same")]
-    for row in spoken.to_dict("records"):
-        size = _difference(row["difference"], row["low"], row["high"])
-        words.append(
-            f"Against {row['rule']}: better on {row['better']}, tied on {row['tied']}, worse on "
-            f"{row['worse']} of {many} at equal time ({percent(row['earliest'])} to "
-            f"{percent(row['latest'])} of the record), {size} error (p {_p(row['p_adjusted'])})"
-            + (
-                f"; at the time of {row['default']} {_difference(row['default_difference'])} "
-                f"(p {_p(row['default_p_adjusted'])})"
-                if not np.isnan(row["default_difference"])
-                else ""
-            )
-            + f"; with thresholds chosen on other {unit}s {_difference(row['chosen_difference'])} "
-            f"in error and time (p {_p(row['chosen_p_adjusted'])})."
-        )
-    return words + _carried(rows)
+def _pooled(compared: list[OnCorpus], same: list[str], seed: int) -> pd.DataFrame:
+    """Each known rule over the problems of all corpora."""
+    from earlystop_lab.inference.swaps import pooled  # scipy is slow
 
-
-def _rests(rows: pd.DataFrame) -> list[str]:
-    """What was resampled, averaged and adjusted for, and where that is not enough."""
-    unit, clusters = str(rows["unit"].iloc[0]), int(rows["clusters"].iloc[0])
-    words = [
-        f"Swapped and resampled are {unit}s; averaged are log(1 + regret) "
-        + (
-            "over times, then over runs"
-            if unit == "run"
-            else "over a problem's runs, over times, then over problems alike"
-        )
-        + f". p is adjusted for {len(rows)} known rules, three "
-        "contrasts each, and the number of corpora."
-    ]
-    if clusters < 6:
-        words.append(f"{too_few(clusters, unit)} for an interval.")
-    if unit == "run":
-        words.append("Without a column 'problem' the answer holds for runs like these only.")
-    return words
-
-
-def _question(name: str, corpora: list[str]) -> str:
-    return f"Is {name} better than the known stopping criteria, and where? ({listed(corpora)})"
-
-
-def _over_all(name: str, rows: pd.DataFrame, found: list[OnCorpus]) -> list[str]:
-    """The one answer over the problems of all corpora, a sentence each."""
-    unit = str(rows["unit"].iloc[0])
-    clusters = counted(int(rows["clusters"].max()), unit)
-    of = {verdict: list(each["rule"]) for verdict, each in rows.groupby("verdict")}
-    verdicts = [
-        f"{name} is {side} than {listed(of[side])}" for side in ("better", "worse") if side in of
-    ]
-    if "the same" in of:
-        verdicts.append(f"{name} does the same as {listed(of['the same'])}")
-    if "not shown" in of:
-        lowest = float(rows.loc[rows["verdict"] == "not shown", "p_adjusted"].min())
-        verdicts.append(
-            f"no difference can be shown from {listed(of['not shown'])} (lowest adjusted p "
-            f"{_p(lowest)})"
-        )
-    words = [
-        f"Over all {len(found)} corpora, {clusters} (those of one name count once), at equal time, "
-        f"adjusted for {counted(len(rows), 'known rule')}: {'; '.join(verdicts)}."
-    ]
-    if unit == "problem" and (alone := [each.corpus for each in found if _unit(each) == "run"]):
-        words.append(f"Without a column 'problem' a corpus counts as one: {listed(alone)}.")
-    spoken = rows[rows["rule"].isin(SHOWN) & (rows["verdict"] != "the same")]
-    for row in spoken.to_dict("records"):
-        words.append(
-            f"Against {row['rule']}: better on {row['better']}, tied on {row['tied']}, worse on "
-            f"{row['worse']} of {row['clusters']}, "
-            f"{_difference(row['difference'], row['low'], row['high'])} error "
-            f"(p {_p(row['p_adjusted'])})."
-        )
-    return [*words, *_carried(rows)]
-
-
-def _carried(rows: pd.DataFrame) -> list[str]:
-    """What to say where a test rejects and the interval of the same difference holds 0."""
-    held = (rows["p_adjusted"] <= LEVEL) & (rows["low"] < 0) & (rows["high"] > 0) & ~rows["alike"]
-    if not held.any():
-        return []
-    return [
-        f"Against {listed(list(rows.loc[held, 'rule']))} p says that the two rules cannot be "
-        "swapped, and the interval that their mean difference may still be 0: few "
-        f"{rows['unit'].iloc[0]}s carry most of it."
-    ]
-
-
-def _answer(name: str, found: list[OnCorpus]) -> list[str]:
-    """The verdicts over all corpora, a sentence each."""
-    answer = []
-    for verdict in ("better", "worse"):
-        where = []
-        for each in found:
-            rows = each.comparisons
-            these = list(rows.loc[rows["verdict"] == verdict, "rule"])
-            if these:
-                where.append(f"{listed(these)} on {each.corpus}")
-        if where:
-            answer.append(f"{name} is {verdict} than {'; than '.join(where)}.")
-    mixed = [e.corpus for e in found if (e.comparisons["verdict"] == "mixed").any()]
-    if mixed:
-        answer.append(f"In one way it is better and in another worse than some on {listed(mixed)}.")
-    if not answer:
-        some = [(e.comparisons["verdict"] == "not shown").any() for e in found]
-        if not any(some):
-            same = dict.fromkeys(rule for each in found for rule in each.comparisons["rule"])
-            everywhere = listed([each.corpus for each in found])
-            return [
-                f"{name} does the same as {listed(list(same))} on {everywhere}: one rule under two "
-                "names."
-            ]
-        answer.append(f"No difference between {name} and a known rule that these corpora can show.")
-    if everywhere_same := _same_everywhere(found):
-        answer.append(f"It does the same as {listed(everywhere_same)} everywhere.")
-    return answer
-
-
-def _same_everywhere(found: list[OnCorpus]) -> list[str]:
-    """The known rules that the new one does the same as on every corpus."""
-    by_corpus = [each.comparisons.loc[each.comparisons["alike"], "rule"] for each in found]
-    return sorted(set.intersection(*map(set, by_corpus)))
-
-
-def _counts(rows: pd.DataFrame, prefix: str) -> list[str]:
-    names = [f"{prefix}{name}" for name in ("better", "tied", "worse")]
-    return ["/".join(f"{value:.0f}" for value in row) for row in rows[names].to_numpy(float)]
-
-
-def _difference(value: float, low: float | None = None, high: float | None = None) -> str:
-    """A difference of logarithms as a relative one."""
-    if np.isnan(value):
-        return ""
-    text = signed(np.expm1(value))
-    if low is None or high is None:
-        return text
-    if not np.isfinite(low):
-        return f"{text} ({'no interval' if np.isnan(low) else 'unbounded'})"
-    return f"{text} ({signed(np.expm1(low))} to {signed(np.expm1(high))})"
-
-
-def _p(value: float) -> str:
-    if np.isnan(value):
-        return ""
-    return "<.0001" if value < 1e-4 else f"{value:.2g}".replace("0.", ".", 1)
+    several = any(each.unit != "run" for each in compared)
+    studies = []
+    for each in compared:
+        pairs, clusters = each.pairs, each.by_problem.index
+        if each.unit == "run" and several:
+            # nobody knows how many problems its runs are of; one is safe
+            pairs = {name: pair.mean() for name, pair in pairs.items()}
+            clusters = pd.Index([each.corpus], name="problem")
+        elif each.unit == "run":  # runs of one name are not the same
+            clusters = (each.corpus + ": " + clusters.astype(str)).rename(clusters.name)
+        studies.append((pairs, clusters))
+    rows = pooled(studies, seed=seed)
+    rows = rows.assign(alike=rows["rule"].isin(same), p_adjusted=rows["p_max_t"])
+    return rows.assign(verdict=_verdicts(rows, [""]))

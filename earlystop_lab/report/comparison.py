@@ -1,0 +1,223 @@
+"""A comparison in words: its question, its answer, and on what the answer rests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from earlystop_lab.report.answers import in_words
+from earlystop_lab.report.messages import reason, said, worded
+from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, Bench, OnCorpus, Verdict
+
+#: known rules that are always spoken of, and drawn
+SHOWN = ("Keras", "GL", "PQ", "UP")
+#: the columns of a table for people: those of all corpora together, and those that a corpus has
+COLUMNS = {
+    "known rule": "{rule}",
+    "better/tied/worse": "{better:.0f}/{tied:.0f}/{worse:.0f}",
+    "difference at equal time": "{difference:difference {low} to {high}}",
+    "p": "{p_adjusted:p}",
+    "verdict": "{verdict}",
+}
+ON_CORPUS = {
+    "as used": "{default}",
+    "at its time": "{default_difference:difference}",
+    "p ": "{default_p_adjusted:p}",
+    "chosen elsewhere": "{chosen_difference:difference}",
+    " p": "{chosen_p_adjusted:p}",
+}
+#: where the sentence on a verdict is another over all corpora together
+_POOLED = {Verdict.SAME: "bench.pooled.same", Verdict.NOT_SHOWN: "bench.pooled.not_shown"}
+
+
+class Words(NamedTuple):
+    """The whole answer, a sentence each."""
+
+    question: str
+    answer: list[str]
+    #: what was found on each corpus; the first sentence says how many runs it has
+    found: list[list[str]]
+    #: and on what that rests
+    rests: list[list[str]]
+
+
+def words_of(bench: Bench) -> Words:
+    """The sentences of a comparison."""
+    answer = _by_corpus(bench)
+    if bench.pooled is not None:
+        answer = [*_over_all(bench, bench.pooled), said("bench.by_corpus", {}), *answer]
+    return Words(
+        said("bench.question", {"rule": bench.rule, "corpora": bench.asked}),
+        [*answer, *map(reason, bench.incomparable)],
+        [_found(bench, each) for each in bench.corpora],
+        [_rests(each) for each in bench.corpora],
+    )
+
+
+def table(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons as people read them, best rivals last: a row a known rule.
+
+    Those of a corpus, or of all (``Bench.pooled``), which are at equal time alone.
+    """
+    rows = comparisons.sort_values("difference", kind="stable")
+    columns = {**COLUMNS, **ON_CORPUS} if "default" in rows else COLUMNS
+    records = rows.to_dict("records")
+    return pd.DataFrame(
+        {name: [worded(text, row) for row in records] for name, text in columns.items()}
+    )
+
+
+@in_words.register
+def _(found: Bench) -> str:
+    words = words_of(found)
+    parts = [words.question, *words.answer]
+    if found.pooled is not None:
+        parts += ["", table(found.pooled).to_string(index=False)]
+    for each, *sentences in zip(found.corpora, words.found, words.rests, strict=True):
+        rows = table(each.comparisons).to_string(index=False)
+        parts += ["", *chain(*sentences), "", rows]
+    return "\n".join(parts)
+
+
+# -- the answer ----------------------------------------------------------------------------
+
+
+def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
+    """The one answer over the problems of all corpora."""
+    unit = str(rows["unit"].iloc[0])
+    numbers = {
+        "rule": bench.rule,
+        "rules": len(rows),
+        "corpora": len(bench.corpora),
+        "unit": unit,
+        "clusters": int(rows["clusters"].max()),
+        "lowest": rows.loc[rows["verdict"] == Verdict.NOT_SHOWN, "p_adjusted"].min(),
+    }
+    verdicts = "; ".join(_verdicts(rows, numbers, _POOLED))
+    words = [said("bench.pooled", {**numbers, "verdicts": verdicts})]
+    alone = [each.corpus for each in bench.corpora if each.unit == "run"]
+    if unit == "problem" and alone:
+        words.append(said("bench.pooled.one_problem", {"corpora": alone}))
+    words += [said("bench.pooled.against", row) for row in _spoken_of(rows)]
+    return words + _carried(rows)
+
+
+def _by_corpus(bench: Bench) -> list[str]:
+    """The verdicts of all corpora by themselves."""
+    tables = {each.corpus: each.comparisons for each in bench.corpora}
+    where = {
+        verdict: {name: known for name, rows in tables.items() if (known := _known(rows, verdict))}
+        for verdict in Verdict
+    }
+    answer = []
+    for verdict in (Verdict.BETTER, Verdict.WORSE):
+        parts = [
+            said("bench.on_corpus", {"known": known, "corpus": corpus})
+            for corpus, known in where[verdict].items()
+        ]
+        if parts:
+            numbers = {"rule": bench.rule, "verdict": verdict, "somewhere": "; than ".join(parts)}
+            answer.append(said("bench.somewhere", numbers))
+    if mixed := list(where[Verdict.MIXED]):
+        answer.append(said("bench.mixed_on", {"corpora": mixed}))
+    if not answer and not where[Verdict.NOT_SHOWN]:
+        known = list(dict.fromkeys(rule for rows in tables.values() for rule in rows["rule"]))
+        places = {"rule": bench.rule, "known": known, "corpora": list(tables)}
+        return [said("bench.one_rule", places)]
+    if not answer:
+        answer.append(said("bench.nothing_shown", {"rule": bench.rule}))
+    if bench.same:
+        answer.append(said("bench.same_everywhere", {"same": bench.same}))
+    return answer
+
+
+# -- one corpus ----------------------------------------------------------------------------
+
+
+def _found(bench: Bench, found: OnCorpus) -> list[str]:
+    rows, corpora = found.comparisons, len(bench.asked)
+    unsure = rows[rows["verdict"] == Verdict.NOT_SHOWN]
+    numbers = {
+        **numbers_of(found),
+        "rule": bench.rule,
+        "lowest": unsure[[f"{each}p_adjusted" for each in CONTRASTS]].min(axis=None),
+        "reach": min(1.0, corpora * rows["smallest"].iloc[0]),
+        "reach_holm": min(1.0, corpora * rows["smallest_holm"].iloc[0]),
+    }
+    left_out = said("bench.left_out", numbers) if found.left_out else ""
+    first = "bench.runs" if found.unit == "run" else "bench.problems"
+    words = [said(first, {**numbers, "left_out": left_out})]
+    words += [f"{sentence}." for sentence in _verdicts(rows, numbers)]
+    if found.apart:
+        words.append(said("bench.apart", numbers))
+    for row in _spoken_of(rows):
+        as_used = "" if np.isnan(row["default_difference"]) else said("bench.as_used", row)
+        words.append(said("bench.against", {**row, "as_used": as_used}))
+    return words + _carried(rows)
+
+
+def _rests(found: OnCorpus) -> list[str]:
+    """What was resampled, averaged and adjusted for, and where that is not enough."""
+    from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS  # scipy is slow
+
+    of_runs = found.unit == "run"
+    over = said("bench.over_runs" if of_runs else "bench.over_problems", {})
+    holds = {
+        "bench.rests": True,
+        "bench.too_few": len(found.by_problem) < FEWEST_CLUSTERS,
+        "bench.these_runs": of_runs,
+    }
+    numbers = {**numbers_of(found), "over": over}
+    return [said(what, numbers) for what, true in holds.items() if true]
+
+
+def numbers_of(found: OnCorpus) -> dict[str, Any]:
+    """What sentences on a corpus may name."""
+    return {
+        "corpus": found.corpus,
+        "error": found.error,
+        "runs": len(found.curves),
+        "every": len(found.curves) + found.left_out,
+        "left_out": found.left_out,
+        "unit": found.unit,
+        "clusters": len(found.by_problem),
+        "rules": len(found.comparisons),
+        "apart": found.apart,
+    }
+
+
+# -- what both have ------------------------------------------------------------------------
+
+
+def _known(rows: pd.DataFrame, verdict: Verdict) -> list[str]:
+    return list(rows.loc[rows["verdict"] == verdict, "rule"])
+
+
+def _verdicts(
+    rows: pd.DataFrame, numbers: Mapping[str, Any], other: Mapping[Verdict, str] | None = None
+) -> list[str]:
+    """A sentence a verdict, on the known rules that have it; of some verdicts an ``other`` one."""
+    messages: dict[Verdict, str] = {**{each: each for each in Verdict}, **(other or {})}
+    known = {verdict: _known(rows, verdict) for verdict in Verdict}
+    return [
+        said(what, {**numbers, "known": known[verdict]})
+        for verdict, what in messages.items()
+        if known[verdict]
+    ]
+
+
+def _spoken_of(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The rows of the known rules on each of which there is a sentence."""
+    kept = rows["rule"].isin(SHOWN) & (rows["verdict"] != Verdict.SAME)
+    return rows[kept].to_dict("records")
+
+
+def _carried(rows: pd.DataFrame) -> list[str]:
+    """What to say where a test rejects and the interval of the same difference holds 0."""
+    held = (rows["p_adjusted"] <= LEVEL) & (rows["low"] < 0) & (rows["high"] > 0) & ~rows["alike"]
+    known, unit = list(rows.loc[held, "rule"]), rows["unit"].iloc[0]
+    return [said("bench.carried", {"known": known, "unit": unit})] if known else []
