@@ -12,49 +12,64 @@ import pytest
 
 import earlystop_lab
 from earlystop_lab.report.messages import MESSAGES, WORDINGS, worded
+from earlystop_lab.studies import comparison, prechelt1997
 
 PACKAGE = Path(earlystop_lab.__file__).parent
 STUDIES = [
     importlib.import_module(f"earlystop_lab.studies.{path.stem}")
     for path in sorted((PACKAGE / "studies").glob("[!_]*.py"))
 ]
-ENUMERATIONS = {
-    thing.__qualname__: thing
+MEMBERS = [
+    member
     for study in STUDIES
     for thing in vars(study).values()
-    if inspect.isclass(thing) and issubclass(thing, StrEnum) and thing is not StrEnum
+    if inspect.isclass(thing) and issubclass(thing, StrEnum)
+    for member in thing
+]
+#: a verdict is the word that tables have; sentences on it are named after what they are on, too
+WORDS = {
+    comparison.Verdict: ("bench.",),
+    prechelt1997.Verdict: None,
 }
-MEMBERS = [member for enumeration in ENUMERATIONS.values() for member in enumeration]
+
+
+def of(member):
+    """The messages of a member."""
+    scopes = WORDS.get(type(member), ("",))
+    return [f"{scope}{member}" for scope in scopes or ()]
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=repr)
 def test_every_reason_and_verdict_has_a_message(member):
-    assert MESSAGES[member]
+    assert all(MESSAGES[name] for name in of(member))
 
 
 def test_no_two_of_them_are_one_key():
     # members are text: those of two enumerations with one value would be one key of the table
-    assert [value for value, times in Counter(map(str, MEMBERS)).items() if times > 1] == []
+    times = Counter(name for member in MEMBERS for name in of(member))
+    assert [name for name, n in times.items() if n > 1] == []
 
 
-def said():
+def texts():
     """Patterns of all texts of the report but the table: those with places match any name there."""
     for path in sorted((PACKAGE / "report").glob("*.py")):
-        if path.stem != "messages":
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield re.escape(node.value)
-                if isinstance(node, ast.JoinedStr) and len(node.values) == 2:
-                    yield "".join(
-                        re.escape(part.value) if isinstance(part, ast.Constant) else "[a-z ]+"
-                        for part in node.values
-                    )
+        if path.stem == "messages":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.escape(node.value)
+            if isinstance(node, ast.JoinedStr):
+                parts = [p.value if isinstance(p, ast.Constant) else None for p in node.values]
+                # one that is hardly more than its places would match all names
+                if max(len(part or "") for part in parts) > 5:
+                    yield "".join("[a-z0-9_. ]+" if p is None else re.escape(p) for p in parts)
 
 
 def test_no_message_is_without_a_user():
-    patterns = list(said())
-    named = [key for key in MESSAGES if key not in MEMBERS]
-    assert [key for key in named if not any(re.fullmatch(p, key) for p in patterns)] == []
+    said = set(texts())
+    on_verdicts = {f"bench.pooled.{verdict}" for verdict in comparison.Verdict}
+    named = set(MESSAGES) - on_verdicts - {name for member in MEMBERS for name in of(member)}
+    assert [name for name in named if not any(re.fullmatch(text, name) for text in said)] == []
 
 
 def test_no_member_is_without_a_user():

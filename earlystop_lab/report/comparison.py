@@ -30,8 +30,6 @@ ON_CORPUS = {
     "chosen elsewhere": "{chosen_difference:difference}",
     " p": "{chosen_p_adjusted:p}",
 }
-#: where the sentence on a verdict is another over all corpora together
-_POOLED = {Verdict.SAME: "bench.pooled.same", Verdict.NOT_SHOWN: "bench.pooled.not_shown"}
 
 
 class Words(NamedTuple):
@@ -97,7 +95,7 @@ def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
         "clusters": int(rows["clusters"].max()),
         "lowest": rows.loc[rows["verdict"] == Verdict.NOT_SHOWN, "p_adjusted"].min(),
     }
-    verdicts = "; ".join(_verdicts(rows, numbers, _POOLED))
+    verdicts = "; ".join(_verdicts(rows, "bench.pooled", numbers))
     words = [said("bench.pooled", {**numbers, "verdicts": verdicts})]
     alone = [each.corpus for each in bench.corpora if each.unit == "run"]
     if unit == "problem" and alone:
@@ -150,8 +148,7 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
     }
     left_out = said("bench.left_out", numbers) if found.left_out else ""
     first = "bench.runs" if found.unit == "run" else "bench.problems"
-    words = [said(first, {**numbers, "left_out": left_out})]
-    words += [f"{sentence}." for sentence in _verdicts(rows, numbers)]
+    words = [said(first, {**numbers, "left_out": left_out}), *_verdicts(rows, "bench", numbers)]
     if found.apart:
         words.append(said("bench.apart", numbers))
     for row in _spoken_of(rows):
@@ -197,16 +194,13 @@ def _known(rows: pd.DataFrame, verdict: Verdict) -> list[str]:
     return list(rows.loc[rows["verdict"] == verdict, "rule"])
 
 
-def _verdicts(
-    rows: pd.DataFrame, numbers: Mapping[str, Any], other: Mapping[Verdict, str] | None = None
-) -> list[str]:
-    """A sentence a verdict, on the known rules that have it; of some verdicts an ``other`` one."""
-    messages: dict[Verdict, str] = {**{each: each for each in Verdict}, **(other or {})}
+def _verdicts(rows: pd.DataFrame, scope: str, numbers: Mapping[str, Any]) -> list[str]:
+    """The message of every verdict of that scope, on the known rules that have it."""
     known = {verdict: _known(rows, verdict) for verdict in Verdict}
     return [
-        said(what, {**numbers, "known": known[verdict]})
-        for verdict, what in messages.items()
-        if known[verdict]
+        said(f"{scope}.{verdict}", {**numbers, "known": names})
+        for verdict, names in known.items()
+        if names
     ]
 
 

@@ -153,8 +153,10 @@ log(last validation error / lowest): {overfitting}.
         "Over all {corpora} corpora, {clusters:counted {unit}} (those of one name count once), at "
         "equal time, adjusted for {rules:counted known rule}: {verdicts}."
     ),
-    "bench.pooled.same": "{rule} does the same as {known:listed}",
-    "bench.pooled.not_shown": (
+    f"bench.pooled.{Verdict.BETTER}": "{rule} is better than {known:listed}",
+    f"bench.pooled.{Verdict.WORSE}": "{rule} is worse than {known:listed}",
+    f"bench.pooled.{Verdict.SAME}": "{rule} does the same as {known:listed}",
+    f"bench.pooled.{Verdict.NOT_SHOWN}": (
         "no difference can be shown from {known:listed} (lowest adjusted p {lowest:p})"
     ),
     "bench.pooled.one_problem": (
@@ -172,14 +174,14 @@ log(last validation error / lowest): {overfitting}.
     "bench.left_out": (
         " ({left_out} of {every} runs left out: they diverged or reach an error of 0)"
     ),
-    Verdict.BETTER: "{rule} is better than {known:listed}",
-    Verdict.WORSE: "{rule} is worse than {known:listed}",
-    Verdict.MIXED: "Better in one way and worse in another than {known:listed}",
-    Verdict.SAME: "It does the same as {known:listed}",
-    Verdict.NOT_SHOWN: (
+    f"bench.{Verdict.BETTER}": "{rule} is better than {known:listed}.",
+    f"bench.{Verdict.WORSE}": "{rule} is worse than {known:listed}.",
+    f"bench.{Verdict.MIXED}": "Better in one way and worse in another than {known:listed}.",
+    f"bench.{Verdict.SAME}": "It does the same as {known:listed}.",
+    f"bench.{Verdict.NOT_SHOWN}": (
         "No difference that {clusters:counted {unit}} could show from {known:listed}: the lowest "
         "adjusted p is {lowest:p}. Below {reach:p} none can be (by Holm {reach_holm:p}); this is a "
-        "bound, out of reach where several contrasts are equally extreme"
+        "bound, out of reach where several contrasts are equally extreme."
     ),
     "bench.apart": "Not compared, since no time is common: {apart:listed}.",
     "bench.against": (
