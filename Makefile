@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test verify docs bench paper
+.PHONY: reproduce test verify docs bench paper findings same
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -33,6 +33,18 @@ bench: $(VENV)/.installed-bench
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"
 
+# what we found in other programs, shown anew: each script says what it needs and what it shows
+findings:
+	@failed=; for script in findings/*.sh; do \
+	    if said=$$(PYTHON=$(PYTHON) bash "$$script" 2>&1); then echo "$$script: shown"; \
+	    else echo "$$script: FAILED, exit code $$?"; echo "$$said"; failed=1; fi; \
+	done; test -z "$$failed"
+
+# numbers and texts beside those of an older commit; takes some ten minutes a tree
+BASE ?= 4fa5c29
+same: $(VENV)/.installed-report
+	$(BIN)/python benchmarks/same_numbers.py --base $(BASE)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -54,6 +66,10 @@ $(VENV)/.installed-verify: $(VENV)/.installed-test
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP) -e ".[bench]"
+	touch $@
+
+$(VENV)/.installed-report: $(VENV)/.installed
+	$(PIP) -e ".[report]"
 	touch $@
 
 $(VENV)/.installed-paper: $(VENV)/.installed

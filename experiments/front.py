@@ -21,7 +21,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from earlystop_lab import CurveSet, read_curves, replay
@@ -33,7 +35,7 @@ from earlystop_lab.inference import intervals
 from earlystop_lab.measures.fronts import SweepMeans, equal_time, front, replay_sweeps
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
-from earlystop_lab.report.axes import plot_front, plot_profile, save
+from earlystop_lab.report.axes import percent, plot_front, save, tones_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets")
@@ -179,6 +181,30 @@ def draw_fronts(tables: dict[str, pd.DataFrame]) -> Figure:
         fontsize="medium",
     )
     return figure
+
+
+def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Performance profiles: the share of runs, a line a criterion, over the table's index.
+
+    As :func:`measures.hindsight.regret_profile` and ``time_profile`` give them. The axis is
+    logarithmic; an index of 0 is left out.
+    """
+    ax = ax or plt.gca()
+    tones = tones_of(list(table.columns))
+    shown = table[table.index > 0]
+    for name in table.columns:
+        # a step: the share at an x holds until the next
+        ax.step(shown.index, shown[name], where="post", color=tones.get(name, "0.6"), label=name)
+    words = {
+        "within": "regret of at most",
+        "time": "time spent, share of the run to its end",
+    }
+    label = words.get(str(table.index.name), str(table.index.name))
+    ax.set(xscale="log", ylim=(0, 1), xlabel=label, ylabel="share of runs")
+    ax.xaxis.set_major_formatter(percent)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(fontsize="small")
+    return ax
 
 
 def draw_profiles(tables: dict[str, dict[str, pd.DataFrame]]) -> Figure:

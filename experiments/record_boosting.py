@@ -13,20 +13,16 @@ trains only what is missing. Needs scikit-learn, xgboost and lightgbm: the extra
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earlystop_lab import CurveSet
-from earlystop_lab._common.files import written_whole
-from earlystop_lab.curves import FloatArray
+from earlystop_lab.sources.corpora.recorded import PROBLEMS, Part, split, write_card
 from earlystop_lab.sources.recording import Job, record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,55 +35,6 @@ SUBSAMPLES = (1.0, 0.7)
 SEEDS = (1, 2)
 #: training examples at most; more would only cost time
 LARGEST = 400
-#: of the generators; the runs' own seeds only split what they made
-DATA_SEED = 20261124
-
-
-class Problem(NamedTuple):
-    """How to get a data set: a function of ``sklearn.datasets``, its options and label noise."""
-
-    source: str
-    options: Mapping[str, Any]
-    classes: int
-    label_noise: float = 0.0
-
-
-class Part(NamedTuple):
-    """The examples of one part: inputs, and classes 0, 1, ... or real targets."""
-
-    inputs: FloatArray
-    targets: NDArray[Any]
-
-
-def _shipped(name: str, classes: int, label_noise: float = 0.0) -> Problem:
-    return Problem(f"load_{name}", {"return_X_y": True}, classes, label_noise)
-
-
-def _made(name: str, classes: int, label_noise: float = 0.0, **options: Any) -> Problem:
-    options = {"n_samples": 800, "random_state": DATA_SEED, **options}
-    return Problem(f"make_{name}", options, classes, label_noise)
-
-
-_CLUSTERED = {"n_features": 20, "n_informative": 5, "flip_y": 0.0}
-#: ``classes`` 0: regression
-PROBLEMS = {
-    "breast_cancer": _shipped("breast_cancer", 2),
-    "breast_cancer-noise20": _shipped("breast_cancer", 2, 0.2),
-    "wine": _shipped("wine", 3),
-    "wine-noise20": _shipped("wine", 3, 0.2),
-    "iris": _shipped("iris", 3),
-    "digits": _shipped("digits", 10),
-    "diabetes": _shipped("diabetes", 0),
-    "synthetic-clusters": _made("classification", 2, **_CLUSTERED),
-    "synthetic-clusters-noise20": _made("classification", 2, 0.2, **_CLUSTERED),
-    "synthetic-hastie": _made("hastie_10_2", 2),
-    "synthetic-quantiles": _made("gaussian_quantiles", 3, n_features=8, n_classes=3),
-    "synthetic-moons": _made("moons", 2, noise=0.4),
-    "synthetic-friedman1": _made("friedman1", 0, noise=2.0),
-    "synthetic-friedman3": _made("friedman3", 0, noise=0.2),
-    "synthetic-linear": _made("regression", 0, n_features=20, n_informative=8, noise=60.0),
-    "synthetic-sparse": _made("sparse_uncorrelated", 0, n_features=10),
-}
 
 
 def jobs(
@@ -98,7 +45,8 @@ def jobs(
     """The runs of the corpus, or of a part of it."""
     settings = list(itertools.product(libraries, ITERATIONS, DEPTHS, SUBSAMPLES, seeds))
     sizes = {
-        problem: len(split(PROBLEMS[problem], seeds[0])["train"].targets) for problem in problems
+        problem: len(split(PROBLEMS[problem], seeds[0], LARGEST)["train"].targets)
+        for problem in problems
     }
     return [_job(problem, size, *each) for problem, size in sizes.items() for each in settings]
 
@@ -124,40 +72,6 @@ def _job(
     return Job(meta, cost, train, (problem, library, rate, depth, subsample, seed))
 
 
-# -- data ------------------------------------------------------------------------------------
-
-
-def split(problem: Problem, seed: int, largest: int = LARGEST) -> dict[str, Part]:
-    """Half of the examples for training, a quarter each for validation and test.
-
-    Real targets are scaled to mean 0 and variance 1 of the training set. Label noise replaces
-    that share of the training labels by another class; validation and test stay clean.
-    """
-    from sklearn import datasets
-
-    source, options, classes, noise = problem
-    inputs, targets = getattr(datasets, source)(**options)
-    if classes:  # some generators name the classes -1 and 1
-        targets = np.unique(targets, return_inverse=True)[1]
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(targets))
-    quarter = len(order) // 4
-    rows = {
-        "val": order[:quarter],
-        "test": order[quarter : 2 * quarter],
-        "train": order[2 * quarter :][:largest],
-    }
-    parts = {name: Part(inputs[chosen], targets[chosen]) for name, chosen in rows.items()}
-    train = parts["train"].targets
-    if noise:
-        wrong = rng.random(len(train)) < noise
-        train[wrong] = (train + rng.integers(1, classes, len(train)))[wrong] % classes
-    if not classes:
-        mean, scale = train.mean(), train.std()
-        parts = {name: Part(x, (y - mean) / scale) for name, (x, y) in parts.items()}
-    return parts
-
-
 # -- training --------------------------------------------------------------------------------
 
 
@@ -166,7 +80,7 @@ def train(
 ) -> dict[str, NDArray[np.float32]]:
     """Errors of every part after every iteration, as the library itself measures them."""
     boost = {"xgboost": _xgboost, "lightgbm": _lightgbm, "scikit-learn": _sklearn}[library]
-    parts, classes = split(PROBLEMS[problem], seed), PROBLEMS[problem].classes
+    parts, classes = split(PROBLEMS[problem], seed, LARGEST), PROBLEMS[problem].classes
     curves = boost(parts, classes, ITERATIONS[rate], rate, depth, subsample, seed)
     return {name: np.asarray(curve, np.float32) for name, curve in curves.items()}
 
@@ -309,8 +223,8 @@ predictions |
 | libraries | {libraries}; on one thread, all other options at their defaults but LightGBM's \
 `num_leaves` = 2^depth and `min_data_in_leaf` = 5 |
 | problems | of `sklearn.datasets`: breast_cancer, wine, iris, digits, diabetes; `synthetic-...`: \
-its generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of the \
-command's file |
+its generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of \
+`earlystop_lab.sources.corpora.recorded` |
 | label noise | `-noise20`: each training label is replaced, with probability 0.2, by another \
 class; validation and test labels stay clean |
 | split | a permutation by the seed: a quarter validation, a quarter test, the rest training, of \
@@ -334,42 +248,6 @@ it may be censored, and {rising} end with a validation error more than 5% above 
 """
 
 
-def facts(curves: CurveSet) -> dict[str, int]:
-    """What a data card counts."""
-    vals = [curve.val for curve in curves]
-    best = [int(np.nanargmin(np.append(val, np.inf))) for val in vals]
-    pairs = list(zip(vals, best, strict=True))
-    whole = [
-        all(part is None or np.isfinite(part).all() for part in (c.train, c.val, c.test))
-        for c in curves
-    ]
-    return {
-        "runs": len(curves),
-        "checks": sum(map(len, vals)),
-        "problems": int(curves.meta["problem"].nunique()),
-        "shortest": min(map(len, vals)),
-        "longest": max(map(len, vals)),
-        "late": sum(at >= 0.9 * len(val) for val, at in pairs),
-        "rising": sum(bool(val[-1] > 1.05 * val[at]) for val, at in pairs if at < len(val)),
-        "diverged": whole.count(False),
-    }
-
-
-def checksums(folder: Path) -> str:
-    """The rows of a data card's table of files."""
-    digests = {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(folder.glob("*.parquet"))
-    }
-    return "\n".join(f"| `{name}` | `{digest}` |" for name, digest in digests.items())
-
-
-def made_with(*packages: str) -> str:
-    """The versions that a recording depends on."""
-    named = [f"{name} {version(name)}" for name in (*packages, "numpy", "pyarrow")]
-    return f"Python {platform.python_version()}, {', '.join(named)}, {platform.machine()}"
-
-
 def options_of(arguments: Sequence[str] | None, what: str, folder: Path) -> argparse.Namespace:
     """The command line of a recording."""
     parser = argparse.ArgumentParser(description=what)
@@ -378,29 +256,21 @@ def options_of(arguments: Sequence[str] | None, what: str, folder: Path) -> argp
     return parser.parse_args(arguments)
 
 
-def write_card(folder: Path, text: str) -> None:
-    """Write the data card where there is none: it tells of the recording, not of a later call."""
-    if not (folder / "README.md").exists():
-        with written_whole(folder / "README.md") as temporary:
-            temporary.write_text(text, encoding="utf-8")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     what = "Record the corpus of gradient boosting runs."
     options = options_of(arguments, what, ROOT / "data" / "curves" / "boosting")
     curves = record(jobs(), options.out, n_jobs=options.jobs, progress=True)
-    text = CARD.format(
-        **facts(curves),
+    write_card(
+        options.out,
+        CARD,
+        curves,
+        *LIBRARIES,
         seeds=len(SEEDS),
         seed_list=", ".join(map(str, SEEDS)),
         iterations=", ".join(f"{count} at {rate}" for rate, count in ITERATIONS.items()),
         libraries=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
-        data_seed=DATA_SEED,
         largest=LARGEST,
-        made_with=made_with(*LIBRARIES),
-        files=checksums(options.out),
     )
-    write_card(options.out, text)
     print(options.out)
 
 

@@ -15,6 +15,7 @@ Source of the phenomenon: P. Nakkiran et al., "Deep Double Descent", ICLR 2020, 
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -26,20 +27,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# the problems and what data cards have in common
-from record_boosting import (
-    DATA_SEED,
-    PROBLEMS,
-    checksums,
-    facts,
-    made_with,
-    options_of,
-    split,
-    write_card,
-)
-
 from earlystop_lab import Curve
 from earlystop_lab.curves import FloatArray
+from earlystop_lab.sources.corpora.recorded import PROBLEMS, split, write_card
 from earlystop_lab.sources.recording import Job, record
 
 if TYPE_CHECKING:
@@ -353,7 +343,8 @@ each hidden layer, in `conv` before the output; first weights are torch's defaul
 to 0, `step` (a tenth at 50% and 75%), `restarts` (four cosines) or `warmup` (up in 10%, linearly \
 down to 0) |
 | problems | of `sklearn.datasets`: digits, breast_cancer, wine, diabetes; `synthetic-...`: its \
-generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of record_boosting.py |
+generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of \
+`earlystop_lab.sources.corpora.recorded` |
 | label noise | `-noiseNN`: each training label is replaced, with probability NN%, by another \
 class; validation and test labels stay clean |
 | split | a permutation by the seed: a quarter validation, a quarter test, of the rest the first \
@@ -385,21 +376,23 @@ the `-squared` runs lies above the first. Most of the others have a learning rat
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    what = "Record the corpus of small networks trained by mini-batches."
-    options = options_of(arguments, what, ROOT / "data" / "curves" / "modern-nets")
+    parser = argparse.ArgumentParser(description="Record the corpus of small networks.")
+    parser.add_argument("--out", type=Path, default=ROOT / "data" / "curves" / "modern-nets")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
+    options = parser.parse_args(arguments)
     curves = record(jobs(), options.out, n_jobs=options.jobs, progress=True)
     twice = np.array([descends_twice(curve) for curve in curves])
     long = curves.meta["problem"].str.endswith("-squared").to_numpy()
-    text = CARD.format(
-        **facts(curves),
-        data_seed=DATA_SEED,
+    write_card(
+        options.out,
+        CARD,
+        curves,
+        "torch",
+        "scikit-learn",
         twice=int(twice[long].sum()),
         long=int(long.sum()),
         twice_others=int(twice[~long].sum()),
-        made_with=made_with("torch", "scikit-learn"),
-        files=checksums(options.out),
     )
-    write_card(options.out, text)
     print(options.out)
 
 

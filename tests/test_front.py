@@ -4,11 +4,13 @@ import math
 import runpy
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 from strategies import random_runs
 
 from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, replay, simulate
@@ -29,6 +31,7 @@ from earlystop_lab.measures.fronts import (
     without_each,
 )
 from earlystop_lab.measures.hindsight import regrets
+from earlystop_lab.report.axes import colour
 
 EXPERIMENT = runpy.run_path(str(Path(__file__).resolve().parents[1] / "experiments" / "front.py"))
 equal_time_table, knee = EXPERIMENT["equal_time_table"], EXPERIMENT["knee"]
@@ -270,3 +273,18 @@ def test_points_of_a_rule_do_not_change_with_the_pool():
     pd.testing.assert_frame_equal(few.time, more.time)
     value = regrets(replay(SIMULATED, [Keras(0)]), SIMULATED).val
     assert np.log1p(value).mean() == pytest.approx(few.loss["Keras(0)"].mean())
+
+
+def test_a_profile_has_a_step_a_criterion():
+    index = pd.Index([0.0, 0.01, 0.1], name="within")
+    table = pd.DataFrame({"GL(2)": [0.1, 0.2, 0.4], "Keras(5)": [0.0, 0.5, 1.0]}, index=index)
+    ax = EXPERIMENT["plot_profile"](table)
+    line = ax.lines[0]
+    assert line.get_xydata().tolist() == [[0.01, 0.2], [0.1, 0.4]]
+    assert ax.get_ylim() == (0, 1)
+    assert ax.get_xscale() == "log"
+    assert to_hex(line.get_color()) == to_hex(colour("GL(2)"))
+    assert "regret" in ax.get_xlabel()
+    plt.close("all")
+    assert "time" in EXPERIMENT["plot_profile"](table.rename_axis("time")).get_xlabel()
+    plt.close("all")

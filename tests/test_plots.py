@@ -19,7 +19,6 @@ from earlystop_lab.report.axes import (
     log_axis,
     plot_curve,
     plot_front,
-    plot_profile,
     plot_spread,
     plot_statistic,
     plot_tradeoff,
@@ -387,19 +386,6 @@ def test_a_front_draws_bands_only_of_what_is_asked_for():
     ax = plot_front(FRONT, rules=("Keras", "Mine"), bands=("Keras", "Mine"))
     assert len(ax.collections) == 2
     assert len({line.get_color() for line in ax.lines}) == 2
-
-
-def test_a_profile_has_a_step_a_criterion():
-    index = pd.Index([0.0, 0.01, 0.1], name="within")
-    table = pd.DataFrame({"GL(2)": [0.1, 0.2, 0.4], "Keras(5)": [0.0, 0.5, 1.0]}, index=index)
-    ax = plot_profile(table)
-    assert points(line_of(ax, "GL(2)")) == [(0.01, 0.2), (0.1, 0.4)]
-    assert ax.get_ylim() == (0, 1)
-    assert ax.get_xscale() == "log"
-    assert to_hex(line_of(ax, "GL(2)").get_color()) == to_hex(colour("GL(2)"))
-    assert "regret" in ax.get_xlabel()
-    plt.figure()
-    assert "time" in plot_profile(table.rename_axis("time")).get_xlabel()
 
 
 # -- saving --------------------------------------------------------------------------------

@@ -1,15 +1,17 @@
 """The corpora that we recorded ourselves are what their data cards say, and can be made again."""
 
 import hashlib
-import importlib
+import importlib.util
 import re
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from earlystop_lab import Curve, read_curves
+from earlystop_lab import Curve, CurveSet, read_curves
+from earlystop_lab.sources.corpora.recorded import counts, write_card
 
 ROOT = Path(__file__).resolve().parents[1]
 CURVES = ROOT / "data" / "curves"
@@ -50,9 +52,17 @@ def corpus(request):
 
 @pytest.fixture
 def recorder(monkeypatch):
-    """The recording experiment of a corpus, as a module."""
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    return lambda name: importlib.import_module(RECORDERS[name])
+    """The recording experiment of a corpus, as a module that cannot import its neighbours."""
+
+    def load(name):
+        file = ROOT / "experiments" / f"{RECORDERS[name]}.py"
+        spec = importlib.util.spec_from_file_location(f"recorder_of_{file.stem}", file)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 def test_files_have_the_checksums_of_the_data_card(corpus):
@@ -76,10 +86,10 @@ def test_corpus_has_the_runs_and_columns_it_should(corpus):
     assert (curves.meta.groupby("problem")["measure"].nunique() == 1).all()
 
 
-def test_numbers_of_the_data_card_are_those_of_the_curves(corpus, recorder):
+def test_numbers_of_the_data_card_are_those_of_the_curves(corpus):
     card = (corpus / "README.md").read_text(encoding="utf-8")
     curves = read_curves(corpus)
-    facts = recorder("boosting").facts(curves)
+    facts = counts(curves)
     said = re.search(
         r"Of the (\d+) runs, (\d+) have .* and (\d+) end .*\s(\d+) diverged", card, re.DOTALL
     )
@@ -87,6 +97,44 @@ def test_numbers_of_the_data_card_are_those_of_the_curves(corpus, recorder):
         facts[name] for name in ("runs", "late", "rising", "diverged")
     ]
     assert f"{facts['checks']} checks in all" in card
+
+
+def test_a_card_counts_what_its_words_say():
+    curves = CurveSet.from_runs(
+        [
+            {"problem": "a", "val": [10.0, 9, 8, 7, 6, 5, 4, 3, 2, 1]},  # late
+            {"problem": "a", "val": [3.0, 1.0, 1.05, 1.051], "test": [1.0, 1.0, 1.0, np.inf]},
+            {"problem": "b", "val": [1.0, np.nan], "train": [1.0, 1.0]},
+        ]
+    )
+    assert counts(curves) == {
+        "runs": 3,
+        "checks": 16,
+        "problems": 2,
+        "shortest": 2,
+        "longest": 10,
+        "late": 1,
+        "rising": 1,
+        "diverged": 2,
+    }
+
+
+@pytest.mark.parametrize("name", RECORDERS)
+def test_a_card_made_again_is_the_committed_one(name, recorder, tmp_path, monkeypatch):
+    """But for the versions and the machine of this day."""
+    module, folder = recorder(name), CURVES / name
+    for file in folder.glob("*.parquet"):
+        (tmp_path / file.name).symlink_to(file)
+    monkeypatch.setattr(module, "record", lambda jobs, out, **more: read_curves(folder))
+    monkeypatch.setattr(module, "jobs", list)
+    monkeypatch.setattr(module, "version", lambda library: "0", raising=False)
+    monkeypatch.setattr("earlystop_lab.sources.corpora.recorded.version", lambda library: "0")
+    module.main(["--out", str(tmp_path)])
+    cards = [(place / "README.md").read_text(encoding="utf-8") for place in (tmp_path, folder)]
+    varying = re.compile(r"^\| (made with|libraries) .*\n", re.M)
+    assert varying.sub("", cards[0]) == varying.sub("", cards[1])
+    write_card(tmp_path, "another", read_curves(folder))
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == cards[0]
 
 
 def test_double_descents_are_as_many_as_the_data_card_says(recorder):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earlystop_lab import GL, UP, CurveSet, Stops, replay, tradeoff
-from earlystop_lab.measures.prechelt import RunRatios, equal_time, run_ratios
+from earlystop_lab.measures.prechelt import RunRatios, run_ratios
 
 LOOKS = {"rtol": 1e-12, "atol": 0}
 
@@ -348,68 +348,3 @@ def test_a_diverged_run_beside_a_perfect_one_makes_no_warning():
         )
     )
     assert table["badness_ref"].tolist() == [1, math.inf]
-
-
-# -- equal time ----------------------------------------------------------------------------
-
-
-def at_times(times, values, at, **more):
-    table = pd.DataFrame({"family": "GL", "t": times, "error": values, **more})
-    return equal_time(table, np.array(at, float), time="t", value="error")
-
-
-def test_equal_time_is_linear_in_log_time():
-    # halfway between 10 and 1000 is 100, a quarter of the way 10 * 100 ** (1/4)
-    found = at_times([10.0, 1000.0], [3.0, 1.0], [10, 10 * 100**0.25, 100, 1000])["GL"]
-    np.testing.assert_allclose(found, [3, 2.5, 2, 1], rtol=1e-12)
-    assert found.index.name == "t"
-
-
-@given(
-    st.lists(
-        st.floats(0.5, 1e4), min_size=2, max_size=8, unique_by=lambda t: round(math.log(t), 3)
-    ),
-    st.floats(0, 1),
-    st.randoms(use_true_random=False),
-)
-def test_equal_time_is_the_line_between_the_two_neighbours(times, share, random):
-    times = sorted(times)
-    values = [random.uniform(-5, 5) for _ in times]
-    i = random.randrange(len(times) - 1)
-    at = times[i] ** (1 - share) * times[i + 1] ** share
-    expected = (1 - share) * values[i] + share * values[i + 1]
-    shuffled = list(range(len(times)))
-    random.shuffle(shuffled)
-    found = at_times(
-        # rounding may put it just outside of what was observed
-        [times[j] for j in shuffled],
-        [values[j] for j in shuffled],
-        [np.clip(at, times[0], times[-1])],
-    )
-    assert found["GL"].iloc[0] == pytest.approx(expected, rel=1e-6, abs=1e-6)
-
-
-def test_nothing_is_extrapolated():
-    found = at_times([10.0, 20.0], [1.0, 2.0], [1, 9.999, 10, 20, 20.001, 1e6])["GL"]
-    assert found.isna().tolist() == [True, True, False, False, True, True]
-    assert found.dropna().tolist() == [1, 2]
-
-
-def test_families_are_kept_apart_in_their_order():
-    table = pd.DataFrame(
-        {
-            "kin": ["UP", "GL", "UP", "GL"],
-            "t": [100.0, 1.0, 1.0, 10.0],
-            "error": [4.0, 0.0, 2.0, 1.0],
-        }
-    )
-    found = equal_time(table, np.array([10.0, 100.0]), time="t", value="error", by="kin")
-    assert found.columns.tolist() == ["UP", "GL"]
-    np.testing.assert_allclose(found["UP"], [3, 4], rtol=1e-12)
-    np.testing.assert_allclose(found["GL"], [1, np.nan], rtol=1e-12)
-    assert table["t"].tolist() == [100, 1, 1, 10]
-
-
-def test_a_sweep_of_one_threshold_reaches_its_own_time_alone():
-    found = at_times([10.0], [3.0], [5, 10, 20])["GL"]
-    np.testing.assert_equal(found.to_numpy(), [np.nan, 3, np.nan])

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.engine.replaying import Stops
-from earlystop_lab.inference.interpolation import interpolated
 
 
 class RunRatios(NamedTuple):
@@ -129,29 +128,6 @@ def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[n
         raise ValueError(f"run {run!r} has no value in column {by!r}; fill it or leave it out")
     for value in meta[by].unique():
         yield value, (meta[by] == value).to_numpy()
-
-
-def equal_time(
-    table: pd.DataFrame, times: FloatArray, *, time: str, value: str, by: str = "family"
-) -> pd.DataFrame:
-    """``value`` of each family at the same times: interpolated over its sweep of thresholds.
-
-    ``table`` has a row a criterion; ``times`` and the column ``time`` are positive and compared
-    on a logarithmic scale. Returns one column for each value of ``by``, one row a time, NaN
-    where a family's sweep does not reach: nothing is extrapolated.
-
-    >>> table = pd.DataFrame({"family": "GL", "epochs": [10.0, 1000.0], "error": [3.0, 1.0]})
-    >>> errors = equal_time(table, np.array([100.0, 5000.0]), time="epochs", value="error")
-    >>> errors["GL"].round(6).tolist()
-    [2.0, nan]
-    """
-    columns = {
-        name: interpolated(
-            np.log(part[[time]].to_numpy(float).T), part[[value]].to_numpy(float).T, np.log(times)
-        )[0]
-        for name, part in table.groupby(by, sort=False)
-    }
-    return pd.DataFrame(columns, index=pd.Index(times, name=time))
 
 
 def _best(stops: Stops) -> NDArray[np.intp]:

@@ -18,7 +18,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import Curve, FloatArray, local_minima
@@ -170,7 +170,7 @@ def plot_front(
     logarithmic; a regret below 0.01% is drawn there.
     """
     ax = ax or plt.gca()
-    tones = _tones(rules)
+    tones = tones_of(rules)
     for name, part in table.groupby("rule", sort=False):
         part = part[part["best_of_rule"] & (part["time"] > 0)].sort_values("time")
         tone = tones.get(str(name))
@@ -190,37 +190,13 @@ def plot_front(
         xlabel="time, share of the run to its end",
         ylabel="regret, over the run's own lowest error",
     )
-    ax.xaxis.set_major_formatter(_percent)
-    ax.yaxis.set_major_formatter(_percent)
+    ax.xaxis.set_major_formatter(percent)
+    ax.yaxis.set_major_formatter(percent)
     ax.legend(fontsize="small")
     return ax
 
 
-def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Performance profiles: the share of runs, a line a criterion, over the table's index.
-
-    As :func:`measures.hindsight.regret_profile` and ``time_profile`` give them. The axis is
-    logarithmic; an index of 0 is left out.
-    """
-    ax = ax or plt.gca()
-    tones = _tones(list(table.columns))
-    shown = table[table.index > 0]
-    for name in table.columns:
-        # a step: the share at an x holds until the next
-        ax.step(shown.index, shown[name], where="post", color=tones.get(name, "0.6"), label=name)
-    words = {
-        "within": "regret of at most",
-        "time": "time spent, share of the run to its end",
-    }
-    label = words.get(str(table.index.name), str(table.index.name))
-    ax.set(xscale="log", ylim=(0, 1), xlabel=label, ylabel="share of runs")
-    ax.xaxis.set_major_formatter(_percent)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.legend(fontsize="small")
-    return ax
-
-
-def _tones(rules: Sequence[str]) -> dict[str, Any]:
+def tones_of(rules: Sequence[str]) -> dict[str, Any]:
     """A colour for each rule: its family's where that has one, else the next free."""
     free = iter(_OTHERS)
     used: dict[str, Any] = {}
@@ -233,7 +209,7 @@ def _tones(rules: Sequence[str]) -> dict[str, Any]:
     return used
 
 
-def _percent(value: float, position: float) -> str:
+def percent(value: float, position: float) -> str:
     """A share as a percentage with as few digits as it has."""
     return f"{100 * value:g}%"
 
