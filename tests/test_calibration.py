@@ -19,7 +19,9 @@ from earlystop_lab import (
     simulate,
 )
 from earlystop_lab.inference.risk import betting, hoeffding_bentkus
-from earlystop_lab.studies.calibration import measured
+from earlystop_lab.report import in_words
+from earlystop_lab.studies.calibration import Caution, measured
+from earlystop_lab.studies.records import Hidden
 
 CURVES = simulate("parametric", 100, seed=5, epochs=120, params={"diverges": 0})
 PROBLEMS = CurveSet.from_runs(
@@ -73,31 +75,32 @@ def smallest_patience(risks, limit):
 @pytest.mark.parametrize(("at_most", "cap"), [(0.02, None), (0.02, 0.5), (0.005, 0.1), (0.1, 1.0)])
 def test_the_patience_is_the_smallest_that_a_plain_loop_finds(at_most, cap):
     found = calibrate(CURVES, Keras, at_most, cap=cap)
-    assert found.cap == (cap or 10 * at_most)
+    assert found.promise.cap == (cap or 10 * at_most)
     risks = {
-        p: (sum(min(val_loss(c, p), found.cap) for c in CURVES) + found.cap) / (len(CURVES) + 1)
+        p: (sum(min(val_loss(c, p), found.promise.cap) for c in CURVES) + found.promise.cap)
+        / (len(CURVES) + 1)
         for p in PATIENCES
     }
     assert str(found.criterion) == f"Keras({smallest_patience(risks, at_most)})"
     patience = int(found.criterion.threshold)
     every = [val_loss(c, patience) for c in CURVES]
     assert found.reached == pytest.approx(risks[patience])
-    assert found.mean == pytest.approx(np.minimum(every, found.cap).mean())
+    assert found.mean == pytest.approx(np.minimum(every, found.promise.cap).mean())
     assert found.mean_uncapped == found.excess == pytest.approx(np.mean(every))
     assert found.largest == pytest.approx(max(every))
     times = [(kept_of(c.run, patience)[1] + 1) / len(c.val) for c in CURVES]
     assert found.saved == pytest.approx(1 - np.mean(times))
-    assert (found.unit, found.units, found.hoeffding_bentkus) == ("run", 100, None)
+    assert (found.promise.unit, found.units, found.hoeffding_bentkus) == ("run", 100, None)
 
 
 def test_a_probability_of_a_large_regret():
     found = calibrate(CURVES, Keras, 0.1, exceed=0.05)
     risks = {p: (sum(val_loss(c, p) > 0.05 for c in CURVES) + 1) / 101 for p in PATIENCES}
     assert found.criterion.threshold == smallest_patience(risks, 0.1)
-    assert found.cap == 1
-    assert "P(validation regret > 5.00%) at most 10.00%" in str(found)
-    assert found.exceed == 0.05
-    assert f"{found.mean:.2%} lose more than 5.00%" in str(found)
+    assert found.promise.cap == 1
+    assert "P(validation regret > 5.00%) at most 10.00%" in in_words(found)
+    assert found.promise.exceed == 0.05
+    assert f"{found.mean:.2%} lose more than 5.00%" in in_words(found)
 
 
 def test_the_test_error_is_tested_from_the_slowest_on():
@@ -111,7 +114,7 @@ def test_the_test_error_is_tested_from_the_slowest_on():
     patience = int(found.criterion.threshold)
     assert found.mean_uncapped == pytest.approx(np.mean([test_loss(c, patience) for c in CURVES]))
     assert found.excess == pytest.approx(np.mean([val_loss(c, patience) for c in CURVES]))
-    assert "learn-then-test, in at least 80% of calibration sets" in str(found)
+    assert "learn-then-test, in at least 80% of calibration sets" in in_words(found)
 
 
 def test_a_problem_is_one_loss():
@@ -122,8 +125,8 @@ def test_a_problem_is_one_loss():
         every = pd.Series([min(val_loss(c, p), 0.2) for c in PROBLEMS])
         risks[p] = (every.groupby(problems).mean().sum() + 0.2) / 13
     assert found.criterion.threshold == smallest_patience(risks, 0.02)
-    assert (found.unit, found.units) == ("problem", 12)
-    assert "for a new problem like these" in str(found)
+    assert (found.promise.unit, found.units) == ("problem", 12)
+    assert "for a new problem like these" in in_words(found)
 
 
 @pytest.mark.parametrize("each", [3, 12, 13])
@@ -171,9 +174,13 @@ def test_a_mean_above_the_limit_without_the_cap_is_warned_of():
     assert str(found.criterion) == "Keras(1)"
     assert found.mean_uncapped == pytest.approx(9 / 61)
     assert found.largest == pytest.approx(9)
-    assert found.warnings[0].startswith("without the cap of 0.2 the mean loss is 14.75%, above")
-    assert "  warning: without the cap" in str(found)
-    assert "59 of 61 runs are the same as another" in found.warnings[-1]
+    capped, copies = found.warnings[0], found.warnings[-1]
+    assert capped.what is Caution.CAPPED
+    assert capped.numbers == {"cap": 0.2, "mean": found.mean_uncapped, "at_most": 0.02}
+    assert copies == (Caution.COPIES, {"copies": 59, "runs": 61})
+    said = in_words(found)
+    assert "  warning: without the cap of 0.2 the mean loss is 14.75%, above" in said
+    assert "59 of 61 runs are the same as another" in said.split("\n")[-1]
     # with a cap that lets it count, only a patience that finds it is sure
     with pytest.raises(RefusedError, match=r"on these 61 runs no threshold of Keras that stops"):
         calibrate(CurveSet.from_runs(runs), Keras, 0.02, cap=1)
@@ -182,7 +189,10 @@ def test_a_mean_above_the_limit_without_the_cap_is_warned_of():
 def test_doubts_about_the_records_are_told():
     curves = CurveSet.from_runs({"val": c.val[: kept(c, 5)[1] + 1]} for c in CURVES)
     found = calibrate(curves, Keras, 0.05)
-    assert any("a patience of 5 had stopped them already" in text for text in found.warnings)
+    (stopped,) = (each for each in found.warnings if each.what is Hidden.STOPPED)
+    assert stopped.numbers["patience"] == 5
+    assert "  warning: " in in_words(found)
+    assert "a patience of 5 had stopped them already" in in_words(found)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Recommendations: what is flagged, declined and promised, and lines that the libraries obey."""
 
 import math
+import re
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -12,8 +13,13 @@ import pytest
 from strategies import random_errors
 
 from earlystop_lab import GL, CurveSet, Keras, after, cli, read_curves, recommend, replay, simulate
-from earlystop_lab.measures.hindsight import measurable, regrets
+from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.measures.hindsight import regrets
+from earlystop_lab.report import in_words
 from earlystop_lab.report.pasting import lines
+from earlystop_lab.studies import recommendation
+from earlystop_lab.studies.recommendation import Goal, GoalKind, Unmet, Why
+from earlystop_lab.studies.records import Hidden
 
 # -- the lines, driven in the libraries' own code ------------------------------------------
 
@@ -299,55 +305,85 @@ def test_the_fastest_patience_without_loss_by_hand():
     assert advice.epochs.mean == 64
     assert advice.saved.mean == pytest.approx(1 - 64 / 300)
     assert advice.seen_loss == advice.worst == 0
-    assert advice.kept
     # no number of runs without a loss says that there is none
-    assert not advice.sure
+    assert advice.doubt is Why.MAY_BREAK
     assert found.verdict == "tentative"
-    assert "loses 0% (none in 40; at 95% up to 7.2% of others may lose some)" in str(found)
-    assert "(0% to 0%)" not in str(found)
+    assert "loses 0% (none in 40; at 95% up to 7.2% of others may lose some)" in in_words(found)
+    assert "(0% to 0%)" not in in_words(found)
     assert advice.chosen == {str(advice.criterion): 40}
     assert advice.test_loss is None
-    assert "runs like these only" in str(found)
+    assert "runs like these only" in in_words(found)
 
 
 def test_one_goal_each():
     curves = simulate("gradient_flow", 60, seed=2)
     found = recommend(curves, max_loss=0.02, max_epochs=50, rate=10)
-    assert [each.goal.split()[0] for each in found.advice] == ["lose", "train", "the"]
+    assert [each.goal for each in found.advice] == [
+        (GoalKind.LOSS, 0.02),
+        (GoalKind.EPOCHS, 50),
+        (GoalKind.RATE, 10),
+    ]
     loss, epochs, bargain = found.advice
     assert loss.loss.mean <= 0.02
     assert epochs.epochs.mean <= 50
     assert all(each.loss.low <= each.loss.mean <= each.loss.high for each in found.advice)
-    text = str(found)
+    text = in_words(found)
+    goals = re.findall("Goal: (.*)", text)
+    assert [goal.split()[0] for goal in goals] == ["lose", "train", "the"]
     for each in found.advice:
-        assert each.goal in text
         assert str(each.criterion) in text
-        assert all(code in text for line in each.lines for code in line.code.split("\n"))
-    assert bargain.kept
+        pasted = lines(each.criterion, epochs=each.watched.checks)
+        assert all(f"    {code}\n" in text for line in pasted for code in line.code.split("\n"))
+    assert bargain.doubt is None
 
 
 def test_a_program_that_keeps_the_last_weights_is_measured_with_them():
     curves = CurveSet.from_runs(runs_of(40))
     found = recommend(curves, max_loss=0.02)
     (advice,) = found.advice
-    losses = dict(zip([line.program for line in advice.lines], advice.line_losses, strict=True))
-    sgd = next(line for line in advice.lines if line.program == "scikit-learn SGD")
+    losses = {each.program.program: each.loss for each in advice.programs}
+    sgd = next(p for p, _, _ in advice.programs if p.program == "scikit-learn SGD")
     last = regrets(replay(curves, [sgd.criterion], restore="last"), curves).val
     assert losses["scikit-learn SGD"] == pytest.approx(np.expm1(np.log1p(last).mean()))
     assert losses["scikit-learn SGD"] > 2 * advice.seen_loss
     assert losses["Keras"] == losses["Lightning"] == pytest.approx(advice.seen_loss)
-    assert "# scikit-learn SGD: keeps the last weights, which loses" in str(found)
-    assert "max_epochs=200; then load the weights in checkpoint.best_model_path" in str(found)
+    assert "# scikit-learn SGD: keeps the last weights, which loses" in in_words(found)
+    assert "max_epochs=200; then load the weights in checkpoint.best_model_path" in in_words(found)
+
+
+def test_every_run_is_replayed_once_for_all_goals(monkeypatch):
+    curves = simulate("gradient_flow", 60, seed=2)
+    asked = []
+
+    def counted(curves, criteria, *, restore):
+        asked.append((restore, list(criteria)))
+        return replay(curves, criteria, restore=restore)
+
+    monkeypatch.setattr(recommendation, "replay", counted)
+    found = recommend(curves, max_loss=0.02, max_epochs=50, rate=10)
+    assert len({str(each.criterion) for each in found.advice}) > 1
+    # candidates by what they keep, then what programs make of the rules, by what these keep
+    assert [restore for restore, _ in asked] == ["own", "best", "own", "best", "last"]
+    replayed = {(restore, rule) for restore, criteria in asked[2:] for rule in criteria}
+    for each in found.advice:
+        assert {(p.keeps, p.criterion) for p, _, _ in each.programs} <= replayed
+    # and each piece of advice is what it is without the others
+    for goal, each in zip(
+        ({"max_loss": 0.02}, {"max_epochs": 50}, {"rate": 10}), found.advice, strict=True
+    ):
+        assert in_words(recommend(curves, **goal).advice[0]) == in_words(each)
 
 
 def test_nothing_keeps_an_impossible_budget():
     found = recommend(simulate("gradient_flow", 40, seed=2), max_epochs=0.5)
     assert found.verdict == "declined"
+    assert found.advice == [Unmet(Goal(GoalKind.EPOCHS, 0.5))]
     assert found.advice[0].criterion is None
-    assert str(found).startswith(
+    assert found.reasons[0] == (Why.NOTHING_KEEPS, {"goal": found.advice[0].goal})
+    assert in_words(found).startswith(
         "No recommendation.\n- no patience keeps a goal: train at most 0.5"
     )
-    assert "No patience keeps it" in str(found)
+    assert "No patience keeps it" in in_words(found)
     # one goal of two is advice
     two = recommend(simulate("gradient_flow", 40, seed=2), max_epochs=0.5, max_loss=0.02)
     assert two.verdict == "tentative"
@@ -368,7 +404,7 @@ def test_a_goal_out_of_range_is_refused(goal, message):
 
 def test_the_same_seed_gives_the_same_text():
     curves = simulate("gradient_flow", 60, seed=4)
-    assert str(recommend(curves, seed=5)) == str(recommend(curves, seed=5))
+    assert in_words(recommend(curves, seed=5)) == in_words(recommend(curves, seed=5))
 
 
 # -- what is flagged -----------------------------------------------------------------------
@@ -387,32 +423,34 @@ def test_one_run_is_declined_ten_hedge_and_forty_do_not():
     assert [each.verdict for each in (one, ten, forty)] == ["declined", "tentative", "recommended"]
     assert one.advice == []
     assert one.front.empty
-    assert str(one).startswith("No recommendation.\n- 1 run to learn from; at least 6 are needed")
-    assert str(ten).startswith("Tentative recommendation")
-    assert "only 10 runs" in str(ten)
-    assert str(forty).startswith("Recommendation.")
+    assert in_words(one).startswith(
+        "No recommendation.\n- 1 run to learn from; at least 6 are needed"
+    )
+    assert in_words(ten).startswith("Tentative recommendation")
+    assert "only 10 runs" in in_words(ten)
+    assert in_words(forty).startswith("Recommendation.")
 
 
 def test_copies_are_one_run_and_runs_alike_are_declined():
     curves = CurveSet.from_runs(runs_of(10) + runs_of(10))
     found = recommend(curves)
-    assert "10 of 20 runs left out: the same as another" in str(found)
+    assert "10 of 20 runs left out: the same as another" in in_words(found)
     assert found.verdict == "tentative"
     base = np.array(valley(40, 100))
     alike = CurveSet.from_runs([{"val": base * (1 + i * 1e-6)} for i in range(50)])
     found = recommend(alike)
     assert found.verdict == "declined"
-    assert "all 50 runs are alike" in str(found)
+    assert "all 50 runs are alike" in in_words(found)
 
 
 def test_runs_that_still_fall_at_the_end_make_losses_lower_bounds():
     falling = [{"val": 2 - 0.001 * i - np.arange(100) / 100} for i in range(20)]
     found = recommend(CurveSet.from_runs(runs_of(40) + falling[:10]))
     assert found.verdict == "recommended"
-    assert "20% of the runs have their lowest error in the last tenth" in str(found)
+    assert "20% of the runs have their lowest error in the last tenth" in in_words(found)
     found = recommend(CurveSet.from_runs(runs_of(20) + falling))
     assert found.verdict == "tentative"
-    assert "50% of the runs" in str(found)
+    assert "50% of the runs" in in_words(found)
 
 
 def test_runs_that_a_patience_had_stopped_are_found_out():
@@ -423,25 +461,28 @@ def test_runs_that_a_patience_had_stopped_are_found_out():
     )
     found = recommend(stopped)
     assert found.verdict == "tentative"
-    assert "a patience of 10 had stopped them already" in found.reasons[0]
+    assert found.reasons[0].what is Hidden.STOPPED
+    assert found.reasons[0].numbers["patience"] == 10
+    assert "a patience of 10 had stopped them already" in in_words(found)
     # runs ended by a clock, at any check, are not marked so
     rng = np.random.default_rng(3)
     clocked = CurveSet.from_runs({"val": c.val[: int(rng.integers(100, 200))]} for c in whole)
-    assert not any("patience of" in reason for reason in recommend(clocked).reasons)
-    assert not any("patience of" in reason for reason in recommend(whole).reasons)
+    assert "patience of" not in in_words(recommend(clocked))
+    assert "patience of" not in in_words(recommend(whole))
 
 
 def test_runs_without_a_finite_regret_are_left_out():
     bad = [{"val": [1.0, math.nan, 0.5]}, {"val": [1.0, 0.0, 0.5]}]
     found = recommend(CurveSet.from_runs(runs_of(40) + bad))
-    assert "2 of 42 runs diverged or reach an error of 0" in str(found)
+    assert "2 of 42 runs diverged or reach an error of 0" in in_words(found)
     assert found.verdict == "recommended"
     assert recommend(CurveSet.from_runs(runs_of(40) + 6 * bad[:1])).verdict == "tentative"
     for count, words in ((0, "no run is left"), (1, "1 run"), (3, "3 different runs")):
         found = recommend(CurveSet.from_runs(bad + runs_of(count)))
         assert found.verdict == "declined"
-        assert found.reasons[0].startswith(f"{words} to learn from; at least 6 are needed")
-        assert ("single story" in str(found)) == (count == 1)
+        said = in_words(found).split("\n")[1]
+        assert said.startswith(f"- {words} to learn from; at least 6 are needed")
+        assert ("single story" in in_words(found)) == (count == 1)
 
 
 def test_problems_are_held_out_where_there_are_enough():
@@ -449,16 +490,18 @@ def test_problems_are_held_out_where_there_are_enough():
     for i, run in enumerate(many):
         run["val"] = run["val"] * (1 + i / 100)
     found = recommend(CurveSet.from_runs(many))
-    assert "held out and resampled are 8 problems" in found.reasons[-1]
+    assert found.reasons[-1] == (Why.PROBLEMS, {"problems": 8})
+    assert "held out and resampled are 8 problems" in in_words(found)
     assert sum(found.advice[0].chosen.values()) == 8
     few = recommend(CurveSet.from_runs(many[:18]))
-    assert "3 problems are too few" in few.reasons[-1]
+    assert few.reasons[-1] == (Why.TOO_FEW_PROBLEMS, {"problems": 3})
+    assert "3 problems are too few" in in_words(few)
 
 
 def test_what_is_promised_is_what_happens_elsewhere():
     # draws of 40 runs from a corpus with rare large losses, of which most draws hold few
     curves = read_curves("data/curves/modern-nets")
-    fine = measurable(curves)
+    fine = facts_of(curves).measurable()
     every = CurveSet.from_runs(
         {"val": c.val} for c, is_fine in zip(curves, fine, strict=True) if is_fine
     )
@@ -490,9 +533,12 @@ def test_a_goal_that_breaks_where_the_rule_was_not_chosen_is_said_to():
     (advice,) = found.advice
     assert advice.seen_loss == 0
     assert advice.loss.mean > 0.02
-    assert not advice.kept
-    assert str(found).startswith("Tentative recommendation")
-    assert "where the rule was not chosen it breaks the goal" in found.reasons[0]
+    assert advice.doubt is Why.BREAKS
+    assert found.reasons[0] == (Why.BREAKS, {"goal": advice.goal})
+    assert in_words(found).startswith(
+        "Tentative recommendation: a rough guide, not more.\n"
+        "- where the rule was not chosen it breaks the goal: lose at most 1%"
+    )
 
 
 def test_the_front_is_no_worse_than_any_candidate():
@@ -532,7 +578,7 @@ def test_shares_of_epochs_stay_in_their_range_and_the_front_in_its_order():
 
 def test_a_number_of_epochs_is_built_into_every_framework():
     front = recommend(simulate("gradient_flow", 60, seed=2)).front
-    text = str(recommend(simulate("gradient_flow", 60, seed=2)))
+    text = in_words(recommend(simulate("gradient_flow", 60, seed=2)))
     assert front.loc[front["rule"] == "MaxEpochs", "native"].all()
     assert not front.loc[front["rule"] == "GL", "native"].any()
     assert "MaxEpochs(1) *" not in text
@@ -540,10 +586,10 @@ def test_a_number_of_epochs_is_built_into_every_framework():
 
 def test_negated_scores_have_a_best_score_and_no_lowest_error():
     runs = [{**run, "val": -1 / np.asarray(run["val"])} for run in runs_of(40)]
-    assert "of the size of the best validation score in geometric mean" in str(
+    assert "of the size of the best validation score in geometric mean" in in_words(
         recommend(CurveSet.from_runs(runs))
     )
-    text = str(recommend(CurveSet.from_runs(runs_of(40))))
+    text = in_words(recommend(CurveSet.from_runs(runs_of(40))))
     assert "of the lowest validation error in geometric mean" in text
 
 
@@ -613,7 +659,7 @@ def test_curve_sets_are_answered_and_goals_are_shares(earlystop, tmp_path):
     answers = [
         earlystop("recommend", "x.parquet", "--max-loss", text)[1] for text in ("1%", "0.01")
     ]
-    assert answers[0] == answers[1] == f"{recommend(curves, max_loss=0.01)}\n"
+    assert answers[0] == answers[1] == f"{in_words(recommend(curves, max_loss=0.01))}\n"
 
 
 @pytest.mark.parametrize(
@@ -640,7 +686,10 @@ def test_lines_count_checks_where_the_records_count_steps():
     (one,), (other,) = by_epoch.advice, by_step.advice
     assert one.criterion == other.criterion
     assert other.epochs.mean == pytest.approx(500 * one.epochs.mean)
-    assert [line.code for line in one.lines] == [line.code for line in other.lines]
-    assert "max_iter=80" in other.lines[-1].code
-    assert "checks are about 500 apart" in str(by_step)
-    assert "apart" not in str(by_epoch)
+    assert one.watched == other.watched
+    assert re.findall("To paste:.*?\n\n", in_words(by_epoch), re.DOTALL) == re.findall(
+        "To paste:.*?\n\n", in_words(by_step), re.DOTALL
+    )
+    assert "max_iter=80" in in_words(by_step)
+    assert "checks are about 500 apart" in in_words(by_step)
+    assert "apart" not in in_words(by_epoch)

@@ -57,11 +57,13 @@ def recommend_command(
     Each goal gets one recommendation, with the lines to paste into Keras, Lightning, Hugging
     Face, XGBoost, LightGBM and scikit-learn. To decline is an answer, too: exit code 0.
     """
+    from earlystop_lab.report import in_words
     from earlystop_lab.studies.recommendation import recommend
 
     limit = None if max_loss is None else share("--max-loss", max_loss)
     curves = curves_or_logs(paths)
-    print(recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed))
+    answer = recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed)
+    print(in_words(answer))
 
 
 def survey_command(

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from earlystop_lab.report import comparison, prechelt1997  # they register their words
+# they register their words
+from earlystop_lab.report import calibration, comparison, prechelt1997, recommendation
 from earlystop_lab.report.answers import in_words
 from earlystop_lab.report.figures import fronts
 from earlystop_lab.report.papers import tables
 from earlystop_lab.studies.comparison import Bench
 
-__all__ = ["comparison", "fronts", "in_words", "page", "prechelt1997", "require", "tables"]
+__all__ = [
+    "calibration",
+    "comparison",
+    "fronts",
+    "in_words",
+    "page",
+    "prechelt1997",
+    "recommendation",
+    "require",
+    "tables",
+]
 
 #: what the extra brings
 _EXTRA = ("altair", "vl_convert", "jinja2", "tsdownsample")

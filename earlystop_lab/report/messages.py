@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from earlystop_lab._common.wording import counted, listed, percent, signed, too_few
+from earlystop_lab.studies.calibration import Caution
 from earlystop_lab.studies.comparison import INCOMPARABLE, Event, Verdict
 from earlystop_lab.studies.prechelt1997 import Claim
 from earlystop_lab.studies.reasons import Reason
+from earlystop_lab.studies.recommendation import Estimate, GoalKind, Why
+from earlystop_lab.studies.records import Hidden
 
 #: the errors of a curve set by the names that people give them
 ERRORS = {"val": "validation", "test": "test"}
@@ -52,6 +55,17 @@ def p_value(value: float) -> str:
     return "<.0001" if value < 1e-4 else f"{value:.2g}".replace("0.", ".", 1)
 
 
+def estimate(value: Estimate) -> str:
+    """A mean with its interval, in percent.
+
+    >>> estimate(Estimate(0.02, 0.01, 0.03)), estimate(Estimate(0.02, 0.02, 0.02))
+    ('2% (1% to 3%)', '2% (no spread)')
+    """
+    mean, low, high = map(percent, value)
+    spread = "no spread" if value.low == value.high else f"{low} to {high}"
+    return f"{mean} ({spread if np.isfinite(value.high) else 'no interval'})"
+
+
 #: how a place words its value; what follows the name goes to it, too
 WORDINGS: dict[str, Callable[..., str]] = {
     "percent": percent,
@@ -62,6 +76,8 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "difference": difference,
     "p": p_value,
     "error": ERRORS.__getitem__,
+    "estimate": estimate,
+    "goal": lambda goal: said(goal.kind, goal._asdict()),
 }
 
 #: the sentence of every reason and of every part of an answer
@@ -250,6 +266,117 @@ log(last validation error / lowest): {overfitting}.
     "page.comparison_table": (
         "A row a known rule. Differences are of the {errors} error, {rule} less the known rule, in "
         "geometric means over {unit}s, with 95% intervals; p is adjusted for all that was compared."
+    ),
+    # -- recommend and calibrate -----------------------------------------------------------
+    Hidden.STOPPED: (
+        "{stopped} of the {ended} runs that ended before the longest did so {patience} checks "
+        "after their lowest error: a patience of {patience} had stopped them already. What more "
+        "training would have found is unknown, so losses are lower bounds and no patience of "
+        "{patience} or more can be judged; record some runs to their end"
+    ),
+    Hidden.LATE: (
+        "{share:.0%} of the runs have their lowest error in the last tenth of the record: what a "
+        "rule loses there is a lower bound"
+    ),
+    "verdict.recommended": "Recommendation.",
+    "verdict.tentative": "Tentative recommendation: a rough guide, not more.",
+    "verdict.declined": "No recommendation.",
+    Why.NO_RUN: (
+        "no run is left to learn from; at least {needed} are needed to say how far a mean can be "
+        "trusted"
+    ),
+    Why.ONE_RUN: (
+        "1 run to learn from; at least {needed} are needed to say how far a mean can be trusted. "
+        "Any patience would be a guess from a single story"
+    ),
+    Why.TOO_FEW_RUNS: (
+        "{runs} different runs to learn from; at least {needed} are needed to say how far a mean "
+        "can be trusted"
+    ),
+    Why.RUNS_ALIKE: (
+        "all {runs} runs are alike within {alike:.1%}: one run, seen {runs} times. Vary what will "
+        "vary in use (the seed, the data, the settings)"
+    ),
+    Why.FEW_RUNS: "only {runs} runs; from {firm} on a mean says more than its luck",
+    Why.NOT_MEASURABLE: (
+        "{left_out} of {runs} runs diverged or reach an error of 0, to which no loss is relative: "
+        "left out"
+    ),
+    Why.COPIES: "{left_out} of {runs} runs left out: the same as another",
+    Why.SPACING: (
+        "checks are about {apart:.3g} apart in what the logs count (steps, or parts or numbers of "
+        "epochs): a patience counts checks, and the lines to paste are for one check an epoch"
+    ),
+    Why.NO_PROBLEM: "no column 'problem': the answer holds for runs like these only",
+    Why.TOO_FEW_PROBLEMS: (
+        "{problems:too_few problem} to say anything of another: runs are resampled, and the "
+        "answer holds for runs of the same only"
+    ),
+    Why.PROBLEMS: "held out and resampled are {problems} problems: for a new one like them",
+    Why.NOTHING_KEEPS: "no patience keeps a goal: {goal:goal}",
+    Why.BREAKS: "where the rule was not chosen it breaks the goal: {goal:goal}",
+    Why.MAY_BREAK: (
+        "where the rule was not chosen a mean beyond the goal cannot be ruled out: {goal:goal}"
+    ),
+    GoalKind.LOSS: "lose at most {limit:percent} of each run's best, in geometric mean",
+    GoalKind.EPOCHS: "train at most {limit:g} epochs a run, on average",
+    GoalKind.RATE: "the best bargain where 1% of error is worth {limit:g}% of time",
+    "advice.unmet": "\nGoal: {goal:goal}\n  No patience keeps it on these runs.",
+    "advice.worth": (
+        "\nGoal: {goal:goal}\n"
+        "  {criterion}\n"
+        "  loses {loss} of {val_best} in geometric mean, where it was not chosen\n"
+        "  (on the runs it was chosen on {seen_loss:percent}; worst run {worst:percent})\n"
+        "  saves {saved:estimate} of the epochs in geometric mean; {epochs.mean:.0f} a run are "
+        "left on average"
+    ),
+    "advice.no_loss": "0% (none in {n}; at 95% up to {share:percent} of others may lose some)",
+    "advice.best_score": "the size of the best {error:error} score",
+    "advice.lowest_error": "the lowest {error:error} error",
+    "advice.test": "  loses {test_loss:estimate} of {test_best}, which no rule can see",
+    f"{Why.BREAKS}.advice": (
+        "  This breaks the goal: it is kept only on the runs it was chosen on."
+    ),
+    f"{Why.MAY_BREAK}.advice": "  These runs cannot rule out a mean beyond the goal.",
+    "advice.others": "  without some of the runs the choice was another: {others}",
+    "advice.paste": "  To paste:",
+    "advice.keeps_last": "keeps the last weights, which loses {loss:percent} on these runs",
+    "advice.differs": "differs: stops elsewhere in {elsewhere} runs",
+    "recommendation.front": (
+        "\nWhat else could be had, fastest first (geometric means on the runs it is chosen from):"
+    ),
+    "recommendation.not_native": "\n(* not built into frameworks)",
+    "calibration": (
+        "{criterion}: {promise}\n"
+        "  on the {units} {unit}s calibrated on: {counts}, the largest of a run {largest:.2%}; "
+        "saves {saved:.0%} of the epochs; validation error {excess:.2%} above each run's own lowest"
+    ),
+    "calibration.promised_mean": (
+        "mean of min({error}, cap = {cap:g}) at most {at_most:.2%} for a new {new} ({how})"
+    ),
+    "calibration.promised_exceed": (
+        "P({error} > {exceed:.2%}) at most {at_most:.2%} for a new {new} ({how})"
+    ),
+    "calibration.conformal_error": "validation regret",
+    "calibration.tested_error": "test error over the run's end",
+    "calibration.run": "run like these",
+    "calibration.problem": "problem like these, over its runs",
+    "calibration.conformal": "conformal risk control, on average over calibration sets",
+    "calibration.tested": "learn-then-test, in at least {confidence:.0%} of calibration sets",
+    "calibration.mean_counts": (
+        "mean loss {mean:.2%} with the cap and {mean_uncapped:.2%} without"
+    ),
+    "calibration.exceed_counts": (
+        "{mean:.2%} lose more than {exceed:.2%}, the mean loss is {mean_uncapped:.2%}"
+    ),
+    "calibration.warning": "  warning: {why}",
+    Caution.CAPPED: (
+        "without the cap of {cap:g} the mean loss is {mean:.2%}, above {at_most:.2%}: the cap "
+        "hides rare large ones"
+    ),
+    Caution.COPIES: (
+        "{copies} of {runs} runs are the same as another: each counts as one more, and tells "
+        "nothing new"
     ),
 }
 

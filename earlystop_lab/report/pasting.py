@@ -1,9 +1,9 @@
 """A patience rule as the code that other programs take: only rules that they have.
 
-Which program has which is :func:`catalogue.programs`. A usual mistake is to keep the weights of
-the last epoch, which is what most callbacks do by themselves: the code here keeps the best ones
-wherever the program can. Each comes with the criterion that is just that program's rule and the
-weights that it keeps, so that it can be replayed; the tests drive the programs with the code.
+Which program has the rule, with which parameters, is in :func:`criteria.catalogue.programs`. The
+usual mistake beside being off by one is to keep the weights of the last epoch, which is what most
+callbacks do by themselves: the code here keeps the best ones wherever the program can. The tests
+drive the programs themselves with the code.
 """
 
 from __future__ import annotations
@@ -13,16 +13,57 @@ from typing import Literal, NamedTuple
 from earlystop_lab.criteria import Criterion
 from earlystop_lab.criteria.catalogue import programs
 
+_SCORE = "watches a score of its own (accuracy or R^2): patience and tol fit only roughly"
+_ROUNDS = "num_boost_round={epochs}"
+#: each program's code, and what else there is to do or to know
+_CODE = {
+    "Keras": (
+        "keras.callbacks.EarlyStopping({watched}, patience={patience}{min_delta}, "
+        "restore_best_weights=True)",
+        "epochs={epochs}",
+    ),
+    "Lightning": (
+        "checkpoint = lightning.pytorch.callbacks.ModelCheckpoint({watched}, save_top_k=1)\n"
+        "callbacks = [lightning.pytorch.callbacks.EarlyStopping({watched}, "
+        "patience={patience}{min_delta}), checkpoint]",
+        "max_epochs={epochs}; then load the weights in checkpoint.best_model_path",
+    ),
+    "Hugging Face": (
+        'args = transformers.TrainingArguments(output_dir="checkpoints", eval_strategy="epoch", '
+        'save_strategy="epoch", load_best_model_at_end=True, metric_for_best_model="{metric}", '
+        "greater_is_better={higher}, num_train_epochs={epochs})\n"
+        "callbacks = [transformers.EarlyStoppingCallback("
+        "early_stopping_patience={patience}{threshold})]",
+        "Trainer(args=args, callbacks=callbacks)",
+    ),
+    "XGBoost": (
+        "xgboost.callback.EarlyStopping(rounds={patience}{min_delta}, maximize={higher}, "
+        "save_best=True)",
+        _ROUNDS,
+    ),
+    "LightGBM": ("lightgbm.early_stopping(stopping_rounds={patience}{min_delta})", _ROUNDS),
+    "scikit-learn SGD": (
+        "SGDClassifier(early_stopping=True, n_iter_no_change={patience}, tol={tol!r}, "
+        "max_iter={epochs})",
+        _SCORE,
+    ),
+    "scikit-learn MLP": (
+        "MLPClassifier(early_stopping=True, n_iter_no_change={patience}, tol={tol!r}, "
+        "max_iter={epochs})",
+        _SCORE,
+    ),
+}
+
 
 class Line(NamedTuple):
     """One program's code, and the criterion that it is."""
 
     program: str
-    #: one line, or some
-    code: str
     criterion: Criterion
     #: the weights that are left in the end, as :func:`replay` calls them
     keeps: Literal["own", "best", "last"]
+    #: one line, or some
+    code: str
     #: what else there is to do or to know
     note: str
 
@@ -36,14 +77,9 @@ def lines(
 ) -> list[Line]:
     """``Keras(patience, min_delta)`` in each program's own words, for up to ``epochs`` epochs.
 
-    One check an epoch, or a boosting round: a patience counts checks in all of them.
-
-    Without ``min_delta`` all stop where the rule does, whatever the finite errors. With one,
-    XGBoost and LightGBM do, but for rounding; Hugging Face and scikit-learn have another rule,
-    whose best also moves on gains below it: replay :attr:`Line.criterion` to see where it stops.
-    scikit-learn's networks have no patience of 1, and its SGD keeps the last weights whatever is
-    asked of it. ``monitor`` and ``mode`` are used where a program asks for them. Raises
-    ``ValueError`` for a rule that is not Keras' patience.
+    One check an epoch, or a boosting round: a patience counts checks in all of them. scikit-learn's
+    SGD keeps the last weights whatever is asked of it. ``monitor`` and ``mode`` are used where a
+    program asks for them. Raises ``ValueError`` for a rule that is not Keras' patience.
 
     >>> from earlystop_lab import Keras
     >>> print(lines(Keras(10))[0].code)
@@ -52,51 +88,21 @@ restore_best_weights=True)
     >>> print(lines(Keras(10))[4].code)
     lightgbm.early_stopping(stopping_rounds=10)
     """
-    versions = programs(rule)
-    keras = versions[0].criterion
-    delta = float(str(dict(keras.params)["min_delta"]))
-    # a record is no shorter than the patience that it shows to be enough; nor may training be
-    epochs = max(epochs, int(keras.threshold) + 1)
-    more = f", min_delta={delta!r}" if delta else ""
-    way = f'monitor="{monitor}", mode="{mode}"'
-    gain = f", early_stopping_threshold={delta!r}" if delta else ""
-    # Trainer names every metric of an evaluation so
-    metric = f"eval_{monitor.removeprefix('val_').removeprefix('eval_')}"
-    rounds = f"num_boost_round={epochs}"
-    score = "watches a score of its own (accuracy or R^2): patience and tol fit only roughly"
-    written = []
-    for program, criterion, keeps in versions:
-        p, tol = int(criterion.threshold), dict(criterion.params).get("tol")
-        sklearn = f"early_stopping=True, n_iter_no_change={p}, tol={tol!r}, max_iter={epochs}"
-        code, note = {
-            "Keras": (
-                f"keras.callbacks.EarlyStopping({way}, patience={p}{more}, "
-                "restore_best_weights=True)",
-                f"epochs={epochs}",
-            ),
-            "Lightning": (
-                f"checkpoint = lightning.pytorch.callbacks.ModelCheckpoint({way}, save_top_k=1)\n"
-                f"callbacks = [lightning.pytorch.callbacks.EarlyStopping({way}, "
-                f"patience={p}{more}), checkpoint]",
-                f"max_epochs={epochs}; then load the weights in checkpoint.best_model_path",
-            ),
-            "Hugging Face": (
-                'args = transformers.TrainingArguments(output_dir="checkpoints", '
-                'eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True, '
-                f'metric_for_best_model="{metric}", greater_is_better={mode == "max"}, '
-                f"num_train_epochs={epochs})\n"
-                "callbacks = [transformers.EarlyStoppingCallback("
-                f"early_stopping_patience={p}{gain})]",
-                "Trainer(args=args, callbacks=callbacks)",
-            ),
-            "XGBoost": (
-                f"xgboost.callback.EarlyStopping(rounds={p}{more}, maximize={mode == 'max'}, "
-                "save_best=True)",
-                rounds,
-            ),
-            "LightGBM": (f"lightgbm.early_stopping(stopping_rounds={p}{more})", rounds),
-            "scikit-learn SGD": (f"SGDClassifier({sklearn})", score),
-            "scikit-learn MLP": (f"MLPClassifier({sklearn})", score),
-        }[program]
-        written.append(Line(program, code, criterion, keeps, note))
-    return written
+    having = programs(rule)
+    delta = abs(float(str(dict(rule.params)["min_delta"])))
+    words = {
+        "watched": f'monitor="{monitor}", mode="{mode}"',
+        # Trainer names every metric of an evaluation so
+        "metric": f"eval_{monitor.removeprefix('val_').removeprefix('eval_')}",
+        "higher": mode == "max",
+        # a record is no shorter than the patience that it shows to be enough; nor may training be
+        "epochs": max(epochs, int(having[0].criterion.threshold) + 1),
+        "min_delta": f", min_delta={delta!r}" if delta else "",
+        "threshold": f", early_stopping_threshold={delta!r}" if delta else "",
+    }
+    made = []
+    for each in having:
+        own = dict(each.criterion.params) | words | {"patience": int(each.criterion.threshold)}
+        code, note = (text.format(**own) for text in _CODE[each.program])
+        made.append(Line(*each, code, note))
+    return made

@@ -6,18 +6,22 @@ the runs to come are drawn like the recorded ones. What they say is in :mod:`inf
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from earlystop_lab._common.checks import require
 from earlystop_lab.criteria import Criterion, Family, MaxEpochs
 from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweep
-from earlystop_lab.measures.fronts import units_of
-from earlystop_lab.measures.hindsight import oracle, regret, regrets
-from earlystop_lab.studies.recommendation import first_of_copies, record_doubts
+from earlystop_lab.inference.tables import cluster_means
+from earlystop_lab.measures.hindsight import regret, regrets
+from earlystop_lab.studies.reasons import Reason
+from earlystop_lab.studies.records import hidden
 
 #: members of the sweep, about 2% of the epochs apart where records have thousands
 MEMBERS = 400
@@ -29,21 +33,37 @@ class RefusedError(ValueError):
     """No threshold that saves anything can be guaranteed; the text says what it would take."""
 
 
-class Calibrated(NamedTuple):
-    """A criterion, what is promised of it, and what it did on the calibration runs.
+class Caution(StrEnum):
+    """What to know before relying on a guarantee, beside what records hide."""
 
-    ``str`` is the whole of it.
-    """
+    #: without the ``cap`` the ``mean`` loss is above ``at_most``
+    CAPPED = "calibration.capped"
+    #: of so many ``runs`` some are ``copies`` of another
+    COPIES = "calibration.copies"
 
-    criterion: Criterion
-    #: what is guaranteed, in words
-    promise: str
+
+class Promise(NamedTuple):
+    """What is guaranteed: of which loss, how much of it at most, and how surely."""
+
     at_most: float
     #: the largest loss that counts; 1 for the share of losses above ``exceed``
     cap: float
     exceed: float | None
+    #: with what probability over calibration sets; None for on average over them
+    confidence: float | None
     #: runs or problems that were calibrated on
     unit: Literal["run", "problem"]
+
+
+class Calibrated(NamedTuple):
+    """A criterion, what is promised of it, and what it did on the calibration runs.
+
+    ``report.in_words`` makes a text of it.
+    """
+
+    criterion: Criterion
+    promise: Promise
+    #: how many runs or problems were calibrated on
     units: int
     #: what had to be at most ``at_most``, or as a p value at most 1 - confidence
     reached: float
@@ -58,20 +78,7 @@ class Calibrated(NamedTuple):
     #: of learn-then-test, what Hoeffding-Bentkus p values choose; None where they choose nothing
     hoeffding_bentkus: Criterion | None
     #: what to know before relying on it
-    warnings: tuple[str, ...]
-
-    def __str__(self) -> str:
-        counts = f"mean loss {self.mean:.2%} with the cap and {self.mean_uncapped:.2%} without"
-        if self.exceed is not None:
-            counts = f"{self.mean:.2%} lose more than {self.exceed:.2%}, the mean loss is "
-            counts += f"{self.mean_uncapped:.2%}"
-        lines = [
-            f"{self.criterion}: {self.promise}",
-            f"  on the {self.units} {self.unit}s calibrated on: {counts}, the largest of a run "
-            f"{self.largest:.2%}; saves {self.saved:.0%} of the epochs; validation error "
-            f"{self.excess:.2%} above each run's own lowest",
-        ]
-        return "\n".join([*lines, *(f"  warning: {text}" for text in self.warnings)])
+    warnings: tuple[Reason, ...]
 
 
 def calibrate(
@@ -125,46 +132,38 @@ def calibrate(
     Measured by ``experiments/calibration.py``, on data/curves/prechelt1997.
 
     >>> from earlystop_lab import Keras, simulate
-    >>> found = calibrate(simulate("gradient_flow", 60, seed=1), Keras)
-    >>> found.units, found.cap, found.reached <= 0.02, found.criterion.family.name
+    >>> kept = calibrate(simulate("gradient_flow", 60, seed=1), Keras)
+    >>> kept.units, kept.promise.cap, kept.reached <= 0.02, kept.criterion.family.name
     (60, 0.2, True, 'Keras')
     """
-    bound = _checked(at_most, cap, confidence, exceed, unit, curves)
+    promise = _promised(curves, at_most, cap, confidence, exceed, unit)
     seen = measured(curves, family, "val" if confidence is None else "test")
-    units = units_of(curves) if unit == "problem" else pd.Index(curves.runs)
-    counted = np.minimum(seen.losses, bound) if exceed is None else seen.losses > exceed
-    # the mean of numbers at the cap may round to one above it
-    losses = np.minimum(_by_unit(counted.astype(np.float64), units), bound)
-    at, reached, other = chosen(losses, seen.time, at_most, bound, confidence, seed)
+    facts = facts_of(curves)
+    clusters = facts.clusters if unit == "problem" else pd.Index(curves.runs, name="run")
+    losses = (
+        np.minimum(seen.losses, promise.cap) if exceed is None else seen.losses > exceed
+    ).astype(np.float64)
+    if unit == "problem":
+        # the mean of numbers at the cap may round to one above it
+        losses = np.minimum(cluster_means(losses, clusters).to_numpy(), promise.cap)
+    at, reached, other = chosen(losses, seen.time, at_most, promise.cap, confidence, seed)
     if at is None:
-        name = seen.members[0].family.name
-        raise RefusedError(_refusal(name, len(losses), at_most, bound, confidence, unit))
-    raw, saved, excess = (
-        _by_unit(values[:, at], units) for values in (seen.losses, 1 - seen.time, seen.excess)
-    )
-    warnings, _ = record_doubts(curves)
-    if copies := int((~first_of_copies(curves)).sum()):
-        warnings.append(
-            f"{copies} of {len(curves)} runs are the same as another: each counts as one more, and "
-            "tells nothing new"
-        )
-    if exceed is None and raw.mean() > at_most:
-        warnings.insert(
-            0,
-            f"without the cap of {bound:g} the mean loss is {raw.mean():.2%}, above {at_most:.2%}: "
-            "the cap hides rare large ones",
-        )
+        raise RefusedError(_refusal(seen.members[0].family.name, len(losses), promise))
+    every = np.stack([seen.losses[:, at], 1 - seen.time[:, at], seen.excess[:, at]], axis=1)
+    lost, saved, excess = cluster_means(every, clusters, infinite=True).to_numpy().T
+    warnings = hidden(curves)
+    if copies := int(facts.copies.sum()):
+        warnings.append(Reason(Caution.COPIES, {"copies": copies, "runs": len(curves)}))
+    if exceed is None and lost.mean() > at_most:
+        numbers = {"cap": promise.cap, "mean": float(lost.mean()), "at_most": at_most}
+        warnings.insert(0, Reason(Caution.CAPPED, numbers))
     return Calibrated(
         criterion=seen.members[at],
-        promise=_promise(at_most, bound, confidence, exceed, unit),
-        at_most=at_most,
-        cap=bound,
-        exceed=exceed,
-        unit=unit,
+        promise=promise,
         units=len(losses),
         reached=reached,
         mean=float(losses[:, at].mean()),
-        mean_uncapped=float(raw.mean()),
+        mean_uncapped=float(lost.mean()),
         largest=float(seen.losses[:, at].max()),
         saved=float(saved.mean()),
         excess=float(excess.mean()),
@@ -191,8 +190,8 @@ def measured(
     """The losses of :func:`calibrate` at every threshold, without a cap.
 
     >>> from earlystop_lab import Keras
-    >>> found = measured(CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 1.0]}]), Keras)
-    >>> found.members, found.losses.tolist()
+    >>> seen = measured(CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 1.0]}]), Keras)
+    >>> seen.members, seen.losses.tolist()
     ([Keras(0), Keras(1), Keras(2)], [[1.0, 1.0, 0.0]])
     """
     members = sweep(family, curves, MEMBERS)
@@ -202,52 +201,42 @@ def measured(
             "fall; give confidence, for a guarantee of the test error"
         )
     stops = replay(curves, members)
-    found = regrets(stops, curves)
-    losses = found.val
+    every = regrets(stops, curves)
+    losses = every.val
     if error == "test":
-        last = MaxEpochs(max(1, int(np.ceil(oracle(curves).end.max()))))
+        last = MaxEpochs(max(1, int(np.ceil(facts_of(curves).last.max()))))
         losses = np.maximum(regret(stops.test, replay(curves, [last]).test), 0)
     if (unknown := np.isnan(losses).any(axis=1)).any():
         raise ValueError(
             f"{unknown.sum()} of {len(curves)} runs have no known {error} error at some stop, the "
             f"first is {curves.runs[int(unknown.argmax())]!r}; leave them out"
         )
-    return Measured(members, losses, found.time, found.val)
+    return Measured(members, losses, every.time, every.val)
 
 
-def _checked(
+def _promised(
+    curves: CurveSet,
     at_most: float,
     cap: float | None,
     confidence: float | None,
     exceed: float | None,
-    unit: str,
-    curves: CurveSet,
-) -> float:
-    """The largest loss there is, once all arguments make sense."""
-    if not 0 < at_most < (1 if exceed is not None else np.inf):
-        raise ValueError(f"at_most = {at_most}; expected a share above 0, such as 0.02")
-    if exceed is not None and cap is not None:
-        raise ValueError(f"cap = {cap} and exceed = {exceed}; give one: exceed needs no cap")
-    if exceed is not None and not 0 <= exceed < np.inf:
-        raise ValueError(f"exceed = {exceed}; expected a regret of at least 0, such as 0.05")
+    unit: Literal["run", "problem"],
+) -> Promise:
+    """What is to be guaranteed, once all arguments make sense."""
+    limited = 0 < at_most < (1 if exceed is not None else np.inf)
+    require("at_most", at_most, limited, "a share above 0, such as 0.02")
+    if exceed is not None:
+        if cap is not None:
+            raise ValueError(f"cap = {cap} and exceed = {exceed}; give one: exceed needs no cap")
+        require("exceed", exceed, 0 <= exceed < np.inf, "a regret of at least 0, such as 0.05")
     bound = 1.0 if exceed is not None else CAP * at_most if cap is None else cap
-    if not at_most < bound < np.inf:
-        raise ValueError(f"cap = {cap}; expected a number above at_most = {at_most}")
-    if confidence is not None and not 0 < confidence < 1:
-        raise ValueError(f"confidence = {confidence}; expected one between 0 and 1, such as 0.9")
-    if unit not in ("run", "problem"):
-        raise ValueError(f"unit = {unit!r}; expected 'run' or 'problem'")
+    require("cap", cap, at_most < bound < np.inf, f"a number above at_most = {at_most}")
+    if confidence is not None:
+        require("confidence", confidence, 0 < confidence < 1, "one between 0 and 1, such as 0.9")
+    require("unit", unit, unit in ("run", "problem"), "'run' or 'problem'")
     if unit == "problem" and not curves.has("problem"):
         raise ValueError("unit = 'problem', but the curves have no column 'problem'")
-    return bound
-
-
-def _by_unit(values: FloatArray, units: pd.Index) -> FloatArray:
-    """Means over the runs of each unit; as they are where each run is one."""
-    if units.is_unique:
-        return values
-    means: FloatArray = pd.DataFrame(values).groupby(units, sort=False).mean().to_numpy()
-    return means
+    return Promise(at_most, bound, exceed, confidence, unit)
 
 
 def chosen(
@@ -290,39 +279,22 @@ def chosen(
     return at, np.nan if at is None else float(reached[at]), beside
 
 
-def _promise(
-    at_most: float, bound: float, confidence: float | None, exceed: float | None, unit: str
-) -> str:
-    error = "validation regret" if confidence is None else "test error over the run's end"
-    new = "run like these" if unit == "run" else "problem like these, over its runs"
-    if exceed is None:
-        what = f"mean of min({error}, cap = {bound:g}) at most {at_most:.2%} for a new {new}"
-    else:
-        what = f"P({error} > {exceed:.2%}) at most {at_most:.2%} for a new {new}"
-    how = "conformal risk control, on average over calibration sets"
-    if confidence is not None:
-        how = f"learn-then-test, in at least {confidence:.0%} of calibration sets"
-    return f"{what} ({how})"
-
-
-def _refusal(
-    family: str,
-    n: int,
-    at_most: float,
-    bound: float,
-    confidence: float | None,
-    unit: str,
-) -> str:
+def _refusal(family: str, n: int, promise: Promise) -> str:
     from earlystop_lab.inference import risk  # scipy is slow to import
 
-    if confidence is None:
-        needed = risk.fewest_conformal(at_most, bound)
-    else:
-        needed = risk.fewest_betting(at_most, bound, 1 - confidence)
+    at_most, cap, _, confidence, unit = promise
+    needed = (
+        risk.fewest_conformal(at_most, cap)
+        if confidence is None
+        else risk.fewest_betting(at_most, cap, 1 - confidence)
+    )
+    why = (
+        f"on these {n} {unit}s no threshold of {family} that stops a run before its end is sure to "
+        f"lose at most {at_most:g}"
+    )
     if n < needed:
-        why = f"{n} {unit}s are too few for at most {at_most:g} with losses up to {bound:g}: even "
-        why += f"without any loss {needed} are needed"
-    else:
-        why = f"on these {n} {unit}s no threshold of {family} that stops a run before "
-        why += f"its end is sure to lose at most {at_most:g}"
+        why = (
+            f"{n} {unit}s are too few for at most {at_most:g} with losses up to {cap:g}: even "
+            f"without any loss {needed} are needed"
+        )
     return f"calibrate: {why}; record more {unit}s, allow more, or set a lower cap beforehand"

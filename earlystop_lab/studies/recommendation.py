@@ -12,43 +12,50 @@ breaks the goal, that is said.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlystop_lab._common.wording import percent, too_few
+from earlystop_lab._common.checks import require
 from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs
+from earlystop_lab.criteria.catalogue import Program, programs
 from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweeps
+from earlystop_lab.inference.tables import cluster_means
 from earlystop_lab.measures.fronts import (
-    Choice,
-    Points,
+    SweepMeans,
     at_rate,
-    averaged,
     exchange_rate,
+    sweep_means,
     undominated,
-    units_of,
     within_loss,
+    within_time,
     without_each,
 )
-from earlystop_lab.measures.hindsight import Oracle, measurable, oracle, regrets
-from earlystop_lab.report.pasting import Line, lines
+from earlystop_lab.measures.hindsight import Regrets, regrets
+from earlystop_lab.studies.reasons import Reason
+from earlystop_lab.studies.records import hidden, much
 
-Mask = NDArray[np.bool_]
 Verdict = Literal["recommended", "tentative", "declined"]
 
 #: with fewer problems or runs there is no interval, and no recommendation
 FEWEST = 6
 #: with fewer runs a recommendation is tentative
 FEW = 30
-#: parts into which many units are divided to choose with the others
+#: parts into which many clusters are divided to choose with the others
 FOLDS = 10
 #: what min_delta is tried, over the median of the runs' lowest errors
 DELTAS = (0.001, 0.01)
+#: 1 to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and their tenfolds
+PATIENCES = [
+    *range(1, 11),
+    *(10**k * step for k in range(6) for step in (12, 15, 20, 25, 30, 40, 50, 60, 80, 100)),
+]
 #: members of the sweep of each rule that is only shown beside
 BESIDE = 60
 #: standard errors above its mean at which a candidate still has to keep the goal: 95%, one-sided
@@ -61,7 +68,51 @@ MAX_LOSS = 0.01
 ALIKE = 1e-3
 
 
-_ENDS = ("", "_low", "_high")
+class Why(StrEnum):
+    """What a recommendation depends on."""
+
+    #: there are fewer different ``runs`` than ``needed``; of none and of one more is to say
+    NO_RUN = "recommendation.no_run"
+    ONE_RUN = "recommendation.one_run"
+    TOO_FEW_RUNS = "recommendation.too_few_runs"
+    #: all ``runs`` are one within ``alike``
+    RUNS_ALIKE = "recommendation.runs_alike"
+    #: there are fewer ``runs`` than ``firm`` ones need
+    FEW_RUNS = "recommendation.few_runs"
+    #: of so many ``runs`` some are ``left_out``, to which no loss is relative
+    NOT_MEASURABLE = "recommendation.not_measurable"
+    #: of so many ``runs`` some are ``left_out``, the same as another
+    COPIES = "recommendation.copies"
+    #: checks are that far ``apart`` in what the logs count
+    SPACING = "recommendation.spacing"
+    #: runs are resampled: no column says the problem, or there are too few ``problems``
+    NO_PROBLEM = "recommendation.no_problem"
+    TOO_FEW_PROBLEMS = "recommendation.too_few_problems"
+    #: ``problems`` are held out and resampled
+    PROBLEMS = "recommendation.problems"
+    #: no patience keeps the ``goal``
+    NOTHING_KEEPS = "recommendation.nothing_keeps"
+    #: where the rule was not chosen its mean breaks the ``goal``, or may
+    BREAKS = "recommendation.breaks"
+    MAY_BREAK = "recommendation.may_break"
+
+
+class GoalKind(StrEnum):
+    """What is asked of a rule."""
+
+    #: a mean loss of at most the limit, as fast as possible
+    LOSS = "goal.loss"
+    #: at most so many epochs a run, with the least loss
+    EPOCHS = "goal.epochs"
+    #: the best bargain where 1% of error is worth that % of time
+    RATE = "goal.rate"
+
+
+class Goal(NamedTuple):
+    """What is asked of a rule, and the number in it."""
+
+    kind: GoalKind
+    limit: float
 
 
 class Estimate(NamedTuple):
@@ -82,20 +133,34 @@ class Estimate(NamedTuple):
         mean, low, high = (max(0.0, float(-np.expm1(v))) for v in (self.mean, self.high, self.low))
         return Estimate(mean, low, high)
 
-    def percent(self) -> str:
-        """In percent, as text."""
-        if not np.isfinite(self.high):
-            return f"{percent(self.mean)} (no interval)"
-        if self.low == self.high:
-            return f"{percent(self.mean)} (no spread)"
-        return f"{percent(self.mean)} ({percent(self.low)} to {percent(self.high)})"
+
+class InProgram(NamedTuple):
+    """What one program's own version of a rule does on the runs that the rule was chosen on."""
+
+    program: Program
+    #: in how many runs it stops elsewhere than the rule
+    elsewhere: int
+    #: what it loses with the weights that it keeps
+    loss: float
+
+
+class Watched(NamedTuple):
+    """What the records are of: the lines to paste name it."""
+
+    #: checks of the longest
+    checks: int
+    #: whether errors are negated scores
+    scores: bool
+    #: the column that was monitored, and which way, where imported logs say so
+    monitor: str = "val_loss"
+    mode: Literal["min", "max"] = "min"
 
 
 class Advice(NamedTuple):
-    """The rule for one goal and what it is worth; ``criterion`` is None where none meets it."""
+    """The rule for one goal, and what it is worth."""
 
-    goal: str
-    criterion: Criterion | None
+    goal: Goal
+    criterion: Criterion
     #: geometric mean of 1 + regret of the validation error, less 1
     loss: Estimate
     #: the same of the test error; None where not recorded in every run
@@ -108,60 +173,48 @@ class Advice(NamedTuple):
     seen_loss: float
     #: largest validation regret of a run
     worst: float
-    #: what was chosen when some units were left out, and how often
+    #: what was chosen when some clusters were left out, and how often
     chosen: dict[str, int]
-    lines: list[Line]
-    #: of each line, in how many runs it stops elsewhere than the rule
-    elsewhere: list[int]
-    #: and what it loses with the weights that it keeps, on the runs the rule was chosen on
-    line_losses: list[float]
-    #: whether the mean where the rule was not chosen keeps the goal, and whether its whole interval
-    #: is below it, which a limit of 0 never is
-    kept: bool
-    sure: bool
-    #: what the loss is a share of, with the validation or the test error named at {}
-    best: str
+    #: the programs that have the rule
+    programs: list[InProgram]
+    watched: Watched
+    #: why the goal may not be kept where the rule was not chosen, if so
+    doubt: Why | None
+
+
+class Unmet(NamedTuple):
+    """A goal that no patience keeps."""
+
+    goal: Goal
+    criterion: None = None
+    doubt: Why = Why.NOTHING_KEEPS
 
 
 class Recommendation(NamedTuple):
-    """An answer, how firm it is, and why. ``str`` is the whole of it."""
+    """An answer, how firm it is, and why. ``report.in_words`` makes a text of it."""
 
     verdict: Verdict
     #: facts about the logs that the answer depends on, the reason for a verdict first
-    reasons: list[str]
-    advice: list[Advice]
+    reasons: list[Reason]
+    advice: list[Advice | Unmet]
     #: what no other rule or threshold beats: criterion, native, epochs, saved and loss with
     #: intervals, all geometric means; empty where there are too few runs
     front: pd.DataFrame
-
-    def __str__(self) -> str:
-        words = {
-            "recommended": "Recommendation.",
-            "tentative": "Tentative recommendation: a rough guide, not more.",
-            "declined": "No recommendation.",
-        }
-        parts = [words[self.verdict], *(f"- {reason}" for reason in self.reasons)]
-        parts += [_said(each) for each in self.advice]
-        if len(self.front):
-            parts += [
-                "\nWhat else could be had, fastest first (geometric means on the runs it is chosen "
-                "from):"
-            ]
-            parts += [_front_text(self.front)]
-        return "\n".join(parts)
 
 
 class _Candidates(NamedTuple):
     """Every candidate on every run: arrays of shape (runs, candidates)."""
 
-    rules: list[str]
+    curves: CurveSet
+    #: what is held out and resampled: of each run
+    clusters: pd.Index
     criteria: list[Criterion]
-    val: FloatArray
-    test: FloatArray
-    time: FloatArray
+    #: how many of them, the first, are what frameworks have
+    native: int
     stop: FloatArray
-    #: whether frameworks have the rule
-    native: Mask
+    regrets: Regrets
+    #: the means over each cluster
+    means: SweepMeans
 
 
 def recommend(
@@ -200,286 +253,183 @@ def recommend(
     set or a goal out of range. Random choices (the folds, the bootstrap) follow ``seed``.
 
     >>> from earlystop_lab import simulate
-    >>> found = recommend(simulate("gradient_flow", 40, seed=1), max_loss=0.02)
-    >>> found.verdict, found.advice[0].criterion.family.name, found.advice[0].kept
-    ('recommended', 'Keras', True)
+    >>> answer = recommend(simulate("gradient_flow", 40, seed=1), max_loss=0.02)
+    >>> answer.verdict, answer.advice[0].criterion.family.name, answer.advice[0].doubt
+    ('recommended', 'Keras', None)
     """
     goals = _goals(max_loss, max_epochs, rate)
     if not len(curves):
         raise ValueError("recommend: the curve set is empty")
-    kept, reasons, firm = _checked(curves)
-    if len(kept) < FEWEST or _alike(kept):
-        return Recommendation("declined", [_too_few(kept), *reasons], [], pd.DataFrame())
-    units, scope = _units(kept)
-    if len(kept) < FEW:
-        reasons.insert(0, f"only {len(kept)} runs; from {FEW} on a mean says more than its luck")
+    usable, reasons, firm = _usable(curves)
+    if (declined := _declined(usable)) is not None:
+        return Recommendation("declined", [declined, *reasons], [], pd.DataFrame())
+    clusters, scope = _clusters(usable)
+    if len(usable) < FEW:
+        reasons.insert(0, Reason(Why.FEW_RUNS, {"runs": len(usable), "firm": FEW}))
         firm = False
-    tried = _candidates(kept)
-    advice = [_advised(goal, kept, tried, units, seed) for goal in goals]
-    doubts = [f"{doubt}: {each.goal}" for each in advice if (doubt := _doubt(each)) is not None]
+    candidates = _candidates(usable, clusters)
+    advice = _advice(goals, candidates, seed)
+    doubts = [Reason(each.doubt, {"goal": each.goal}) for each in advice if each.doubt is not None]
     verdict: Verdict = "recommended" if firm and not doubts else "tentative"
     if all(each.criterion is None for each in advice):
         verdict = "declined"
-    front = _front(kept, tried, units, seed)
-    return Recommendation(verdict, [*doubts, *reasons, scope], advice, front)
+    return Recommendation(verdict, [*doubts, *reasons, scope], advice, _front(candidates, seed))
 
 
 # -- the records ---------------------------------------------------------------------------
 
 
-def _checked(curves: CurveSet) -> tuple[CurveSet, list[str], bool]:
+def _usable(curves: CurveSet) -> tuple[CurveSet, list[Reason], bool]:
     """The runs that can be used, what there is to say about them, and whether to trust them."""
-    reasons, firm = [], True
-    usable = measurable(curves)
-    if left := int((~usable).sum()):
-        reasons.append(
-            f"{left} of {len(curves)} runs diverged or reach an error of 0, to which no loss is "
-            "relative: left out"
-        )
-        firm = left <= 0.1 * len(curves)
-    kept = curves.select(usable)
-    first = first_of_copies(kept)
-    if copies := int((~first).sum()):
-        reasons.append(f"{copies} of {len(kept)} runs left out: the same as another")
-    kept = kept.select(first)
-    if not len(kept):
-        return kept, reasons, False
-    doubts, sound = record_doubts(kept)
-    return kept, [*doubts, *reasons, *_spacing(kept)], firm and sound
+    facts, reasons, firm = facts_of(curves), [], True
+    measurable = facts.measurable()
+    if left_out := int((~measurable).sum()):
+        reasons.append(Reason(Why.NOT_MEASURABLE, {"left_out": left_out, "runs": len(curves)}))
+        firm = left_out <= 0.1 * len(curves)
+    if copies := int((measurable & facts.copies).sum()):
+        reasons.append(Reason(Why.COPIES, {"left_out": copies, "runs": int(measurable.sum())}))
+    usable = curves.select(measurable & ~facts.copies)
+    doubts = hidden(usable) if len(usable) else []
+    firm = firm and not any(map(much, doubts))
+    return usable, [*doubts, *reasons, *_spacing(usable)], firm
 
 
-def _spacing(curves: CurveSet) -> list[str]:
+def _spacing(curves: CurveSet) -> list[Reason]:
     """What to know where the records count something else than checks, such as steps."""
-    several = curves.select(curves.lengths > 1)
-    if not len(several):
+    facts, several = facts_of(curves), curves.lengths > 1
+    if not several.any():
         return []
-    first = several.at("epoch", np.zeros((len(several), 1), np.int32))[:, 0]
-    apart = float(np.median((oracle(several).end - first) / (several.lengths - 1)))
-    if 2 / 3 < apart < 3 / 2:
-        return []
-    return [
-        f"checks are about {apart:.3g} apart in what the logs count (steps, or parts or numbers of "
-        "epochs): a patience counts checks, and the lines to paste are for one check an epoch"
-    ]
+    apart = float(np.median((facts.last - facts.first)[several] / (curves.lengths - 1)[several]))
+    return [] if 2 / 3 < apart < 3 / 2 else [Reason(Why.SPACING, {"apart": apart})]
 
 
-def record_doubts(curves: CurveSet) -> tuple[list[str], bool]:
-    """What these records hide of what more training would have found, and whether it is little.
-
-    >>> record_doubts(CurveSet.from_runs([{"val": [3.0, 2.0, 1.0, 2.0]}]))
-    ([], True)
-    """
-    best = oracle(curves)
-    doubts = []
-    mark = _patience_mark(curves, best)
-    if mark is not None:
-        doubts.append(mark)
-    late = float((best.val_epoch > 0.9 * best.end).mean())
-    if late > 0:
-        doubts.append(
-            f"{late:.0%} of the runs have their lowest error in the last tenth of the record: "
-            "what a rule loses there is a lower bound"
-        )
-    return doubts, late <= 1 / 3 and mark is None
-
-
-def first_of_copies(curves: CurveSet) -> Mask:
-    """Which runs are not the same, error by error, as one before them.
-
-    >>> first_of_copies(CurveSet.from_runs([{"val": [2, 1]}, {"val": [2, 1]}, {"val": [2, 0]}]))
-    array([ True, False,  True])
-    """
-    seen: set[bytes] = set()
-    first = np.zeros(len(curves), bool)
-    for i, curve in enumerate(curves):
-        first[i] = (key := curve.val.tobytes()) not in seen
-        seen.add(key)
-    return first
-
-
-def _alike(curves: CurveSet) -> bool:
-    """Whether all runs are one run with noise in the last digits."""
-    first = curves[0].val
-    return all(
-        len(curve.val) == len(first) and np.allclose(curve.val, first, rtol=ALIKE, atol=0)
-        for curve in curves
-    )
-
-
-def _too_few(curves: CurveSet) -> str:
+def _declined(curves: CurveSet) -> Reason | None:
+    """Why nothing can be learned from these runs, if so."""
     if len(curves) < FEWEST:
-        words = {0: "no run is left", 1: "1 run"}.get(len(curves), f"{len(curves)} different runs")
-        story = ". Any patience would be a guess from a single story" if len(curves) == 1 else ""
-        return (
-            f"{words} to learn from; at least {FEWEST} are needed to say how far a mean can be "
-            f"trusted{story}"
-        )
-    return (
-        f"all {len(curves)} runs are alike within {ALIKE:.1%}: one run, seen {len(curves)} times. "
-        "Vary what will vary in use (the seed, the data, the settings)"
-    )
+        what = {0: Why.NO_RUN, 1: Why.ONE_RUN}.get(len(curves), Why.TOO_FEW_RUNS)
+        return Reason(what, {"runs": len(curves), "needed": FEWEST})
+    errors, lengths = curves.channel("val").values, curves.lengths
+    if (lengths == lengths[0]).all():
+        first = errors[: lengths[0]]
+        # one run with noise in the last digits
+        if np.allclose(errors.reshape(len(curves), -1), first, rtol=ALIKE, atol=0):
+            return Reason(Why.RUNS_ALIKE, {"runs": len(curves), "alike": ALIKE})
+    return None
 
 
-def _patience_mark(curves: CurveSet, best: Oracle) -> str | None:
-    """What shows that a patience had stopped the runs: as many checks after the best in most."""
-    lengths = curves.lengths
-    after = np.array(
-        [
-            int((curve.epoch > epoch).sum())
-            for curve, epoch in zip(curves, best.val_epoch, strict=True)
-        ]
-    )
-    ended = after[lengths < lengths.max()]
-    if len(ended) < 3:
-        return None
-    values, counts = np.unique(ended, return_counts=True)
-    common, share = int(values[counts.argmax()]), counts.max() / len(ended)
-    if common < 1 or counts.max() < 3 or share < 0.5:
-        return None
-    return (
-        f"{counts.max()} of the {len(ended)} runs that ended before the longest did so {common} "
-        f"checks after their lowest error: a patience of {common} had stopped them already. What "
-        "more training would have found is unknown, so losses are lower bounds and no patience of "
-        f"{common} or more can be judged; record some runs to their end"
-    )
-
-
-def _units(curves: CurveSet) -> tuple[pd.Index, str]:
+def _clusters(curves: CurveSet) -> tuple[pd.Index, Reason]:
     """What is held out and resampled, and how far the answer reaches."""
-    runs = pd.Index(curves.runs, name="run")
+    runs, clusters = pd.Index(curves.runs, name="run"), facts_of(curves).clusters
     if not curves.has("problem"):
-        return runs, "no column 'problem': the answer holds for runs like these only"
-    problems = units_of(curves)
-    count = problems.nunique()
-    if count < FEWEST:
-        return runs, (
-            f"{too_few(count, 'problem')} to say anything of another: runs are resampled, and the "
-            "answer holds for runs of the same only"
-        )
-    return problems, f"held out and resampled are {count} problems: for a new one like them"
+        return runs, Reason(Why.NO_PROBLEM, {})
+    problems = {"problems": clusters.nunique()}
+    if problems["problems"] < FEWEST:
+        return runs, Reason(Why.TOO_FEW_PROBLEMS, problems)
+    return clusters, Reason(Why.PROBLEMS, problems)
+
+
+def _watched(curves: CurveSet) -> Watched:
+    columns = {"monitor": "val_channel", "mode": "mode"}
+    logged = {
+        name: curves.meta[column].dropna().unique()
+        for name, column in columns.items()
+        if curves.has(column)
+    }
+    named: dict[str, Any] = {name: str(v[0]) for name, v in logged.items() if len(v) == 1}
+    if named.get("mode", "min") not in ("min", "max"):
+        named = {}
+    scores = bool((facts_of(curves).lowest("val").value < 0).any())
+    return Watched(int(curves.lengths.max()), scores, **named)
 
 
 # -- the candidates ------------------------------------------------------------------------
 
 
-def _candidates(curves: CurveSet) -> _Candidates:
-    patiences = [p for p in _round_numbers() if p <= int(curves.lengths.max())]
-    scale = float(np.median(np.abs(oracle(curves).val)))
+def _candidates(curves: CurveSet, clusters: pd.Index) -> _Candidates:
+    patiences = [p for p in PATIENCES if p <= int(curves.lengths.max())]
+    scale = float(np.median(np.abs(facts_of(curves).lowest("val").value)))
     deltas = [0.0, *(float(f"{share * scale:.0e}") for share in DELTAS)]
-    native = {_name(d): [Keras(p, min_delta=d) for p in patiences] for d in dict.fromkeys(deltas)}
-    beside = sweeps([GL, PQ, UP, MaxEpochs], curves, BESIDE)
-    parts = []
-    for group, restore in ((native, "own"), (beside, "best")):
-        criteria = [each for members in group.values() for each in members]
-        stops = replay(curves, criteria, restore=restore)
-        parts.append((regrets(stops, curves), stops.stop))
-    val, test, time = (
-        np.concatenate([getattr(part[0], name) for part in parts], axis=1)
-        for name in ("val", "test", "time")
-    )
-    groups = {**native, **beside}
+    native = {
+        f"Keras(min_delta={delta!r})" if delta else "Keras": [
+            Keras(patience, min_delta=delta) for patience in patiences
+        ]
+        for delta in deltas
+    }
+    groups = {**native, **sweeps([GL, PQ, UP, MaxEpochs], curves, BESIDE)}
+    rules = [name for name, members in groups.items() for _ in members]
+    criteria = [each for members in groups.values() for each in members]
+    count = sum(map(len, native.values()))
+    stops = [
+        replay(curves, criteria[:count], restore="own"),
+        replay(curves, criteria[count:], restore="best"),
+    ]
+    parts = zip(*(regrets(each, curves) for each in stops), strict=True)
+    every = Regrets(*(np.concatenate(part, axis=1) for part in parts))
+    texts, ends = [str(each) for each in criteria], facts_of(curves).last
     return _Candidates(
-        [name for name, members in groups.items() for _ in members],
-        [each for members in groups.values() for each in members],
-        *(val, test, time),
-        np.concatenate([part[1] for part in parts], axis=1),
-        np.array([name in native for name, members in groups.items() for _ in members]),
+        curves=curves,
+        clusters=clusters,
+        criteria=criteria,
+        native=count,
+        stop=np.concatenate([each.stop for each in stops], axis=1),
+        regrets=every,
+        means=sweep_means(clusters, rules, texts, every.time, every.val, ends),
     )
 
 
-def _round_numbers() -> list[int]:
-    """1 to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and their tenfolds."""
-    steps = (12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
-    return [*range(1, 11), *(10**k * step for k in range(6) for step in steps)]
-
-
-def _name(delta: float) -> str:
-    return f"Keras(min_delta={delta!r})" if delta else "Keras"
-
-
-def _points(
-    tried: _Candidates, curves: CurveSet, units: pd.Index, columns: NDArray[np.intp]
-) -> Points:
-    return averaged(
-        units,
-        [tried.rules[j] for j in columns],
-        [str(tried.criteria[j]) for j in columns],
-        tried.time[:, columns],
-        tried.val[:, columns],
-        oracle(curves).end,
-    )
-
-
-def _front(curves: CurveSet, tried: _Candidates, units: pd.Index, seed: int) -> pd.DataFrame:
+def _front(candidates: _Candidates, seed: int) -> pd.DataFrame:
     """The points that no other beats, fastest first, each with intervals of its own."""
-    found = _points(tried, curves, units, np.arange(len(tried.rules)))
-    time, loss = found.time.mean().to_numpy(), found.loss.mean().to_numpy()
+    means = candidates.means
+    time, loss = means.time.mean().to_numpy(), means.loss.mean().to_numpy()
     best = np.flatnonzero(undominated(time, loss))
     best = best[np.lexsort((loss[best], time[best]))]
     # of thresholds that stop alike one
     best = best[np.unique(np.stack([time[best], loss[best]]), axis=1, return_index=True)[1]]
-    loses = [each.loss() for each in _estimates(found.loss.iloc[:, best], seed)]
-    saves = [
-        each.saved()
-        for each in _estimates(found.time.iloc[:, best].clip(lower=np.log(LEAST)), seed)
-    ]
-    return pd.DataFrame(
+    rules = [means.rules[j] for j in best]
+    table = pd.DataFrame(
         {
-            "rule": [tried.rules[j] for j in best],
-            "criterion": [str(tried.criteria[j]) for j in best],
+            "rule": rules,
+            "criterion": [means.criteria[j] for j in best],
             # every framework can be told a number of epochs
-            "native": [tried.native[j] or tried.rules[j] == MaxEpochs.name for j in best],
-            "epochs": np.exp(time[best] + found.record.mean()),
-            **{f"saved{end}": [each[k] for each in saves] for k, end in enumerate(_ENDS)},
-            **{f"loss{end}": [each[k] for each in loses] for k, end in enumerate(_ENDS)},
+            "native": (best < candidates.native) | (np.array(rules) == MaxEpochs.name),
+            "epochs": np.exp(time[best] + means.record.mean()),
         }
     )
+    saved = _estimates(means.time.iloc[:, best].clip(lower=np.log(LEAST)), seed)
+    table[["saved", "saved_low", "saved_high"]] = [each.saved() for each in saved]
+    lost = _estimates(means.loss.iloc[:, best], seed)
+    table[["loss", "loss_low", "loss_high"]] = [each.loss() for each in lost]
+    return table
 
 
 # -- the choice ----------------------------------------------------------------------------
 
 
-#: index of the chosen candidate, -1 for none, from two arrays of shape (units, candidates): what
-#: its goal sees as time, and log(1 + regret)
-_Choose = Callable[[FloatArray, FloatArray], int]
-
-
-class _Goal(NamedTuple):
-    text: str
-    #: what the choice sees as time: its mean logarithm, or epochs
-    sees: Literal["time", "epochs"]
-    #: the largest mean loss, or number of epochs, that keeps the goal; infinite where all do
-    limit: float
-    choose: _Choose
-
-
-def _goals(max_loss: float | None, max_epochs: float | None, rate: float | None) -> list[_Goal]:
+def _goals(max_loss: float | None, max_epochs: float | None, rate: float | None) -> list[Goal]:
     if max_loss is None and max_epochs is None and rate is None:
         max_loss = MAX_LOSS
-    goals = []
     if max_loss is not None:
-        if not 0 <= max_loss < np.inf:
-            raise ValueError(f"max_loss = {max_loss}; expected a share of at least 0, such as 0.01")
-        text = f"lose at most {percent(max_loss)} of each run's best, in geometric mean"
-        fastest = within_loss(max_loss)
-        goals.append(
-            _Goal(text, "time", max_loss, lambda t, loss: fastest(t.mean(axis=0), _upper(loss)))
-        )
+        fine = 0 <= max_loss < np.inf
+        require("max_loss", max_loss, fine, "a share of at least 0, such as 0.01")
     if max_epochs is not None:
-        if not 0 < max_epochs < np.inf:
-            raise ValueError(f"max_epochs = {max_epochs}; expected a number above 0")
-        text = f"train at most {max_epochs:g} epochs a run, on average"
-        best = _within_epochs(max_epochs)
-        goals.append(
-            _Goal(text, "epochs", max_epochs, lambda t, loss: best(_upper(t), loss.mean(axis=0)))
-        )
+        require("max_epochs", max_epochs, 0 < max_epochs < np.inf, "a number above 0")
     if rate is not None:
-        cheapest = at_rate(exchange_rate(rate))
-        text = f"the best bargain where 1% of error is worth {rate:g}% of time"
-        goals.append(
-            _Goal(text, "time", np.inf, lambda t, loss: cheapest(t.mean(axis=0), loss.mean(axis=0)))
-        )
-    return goals
+        exchange_rate(rate)  # refuses one out of range
+    given = zip(GoalKind, (max_loss, max_epochs, rate), strict=True)
+    return [Goal(kind, limit) for kind, limit in given if limit is not None]
+
+
+def _choice(goal: Goal, time: FloatArray, loss: FloatArray) -> int:
+    """Index of the candidate that is best for a goal, -1 where none keeps it.
+
+    Arrays of shape (clusters, candidates): mean epochs where the goal is a number of these, else
+    the mean logarithm of the time; and that of 1 + regret.
+    """
+    if goal.kind is GoalKind.LOSS:
+        return within_loss(goal.limit)(time.mean(axis=0), _upper(loss))
+    if goal.kind is GoalKind.RATE:
+        return at_rate(exchange_rate(goal.limit))(time.mean(axis=0), loss.mean(axis=0))
+    return within_time(goal.limit)(np.log(np.maximum(_upper(time), LEAST)), loss.mean(axis=0))
 
 
 def _upper(values: FloatArray) -> FloatArray:
@@ -489,164 +439,98 @@ def _upper(values: FloatArray) -> FloatArray:
     return upper
 
 
-def _within_epochs(limit: float) -> Choice:
-    def choose(epochs: FloatArray, loss: FloatArray) -> int:
-        allowed = epochs <= limit
-        best = allowed & (loss == np.where(allowed, loss, np.inf).min())
-        return int(np.where(best, epochs, np.inf).argmin()) if allowed.any() else -1
+def _chosen(goal: Goal, candidates: _Candidates, seed: int) -> NDArray[np.intp]:
+    """Of what frameworks have, the index chosen on all clusters, then that without each of them."""
+    native = candidates.means.first(candidates.native)
+    time, loss = native.time.to_numpy(), native.loss.to_numpy()
+    if goal.kind is GoalKind.EPOCHS:
+        stop = candidates.stop[:, : candidates.native]
+        time = cluster_means(stop, candidates.clusters).to_numpy()
+    n = len(loss)
+    without = without_each(
+        lambda others: _choice(goal, time[others], loss[others]),
+        n,
+        FOLDS if n > 2 * FOLDS else None,
+        seed,
+    )
+    return np.array([_choice(goal, time, loss), *without])
 
-    return choose
+
+def _versions(
+    rules: list[Criterion], candidates: _Candidates
+) -> dict[Program, tuple[FloatArray, float]]:
+    """Stops and mean loss of what programs make of some rules: a replay for all that keep alike."""
+    having = list(dict.fromkeys(each for rule in rules for each in programs(rule)))
+    versions: dict[Program, tuple[FloatArray, float]] = {}
+    for keeps in dict.fromkeys(each.keeps for each in having):
+        alike = [each for each in having if each.keeps == keeps]
+        stops = replay(candidates.curves, [each.criterion for each in alike], restore=keeps)
+        lost = np.log1p(regrets(stops, candidates.curves).val)
+        losses = np.expm1(cluster_means(lost, candidates.clusters).mean())
+        versions |= zip(alike, zip(stops.stop.T, losses, strict=True), strict=True)
+    return versions
+
+
+def _advice(goals: list[Goal], candidates: _Candidates, seed: int) -> list[Advice | Unmet]:
+    """The advice for each goal; what programs make of all the rules is replayed at once."""
+    chosen = [_chosen(goal, candidates, seed) for goal in goals]
+    met = [candidates.criteria[each[0]] for each in chosen if (each >= 0).all()]
+    versions = _versions(met, candidates)
+    return [
+        _advised(goal, each, candidates, versions, seed) if (each >= 0).all() else Unmet(goal)
+        for goal, each in zip(goals, chosen, strict=True)
+    ]
 
 
 def _advised(
-    goal: _Goal, curves: CurveSet, tried: _Candidates, units: pd.Index, seed: int
+    goal: Goal,
+    chosen: NDArray[np.intp],
+    candidates: _Candidates,
+    versions: dict[Program, tuple[FloatArray, float]],
+    seed: int,
 ) -> Advice:
-    negative = (oracle(curves).val < 0).any()
-    best = "the size of the best {} score" if negative else "the lowest {} error"
-    native = np.flatnonzero(tried.native)
-    mine = _points(tried, curves, units, native)
-    time, losses = mine.time.to_numpy(), mine.loss.to_numpy()
-    if goal.sees == "epochs":
-        stop = pd.DataFrame(tried.stop[:, native])
-        time = stop.groupby(units, sort=False).mean().to_numpy()
-    at = goal.choose(time, losses)
-    n = len(losses)
-    without = without_each(
-        lambda others: goal.choose(time[others], losses[others]),
-        *(n, FOLDS if n > 2 * FOLDS else None, seed),
-    )
-    if at < 0 or (without < 0).any():
-        no = Estimate(np.nan, np.nan, np.nan)
-        return Advice(
-            goal.text, None, no, None, no, no, np.nan, np.nan, {}, [], [], [], False, False, best
-        )
-    chosen = pd.Series(native[without], index=mine.loss.index)
-    columns = chosen.loc[units].to_numpy()
-
-    def estimate(values: FloatArray) -> Estimate:
-        runs = values[np.arange(len(curves)), columns]
-        return _estimates(_over(units, runs).to_frame(), seed)[0]
-
-    rule, there = tried.criteria[native[at]], native[at]
-    loss, epochs = estimate(np.log1p(tried.val)).loss(), estimate(tried.stop)
-    seen = loss if goal.sees == "time" else epochs
-    tested = np.isfinite(tried.test).all()
-    said = lines(rule, epochs=int(curves.lengths.max()), **_watched(curves))
-    stops = [replay(curves, [line.criterion], restore=line.keeps) for line in said]
-    lost = [np.log1p(regrets(each, curves).val[:, 0]) for each in stops]
+    at, without, means = chosen[0], chosen[1:], candidates.means
+    rule, stop = candidates.criteria[at], candidates.stop
+    val, test, time, _ = candidates.regrets
+    logs = {"loss": np.log1p(val), "saved": np.log(np.maximum(time, LEAST)), "epochs": stop}
+    if np.isfinite(test).all():
+        logs["test_loss"] = np.log1p(test)
+    # of each run what was chosen without its cluster
+    columns = pd.Series(without, index=means.loss.index).loc[candidates.clusters].to_numpy()
+    runs = {name: every[np.arange(len(columns)), columns] for name, every in logs.items()}
+    held_out = cluster_means(pd.DataFrame(runs), candidates.clusters)
+    worth = dict(zip(logs, _estimates(held_out, seed), strict=True))
+    loss, epochs = worth["loss"].loss(), worth["epochs"]
     return Advice(
-        goal=goal.text,
+        goal=goal,
         criterion=rule,
         loss=loss,
-        test_loss=estimate(np.log1p(tried.test)).loss() if tested else None,
-        saved=estimate(np.log(np.maximum(tried.time, LEAST))).saved(),
+        test_loss=worth["test_loss"].loss() if "test_loss" in worth else None,
+        saved=worth["saved"].saved(),
         epochs=epochs,
-        seen_loss=float(np.expm1(mine.loss.mean().iloc[at])),
-        worst=float(tried.val[:, there].max()),
-        chosen=dict(Counter(str(tried.criteria[j]) for j in chosen).most_common()),
-        lines=said,
-        elsewhere=[int((each.stop[:, 0] != tried.stop[:, there]).sum()) for each in stops],
-        line_losses=[float(np.expm1(_over(units, each).mean())) for each in lost],
-        kept=seen.mean <= goal.limit,
-        sure=seen.high < goal.limit or not np.isfinite(goal.limit),
-        best=best,
+        seen_loss=float(np.expm1(means.loss.iloc[:, at].mean())),
+        worst=float(val[:, at].max()),
+        chosen=dict(Counter(means.criteria[j] for j in without).most_common()),
+        programs=[
+            InProgram(each, int((stops != stop[:, at]).sum()), float(lost))
+            for each in programs(rule)
+            for stops, lost in [versions[each]]
+        ],
+        watched=_watched(candidates.curves),
+        doubt=_doubt(goal, epochs if goal.kind is GoalKind.EPOCHS else loss),
     )
 
 
-def _over(units: pd.Index, runs: FloatArray) -> pd.Series:
-    """The mean over each unit's runs."""
-    return pd.Series(runs).groupby(units, sort=False).mean()
-
-
-def _doubt(advice: Advice) -> str | None:
-    """Why a goal may not be kept."""
-    if advice.criterion is None:
-        return "no patience keeps a goal"
-    if not advice.kept:
-        return "where the rule was not chosen it breaks the goal"
-    if not advice.sure:
-        return "where the rule was not chosen a mean beyond the goal cannot be ruled out"
-    return None
+def _doubt(goal: Goal, reached: Estimate) -> Why | None:
+    """Why the goal may not be kept where the rule was not chosen; every bargain keeps its goal."""
+    if goal.kind is GoalKind.RATE or reached.high < goal.limit:
+        return None
+    return Why.MAY_BREAK if reached.mean <= goal.limit else Why.BREAKS
 
 
 def _estimates(means: pd.DataFrame, seed: int) -> list[Estimate]:
-    """The mean and interval of every column, a row a unit."""
+    """The mean and interval of every column, a row a cluster."""
     from earlystop_lab.inference import intervals  # scipy is slow to import
 
     table = intervals(means, seed=seed)
     return [Estimate(*row) for row in table[["estimate", "low", "high"]].to_numpy(float)]
-
-
-def _watched(curves: CurveSet) -> dict[str, Any]:
-    """The column that was monitored, and which way, where imported logs say so."""
-    said: dict[str, Any] = {}
-    for name, column in (("monitor", "val_channel"), ("mode", "mode")):
-        values = list(curves.meta[column].dropna().unique()) if curves.has(column) else []
-        if len(values) == 1:
-            said[name] = str(values[0])
-    return said if said.get("mode", "min") in ("min", "max") else {}
-
-
-# -- the text ------------------------------------------------------------------------------
-
-
-def _said(advice: Advice) -> str:
-    head = f"\nGoal: {advice.goal}"
-    if advice.criterion is None:
-        return f"{head}\n  No patience keeps it on these runs."
-    parts = [
-        head,
-        f"  {advice.criterion}",
-        f"  loses {_loss(advice)} of {advice.best.format('validation')} in geometric mean, where "
-        "it was not chosen",
-        f"  (on the runs it was chosen on {percent(advice.seen_loss)}; worst run "
-        f"{percent(advice.worst)})",
-        f"  saves {advice.saved.percent()} of the epochs in geometric mean; "
-        f"{advice.epochs.mean:.0f} a run are left on average",
-    ]
-    if advice.test_loss is not None:
-        parts.append(
-            f"  loses {advice.test_loss.percent()} of {advice.best.format('test')}, which no rule "
-            "can see"
-        )
-    if not advice.kept:
-        parts.append("  This breaks the goal: it is kept only on the runs it was chosen on.")
-    elif not advice.sure:
-        parts.append("  These runs cannot rule out a mean beyond the goal.")
-    others = {name: n for name, n in advice.chosen.items() if name != str(advice.criterion)}
-    if others:
-        listed = ", ".join(f"{name} ({count})" for name, count in others.items())
-        parts.append(f"  without some of the runs the choice was another: {listed}")
-    parts.append("  To paste:")
-    for line, elsewhere, loss in zip(
-        advice.lines, advice.elsewhere, advice.line_losses, strict=True
-    ):
-        notes = [line.note] if line.note else []
-        if line.keeps == "last":
-            notes.insert(0, f"keeps the last weights, which loses {percent(loss)} on these runs")
-        if elsewhere:
-            notes.append(f"differs: stops elsewhere in {elsewhere} runs")
-        parts.append("    # " + ": ".join([line.program, *(["; ".join(notes)] if notes else [])]))
-        parts += [f"    {code}" for code in line.code.split("\n")]
-    return "\n".join(parts)
-
-
-def _loss(advice: Advice) -> str:
-    """The promised loss; where there was none, how much of it that leaves room for."""
-    if advice.loss.high > 0:
-        return advice.loss.percent()
-    n = sum(advice.chosen.values())
-    return f"0% (none in {n}; at 95% up to {percent(1 - 0.05 ** (1 / n))} of others may lose some)"
-
-
-def _front_text(table: pd.DataFrame, most: int = 14) -> str:
-    """The front, evenly thinned where it is long."""
-    if len(table) > most:
-        table = table.iloc[np.linspace(0, len(table) - 1, most).round().astype(int)]
-    shown = pd.DataFrame({"rule": table["criterion"] + np.where(table["native"], "", " *")})
-    shown["epochs"] = [f"{value:.0f}" for value in table["epochs"]]
-    for name in ("saved", "loss"):
-        columns = table[[f"{name}{end}" for end in _ENDS]].to_numpy(float)
-        shown[name] = [Estimate(*row).percent() for row in columns]
-    note = "" if table["native"].all() else "\n(* not built into frameworks)"
-    return f"{shown.to_string(index=False)}{note}"

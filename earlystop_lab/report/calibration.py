@@ -1,0 +1,23 @@
+"""What is promised of a calibrated threshold, in words."""
+
+from __future__ import annotations
+
+from earlystop_lab.report.answers import in_words
+from earlystop_lab.report.messages import reason, said
+from earlystop_lab.studies.calibration import Calibrated
+
+
+@in_words.register
+def _(found: Calibrated) -> str:
+    promise = found.promise
+    kind = "mean" if promise.exceed is None else "exceed"
+    how = "conformal" if promise.confidence is None else "tested"
+    numbers = found._asdict() | promise._asdict()
+    numbers |= {
+        name: said(f"calibration.{what}", numbers)
+        for name, what in {"error": f"{how}_error", "new": promise.unit, "how": how}.items()
+    }
+    numbers["counts"] = said(f"calibration.{kind}_counts", numbers)
+    numbers["promise"] = said(f"calibration.promised_{kind}", numbers)
+    warnings = [said("calibration.warning", {"why": reason(each)}) for each in found.warnings]
+    return "\n".join([said("calibration", numbers), *warnings])

@@ -1,0 +1,90 @@
+"""A recommendation in words, with the lines to paste."""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+import numpy as np
+import pandas as pd
+
+from earlystop_lab.report.answers import in_words
+from earlystop_lab.report.messages import estimate, reason, said
+from earlystop_lab.report.pasting import lines
+from earlystop_lab.studies.recommendation import Advice, Estimate, Recommendation, Unmet
+
+
+@in_words.register
+def _(answer: Recommendation) -> str:
+    parts = [said(f"verdict.{answer.verdict}", {}), *(f"- {reason(w)}" for w in answer.reasons)]
+    parts += [in_words(each) for each in answer.advice]
+    if len(answer.front):
+        parts += [said("recommendation.front", {}), _front(answer.front)]
+    return "\n".join(parts)
+
+
+@in_words.register
+def _(unmet: Unmet) -> str:
+    return said("advice.unmet", {"goal": unmet.goal})
+
+
+@in_words.register
+def _(advice: Advice) -> str:
+    best = "advice.best_score" if advice.watched.scores else "advice.lowest_error"
+    numbers = advice._asdict() | {
+        "loss": _loss(advice),
+        "val_best": said(best, {"error": "val"}),
+        "test_best": said(best, {"error": "test"}),
+        "others": ", ".join(
+            f"{name} ({count})"
+            for name, count in advice.chosen.items()
+            if name != str(advice.criterion)
+        ),
+    }
+    parts = [
+        "advice.worth",
+        "advice.test" if advice.test_loss else None,
+        f"{advice.doubt}.advice" if advice.doubt else None,
+        "advice.others" if numbers["others"] else None,
+        "advice.paste",
+    ]
+    return "\n".join([*(said(part, numbers) for part in parts if part), *_pasted(advice)])
+
+
+def _loss(advice: Advice) -> str:
+    """The promised loss; where there was none, how much of it that leaves room for."""
+    if advice.loss.high > 0:
+        return estimate(advice.loss)
+    n = sum(advice.chosen.values())
+    return said("advice.no_loss", {"n": n, "share": 1 - 0.05 ** (1 / n)})
+
+
+def _pasted(advice: Advice) -> list[str]:
+    """The lines for each program, and what it does otherwise than the rule."""
+    checks, _, monitor, mode = advice.watched
+    pasted = []
+    for line, version in zip(
+        lines(advice.criterion, epochs=checks, monitor=monitor, mode=mode),
+        advice.programs,
+        strict=True,
+    ):
+        notes = [
+            said("advice.keeps_last", version._asdict()) if line.keeps == "last" else "",
+            line.note,
+            said("advice.differs", version._asdict()) if version.elsewhere else "",
+        ]
+        words = f"# {line.program}: {'; '.join(filter(None, notes))}"
+        pasted.append(indent(f"{words}\n{line.code}", "    "))
+    return pasted
+
+
+def _front(table: pd.DataFrame, most: int = 14) -> str:
+    """The front, evenly thinned where it is long."""
+    if len(table) > most:
+        table = table.iloc[np.linspace(0, len(table) - 1, most).round().astype(int)]
+    shown = pd.DataFrame({"rule": table["criterion"] + np.where(table["native"], "", " *")})
+    shown["epochs"] = [f"{value:.0f}" for value in table["epochs"]]
+    for name in ("saved", "loss"):
+        columns = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
+        shown[name] = [estimate(Estimate(*row)) for row in columns]
+    note = "" if table["native"].all() else said("recommendation.not_native", {})
+    return f"{shown.to_string(index=False)}{note}"
