@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from inspect import signature
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -217,11 +218,10 @@ def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
     groups: dict[Any, list[Criterion]] = {}
     for each in criteria:
         groups.setdefault(_shared(each), []).append(each)
-    return [
-        each
-        for group in groups.values()
-        for each in sorted(group, key=lambda c: c.family.sign * c.threshold)
-    ]
+    ascending = []
+    for (family, *_), group in groups.items():
+        ascending += sorted(group, key=attrgetter("threshold"), reverse=family.sign < 0)
+    return ascending
 
 
 def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
