@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from earlystop_lab.curves.sets import ERRORS, CurveSet, FloatArray, read_curves, read_only
 
-Error = Literal["val", "train", "test"]
 Mask = NDArray[np.bool_]
 
 
@@ -36,7 +35,7 @@ class Facts:
 
     def __init__(self, curves: CurveSet) -> None:
         self._curves = curves
-        self._lowest: dict[tuple[Error, bool], Lowest] = {}
+        self._lowest: dict[tuple[str, bool], Lowest] = {}
 
     @cached_property
     def first(self) -> FloatArray:
@@ -48,13 +47,13 @@ class Facts:
         """Position of the last check."""
         return self._epoch_at(self._curves.lengths - 1)
 
-    def lowest(self, error: Error, *, finite: bool = False) -> Lowest:
+    def lowest(self, error: str, *, finite: bool = False) -> Lowest:
         """The lowest error that is a number (with ``finite``, a finite one), earliest of ties."""
         if (error, finite) not in self._lowest:
             self._lowest[error, finite] = self._found_lowest(error, finite)
         return self._lowest[error, finite]
 
-    def measurable(self, error: Error = "val") -> Mask:
+    def measurable(self, error: str = "val") -> Mask:
         """Runs in which every regret is a finite number, whatever a rule keeps.
 
         Their errors are all finite and the lowest is not 0. Averages of regret are over such runs:
@@ -86,16 +85,16 @@ class Facts:
 
         Same is bit for bit, and of more than one check: a single one is easily the same by chance.
         """
-        epoch, (val, offsets) = self._curves.channel("epoch").values, self._curves.channel("val")
-        sums = pd.DataFrame({"checks": self._curves.lengths})
-        if len(sums):
-            for name, values in (("epoch", epoch), ("val", val)):
-                sums[name] = np.add.reduceat(values.view(np.uint64), offsets[:-1])
-        mask, seen = np.zeros(len(sums), bool), set()
+        val, offsets = self._curves.channel("val")
+        columns = {"val": val, "epoch": self._curves.channel("epoch").values}
+        bits = {name: values.view(np.uint64) for name, values in columns.items()}
+        sums = pd.DataFrame({k: np.add.reduceat(v, offsets[:-1]) for k, v in bits.items()})
+        several = self._curves.lengths > 1
+        mask, seen = np.zeros(len(several), bool), set()
         # only runs whose sums are the same can be
-        for i in np.flatnonzero(sums.duplicated(keep=False) & (sums["checks"] > 1)):
+        for i in np.flatnonzero(several & sums.duplicated(keep=False)):
             checks = slice(offsets[i], offsets[i + 1])
-            key = epoch[checks].tobytes() + val[checks].tobytes()
+            key = (bits["epoch"][checks].tobytes(), bits["val"][checks].tobytes())
             mask[i] = key in seen
             seen.add(key)
         return read_only(mask)
@@ -115,7 +114,7 @@ class Facts:
     def _epoch_at(self, checks: NDArray[np.intp]) -> FloatArray:
         return read_only(self._curves.at("epoch", checks.astype(np.int32)[:, None])[:, 0])
 
-    def _found_lowest(self, error: Error, finite: bool) -> Lowest:
+    def _found_lowest(self, error: str, finite: bool) -> Lowest:
         values, offsets = self._curves.channel(error)
         lengths = np.diff(offsets)
         recorded = lengths > 0
@@ -123,22 +122,20 @@ class Facts:
         if finite:
             values = np.where(np.isfinite(values), values, np.nan)
         value = np.full(len(lengths), np.nan)
+        value[recorded] = np.fmin.reduceat(values, starts)
+        nowhere = len(values)
+        there = np.where(values == np.repeat(value, lengths), np.arange(nowhere), nowhere)
+        at = np.minimum.reduceat(there, starts)
         check = np.full(len(lengths), -1, np.intp)
-        if len(starts):
-            value[recorded] = np.fmin.reduceat(values, starts)
-            nowhere = len(values)
-            there = np.where(values == np.repeat(value, lengths), np.arange(nowhere), nowhere)
-            at = np.minimum.reduceat(there, starts)
-            check[recorded] = np.where(at < nowhere, at - starts, -1)
+        check[recorded] = np.where(at < nowhere, at - starts, -1)
         epoch = np.where(check < 0, np.nan, self._epoch_at(np.maximum(check, 0)))
         return Lowest(read_only(value), read_only(epoch), read_only(check))
 
-    def _not_finite(self, error: Error) -> NDArray[np.int64]:
+    def _not_finite(self, error: str) -> NDArray[np.int64]:
         """How many errors of each run are NaN or infinite."""
         values, offsets = self._curves.channel(error)
         before = np.concatenate([[0], np.cumsum(~np.isfinite(values))])
-        counts: NDArray[np.int64] = np.diff(before[offsets])
-        return counts
+        return np.diff(before[offsets])
 
 
 _KNOWN: weakref.WeakKeyDictionary[CurveSet, Facts] = weakref.WeakKeyDictionary()
@@ -212,13 +209,11 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
     if not isinstance(curves, CurveSet):
         curves = read_curves(curves)
     runs = outcomes(curves)
-    runs["last_tenth"] = (runs["best_epoch"] > 0.9 * runs["last_epoch"]).where(
-        ~runs["never_finite"]
-    )
-    runs["one_check"] = runs["checks"] == 1
-    for name in ERRORS:
-        runs[name] = np.diff(curves.channel(name).offsets) > 0
-    groups = runs.groupby("problem", sort=True)
+    late = runs["best_epoch"] > 0.9 * runs["last_epoch"]
+    recorded = {name: np.diff(curves.channel(name).offsets) > 0 for name in ERRORS}
+    groups = runs.assign(
+        last_tenth=late.where(~runs["never_finite"]), one_check=runs["checks"] == 1, **recorded
+    ).groupby("problem", sort=True)
     table = groups.agg(
         runs=("run", "size"),
         checks_min=("checks", "min"),
@@ -230,8 +225,8 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
         repeated=("repeated", "sum"),
         one_check=("one_check", "sum"),
     )
-    recorded = groups[list(ERRORS)].any()
     table["channels"] = [
-        ", ".join(name for name in ERRORS if row[name]) for row in recorded.to_dict("records")
+        ", ".join(name for name in ERRORS if row[name])
+        for row in groups[list(ERRORS)].any().to_dict("records")
     ]
     return table.reset_index()

@@ -9,7 +9,7 @@ cluster whose mean is asked for, such as the mean log ratio of two criteria's te
 What holds and what does not was measured by simulation: ``experiments/coverage.py``.
 """
 
-from earlystop_lab.inference.bootstrap import METHODS, intervals, ratio_of_totals
+from earlystop_lab.inference.bootstrap import METHODS, intervals
 from earlystop_lab.inference.comparisons import (
     MeanOverClusters,
     mean_over_clusters,
@@ -28,7 +28,6 @@ __all__ = [
     "max_t",
     "mean_over_clusters",
     "ranks",
-    "ratio_of_totals",
     "sign_flip",
     "slopes",
 ]

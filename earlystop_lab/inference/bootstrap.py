@@ -1,4 +1,4 @@
-"""Intervals for means over clusters, and for ratios of totals."""
+"""Intervals for means over clusters."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ Method = Literal["bootstrap-t", "percentile", "BCa", "t"]
 METHODS: tuple[Method, ...] = get_args(Method)
 #: with fewer clusters there is no interval
 FEWEST_CLUSTERS = 6
-#: with fewer clusters no interval for a ratio of totals covers what it says
-FEWEST_FOR_TOTALS = 40
 #: numbers in one block of a matrix product, so that memory stays bounded
 _BLOCK = 4_000_000
 #: differences below this share of the values are rounding
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 def intervals(
@@ -74,100 +72,38 @@ def intervals(
         raise ValueError(f"method {method!r}; expected one of {', '.join(METHODS)}")
     if simultaneous and method != "bootstrap-t":
         raise ValueError(f"method {method!r}; a simultaneous band is by 'bootstrap-t'")
-    table = checked(means)
-    _check(confidence, resamples)
-    values = table.to_numpy(float)
-    n, unit = len(values), unit_of(table)
-    estimate = values.mean(axis=0)
-    low, high = np.full((2, values.shape[1]), np.nan)
-    notes = np.full(values.shape[1], _too_few(n, unit), object)
-    if n >= FEWEST_CLUSTERS:
-        same = np.ptp(values, axis=0) <= _ROUNDING * np.abs(values).max(axis=0)
-        low[same] = high[same] = estimate[same]
-        notes[same] = f"the same in every {unit}"
-        notes[same & (estimate == 0)] = f"no difference in any {unit}"
-        if not same.all():
-            spread = values[:, ~same]
-            bounds = _band if simultaneous else partial(_bounds, method)
-            low[~same], high[~same] = bounds(spread, confidence, resamples, seed)
-        notes[np.isinf(high)] = f"unbounded: too few {unit}s differ"
-    return _table(table, estimate, low, high, method, confidence, averaged(table), notes)
-
-
-def ratio_of_totals(
-    above: pd.DataFrame | pd.Series,
-    below: pd.DataFrame | pd.Series,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """An interval for sum(above) / sum(below) over clusters: a row a column of ``above``.
-
-    Both have a row a cluster: totals over its runs, 0 or more; ``below`` may be one column for
-    all. The symmetric bootstrap-t of the logarithm, with the delta method's standard error.
-    Large clusters rule such a ratio: with fewer than 40 clusters it is marked approximate (at 12
-    nothing tried covered 93%). Columns as of :func:`intervals`.
-
-    >>> epochs = pd.DataFrame({"GL(2)": np.arange(1.0, 8.0), "end": np.arange(2.0, 9.0)})
-    >>> ratio_of_totals(epochs[["GL(2)"]], epochs["end"])[["estimate", "note"]].round(2)
-           estimate                          note
-    GL(2)       0.8  approximate: 7 clusters < 40
-    """
-    table = checked(above)
-    _check(confidence, resamples)
-    a, b = table.to_numpy(float), checked(below).to_numpy(float)
-    if len(a) != len(b) or b.shape[1] not in (1, a.shape[1]):
-        raise ValueError(f"totals of shape {a.shape} over {b.shape}; expected the same clusters")
-    if (a < 0).any() or (b < 0).any() or not (a.sum(axis=0).all() and b.sum(axis=0).all()):
-        raise ValueError("a ratio of totals needs totals of 0 or more that are not all 0")
-    n, unit = len(a), unit_of(table)
-    ratio = a.sum(axis=0) / b.sum(axis=0)
-    low, high = np.full((2, a.shape[1]), np.nan)
-    note = _too_few(n, unit)
-    if n >= FEWEST_CLUSTERS:
-        half = _half_log_ratio(a, np.broadcast_to(b, a.shape), confidence, resamples, seed)
-        low, high = ratio * np.exp(-half), ratio * np.exp(half)
-        few = n < FEWEST_FOR_TOTALS
-        note = f"approximate: {n} {unit}s < {FEWEST_FOR_TOTALS}" if few else ""
-    words = f"ratio of totals, large {unit}s count more"
-    return _table(table, ratio, low, high, "bootstrap-t", confidence, words, note)
-
-
-def _check(confidence: float, resamples: int) -> None:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence = {confidence}; expected a number between 0 and 1")
     if resamples < 1 / (1 - confidence):
         raise ValueError(f"resamples = {resamples}; too few for a confidence of {confidence}")
-
-
-def _too_few(n: int, unit: str) -> str:
-    few = n < FEWEST_CLUSTERS
-    return f"no interval: {counted(n, unit)}, at least {FEWEST_CLUSTERS} are needed" if few else ""
-
-
-def _table(
-    of: pd.DataFrame,
-    estimate: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    method: str,
-    confidence: float,
-    words: str,
-    note: object,
-) -> pd.DataFrame:
+    table = checked(means)
+    values = table.to_numpy(float)
+    n, unit = len(values), unit_of(table)
+    estimate = values.mean(axis=0)
+    low, high = np.full((2, values.shape[1]), np.nan)
+    few = f"no interval: {counted(n, unit)}, at least {FEWEST_CLUSTERS} are needed"
+    notes = np.full(values.shape[1], few if n < FEWEST_CLUSTERS else "", object)
+    if n >= FEWEST_CLUSTERS:
+        same = np.ptp(values, axis=0) <= ROUNDING * np.abs(values).max(axis=0)
+        low[same] = high[same] = estimate[same]
+        notes[same] = f"the same in every {unit}"
+        notes[same & (estimate == 0)] = f"no difference in any {unit}"
+        if not same.all():
+            bounds = _band if simultaneous else partial(_bounds, method)
+            low[~same], high[~same] = bounds(values[:, ~same], confidence, resamples, seed)
+        notes[np.isinf(high)] = f"unbounded: too few {unit}s differ"
     columns = {
         "estimate": estimate,
         "low": low,
         "high": high,
         "method": method,
         "confidence": confidence,
-        "unit": unit_of(of),
-        "clusters": len(of),
-        "averaged": words,
-        "note": note,
+        "unit": unit,
+        "clusters": n,
+        "averaged": averaged(table),
+        "note": notes,
     }
-    return pd.DataFrame(columns, index=of.columns)
+    return pd.DataFrame(columns, index=table.columns)
 
 
 def _bounds(
@@ -177,7 +113,7 @@ def _bounds(
 
     if method == "bootstrap-t":
         mean, error, t = _bootstrap_t(values, resamples, seed)
-        half = _upper(t, confidence) * error
+        half = upper_quantile(t, confidence) * error
         return mean - half, mean + half
     if method == "t":
         low, high = stats.ttest_1samp(values, 0).confidence_interval(confidence)
@@ -202,7 +138,7 @@ def _band(
     half = np.full(len(mean), np.inf)
     bounded = np.isinf(t).mean(axis=0) <= (1 - confidence) / 10
     if bounded.any():
-        half[bounded] = _upper(t[:, bounded].max(axis=1), confidence) * error[bounded]
+        half[bounded] = upper_quantile(t[:, bounded].max(axis=1), confidence) * error[bounded]
     return mean - half, mean + half
 
 
@@ -215,49 +151,28 @@ def _bootstrap_t(
     centred = values - mean
     error = centred.std(axis=0, ddof=1) / np.sqrt(n)
     t = np.empty((resamples, values.shape[1]))
-    for rows, weights in _weights(n, resamples, seed):
-        t[rows] = _t(weights @ centred, weights @ centred**2, n, error)
+    for rows, weights in resampled_weights(n, resamples, seed):
+        t[rows] = studentized(weights @ centred, weights @ centred**2, n, error)
     return mean, error, t
 
 
-def _half_log_ratio(
-    a: FloatArray, b: FloatArray, confidence: float, resamples: int, seed: int
-) -> FloatArray:
-    """Half the width of the interval for log(sum(a) / sum(b))."""
-    n = len(a)
-    a, b = a / a.mean(axis=0), b / b.mean(axis=0)
-    error = (a - b).std(axis=0, ddof=1) / np.sqrt(n)
-    t = np.empty((resamples, a.shape[1]))
-    for rows, weights in _weights(n, resamples, seed):
-        wa, wb = weights @ a, weights @ b
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # a resample whose totals are all 0 has no ratio, and counts as infinite
-            ratio = wa / wb
-            square = weights @ a**2 - 2 * ratio * (weights @ (a * b)) + ratio**2 * (weights @ b**2)
-            log = np.log(ratio)
-            t[rows] = _t(log, log**2 + square / wa**2, n, error)
-    half = _upper(t, confidence) * error
-    # totals in one proportion in every cluster: no spread but for rounding
-    return np.where(error <= _ROUNDING, 0.0, half)
-
-
-def _t(mean: FloatArray, square: FloatArray, n: int, error: FloatArray) -> FloatArray:
+def studentized(mean: FloatArray, square: FloatArray, n: int, error: FloatArray) -> FloatArray:
     """abs(mean) over its standard error in each resample; infinite where there is no spread."""
     variance = square - mean**2
     with np.errstate(divide="ignore", invalid="ignore"):
         t: FloatArray = np.abs(mean) / np.sqrt(variance / (n - 1))
     # the comparison is False for NaN, too
-    t[~(variance > _ROUNDING * n * error**2)] = np.inf
+    t[~(variance > ROUNDING * n * error**2)] = np.inf
     return t
 
 
-def _upper(t: FloatArray, confidence: float) -> FloatArray:
+def upper_quantile(t: FloatArray, confidence: float) -> FloatArray:
     """The quantile of each column; one of its values, so that infinity is not averaged."""
-    found: FloatArray = np.quantile(t, confidence, axis=0, method="higher")
-    return found
+    quantile: FloatArray = np.quantile(t, confidence, axis=0, method="higher")
+    return quantile
 
 
-def _weights(n: int, resamples: int, seed: int) -> Iterator[tuple[slice, FloatArray]]:
+def resampled_weights(n: int, resamples: int, seed: int) -> Iterator[tuple[slice, FloatArray]]:
     """Rows of resamples and the share of each cluster in them, block by block."""
     rng = np.random.default_rng(seed)
     size = max(1, _BLOCK // n)

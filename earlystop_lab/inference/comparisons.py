@@ -78,12 +78,12 @@ def slopes(table: pd.DataFrame, *, by: str, x: str, y: str) -> pd.Series:
     """
     from scipy import stats  # slow to import
 
-    found = {}
+    slope = {}
     for name, part in table.groupby(by, sort=False):
         if part[x].nunique() < 2 or not ((part[x] > 0) & (part[y] > 0)).all():
             raise ValueError(
                 f"{by} {name!r}: a slope of logarithms needs positive {x} and {y}, and at least "
                 f"two different {x}"
             )
-        found[name] = float(stats.linregress(np.log(part[x]), np.log(part[y])).slope)
-    return pd.Series(found, name="slope").rename_axis(by)
+        slope[name] = float(stats.linregress(np.log(part[x]), np.log(part[y])).slope)
+    return pd.Series(slope, name="slope").rename_axis(by)

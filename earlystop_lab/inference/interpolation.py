@@ -27,9 +27,9 @@ def interpolated(
     times = np.take_along_axis(times, order, 1)
     rows, last = np.arange(len(times)), times.shape[1] - 1
     moments = np.asarray(at, np.float64)
-    found = np.full((*values.shape[:-1], len(moments)), np.nan)
+    at_times = np.full((*values.shape[:-1], len(moments)), np.nan)
     if last < 0:
-        return found
+        return at_times
     for q, moment in enumerate(moments):
         before = ((times <= moment).sum(axis=1) - 1).clip(min=0)
         after = np.minimum(before + 1, last)
@@ -40,7 +40,7 @@ def interpolated(
             between = slope * (moment - x0) + y0
             # one side is infinite
             between = np.where(np.isnan(between), slope * (moment - x1) + y1, between)
-        found[..., q] = np.where((moment <= x0) | (before == last) | (y0 == y1), y0, between)
+        at_times[..., q] = np.where((moment <= x0) | (before == last) | (y0 == y1), y0, between)
         if not extended:
-            found[..., q][..., (moment < times[:, 0]) | (moment > times[:, -1])] = np.nan
-    return found
+            at_times[..., q][..., (moment < times[:, 0]) | (moment > times[:, -1])] = np.nan
+    return at_times

@@ -96,9 +96,9 @@ def adjusted(flips: Flips, sizes: FloatArray, seen: FloatArray) -> tuple[FloatAr
     p = flips.p(sizes, seen)
     order = np.argsort(seen, kind="stable")
     stepped = flips.p(np.maximum.accumulate(sizes[:, order], axis=1), seen[order])
-    found = np.empty(len(p))
-    found[order] = np.maximum.accumulate(stepped[::-1])[::-1]
-    return p, found
+    p_max_t = np.empty(len(p))
+    p_max_t[order] = np.maximum.accumulate(stepped[::-1])[::-1]
+    return p, p_max_t
 
 
 def holm(p: Sequence[float]) -> list[float]:

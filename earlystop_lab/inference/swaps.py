@@ -30,6 +30,8 @@ from earlystop_lab.inference.tables import FloatArray, unit_of
 GAP = 0.2
 #: mean log times that are no further apart are one
 _NEAR = 1e-9
+#: what is said of a difference
+_COLUMNS = ("difference", "better", "tied", "worse", "p", "p_max_t", "p_holm")
 
 
 class Sweep(NamedTuple):
@@ -95,21 +97,15 @@ def aligned(
     at, used = (each[~_met(np.asarray(without, np.float64), each)] for each in (at, used))
     if not len(at):
         return None
-    parts = [
-        [
-            interpolated(
-                sweep.time.mean().to_numpy()[None], table.to_numpy()[:, None], at, extended=True
-            )[:, 0]
-            for table in sweep
-        ]
+    new_time, new_loss, known_time, known_loss = (
+        interpolated(
+            sweep.time.mean().to_numpy()[None], table.to_numpy()[:, None], at, extended=True
+        )[:, 0]
         for sweep in (new, known)
-    ]
-    return Pair(
-        (parts[0][0], parts[1][0]),
-        (parts[0][1], parts[1][1]),
-        at,
-        int(np.searchsorted(at, used[0])) if len(used) else None,
+        for table in sweep
     )
+    default_at = int(np.searchsorted(at, used[0])) if len(used) else None
+    return Pair((new_time, known_time), (new_loss, known_loss), at, default_at)
 
 
 def _reached(sweep: Sweep, at: FloatArray) -> NDArray[np.bool_]:
@@ -118,14 +114,14 @@ def _reached(sweep: Sweep, at: FloatArray) -> NDArray[np.bool_]:
     after = np.searchsorted(means, at + _NEAR).clip(1, len(means) - 1) if len(means) > 1 else 0
     before = np.maximum(after - 1, 0)
     close = (means[after] - means[before] <= GAP) & (means[before] <= at) & (at <= means[after])
-    found: NDArray[np.bool_] = close | _met(means, at)
-    return found
+    reached: NDArray[np.bool_] = close | _met(means, at)
+    return reached
 
 
 def _met(times: FloatArray, at: FloatArray) -> NDArray[np.bool_]:
     """Which of ``at`` are among the times, but for rounding."""
-    found: NDArray[np.bool_] = np.abs(times[:, None] - at).min(axis=0, initial=np.inf) <= _NEAR
-    return found
+    met: NDArray[np.bool_] = np.abs(times[:, None] - at).min(axis=0, initial=np.inf) <= _NEAR
+    return met
 
 
 class _Contrast(NamedTuple):
@@ -142,25 +138,16 @@ class _Contrast(NamedTuple):
         # what is not more than rounding is a tie
         near = 1e-12 * max(1.0, float(np.abs(differences).max()))
         differences = np.where(np.abs(differences) <= near, 0.0, differences)
-        return cls(differences[0], _studentized(differences))
+        mean, n = np.abs(differences.mean(axis=1)), differences.shape[1]
+        error = differences.std(axis=1, ddof=min(1, n - 1)) / np.sqrt(n)
+        # clusters that differ by rounding alone differ not at all
+        least = 1e-9 * np.abs(differences).max() or 1.0
+        return cls(differences[0], mean / np.maximum(error, least))
 
-    def columns(self, prefix: str) -> dict[str, object]:
-        signs = np.sign(self.by_cluster)
-        return {
-            f"{prefix}difference": float(self.by_cluster.mean()),
-            f"{prefix}better": int((signs < 0).sum()),
-            f"{prefix}tied": int((signs == 0).sum()),
-            f"{prefix}worse": int((signs > 0).sum()),
-        }
-
-
-def _studentized(differences: FloatArray) -> FloatArray:
-    """abs(mean) over its standard error, a row each."""
-    mean, n = np.abs(differences.mean(axis=1)), differences.shape[1]
-    error = differences.std(axis=1, ddof=min(1, n - 1)) / np.sqrt(n)
-    # clusters that differ by rounding alone differ not at all
-    size: FloatArray = mean / np.maximum(error, 1e-9 * np.abs(differences).max() or 1.0)
-    return size
+    def summary(self) -> tuple[float, int, int, int]:
+        """The mean over clusters, and in how many it is below 0, 0, and above."""
+        better, tied, worse = (int((np.sign(self.by_cluster) == sign).sum()) for sign in (-1, 0, 1))
+        return float(self.by_cluster.mean()), better, tied, worse
 
 
 def _rarity(sizes: FloatArray) -> FloatArray:
@@ -171,8 +158,8 @@ def _rarity(sizes: FloatArray) -> FloatArray:
     """
     ascending = np.sort(sizes)
     smaller = np.searchsorted(ascending, sizes * (1 - 1e-9), "left")
-    found: FloatArray = len(sizes) / (len(sizes) - smaller)
-    return found
+    rarity: FloatArray = len(sizes) / (len(sizes) - smaller)
+    return rarity
 
 
 def compared(
@@ -197,16 +184,16 @@ def compared(
     """
     flips = all_flips(len(units), seed=seed)
     signs = np.vstack([np.ones(len(units)), flips.signs])
-    found: dict[tuple[str, str], _Contrast] = {}
+    contrasts: dict[tuple[str, str], _Contrast] = {}
     for name, pair in pairs.items():
         at_times = _at_equal_time(pair, signs)
-        found[name, ""] = _Contrast.of(at_times.mean(axis=2))
+        contrasts[name, ""] = _Contrast.of(at_times.mean(axis=2))
         if pair.default is not None:
-            found[name, "default_"] = _Contrast.of(at_times[:, :, pair.default])
-        found[name, "chosen_"] = _Contrast.of(_chosen_elsewhere(*pair.cost(rate), signs))
-    sizes = np.column_stack([_rarity(each.sizes) for each in found.values()])
+            contrasts[name, "default_"] = _Contrast.of(at_times[:, :, pair.default])
+        contrasts[name, "chosen_"] = _Contrast.of(_chosen_elsewhere(*pair.cost(rate), signs))
+    sizes = np.column_stack([_rarity(each.sizes) for each in contrasts.values()])
     p, p_max_t = adjusted(flips, sizes[1:], sizes[0])
-    by_cluster = pd.DataFrame({name: found[name, ""].by_cluster for name in pairs}, index=units)
+    by_cluster = pd.DataFrame({name: contrasts[name, ""].by_cluster for name in pairs}, units)
     within = intervals(by_cluster, seed=seed)
     rows: dict[str, dict[str, object]] = {
         name: {
@@ -218,18 +205,17 @@ def compared(
         }
         for name, pair in pairs.items()
     }
-    every = zip(found.items(), p, p_max_t, holm(list(p)), strict=True)
-    for ((name, prefix), contrast), *values in every:
-        rows[name] |= contrast.columns(prefix)
-        named = zip(("p", "p_max_t", "p_holm"), values, strict=True)
+    every = zip(contrasts.items(), p, p_max_t, holm(list(p)), strict=True)
+    for ((name, prefix), contrast), *tests in every:
+        named = zip(_COLUMNS, [*contrast.summary(), *tests], strict=True)
         rows[name] |= {f"{prefix}{column}": value for column, value in named}
-    names = ["difference", "better", "tied", "worse", "p", "p_max_t", "p_holm"]
-    prefixes = ("", "default_", "chosen_")
-    each = [f"{prefix}{name}" for prefix in prefixes for name in names]
-    columns = ["rule", "earliest", "latest", "low", "high", *each]
-    return pd.DataFrame(list(rows.values()), columns=columns).assign(
+    columns = [f"{prefix}{column}" for prefix in ("", "default_", "chosen_") for column in _COLUMNS]
+    table = pd.DataFrame(
+        list(rows.values()), columns=["rule", "earliest", "latest", "low", "high", *columns]
+    )
+    return table.assign(
         smallest=flips.smallest,
-        smallest_holm=min(1.0, len(found) * flips.smallest),
+        smallest_holm=min(1.0, len(contrasts) * flips.smallest),
         unit=unit_of(by_cluster),
         clusters=len(units),
     )
@@ -259,8 +245,8 @@ def pooled(
     clusters = pd.Index(list(names), name=studies[0][1].name)
     flips = all_flips(len(clusters), seed=seed)
     signs = np.vstack([np.ones(len(clusters)), flips.signs])
-    found: dict[str, _Contrast] = {}
-    within: dict[str, pd.Series] = {}
+    contrasts: dict[str, _Contrast] = {}
+    within = []
     for name in dict.fromkeys(name for pairs, _ in studies for name in pairs):
         total, times = np.zeros_like(signs), np.zeros(len(clusters))
         for pairs, units in studies:
@@ -268,20 +254,21 @@ def pooled(
                 at = clusters.get_indexer(units)
                 total[:, at] += _at_equal_time(pairs[name], signs[:, at]).mean(axis=2)
                 times[at] += 1
-        found[name] = _Contrast.of(total[:, times > 0] / times[times > 0])
-        by_cluster = pd.Series(found[name].by_cluster, clusters[times > 0])
-        within[name] = intervals(by_cluster, seed=seed).iloc[0]
-    sizes = np.column_stack([each.sizes for each in found.values()])
+        contrasts[name] = _Contrast.of(total[:, times > 0] / times[times > 0])
+        by_cluster = pd.Series(contrasts[name].by_cluster, clusters[times > 0])
+        within.append(intervals(by_cluster, seed=seed))
+    sizes = np.column_stack([each.sizes for each in contrasts.values()])
     p, p_max_t = adjusted(flips, sizes[1:], sizes[0])
-    rows = [
-        {"rule": name, **within[name][["low", "high"]], **each.columns("")}
-        for name, each in found.items()
-    ]
-    return pd.DataFrame(rows).assign(
-        p=p,
-        p_max_t=p_max_t,
-        unit=[each["unit"] for each in within.values()],
-        clusters=[each["clusters"] for each in within.values()],
+    known = pd.concat(within, ignore_index=True)
+    summaries = [contrast.summary() for contrast in contrasts.values()]
+    return pd.concat(
+        [
+            pd.Series(list(contrasts), name="rule"),
+            known[["low", "high"]],
+            pd.DataFrame(summaries, columns=_COLUMNS[:4]).assign(p=p, p_max_t=p_max_t),
+            known[["unit", "clusters"]],
+        ],
+        axis=1,
     )
 
 

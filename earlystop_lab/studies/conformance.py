@@ -139,9 +139,9 @@ def _on_shortest(check: Callable[[Rule, Curve], T], rule: Rule, curve: Curve) ->
     try:
         return check(rule, curve)
     except ConformanceError as error:
-        found = error
-    if found.broken == "not deterministic":  # any curve may show it, or none
-        raise found
+        shown = error
+    if shown.broken == "not deterministic":  # any curve may show it, or none
+        raise shown
     tries = 0
     for smaller in (_shorter, _simpler):
         candidates = smaller(curve)
@@ -150,9 +150,9 @@ def _on_shortest(check: Callable[[Rule, Curve], T], rule: Rule, curve: Curve) ->
             try:
                 check(rule, candidate)
             except ConformanceError as error:
-                if error.broken == found.broken:
-                    found, curve, candidates = error, candidate, smaller(candidate)
-    raise ConformanceError(rule, str(found).removeprefix(f"{rule}: "), _values(rule, curve))
+                if error.broken == shown.broken:
+                    shown, curve, candidates = error, candidate, smaller(candidate)
+    raise ConformanceError(rule, str(shown).removeprefix(f"{rule}: "), _values(rule, curve))
 
 
 def _shorter(curve: Curve) -> Iterator[Curve]:
@@ -259,7 +259,7 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = traces(rule, prefixes)
+            once = traces(rule, prefixes)
             again = traces(rule, prefixes)
     except Exception as error:
         if isinstance(error, ValueError) and "is read-only" in str(error):
@@ -269,12 +269,12 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
     after = [prefixes.channel(name).values for name in ("val", "train", "epoch")]
     if not all(_same(a, b) for a, b in zip(before, after, strict=True)):
         raise _changes_input(rule, curve)
-    if not all(_same(a.statistic, b.statistic) for a, b in zip(found, again, strict=True)):
+    if not all(_same(a.statistic, b.statistic) for a, b in zip(once, again, strict=True)):
         raise ConformanceError(rule, "not deterministic", f": two calls differ on {curve.run!r}")
-    for prefix in reversed(found):  # the shortest start that shows it
+    for prefix in reversed(once):  # the shortest start that shows it
         where = f"on the curve {curve.run!r}"
-        _require_causal(rule, curve, prefix.statistic, found[0].statistic, where)
-    return found
+        _require_causal(rule, curve, prefix.statistic, once[0].statistic, where)
+    return once
 
 
 def _changes_input(rule: Rule, curve: Curve) -> ConformanceError:

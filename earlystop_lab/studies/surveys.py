@@ -17,15 +17,29 @@ import pandas as pd
 from earlystop_lab.criteria import FAMILIES, Rule, parse
 from earlystop_lab.criteria.catalogue import usual
 from earlystop_lab.curves import CurveSet
-from earlystop_lab.curves.facts import outcomes
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.curves.files import Unit, chunks, units
 from earlystop_lab.engine.replaying import plan, replay
-from earlystop_lab.measures.hindsight import measurable, regrets
+from earlystop_lab.measures.hindsight import regrets
 
 #: runs of a set in memory that are replayed together, as many as in a unit of a Parquet file
 _RUNS = 1024
 #: a stop more than this share before the lowest validation error is too early
 _TOO_EARLY = 0.1
+_COLUMNS = [
+    "criterion",
+    "runs",
+    "fired",
+    "epochs",
+    "time",
+    "too_early",
+    "val_regret",
+    "test_regret",
+    "val_runs",
+    "test_runs",
+    "censored",
+    "diverged",
+]
 
 
 def survey(
@@ -50,7 +64,7 @@ def survey(
       in which all such errors are finite and none is 0; NaN where there are none;
     - ``censored`` and ``diverged``, how many of the runs have their lowest validation error at
       their last check, so that no rule could be too late, and how many an error that is NaN or
-      infinite (see :func:`earlystop_lab.sources.corpora.outcomes`).
+      infinite (see :func:`earlystop_lab.curves.facts.outcomes`).
 
     The result is the same for any ``n_jobs``. Raises ``ValueError`` for a set without runs, a
     text that is no criterion, a run that is there twice, and as :func:`replay`.
@@ -74,16 +88,16 @@ def survey(
         tasks = units(Path(curves))
     # to start a process takes longer than a small corpus
     jobs = max(1, min(joblib.effective_n_jobs(n_jobs), len(tasks)))
-    found: list[tuple[list[str], pd.DataFrame]] = joblib.Parallel(jobs, prefer="processes")(
+    parts: list[tuple[list[str], pd.DataFrame]] = joblib.Parallel(jobs, prefer="processes")(
         joblib.delayed(_surveyed)(task, rules) for task in tasks
     )
     name = "the curve set" if isinstance(curves, CurveSet) else curves
-    runs = pd.Series([run for ids, _ in found for run in ids])
+    runs = pd.Series([run for ids, _ in parts for run in ids])
     if not len(runs):
         raise ValueError(f"survey: {name} is empty; there is nothing to replay")
     if (twice := runs.duplicated()).any():
         raise ValueError(f"{name}: run {runs[twice.argmax()]!r} is there twice")
-    sums = pd.concat([part for _, part in found]).groupby(level=0).sum()
+    sums = pd.concat([part for _, part in parts]).groupby(level=0).sum()
     # a rule that no run could be replayed with has sums over no runs
     return _table(sums.reindex(names, fill_value=0))
 
@@ -108,36 +122,34 @@ def _watches_train(rule: Rule) -> bool:
 
 def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
     """Sums over runs that the columns of the table are made of, a row a criterion."""
-    stops = replay(curves, rules)
-    every, ends = regrets(stops, curves), outcomes(curves)
+    stops, known = replay(curves, rules), facts_of(curves)
+    every = regrets(stops, curves)
     sums = {
         "runs": len(curves),
         "fired": stops.fired.sum(axis=0),
         "epochs": np.log(stops.stop).sum(axis=0),
         "time": np.log(every.time).sum(axis=0),
         "too_early": (every.early > _TOO_EARLY).sum(axis=0),
-        "censored": ends["censored"].sum(),
-        "diverged": ends["diverged"].sum(),
+        "censored": known.censored.sum(),
+        "diverged": known.diverged.sum(),
     }
-    val, test = measurable(curves, "val"), measurable(curves, "test")
-    sums |= {"val_runs": val.sum(), "val_regret": np.log1p(every.val[val]).sum(axis=0)}
-    sums |= {"test_runs": test.sum(), "test_regret": np.log1p(every.test[test]).sum(axis=0)}
+    for error in ("val", "test"):
+        kept = known.measurable(error)
+        lost = np.log1p(getattr(every, error)[kept]).sum(axis=0)
+        sums |= {f"{error}_runs": kept.sum(), f"{error}_regret": lost}
     return pd.DataFrame(sums, index=stops.criteria)
 
 
 def _table(sums: pd.DataFrame) -> pd.DataFrame:
     """The means of sums over all runs, in the order of the documented columns."""
     runs = sums["runs"]
-    table = {
-        "criterion": sums.index,
-        "runs": runs,
-        "fired": sums["fired"] / runs,
-        "epochs": np.exp(sums["epochs"] / runs),
-        "time": np.exp(sums["time"] / runs),
-        "too_early": sums["too_early"] / runs,
-    }
-    for error in ("val", "test"):
-        table[f"{error}_regret"] = np.expm1(sums[f"{error}_regret"] / sums[f"{error}_runs"])
-    for name in ("val_runs", "test_runs", "censored", "diverged"):
-        table[name] = sums[name]
-    return pd.DataFrame(table).reset_index(drop=True)
+    table = sums.assign(
+        criterion=sums.index,
+        fired=sums["fired"] / runs,
+        epochs=np.exp(sums["epochs"] / runs),
+        time=np.exp(sums["time"] / runs),
+        too_early=sums["too_early"] / runs,
+        val_regret=np.expm1(sums["val_regret"] / sums["val_runs"]),
+        test_regret=np.expm1(sums["test_regret"] / sums["test_runs"]),
+    )
+    return table[_COLUMNS].reset_index(drop=True)
