@@ -22,6 +22,7 @@ from earlystop_lab.criteria import Criterion
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Restore, replay
+from earlystop_lab.inference.bootstrap import intervals
 from earlystop_lab.inference.interpolation import interpolated
 from earlystop_lab.inference.tables import cluster_means
 from earlystop_lab.measures.hindsight import regrets
@@ -167,8 +168,6 @@ def front(means: SweepMeans, *, confidence: float = 0.95, seed: int = 0) -> pd.D
 
 def _band(means: SweepMeans, confidence: float, seed: int) -> tuple[FloatArray, FloatArray]:
     """The band of one rule's mean losses."""
-    from earlystop_lab.inference import intervals  # scipy is slow to import
-
     low, high = np.full((2, len(means.rules)), np.nan)
     finite = np.isfinite(means.loss.to_numpy()).all(axis=0)
     if finite.any():

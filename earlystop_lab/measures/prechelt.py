@@ -141,7 +141,3 @@ def _ratio(a: FloatArray, b: FloatArray | np.float64) -> FloatArray:
     """a / b; 1 where both are equal, zeros and infinities included."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(a == b, 1.0, a / b)
-
-
-#: until the study of 1997 says so, too
-measures = run_ratios

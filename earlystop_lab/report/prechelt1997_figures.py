@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from earlystop_lab.curves import Curve
 from earlystop_lab.engine.replaying import Stops, trace
-from earlystop_lab.measures.prechelt import measures, tradeoff
+from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 from earlystop_lab.report.axes import (
     legend_of_families,
     log_axis,
@@ -69,7 +69,7 @@ def one_run(curve: Curve, stops: dict[str, float]) -> Figure:
 
 def spread(stops: Stops, measure: str, what: str) -> Figure:
     """One measure of each criterion on each problem: quartiles and the 5% to 95% range of runs."""
-    values = getattr(measures(stops, REFERENCE), f"{measure}_ref")
+    values = getattr(run_ratios(stops, REFERENCE), f"{measure}_ref")
 
     def draw(part: Any, ax: Axes) -> None:
         quantiles = np.quantile(part, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T

@@ -259,6 +259,8 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            # a rule that numba refuses is slow, and breaks no promise
+            warnings.filterwarnings("default", ".* is not compiled ", RuntimeWarning)
             once = traces(rule, prefixes)
             again = traces(rule, prefixes)
     except Exception as error:

@@ -23,7 +23,7 @@ from earlystop_lab.engine.replaying import Stops, replay
 from earlystop_lab.inference import cluster_means, holm, mean_over_clusters, slopes
 from earlystop_lab.inference.interpolation import interpolated
 from earlystop_lab.measures.hindsight import worst_share
-from earlystop_lab.measures.prechelt import measures, tradeoff
+from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 
 MAIN = "prechelt1997"
 #: the same runs with first weights in -0.05..0.05
@@ -168,7 +168,7 @@ def table1(study: Replayed) -> pd.DataFrame:
     table = tradeoff(study.stops, REFERENCE).drop(columns="fired")
     table = table.rename(columns=lambda name: name.replace("_ref", "_GL2"))
     table = table[[*PRINTED, *(c for c in table.columns if c not in PRINTED)]]
-    excess = np.maximum(measures(study.stops, REFERENCE).badness_best - 1, 0)
+    excess = np.maximum(run_ratios(study.stops, REFERENCE).badness_best - 1, 0)
     stop = np.where(study.alone.fired, study.alone.stop, np.inf)
     own, progress = stop[:, :-1], stop[:, [-1]]
     table = table.assign(
