@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from earlystop_lab._common.checks import require
 from earlystop_lab.criteria import (
     Combination,
     Criterion,
@@ -204,8 +205,7 @@ def parts(
     curves: CurveSet | str | Path, asked: Plan, *, n_jobs: int = 1, skip: int = 0
 ) -> Iterator[Part]:
     """The stops of some runs after the other, in order; of a file without its first units."""
-    if n_jobs == 0:
-        raise ValueError("replay: n_jobs = 0; expected a number of jobs, or -1 for every core")
+    require("replay: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     tasks: Iterable[Runs | Unit]
     if isinstance(curves, CurveSet):

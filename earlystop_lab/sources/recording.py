@@ -141,8 +141,8 @@ def _lists(file: Path) -> dict[str, Any]:
     return {name: table[name][0].values.to_numpy() for name in names}
 
 
-def _require_same(where: Path, found: CurveSet, jobs: Sequence[Job]) -> None:
-    recorded = {row["run"]: row for row in found.meta.to_dict("records")}
+def _require_same(where: Path, curves: CurveSet, jobs: Sequence[Job]) -> None:
+    recorded = {row["run"]: row for row in curves.meta.to_dict("records")}
     for job in jobs:
         row = recorded.get(job.meta["run"])
         if row is None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from earlystop_lab._common.checks import require
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.criteria.catalogue import usual
@@ -199,8 +200,7 @@ def bench(
     rivals = list(FAMILIES.values() if known is None else known)
     if any(name == each.name for each in rivals):
         raise ValueError(f"{name}: a known rule has this name; give yours another")
-    if n_jobs == 0:
-        raise ValueError("bench: n_jobs = 0; expected a number of jobs, or -1 for every core")
+    require("bench: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
     rate = exchange_rate(worth)
     check_criterion(rule, seed=seed)
     for corpus, curves in corpora.items():

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from earlystop_lab._common.checks import require
 from earlystop_lab.criteria import FAMILIES, Rule, parse
 from earlystop_lab.criteria.catalogue import usual
 from earlystop_lab.curves import CurveSet
@@ -79,8 +80,7 @@ def survey(
     asked = map(usual, FAMILIES.values()) if criteria is None else criteria
     rules = [parse(item) if isinstance(item, str) else item for item in asked]
     names = plan(rules).texts
-    if n_jobs == 0:
-        raise ValueError("survey: n_jobs = 0; expected a number of jobs, or -1 for every core")
+    require("survey: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
     tasks: list[CurveSet] | list[Unit]
     if isinstance(curves, CurveSet):
         tasks = [curves[i : i + _RUNS] for i in range(0, len(curves), _RUNS)]

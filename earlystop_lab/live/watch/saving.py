@@ -94,7 +94,7 @@ def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
 
 def _mark(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads((pq.read_schema(path).metadata or {})[_MARK])
+        mark: dict[str, Any] = json.loads((pq.read_schema(path).metadata or {})[_MARK])
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return None
-    return found
+    return mark

@@ -80,13 +80,13 @@ def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlet
 
     async def run(request: Request) -> Response:
         name = request.query_params.get("name", "")
-        found = watching.board.runs.get(name)
-        if found is None or not len(found):
+        watched = watching.board.runs.get(name)
+        if watched is None or not len(watched):
             return PlainTextResponse("no such run", 404)
-        tag = f'"{quote(name)}-{found.version}"'
+        tag = f'"{quote(name)}-{watched.version}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
-        return JSONResponse(detail(found), headers={"ETag": tag})
+        return JSONResponse(detail(watched), headers={"ETag": tag})
 
     async def file(request: Request) -> Response:
         return FileResponse(_PAGE / _FILES[request.url.path])

@@ -218,9 +218,9 @@ class Following:
         if now == self._seen.get(path):
             return
         self._seen[path] = now
-        found, reasons = await asyncio.to_thread(_read, path, self._watching.board.asked)
+        runs, reasons = await asyncio.to_thread(_read, path, self._watching.board.asked)
         folder = path if path.is_dir() else path.parent
-        for curve, channels, notes in found:
+        for curve, channels, notes in runs:
             try:
                 self._watching.follow(str(folder / curve.run), curve, channels, notes)
             except PostError as error:
@@ -243,11 +243,11 @@ def _state(path: Path) -> list[tuple[str, int, int]]:
 
 def _read(path: Path, asked: Asked) -> tuple[list[tuple[Curve, Channels, list[str]]], list[str]]:
     """The runs at a path, and why other things there are none."""
-    found = read_logs(path, val=asked.val, train=asked.train, mode=asked.mode)
+    logs = read_logs(path, val=asked.val, train=asked.train, mode=asked.mode)
     runs = []
-    for curve, row in zip(found.curves, found.curves.meta.to_dict("records"), strict=True):
-        notes = [note.text for note in found.notes if note.file == row["file"]]
+    for curve, row in zip(logs.curves, logs.curves.meta.to_dict("records"), strict=True):
+        notes = [note.text for note in logs.notes if note.file == row["file"]]
         # the curves are errors already: nothing is negated here
         train = row["train_channel"] if curve.train is not None else None
         runs.append((curve, Channels(row["val_channel"], train, row["mode"]), notes))
-    return runs, [f"{skipped.file}: {skipped.reason}" for skipped in found.skipped]
+    return runs, [f"{skipped.file}: {skipped.reason}" for skipped in logs.skipped]

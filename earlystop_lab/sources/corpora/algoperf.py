@@ -227,14 +227,14 @@ def _columns(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[
             strings_can_be_null=True,
         ),
     )
-    found = {}
+    arrays = {}
     for name, kind in types.items():
         column = table[name].combine_chunks()
         if column.null_count and not pa.types.is_floating(kind):
             row = int(np.asarray(column.is_null()).argmax())
             raise ValueError(f"row {row + 2}, column {name!r}: empty; expected a value")
-        found[name] = column.to_numpy(zero_copy_only=False)
-    return found
+        arrays[name] = column.to_numpy(zero_copy_only=False)
+    return arrays
 
 
 def _tables(folder: Path, ending: str) -> list[Path]:

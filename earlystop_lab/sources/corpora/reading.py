@@ -59,13 +59,13 @@ def checked_sums(root: Path, files: Sequence[Path]) -> tuple[dict[Path, str], in
         if listing.is_file():
             shipped.update(_listed(listing))
     confirmed = 0
-    for file, found in sums.items():
+    for file, total in sums.items():
         if (entry := shipped.get(file.resolve())) is None:
             continue
         expected, listing = entry
-        if found != expected:
+        if total != expected:
             raise ValueError(
-                f"{file}: its SHA-256 is {found}, but {listing.name} says {expected}; "
+                f"{file}: its SHA-256 is {total}, but {listing.name} says {expected}; "
                 "this copy is damaged or another version"
             )
         confirmed += 1
@@ -73,7 +73,7 @@ def checked_sums(root: Path, files: Sequence[Path]) -> tuple[dict[Path, str], in
 
 
 def _listed(listing: Path) -> dict[Path, tuple[str, Path]]:
-    found = {}
+    sums = {}
     lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
@@ -84,5 +84,5 @@ def _listed(listing: Path) -> dict[Path, tuple[str, Path]]:
                 f"{listing}, line {number}: {line[:80]!r}; expected a SHA-256, two spaces and a "
                 "file, as sha256sum writes them"
             )
-        found[(listing.parent / match[2]).resolve()] = (match[1].lower(), listing)
-    return found
+        sums[(listing.parent / match[2]).resolve()] = (match[1].lower(), listing)
+    return sums

@@ -77,12 +77,12 @@ def read(source: Path) -> Reading:
 
 
 def _files(source: Path) -> list[Path]:
-    found = [file for kind in ("npz", "json", "json.gz") for file in source.glob(f"*.{kind}")]
-    if not found:
+    files = [file for kind in ("npz", "json", "json.gz") for file in source.glob(f"*.{kind}")]
+    if not files:
         raise FileNotFoundError(
             f"{source}: no TaskSet record; expected a .npz archive or .json or .json.gz files"
         )
-    return sorted(found)
+    return sorted(files)
 
 
 def _archive(file: Path) -> Iterator[tuple[str, Runs]]:

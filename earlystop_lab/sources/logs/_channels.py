@@ -253,9 +253,9 @@ class _Chooser:
     def _named(self, key: str, name: str) -> str:
         if name in self.log.columns:
             return name
-        for found in self.log.columns:
-            if found.strip().lower() == name.strip().lower():
-                return found
+        for column in self.log.columns:
+            if column.strip().lower() == name.strip().lower():
+                return column
         raise LogError(f"no column {shown(name)} for {key}; it has {listed(self.log.columns)}")
 
     def _role(self, name: str) -> str | None:
@@ -289,16 +289,16 @@ class _Chooser:
     def _val(self, mode: Mode | None) -> str:
         if mode == "max":
             return self._score()
-        if found := self._losses("val"):
+        if losses := self._losses("val"):
             equal = [
                 n
-                for n in found[1:]
-                if meaning(n).rank == meaning(found[0]).rank
-                and meaning(n).noisy == meaning(found[0]).noisy
+                for n in losses[1:]
+                if meaning(n).rank == meaning(losses[0]).rank
+                and meaning(n).noisy == meaning(losses[0]).noisy
             ]
             if equal:
-                self.notes.append(f"val is {shown(found[0])}; it could be {listed(equal)} too")
-            return found[0]
+                self.notes.append(f"val is {shown(losses[0])}; it could be {listed(equal)} too")
+            return losses[0]
         if scores := [n for n in self._free("val") if self.log.modes.get(n) == "max"]:
             self.notes.append(f"val is {shown(scores[0])}, where higher is better: negated")
             return scores[0]
@@ -308,14 +308,13 @@ class _Chooser:
                 f"val={refused[0]!r}, and mode='max' where higher is better, which turns it into "
                 "an error"
             )
-        if found := self._losses("test"):
-            self.notes.append(f"no validation curve: {shown(found[0])} is taken as val")
-            return found[0]
-        if found := self._losses("train", None):
-            self.notes.append(
-                f"no validation curve: the training curve {shown(found[0])} stands in as val"
-            )
-            return found[0]
+        for roles, words in (
+            (("test",), "{} is taken as val"),
+            (("train", None), "the training curve {} stands in as val"),
+        ):
+            if losses := self._losses(*roles):
+                self.notes.append(f"no validation curve: {words.format(shown(losses[0]))}")
+                return losses[0]
         raise LogError(
             f"no column looks like a validation error; it has {listed(self.log.columns)}; "
             "name one with val="
@@ -324,10 +323,12 @@ class _Chooser:
     def _score(self) -> str:
         """The first validation metric of which higher is better; a loss is never meant."""
         for role in ("val", "test"):
-            if found := [name for name in self._free(role) if meaning(name).kind == "higher"]:
-                if found[1:]:
-                    self.notes.append(f"val is {shown(found[0])}; it could be {listed(found[1:])}")
-                return found[0]
+            if scores := [name for name in self._free(role) if meaning(name).kind == "higher"]:
+                if scores[1:]:
+                    self.notes.append(
+                        f"val is {shown(scores[0])}; it could be {listed(scores[1:])}"
+                    )
+                return scores[0]
         raise LogError(
             f"mode='max', and no validation metric is known to be better when higher; it has "
             f"{listed(self.log.columns)}; name one with val="
@@ -341,21 +342,23 @@ class _Chooser:
         if role_of_val in ("train", None):
             return None  # it stands in as val: what is left tells nothing new
         roles = ("train", None) if role == "train" else (role,)
-        losses = self._losses(*roles)
         alike = [n for n in self._free(*roles) if self._metric(n) == self._metric(val)]
-        found = [n for n in dict.fromkeys([*alike, *losses]) if n != val]
-        found.sort(
+        others = [n for n in dict.fromkeys([*alike, *self._losses(*roles)]) if n != val]
+        # the first of equals, as the log has them
+        best = min(
+            others,
             key=lambda n: (
                 self.counts[n] == 1,
                 n not in alike,
                 self._role(n) is None,
                 meaning(n).noisy,
-            )
+            ),
+            default=None,
         )
-        if found and self.counts[found[0]] == 1 < self.counts[val]:
-            self.notes.append(f"{shown(found[0])} was recorded only once: left out")
+        if best is not None and self.counts[best] == 1 < self.counts[val]:
+            self.notes.append(f"{shown(best)} was recorded only once: left out")
             return None
-        return found[0] if found else None
+        return best
 
     def _epoch(self, val: str) -> str | None:
         if name := self.asked.get("epoch"):

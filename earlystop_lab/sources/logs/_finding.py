@@ -23,7 +23,7 @@ def find(
     Folders are searched with all their folders, not following links to folders, by name; a file
     that is reached twice counts once. ``owners`` give the folder that a file belongs to.
     """
-    found: dict[tuple[str | None, Path], list[Path]] = {}
+    logs: dict[tuple[str | None, Path], list[Path]] = {}
     skipped, seen = [], set()
     for path in paths:
         files = list(_logs_under(path, owners.values())) if path.is_dir() else [path]
@@ -32,8 +32,8 @@ def find(
         for file in files:
             if (real := _real(file)) not in seen:
                 seen.add(real)
-                found.setdefault(_owned(file, owners), []).append(file)
-    return [(name, Source(where, files)) for (name, where), files in found.items()], skipped
+                logs.setdefault(_owned(file, owners), []).append(file)
+    return [(name, Source(where, files)) for (name, where), files in logs.items()], skipped
 
 
 def _real(path: Path) -> str:

@@ -24,7 +24,7 @@ def _sets(source: Source) -> dict[str, dict[str, list[object]]]:
     document = source.document
     if not isinstance(document, dict):
         return {}
-    found = {
+    sets = {
         name: curves
         for name, metrics in document.items()
         if isinstance(metrics, dict)
@@ -32,10 +32,10 @@ def _sets(source: Source) -> dict[str, dict[str, list[object]]]:
         and not any(map(is_position, curves))
     }
     # scripts also write metrics of sets
-    inner = dict.fromkeys(name for curves in found.values() for name in curves)
-    if any(meaning(name).is_set for name in found) or not all(meaning(n).is_set for n in inner):
-        return found
-    return {of: {m: curves[of] for m, curves in found.items() if of in curves} for of in inner}
+    inner = dict.fromkeys(name for curves in sets.values() for name in curves)
+    if any(meaning(name).is_set for name in sets) or not all(meaning(n).is_set for n in inner):
+        return sets
+    return {of: {m: curves[of] for m, curves in sets.items() if of in curves} for of in inner}
 
 
 def is_lightgbm(source: Source) -> bool:

@@ -139,8 +139,8 @@ def _from_tables(files: dict[str, Path]) -> Log:
                 if at in rows and any(name.startswith(f"{part}-") for name in rows[at]):
                     notes.append(f"{path.name}: iteration {at} comes again, the last one is kept")
                 lines.setdefault(at, i)
-                found = {f"{part}-{name}": v for name, v in cells.items() if name != "iter"}
-                rows.setdefault(at, {"iteration": at}).update(found)
+                named = {f"{part}-{name}": v for name, v in cells.items() if name != "iter"}
+                rows.setdefault(at, {"iteration": at}).update(named)
     if failed and not rows:
         raise failed
     log = Log([(lines[at], cells) for at, cells in rows.items()], notes=notes, skipped=skipped)

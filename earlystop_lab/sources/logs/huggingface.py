@@ -49,22 +49,22 @@ def _history(source: Source) -> Log | None:
 
 def read(source: Source) -> list[Log]:
     """The longest history among the files; the rows are numbered by entry."""
-    found: list[tuple[Source, Log]] = []
+    histories: list[tuple[Source, Log]] = []
     notes: list[str] = []
     failure = LogError("no 'log_history' in it; expected a Trainer's trainer_state.json")
     for path in source.files:
         state = Source(path)
         try:
             if (history := _history(state)) is not None:
-                found.append((state, history))
+                histories.append((state, history))
         except LogError as error:
             failure = error
             notes.append(f"{path.parent.name}/{path.name}: {error}")
-    if not found:
+    if not histories:
         raise failure
     if len(source.files) > 1:
         notes.append(f"{len(source.files)} checkpoints of one run: the longest history is read")
-    state, history = max(found, key=lambda item: len(item[1].rows))
+    state, history = max(histories, key=lambda item: len(item[1].rows))
     rows, after = _checks(history.rows)
     if after:
         notes.append(f"entries after the end of training left out: {after}")

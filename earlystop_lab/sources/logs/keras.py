@@ -24,11 +24,11 @@ def _histories(source: Source) -> dict[str, dict[str, list[Any]]]:
         return {}  # the latter are rows, as pandas writes them
     if curves := _curves(document):
         return {"": curves}
-    found = {name: curves for name, part in document.items() if _told(curves := _curves(part))}
+    histories = {name: curves for name, part in document.items() if _told(curves := _curves(part))}
     # metrics that name their sets: what XGBoost writes has the sets outside
-    if not any(meaning(name).role == "val" for curves in found.values() for name in curves):
+    if not any(meaning(name).role == "val" for curves in histories.values() for name in curves):
         return {}
-    return {"": next(iter(found.values()))} if len(found) == 1 else found
+    return {"": next(iter(histories.values()))} if len(histories) == 1 else histories
 
 
 def _curves(history: Any) -> dict[str, list[Any]]:

@@ -31,11 +31,11 @@ def read(source: Source) -> list[Log]:
     for path in source.files:
         name = path.relative_to(source.path / "metrics").as_posix()
         try:
-            text, found = decode(read_bytes(path))
+            text, of_text = decode(read_bytes(path))
         except LogError as error:
             skipped.append(LogError(f"metric {name}: {error}"))
             continue
-        notes += [f"metric {name}: {note}" for note in found]
+        notes += [f"metric {name}: {note}" for note in of_text]
         lines = [(i, line.split()) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
         for i, words in lines:
             if len(words) not in (2, 3) or not words[0].isdecimal() or len(words[0]) > 20:
@@ -75,8 +75,8 @@ def _counted(rows: list[Row]) -> list[Row]:
 def _about(folder: Path) -> list[str]:
     """What ``meta.yaml`` says of the run in its plain lines."""
     text, _ = decode(read_bytes(folder / "meta.yaml"))
-    found = dict(re.findall(r"^(run_name|lifecycle_stage): *'?([^'\n]+)'?\s*$", text, re.MULTILINE))
-    notes = [f"run name {found['run_name']!r}"] if "run_name" in found else []
-    if found.get("lifecycle_stage") == "deleted":
+    about = dict(re.findall(r"^(run_name|lifecycle_stage): *'?([^'\n]+)'?\s*$", text, re.MULTILINE))
+    notes = [f"run name {about['run_name']!r}"] if "run_name" in about else []
+    if about.get("lifecycle_stage") == "deleted":
         raise LogError("a deleted run; restore it in MLflow to import it")
     return notes

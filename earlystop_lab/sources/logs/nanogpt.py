@@ -218,9 +218,9 @@ def _whole(line: str) -> dict[str, str]:
 def _of_record(record: object, own: str) -> dict[str, str]:
     """The cells of an object that a line ends with, as fairseq and the Trainer print it."""
     cells = flat(record) if isinstance(record, dict) else {}
-    found = {_labelled(name, own): cell for name, cell in cells.items() if _is_metric(name)}
+    metrics = {_labelled(name, own): cell for name, cell in cells.items() if _is_metric(name)}
     at = {name: cell for name, cell in cells.items() if is_position(name)}
-    return {**at, **found} if at and found else {}
+    return {**at, **metrics} if at and metrics else {}
 
 
 def _without_prefix(line: str) -> tuple[str, str]:
@@ -244,7 +244,7 @@ def _at_place(line: str, place: _Place) -> tuple[str, dict[str, str]]:
 
 def _pairs(text: str, own: str | None) -> dict[str, str]:
     """What looks like ``name value`` with the name of a metric."""
-    found = {}
+    pairs = {}
     batches = _BATCH.search(text) is not None
     first, *marked = _MARK.split(text)
     for part, its in [(first, own), *zip(marked[1::2], marked[::2], strict=True)]:
@@ -256,9 +256,9 @@ def _pairs(text: str, own: str | None) -> dict[str, str]:
             value = average if batches and is_number(average) else value
             told = _is_metric(name) and not _OF_BOTH.search(name)
             if told and (_is_like_number(value) or value[:1].isdigit()):
-                found[_labelled(name.strip(), its or "")] = value
+                pairs[_labelled(name.strip(), its or "")] = value
     # a damaged number is a row too, which is left out by name; all else is talk
-    return found if any(map(_is_like_number, found.values())) else {}
+    return pairs if any(map(_is_like_number, pairs.values())) else {}
 
 
 def _is_like_number(text: str) -> bool:

@@ -175,10 +175,10 @@ def read_table(source: Source) -> Log:
 def _read_decimal_commas(log: Log) -> None:
     """Commas as decimal points, where the numbers of the table are spelled so throughout."""
     cells = [cell for _, row in log.rows for cell in row.values()]
-    found = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
+    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
     # three digits after every comma may be thousands, but for those after a 0
-    thousands = all(re.fullmatch(r"[+-]?[1-9]\d*,\d{3}", cell) for cell in found)
-    if len(found) < max(2, len(log.rows)) or thousands or any(map(_POINT_NUMBER.fullmatch, cells)):
+    thousands = all(re.fullmatch(r"[+-]?[1-9]\d*,\d{3}", cell) for cell in commas)
+    if len(commas) < max(2, len(log.rows)) or thousands or any(map(_POINT_NUMBER.fullmatch, cells)):
         return
     log.rows = [
         (i, {n: c.replace(",", ".") if _COMMA_NUMBER.fullmatch(c) else c for n, c in row.items()})

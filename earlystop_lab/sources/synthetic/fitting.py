@@ -119,7 +119,7 @@ def _fit_shape(
     }
     low, high = np.log([bounds[name] for name in names]).T
     inside = 1e-6 * (high - low)
-    found = least_squares(
+    fit = least_squares(
         lambda logs: np.log(clean_curve(t, **_named(names, logs)) / y),
         np.clip(np.log(np.maximum(start, least)), low + inside, high - inside),
         jac=lambda logs: _slopes(t, _named(names, logs), names),
@@ -128,12 +128,12 @@ def _fit_shape(
         f_scale=0.05,
         max_nfev=_STEPS,
     )
-    shape = _named(names, found.x)
+    shape = _named(names, fit.x)
     shape["drop"] *= first ** shape["decay"]
     for name, unit in (("floor", middle), ("drop", middle), ("rise", middle), ("onset", first)):
         if name in shape:
             shape[name] *= unit
-    return shape, float(np.sqrt(np.mean(found.fun**2)))
+    return shape, float(np.sqrt(np.mean(fit.fun**2)))
 
 
 def _named(names: tuple[str, ...], logs: FloatArray) -> dict[str, float]:
