@@ -288,3 +288,16 @@ def test_a_profile_has_a_step_a_criterion():
     plt.close("all")
     assert "time" in EXPERIMENT["plot_profile"](table.rename_axis("time")).get_xlabel()
     plt.close("all")
+
+
+losses = st.sampled_from([0.0, 0.1, 0.2, 0.5, math.inf])
+
+
+@given(st.lists(st.tuples(st.sampled_from([-math.inf, -2.0, -1.0, 0.0]), losses), min_size=1))
+def test_undominated_are_those_of_a_loop_over_pairs(pairs):
+    def beaten(time, loss):
+        return any(t <= time and v <= loss and (t < time or v < loss) for t, v in pairs)
+
+    time, loss = np.array(pairs).T
+    expected = [math.isfinite(v) and not beaten(t, v) for t, v in pairs]
+    assert undominated(time, loss).tolist() == expected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -89,8 +88,12 @@ def intervals(
         notes[same] = f"the same in every {unit}"
         notes[same & (estimate == 0)] = f"no difference in any {unit}"
         if not same.all():
-            bounds = _band if simultaneous else partial(_bounds, method)
-            low[~same], high[~same] = bounds(values[:, ~same], confidence, resamples, seed)
+            spread, by = values[:, ~same], (confidence, resamples, seed)
+            low[~same], high[~same] = (
+                _bootstrap_t(simultaneous, spread, *by)
+                if method == "bootstrap-t"
+                else _bounds(method, spread, *by)
+            )
         notes[np.isinf(high)] = f"unbounded: too few {unit}s differ"
     columns = {
         "estimate": estimate,
@@ -109,12 +112,9 @@ def intervals(
 def _bounds(
     method: Method, values: FloatArray, confidence: float, resamples: int, seed: int
 ) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper ends by scipy."""
     from scipy import stats  # slow to import
 
-    if method == "bootstrap-t":
-        mean, error, t = _bootstrap_t(values, resamples, seed)
-        half = upper_quantile(t, confidence) * error
-        return mean - half, mean + half
     if method == "t":
         low, high = stats.ttest_1samp(values, 0).confidence_interval(confidence)
     else:
@@ -131,21 +131,10 @@ def _bounds(
     return low, high
 
 
-def _band(
-    values: FloatArray, confidence: float, resamples: int, seed: int
-) -> tuple[FloatArray, FloatArray]:
-    mean, error, t = _bootstrap_t(values, resamples, seed)
-    half = np.full(len(mean), np.inf)
-    bounded = np.isinf(t).mean(axis=0) <= (1 - confidence) / 10
-    if bounded.any():
-        half[bounded] = upper_quantile(t[:, bounded].max(axis=1), confidence) * error[bounded]
-    return mean - half, mean + half
-
-
 def _bootstrap_t(
-    values: FloatArray, resamples: int, seed: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Means, their standard errors, and abs(m* - m) / s* of every resample."""
+    simultaneous: bool, values: FloatArray, confidence: float, resamples: int, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper ends by abs(m* - m) / s* of every resample."""
     n = len(values)
     mean = values.mean(axis=0)
     centred = values - mean
@@ -153,7 +142,13 @@ def _bootstrap_t(
     t = np.empty((resamples, values.shape[1]))
     for rows, weights in resampled_weights(n, resamples, seed):
         t[rows] = studentized(weights @ centred, weights @ centred**2, n, error)
-    return mean, error, t
+    if simultaneous:
+        bounded = np.isinf(t).mean(axis=0) <= (1 - confidence) / 10
+        largest = upper_quantile(t[:, bounded].max(axis=1, initial=0), confidence)
+        half = np.where(bounded, largest, np.inf) * error
+    else:
+        half = upper_quantile(t, confidence) * error
+    return mean - half, mean + half
 
 
 def studentized(mean: FloatArray, square: FloatArray, n: int, error: FloatArray) -> FloatArray:

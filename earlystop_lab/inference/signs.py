@@ -44,7 +44,9 @@ def sign_flip(
     p = np.empty(values.shape[1])
     for start in range(0, len(p), width):
         part = values[:, start : start + width]
-        p[start : start + width] = flips.p(_sizes(part, flips.signs), _seen(part))
+        p[start : start + width] = flips.p(
+            _sizes(part, flips.signs), _sizes(part, np.ones((1, len(part))))[0]
+        )
     name = f"p, {flips.how} sign flips of {len(table)} {unit_of(table)}s"
     return pd.Series(p, index=table.columns, name=name)
 
@@ -72,7 +74,9 @@ def max_t(
     """
     table = checked(means)
     flips, values = all_flips(len(table), resamples, seed), table.to_numpy(float)
-    p, p_max_t = adjusted(flips, _sizes(values, flips.signs), _seen(values))
+    p, p_max_t = adjusted(
+        flips, _sizes(values, flips.signs), _sizes(values, np.ones((1, len(values))))[0]
+    )
     columns = {
         "estimate": values.mean(axis=0),
         "p": p,
@@ -147,11 +151,6 @@ def all_flips(n: int, resamples: int = 9_999, seed: int = 0) -> Flips:
     # the last sign stays: with all signs reversed a sum is as far from 0
     negative = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
     return Flips(np.where(negative, -1.0, 1.0), random=False)
-
-
-def _seen(values: FloatArray) -> FloatArray:
-    sizes: FloatArray = _sizes(values, np.ones((1, len(values))))[0]
-    return sizes
 
 
 def _sizes(values: FloatArray, signs: FloatArray) -> FloatArray:

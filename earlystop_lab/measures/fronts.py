@@ -187,16 +187,10 @@ def undominated(time: FloatArray, loss: FloatArray) -> FloatArray:
     >>> undominated(np.array([1.0, 2.0, 3.0, 3.0]), np.array([5.0, 4.0, 4.0, 1.0])).tolist()
     [True, True, False, True]
     """
-    order = np.lexsort((loss, time))
-    kept = np.zeros(len(time), bool)
-    best = fastest = np.inf
-    for at in order:
-        if loss[at] < best:
-            best, fastest = loss[at], time[at]
-            kept[at] = True
-        else:
-            kept[at] = loss[at] == best and time[at] == fastest and np.isfinite(best)
-    return kept
+    (_, losses), at = np.unique([time, loss], axis=1, return_inverse=True)
+    before = np.fmin.accumulate(np.append(np.inf, losses))[:-1]
+    best: FloatArray = (losses < before)[at.ravel()]
+    return best
 
 
 def equal_time(means: SweepMeans, times: ArrayLike) -> dict[str, pd.DataFrame]:
@@ -309,14 +303,3 @@ def without_each(
         others = part != fold
         chosen[~others] = choose(others)
     return chosen
-
-
-# -- until all studies say so, too ---------------------------------------------------------
-
-Points = SweepMeans
-averaged = sweep_means
-
-
-def units_of(curves: CurveSet) -> pd.Index:
-    """The problem of each run, or the run: :attr:`Facts.clusters`."""
-    return facts_of(curves).clusters

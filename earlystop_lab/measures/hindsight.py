@@ -19,41 +19,14 @@ just not have been measured: regret is NaN, as it is where the run has no error 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Stops
-from earlystop_lab.measures.profiles import regret_profile as regret_profile
-from earlystop_lab.measures.profiles import time_profile as time_profile
-
-
-class Oracle(NamedTuple):
-    """What hindsight knows: one value a run. NaN where a run has no such error."""
-
-    #: last recorded epoch
-    end: FloatArray
-    #: lowest validation error of the record, and the earliest epoch that has it
-    val: FloatArray
-    val_epoch: FloatArray
-    #: the same of the test error
-    test: FloatArray
-    test_epoch: FloatArray
-
-
-def oracle(curves: CurveSet) -> Oracle:
-    """The lowest errors of every run's record, and its length."""
-    known = facts_of(curves)
-    val, test = known.lowest("val"), known.lowest("test")
-    return Oracle(known.last, val.value, val.epoch, test.value, test.epoch)
-
-
-def measurable(curves: CurveSet, error: Literal["val", "test"] = "val") -> NDArray[np.bool_]:
-    """Runs in which every regret is a finite number: :meth:`Facts.measurable`."""
-    return facts_of(curves).measurable(error).copy()
 
 
 def regret(errors: ArrayLike, lowest: ArrayLike) -> FloatArray:
