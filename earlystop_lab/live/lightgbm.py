@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from pathlib import Path
+from typing import Any
 
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Mode
-from earlystop_lab.live._adapters import CurrentStopper, RunOptions, Training, library, no_metric
+from earlystop_lab.engine.replaying import Restore
+from earlystop_lab.live._adapters import CurrentStopper, Training, library, no_metric
 
 with library("lightgbm"):
     from lightgbm.callback import CallbackEnv, EarlyStopException
@@ -49,12 +51,15 @@ class StopCallback:
         data_name: str | None = None,
         metric_name: str | None = None,
         train_name: str | None = None,
-        **options: Unpack[RunOptions],
+        restore: Restore = "best",
+        record: str | Path | None = None,
+        run: str | None = None,
     ) -> None:
         # of the instance, for LightGBM to see it: after its own that log and record
         self.order, self.before_iteration = 30, False
         self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
-        self._training = Training(criterion, mode="min", **options)
+        # which way is better LightGBM says later
+        self._training = Training(criterion, restore=restore, record=record, run=run)
 
     def __call__(self, env: CallbackEnv) -> None:
         """Tell the stopper the errors of the iteration; stop by LightGBM's exception."""
