@@ -1,164 +1,248 @@
 """The journal: what is acknowledged is there, what is damaged is named."""
 
-import asyncio
 import errno
-import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 
 import pytest
 
-from earlystop_lab.live.watch.journal import Journal, recorded, segments
+from earlystop_lab.live.watch.journal import Journal
 
 
-def events(folder):
-    return [event for _, event in recorded(folder)]
+@pytest.fixture
+def journal(tmp_path):
+    made = Journal(tmp_path)
+    yield made
+    made.close()
 
 
-def written(folder, steps, segment=1):
-    """Run steps over a journal and close it; what they returned."""
+def kept(folder):
+    """Every event of a journal that nobody has open, or as it would be after a power cut."""
+    copy = folder.with_name("copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    journal = Journal(copy)
+    try:
+        return [event for _, event in journal.events()]
+    finally:
+        journal.close()
 
-    async def run():
-        journal = Journal(folder, segment)
-        try:
-            return await steps(journal)
-        finally:
-            await journal.close()
 
-    return asyncio.run(run())
-
-
-def test_lines_are_there_in_order_and_many_wait_for_the_disk_together(tmp_path, monkeypatch):
-    syncs = []
-    real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (syncs.append(fd), real(fd))[1])
+def test_what_has_been_appended_can_be_read_before_anything_is_closed(tmp_path):
+    folder = tmp_path / "runs"
+    journal = Journal(folder)
     sent = [{"epoch": i} for i in range(500)]
-
-    async def steps(journal):
-        syncs.clear()
-        await asyncio.gather(*map(journal.append, sent))
-        # what has been acknowledged can be read before anything is closed
-        assert events(tmp_path) == sent
-
-    written(tmp_path, steps)
-    assert 1 <= len(syncs) < 100
+    journal.append(sent[:1])
+    journal.append(sent[1:])
+    assert kept(folder) == sent
+    assert journal.last == 500
+    journal.close()
+    assert kept(folder) == sent
 
 
-def test_each_line_is_on_disk_when_its_future_is_done(tmp_path, monkeypatch):
-    order = []
-    real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (real(fd), order.append("synced"))[0])
+def test_every_commit_waits_for_the_disk(tmp_path, journal):
+    def asked(name):
+        return journal._database.execute(f"PRAGMA {name}").fetchone()[0]
 
-    async def steps(journal):
-        order.clear()
-        await journal.append({"epoch": 1})
-        order.append("acknowledged")
-
-    written(tmp_path, steps)
-    assert order[:2] == ["synced", "acknowledged"]
-
-
-def test_a_new_segment_takes_what_comes_after_and_old_ones_can_go(tmp_path):
-    async def steps(journal):
-        first = journal.append({"epoch": 1})
-        last, complete = journal.rotate()
-        second = journal.append({"epoch": 2})
-        await asyncio.gather(first, complete, second)
-        assert list(recorded(tmp_path)) == [(4, {"epoch": 1}), (5, {"epoch": 2})]
-        journal.remove(last)
-        return last
-
-    assert written(tmp_path, steps, segment=4) == 4
-    assert list(recorded(tmp_path)) == [(5, {"epoch": 2})]
+    # 2 is FULL: in WAL mode, the log is synced at every commit (sqlite.org/pragma.html)
+    assert (asked("journal_mode"), asked("synchronous"), asked("locking_mode")) == (
+        "wal",
+        2,
+        "exclusive",
+    )
+    assert not journal._database.in_transaction
+    journal.append([{"epoch": 1}])
+    assert not journal._database.in_transaction
 
 
-def test_a_line_that_was_being_written_was_never_acknowledged(tmp_path):
-    (tmp_path / "00000001.journal").write_bytes(b'{"epoch":1}\n{"epo')
-    (tmp_path / "00000002.journal").write_bytes(b'{"epoch":2}\n' + bytes(7))
-    assert events(tmp_path) == [{"epoch": 1}, {"epoch": 2}]
+def test_many_events_are_one_commit(journal):
+    said = []
+    journal._database.set_trace_callback(said.append)
+    journal.append([{"epoch": i} for i in range(500)])
+    assert [line for line in said if line.startswith(("BEGIN", "COMMIT"))] == ["BEGIN ", "COMMIT"]
 
 
-@pytest.mark.parametrize("line", [b'{"epo\n', b"\n", b"[1]\n", b"\xff\n"])
-def test_a_damaged_line_is_named(tmp_path, line):
-    path = tmp_path / "00000001.journal"
-    path.write_bytes(b'{"epoch":1}\n' + line + b'{"epoch":2}\n')
-    with pytest.raises(ValueError, match=r"00000001\.journal, line 2: .* move the file"):
-        events(tmp_path)
+def test_what_is_kept_elsewhere_can_go_and_no_number_is_given_twice(tmp_path):
+    folder = tmp_path / "runs"
+    journal = Journal(folder)
+    journal.append([{"epoch": 1}, {"epoch": 2}])
+    journal.drop(1)
+    assert list(journal.events()) == [(2, {"epoch": 2})]
+    journal.drop(2)
+    journal.append([{"epoch": 3}])
+    assert list(journal.events()) == [(3, {"epoch": 3})]
+    journal.close()
 
 
-@pytest.mark.parametrize("fails", ["write", "fsync"])
-def test_what_a_full_disk_does_not_take_is_refused_and_leaves_nothing(tmp_path, monkeypatch, fails):
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    async def steps(journal):
-        await journal.append({"epoch": 1})
-        with monkeypatch.context() as patch:
-            if fails == "fsync":
-                patch.setattr(os, "fsync", raising(full))
-            else:
-                patch.setattr(journal, "_file", Full(journal._file, full))
-            with pytest.raises(OSError, match="No space"):
-                await journal.append({"epoch": 2})
-        await journal.append({"epoch": 3})
-
-    written(tmp_path, steps)
-    assert events(tmp_path) == [{"epoch": 1}, {"epoch": 3}]
+def test_only_one_process_has_a_journal(tmp_path, journal):
+    with pytest.raises(ValueError, match="another earlystop watch saves its runs there"):
+        Journal(tmp_path)
+    code = "import sys; from pathlib import Path; from earlystop_lab.live.watch import journal\n"
+    code += "journal.Journal(Path(sys.argv[1]))"
+    other = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert "another earlystop watch saves its runs there" in other.stderr
 
 
-def raising(error):
-    def fail(*_):
-        raise error
-
-    return fail
+# -- damage ---------------------------------------------------------------------------------------
 
 
-class Full:
-    """A file on a disk that takes some bytes, then no more."""
-
-    def __init__(self, file, error):
-        self.file, self.error, self.left = file, error, 5
-
-    def write(self, data):
-        if not self.left:
-            raise self.error
-        taken = self.file.write(bytes(data[: self.left]))
-        self.left -= taken
-        return taken
-
-    def __getattr__(self, name):
-        return getattr(self.file, name)
+def file_of(folder):
+    return folder / ".watch" / "journal.sqlite"
 
 
-def test_a_journal_never_writes_into_a_segment_that_is_there(tmp_path):
-    (tmp_path / "00000001.journal").write_bytes(b"")
+def test_a_commit_that_was_being_written_was_never_acknowledged(tmp_path):
+    folder = tmp_path / "runs"
+    journal = Journal(folder)
+    log = file_of(folder).with_name("journal.sqlite-wal")
+    journal.append([{"epoch": 1}])
+    before = log.stat().st_size
+    journal.append([{"epoch": 2}])
+    after = log.read_bytes()
+    assert kept(folder) == [{"epoch": 1}, {"epoch": 2}]
+    for end in range(before, len(after), 97):
+        log.write_bytes(after[:end])
+        assert kept(folder) == [{"epoch": 1}]
+    log.write_bytes(after)
+    journal.close()
 
-    async def begin():
-        Journal(tmp_path, 1)
 
-    with pytest.raises(FileExistsError):
-        asyncio.run(begin())
+@pytest.mark.parametrize("damage", ["notes", "middle", "event"])
+def test_a_damaged_journal_is_named(tmp_path, damage):
+    journal = Journal(tmp_path)
+    journal.append([{"epoch": i, "text": "x" * 100} for i in range(500)])
+    if damage == "event":
+        journal._database.execute("UPDATE event SET what = '{\"epo' WHERE id = 7")
+        journal._database.commit()
+    journal.close()
+    path = file_of(tmp_path)
+    if damage == "notes":
+        path.write_text("notes\n" * 1000)
+    elif damage == "middle":
+        content = bytearray(path.read_bytes())
+        content[8192:20480] = bytes(12288)
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"journal\.sqlite: damaged .* move the file"):
+        list(Journal(tmp_path).events())
 
 
-def test_killed_at_any_moment_it_has_every_line_that_was_acknowledged(tmp_path):
+def test_a_damaged_journal_that_was_moved_away_is_begun_anew(tmp_path):
+    journal = Journal(tmp_path)
+    journal.append([{"epoch": 1}])
+    # a crash leaves the log of the database behind
+    shutil.copytree(tmp_path / ".watch", tmp_path / "crashed")
+    journal.close()
+    shutil.rmtree(tmp_path / ".watch")
+    (tmp_path / "crashed").rename(tmp_path / ".watch")
+    file_of(tmp_path).unlink()
+    journal = Journal(tmp_path)
+    assert list(journal.events()) == []
+    journal.close()
+
+
+def test_journals_of_earlier_versions_are_named_unless_they_are_empty(tmp_path):
+    (tmp_path / ".watch").mkdir()
+    old = tmp_path / ".watch" / "00000001.journal"
+    old.touch()
+    Journal(tmp_path).close()
+    old.write_bytes(b'{"epoch":1}\n')
+    with pytest.raises(ValueError, match=r"00000001\.journal: posts .* that version once"):
+        Journal(tmp_path)
+    assert old.read_bytes() == b'{"epoch":1}\n'
+
+
+# -- a full disk ----------------------------------------------------------------------------------
+
+
+def fill(journal):
+    """Let SQLite take no page more than it has, as on a full disk; the number of events it took."""
+    database = journal._database
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    taken = 0
+    with pytest.raises(OSError, match="database or disk is full") as refused:  # noqa: PT012
+        for taken in range(1000):
+            journal.append([{"epoch": taken, "text": "x" * 500}] * 2)
+    assert refused.value.errno == errno.ENOSPC
+    return 2 * taken
+
+
+def test_what_a_full_disk_does_not_take_is_refused_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "runs"
+    journal = Journal(folder)
+    taken = fill(journal)
+    assert (journal.last, len(kept(folder))) == (taken, taken)
+    journal._database.execute("PRAGMA max_page_count = 1000000")
+    journal.append([{"epoch": "later"}])
+    assert [event["epoch"] for event in kept(folder)][taken - 1 :] == [taken // 2 - 1, "later"]
+    journal.close()
+
+
+def test_a_disk_that_fails_at_the_commit_has_none_of_it(tmp_path, monkeypatch):
+    """The statement is taken, the commit is not."""
+
+    class Failing(sqlite3.Connection):
+        fails = False
+
+        def commit(self):
+            if self.fails:
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise error
+            super().commit()
+
+        def __exit__(self, kind, *about):
+            # as the C code does it: a failed commit is rolled back
+            try:
+                self.rollback() if kind else self.commit()
+            except BaseException:
+                self.rollback()
+                raise
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, factory=Failing, **k))
+    folder = tmp_path / "runs"
+    journal = Journal(folder)
+    journal.append([{"epoch": 1}])
+    journal._database.fails = True
+    with pytest.raises(OSError, match="disk I/O error"):
+        journal.append([{"epoch": 2}])
+    journal._database.fails = False
+    journal.append([{"epoch": 3}])
+    assert kept(folder) == [{"epoch": 1}, {"epoch": 3}]
+    journal.close()
+
+
+# -- killed ---------------------------------------------------------------------------------------
+
+
+def test_killed_at_any_moment_it_has_every_event_that_was_acknowledged(tmp_path):
     code = (
-        "import asyncio, sys\n"
+        "import sys\n"
         "from pathlib import Path\n"
         "from earlystop_lab.live.watch.journal import Journal\n"
-        "async def main():\n"
-        "    journal = Journal(Path(sys.argv[1]), 1)\n"
-        "    for i in range(10**6):\n"
-        "        if i % 7 == 6:\n"
-        "            journal.rotate()\n"
-        "        await journal.append({'epoch': i})\n"
-        "        print(i, flush=True)\n"
-        "asyncio.run(main())\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "for i in range(10**6):\n"
+        "    journal.append([{'epoch': i}])\n"
+        "    print(i, flush=True)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True
-    ) as process:
-        acknowledged = [int(process.stdout.readline()) for _ in range(40)]
-        process.send_signal(signal.SIGKILL)
-        acknowledged += map(int, process.stdout.read().split())
-    assert [event["epoch"] for event in events(tmp_path)][: len(acknowledged)] == acknowledged
-    assert len(segments(tmp_path)) > 5
+    folder = tmp_path / "runs"
+    acknowledged = []
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True
+        ) as process:
+            acknowledged += [int(process.stdout.readline()) for _ in range(40)]
+            process.send_signal(signal.SIGKILL)
+            acknowledged += map(int, process.stdout.read().split())
+        journal = Journal(folder)
+        found = [event["epoch"] for _, event in journal.events()]
+        journal.close()
+        # one more may have been written than was acknowledged
+        assert found[: len(acknowledged)] == acknowledged
+        assert len(found) <= len(acknowledged) + 1
+        acknowledged = found

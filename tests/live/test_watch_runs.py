@@ -5,14 +5,18 @@ import errno
 import json
 import math
 import os
+import shutil
+import threading
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from earlystop_lab import CurveSet, criterion, read_curves, replay, trace
 from earlystop_lab.live.watch import runs as limits
+from earlystop_lab.live.watch.journal import Journal
 from earlystop_lab.live.watch.posts import Asked, Channels, Post, PostError
 from earlystop_lab.live.watch.runs import Board, Run
 from earlystop_lab.live.watch.saving import file_of, load, save, saved, snapshot
@@ -235,12 +239,12 @@ def test_a_run_is_saved_and_read_whatever_its_name(tmp_path, name):
     run = Run(name, 2, ["Keras(2)"])
     for epoch, val in ((1, 0.1), (2, math.nan), (4, math.inf)):
         post(run, epoch, val_loss=val, loss=1 / 3)
-    save(snapshot(run), tmp_path, segment=7)
+    save(snapshot(run), tmp_path, event=7)
     (path,) = tmp_path.iterdir()
     assert path == file_of(tmp_path, run.name)
     assert len(path.name.encode()) < 200
-    again, segment = load(path, ["Keras(2)"])
-    assert (segment, again.name, again.called, again.number) == (7, run.name, name, 2)
+    again, event = load(path, ["Keras(2)"])
+    assert (event, again.name, again.called, again.number) == (7, run.name, name, 2)
     np.testing.assert_array_equal(columns(again), columns(run))
     assert (again.channels, again.best) == (run.channels, run.best)
     # it goes on as if nothing had been
@@ -251,7 +255,7 @@ def test_a_saved_run_is_a_curve_set_like_others(tmp_path):
     run = Run("a", 1, [])
     post(run, 1, val_loss=0.5, loss=0.7)
     post(run, 3, val_loss=0.4, loss=0.6)
-    save(snapshot(run), tmp_path, segment=1)
+    save(snapshot(run), tmp_path, event=1)
     stops = replay(tmp_path, ["MaxEpochs(3)"])
     assert stops.to_frame().loc[0, ["run", "stop", "val"]].tolist() == ["a", 3, 0.4]
     assert stops.meta.loc[0, ["val_channel", "train_channel", "mode"]].tolist() == [
@@ -259,6 +263,20 @@ def test_a_saved_run_is_a_curve_set_like_others(tmp_path):
         "loss",
         "min",
     ]
+
+
+def test_a_file_of_an_earlier_version_knows_nothing_of_this_journal(tmp_path):
+    run = Run("a", 1, [])
+    post(run, 1, val_loss=0.5)
+    save(snapshot(run), tmp_path, event=7)
+    path = file_of(tmp_path, "a")
+    table = pq.read_table(path)
+    mark = json.loads(table.schema.metadata[b"earlystop watch"])
+    # it counted the pieces of a journal of its own
+    mark["segment"] = mark.pop("event")
+    pq.write_table(table.replace_schema_metadata({"earlystop watch": json.dumps(mark)}), path)
+    again, event = load(path, [])
+    assert (event, columns(again)[0]) == (0, [1.0])
 
 
 def test_files_of_others_are_left_alone(tmp_path):
@@ -316,7 +334,9 @@ def test_a_post_to_a_run_that_is_read_from_a_log_is_refused(tmp_path):
         watching = Watching(tmp_path, [], Asked())
         await watching.start()
         try:
-            watching.follow("log.csv", curve(val=[1.0]), Channels("val_loss", None, "min"), [])
+            await watching.follow(
+                "log.csv", curve(val=[1.0]), Channels("val_loss", None, "min"), []
+            )
             with pytest.raises(PostError, match=r"run log\.csv is read from a log") as refused:
                 await watching.take("log.csv", Post(1.0, {"val_loss": 1.0}))
             assert refused.value.status == 409
@@ -326,27 +346,190 @@ def test_a_post_to_a_run_that_is_read_from_a_log_is_refused(tmp_path):
     asyncio.run(post())
 
 
-def test_what_cannot_be_written_is_not_acknowledged_and_is_saved_later(tmp_path, monkeypatch):
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def played(folder, steps):
+    """Let steps happen to the runs of a folder; its board, once they have."""
 
-    def fail(*_):
-        raise full
-
-    async def post():
-        watching = Watching(tmp_path, [], Asked())
+    async def play():
+        watching = Watching(folder, [], Asked())
         await watching.start()
-        await watching.take("a", Post(1.0, {"val_loss": 1.0}))
+        try:
+            await steps(watching)
+        finally:
+            await watching.stop()
+        return watching.board
+
+    return asyncio.run(play())
+
+
+def full(watching, is_full):
+    """Let SQLite take no page more than it has, as on a full disk, or as many as it likes."""
+    database = watching._journal._database
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    database.execute(f"PRAGMA max_page_count = {pages if is_full else 10**6}")
+
+
+def check(epoch, **more):
+    return Post(float(epoch), {"val_loss": float(epoch), **more})
+
+
+def shape(run):
+    """All that events make of a run."""
+    return columns(run), run.channels, set(run._metrics), run.version, run.best
+
+
+def test_what_cannot_be_written_is_refused_and_leaves_no_trace(tmp_path, monkeypatch):
+    """A full disk, and one that is killed once there is space again."""
+    # nothing but the journal has it
+    monkeypatch.setattr("earlystop_lab.live.watch.watching._BETWEEN", 999)
+    copy = tmp_path / "killed"
+
+    async def steps(watching):
+        await watching.save()
+        board = watching.board
+        await watching.take("a", check(1, loss=1.0))
+        full(watching, True)
+        epoch = 1
+        with pytest.raises(PostError, match="written: database or disk is full") as no:  # noqa: PT012
+            while epoch := epoch + 1:
+                await watching.take("a", check(epoch, loss=0.5))
+        before = shape(board.runs["a"])
+        assert len(before[0][0]) == epoch - 1
+        assert no.value.status == 507
+        refused = [
+            watching.take("a", check(epoch)),
+            # new metrics, among them one that would be another curve
+            watching.take("a", check(epoch, val_nll=3.0, accuracy=1.0, **{"x" * 99: 1.0})),
+            watching.take("a", check(1)),
+            watching.take("b", check(1)),
+            watching.take("b", check(2)),
+        ]
+        said = await asyncio.gather(*refused, return_exceptions=True)
+        assert [str(error) for error in said] == [str(no.value)] * 5
+        assert shape(board.runs["a"]) == before
+        assert board.runs.keys() == {"a"}
+        full(watching, False)
+        assert len(await watching.take("a", check(epoch + 7))) == epoch
+        assert len(await watching.take("b", check(5))) == 1
+        shutil.copytree(tmp_path / "runs", copy)
+
+    first = played(tmp_path / "runs", steps)
+    again = Watching(copy, [], Asked())
+    again._journal.close()
+    for board in (first, again.board):
+        epochs = board.runs["a"].curve("epoch").tolist()
+        assert epochs[:-1] == list(range(1, len(epochs)))
+        assert epochs[-1] == len(epochs) + 7
+        assert board.runs["a"].channels[:3] == ("val_loss", "loss", "min")
+        assert columns(board.runs["b"])[0] == [5]
+        assert board.runs.keys() == {"a", "b"}
+    assert read_curves(tmp_path / "runs")["a"].epoch.tolist() == epochs
+
+
+def test_a_post_changes_its_run_only_once_it_is_on_disk(tmp_path, monkeypatch):
+    on_disk = threading.Event()
+    append = Journal.append
+
+    def slowly(self, events):
+        on_disk.wait()
+        append(self, events)
+
+    async def steps(watching):
+        await watching.take("a", check(1))
+        monkeypatch.setattr(Journal, "append", slowly)
+        posts = [asyncio.create_task(watching.take(name, check(2))) for name in ("a", "b")]
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            assert not any(post.done() for post in posts)
+            assert len(watching.board.runs["a"]) == 1
+            assert [run["run"] for run in overview(watching.board, "")["runs"]] == ["a"]
+        # a client that hangs up takes nothing back
+        posts[0].cancel()
+        on_disk.set()
+        assert len(await posts[1]) == 1
+        assert len(watching.board.runs["a"]) == 2
+
+    assert played(tmp_path, steps).runs.keys() == {"a", "b"}
+
+
+def test_many_clients_wait_for_the_disk_together_and_each_run_in_order(tmp_path, monkeypatch):
+    batches = []
+    append = Journal.append
+
+    def counted(self, events):
+        batches.append(len(events))
+        append(self, events)
+
+    monkeypatch.setattr(Journal, "append", counted)
+    names = [f"net-{i}" for i in range(50)]
+
+    async def steps(watching):
+        posts = [watching.take(name, check(epoch)) for epoch in (1, 2, 3, 2) for name in names]
+        await asyncio.gather(*posts)
+
+    board = played(tmp_path, steps)
+    assert sum(batches) == 200
+    assert len(batches) < 20
+    assert [columns(board.runs[name])[0] for name in names] == [[1, 2]] * 50
+    again = Watching(tmp_path, [], Asked())
+    assert [columns(again.board.runs[name])[0] for name in names] == [[1, 2]] * 50
+    again._journal.close()
+
+
+def test_there_is_no_room_for_more_runs_however_many_begin_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_RUNS", 3)
+    monkeypatch.setattr(limits, "MOST_CHECKS", 5)
+
+    async def steps(watching):
+        posts = [watching.take(f"net-{i}", check(1)) for i in range(9)]
+        said = await asyncio.gather(*posts, return_exceptions=True)
+        assert [getattr(error, "status", 200) for error in said] == [200] * 3 + [429] * 6
+        posts = [watching.take(f"net-{i}", check(2)) for i in range(3)]
+        said = await asyncio.gather(*posts, return_exceptions=True)
+        assert [getattr(error, "status", 200) for error in said] == [200] * 2 + [507]
+
+    assert len(played(tmp_path, steps).runs) == 3
+
+
+def test_what_cannot_be_saved_is_saved_later(tmp_path, monkeypatch):
+    async def steps(watching):
+        await watching.take("a", check(1))
         with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", fail)
-            with pytest.raises(PostError, match="cannot be written: No space left") as refused:
-                await watching.take("a", Post(2.0, {"val_loss": 2.0}))
-            assert refused.value.status == 507
+            patch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+            await watching.take("a", check(2))
             await watching.save()
             assert "runs cannot be saved" in watching.board.trouble
-        await watching.take("a", Post(3.0, {"val_loss": 3.0}))
+        await watching.take("a", check(3))
         await watching.save()
         assert watching.board.trouble == ""
-        await watching.stop()
 
-    asyncio.run(post())
+    played(tmp_path, steps)
     assert read_curves(tmp_path)["a"].val.tolist() == [1.0, 2.0, 3.0]
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+def test_when_saving_has_failed_posts_are_refused_and_the_journal_has_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("earlystop_lab.live.watch.watching._BETWEEN", 0)
+
+    async def steps(watching):
+        await watching.save()
+        with monkeypatch.context() as patch:
+            patch.setattr(CurveSet, "from_runs", raising(AssertionError("a mistake of ours")))
+            await watching.take("a", check(1))
+            while not watching.board.trouble:
+                await asyncio.sleep(0.01)
+            with pytest.raises(PostError, match=r"has failed .*a mistake of ours") as refused:
+                await watching.take("a", check(2))
+        assert refused.value.status == 500
+        assert len(watching.board.runs["a"]) == 1
+
+    with pytest.raises(AssertionError, match="a mistake of ours"):
+        played(tmp_path, steps)
+    again = Watching(tmp_path, [], Asked())
+    assert columns(again.board.runs["a"])[0] == [1]
+    again._journal.close()

@@ -5,10 +5,13 @@ import json
 import os
 import random
 import re
+import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,6 +19,7 @@ import pytest
 from watch_server import Server, publish
 
 from earlystop_lab import CurveSet, cli, read_curves, replay
+from earlystop_lab.live.watch.journal import Journal
 
 #: how many hostile posts are sent; 10000 takes a minute or so
 HOSTILE = int(os.environ.get("EARLYSTOP_HOSTILE", "600"))
@@ -95,13 +99,65 @@ def test_what_has_not_changed_is_not_sent_again(shared):
 # -- kept -----------------------------------------------------------------------------------------
 
 
-def test_runs_are_saved_on_the_way(shared):
+def test_runs_are_saved_on_the_way(shared, tmp_path):
     train(shared, run="saved")
     path = shared.folder / "saved.parquet"
     until(lambda: path.exists() and len(read_curves(path)["saved"].val) == len(VAL), 60)
     np.testing.assert_array_equal(read_curves(path)["saved"].train, np.array(VAL) / 2)
     # what the file has, the journal no longer needs
-    until(lambda: all(p.stat().st_size == 0 for p in path.parent.glob(".watch/*.journal")), 60)
+    until(lambda: not journalled(shared.folder, tmp_path), 60)
+
+
+def journalled(folder, tmp_path):
+    """What the journal of a server has, read from a copy as after a power cut."""
+    copy = Path(tempfile.mkdtemp(dir=tmp_path))
+    shutil.copytree(folder / ".watch", copy / ".watch")
+    journal = Journal(copy)
+    try:
+        return [*journal.events()]
+    finally:
+        journal.close()
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="limits of files are Linux'")
+def test_a_full_disk_refuses_posts_and_loses_none_that_it_acknowledged(tmp_path):
+    """Writes fail where they would reach beyond a size; then there is space again; then a kill."""
+    rng = random.Random(0)
+    acknowledged = {name: [] for name in ("a", "b", "c")}
+    for _ in range(2):
+        with Server(tmp_path / "runs", "-c", "GL(5, k=1)") as server:
+            process = psutil.Process(server.process.pid)
+            first = 1 + max(sum(acknowledged.values(), [0]))
+            statuses = []
+            for epoch in range(first, first + 40):
+                if epoch % 20 == 5:
+                    limit = rng.randrange(1, 200_000)
+                    process.rlimit(psutil.RLIMIT_FSIZE, (limit, psutil.RLIM_INFINITY))
+                if epoch % 20 == 15:
+                    process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY,) * 2)
+                    statuses.append("space")
+                # one of them may begin only when nothing can be written
+                for name in "abc" if epoch % 20 > 7 or first > 1 else "ab":
+                    metrics = {"loss": 1.0} if epoch > 3 else {}
+                    answer = server.post(epoch - 1, run=name, val_loss=1 / epoch, **metrics)
+                    statuses.append(answer.status_code)
+                    if answer.status_code == 200:
+                        acknowledged[name].append(epoch)
+                    else:
+                        assert answer.status_code == 507
+                        assert answer.text.startswith("it cannot be written: ")
+            assert 507 in statuses
+            assert statuses[-1] == 200
+            shown = {name: run["checks"] for name, run in server.runs().items()}
+            assert shown == {name: len(epochs) for name, epochs in acknowledged.items()}
+            server.kill()
+    with Server(tmp_path / "runs", "-c", "GL(5, k=1)") as server:
+        assert server.runs().keys() == acknowledged.keys()
+        assert server.interrupt() == (0, "")
+    curves = read_curves(tmp_path / "runs")
+    for name, epochs in acknowledged.items():
+        assert curves[name].epoch.tolist() == epochs
+        np.testing.assert_array_equal(curves[name].val, 1 / curves[name].epoch)
 
 
 def test_ended_by_control_c_it_has_saved_everything_and_overwritten_nothing(tmp_path):
@@ -279,9 +335,9 @@ def test_a_folder_that_cannot_be_one_is_named(tmp_path, monkeypatch, capsys):
 def test_a_damaged_journal_is_named(tmp_path, monkeypatch, capsys):
     hidden = tmp_path / "runs" / ".watch"
     hidden.mkdir(parents=True)
-    (hidden / "00000001.journal").write_text("notes\n")
+    (hidden / "journal.sqlite").write_text("notes\n" * 1000)
     message = refused(monkeypatch, capsys, "--port", 0, "-o", tmp_path / "runs")
-    assert "00000001.journal, line 1" in message
+    assert "journal.sqlite: damaged (file is not a database); move the file elsewhere" in message
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, capsys):

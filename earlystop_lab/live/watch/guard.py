@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: seconds within which a request has to come, and within which its answer has to be taken
 REQUEST, ANSWER = 10, 60
@@ -42,7 +36,7 @@ class Guard:
     here, read: the request has to name an address, this machine or the host that was asked for.
     """
 
-    def __init__(self, app: App, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
 
@@ -78,25 +72,21 @@ class Guard:
     def _is_here(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
+            # an address is looked up nowhere, so nobody can have let it point here
+            return name in self._names or bool(ipaddress.ip_address(name))
         except ValueError:
             return False
-        try:
-            # an address is looked up nowhere, so nobody can have let it point here
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name in self._names
-        return True
 
 
 class Impatient(H11Protocol):
     """HTTP that hangs up on clients that come to no end, asking or listening."""
 
-    _clock: asyncio.TimerHandle | None = None
+    _clock: asyncio.TimerHandle
 
     def connection_made(self, transport: Any) -> None:
         """Wait for a request."""
         super().connection_made(transport)
-        self._allow(REQUEST)
+        self._clock = self.loop.call_later(REQUEST, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Take what came; only the whole head of a request buys more time."""
@@ -113,10 +103,8 @@ class Impatient(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         super().connection_lost(exc)
-        if self._clock is not None:
-            self._clock.cancel()
+        self._clock.cancel()
 
     def _allow(self, seconds: float) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
+        self._clock.cancel()
         self._clock = self.loop.call_later(seconds, self.transport.abort)

@@ -87,16 +87,11 @@ def read_post(content_type: str, body: bytes) -> Post:
     Post(epoch=1.0, metrics={'loss': 0.5, 'val_loss': nan})
     """
     if len(body) > LARGEST_POST:
-        raise too_large()
+        raise PostError(f"more than {LARGEST_POST} bytes; expected the metrics of one epoch", 413)
     try:
         return _post(parse_json(_text(content_type.partition(";")[0].strip().lower(), body)))
     except LogError as error:
         raise PostError(str(error)) from error
-
-
-def too_large() -> PostError:
-    """The refusal of a body above the limit."""
-    return PostError(f"more than {LARGEST_POST} bytes; expected the metrics of one epoch", 413)
 
 
 def channels(metrics: Iterable[str], asked: Asked) -> Channels:
@@ -116,19 +111,18 @@ def channels(metrics: Iterable[str], asked: Asked) -> Channels:
 
 
 def _text(kind: str, body: bytes) -> str:
+    if kind not in (_FORM, _JSON):
+        raise PostError(f"content type {shown(kind)}: expected {_FORM} or {_JSON}", 415)
     try:
+        text = body.decode()
         if kind == _JSON:
-            return body.decode()
-        if kind == _FORM:
-            fields = parse_qs(body.decode(), max_num_fields=8, errors="strict")
-            if len(fields.get("data", [])) != 1:
-                raise PostError("no field 'data' in the form; expected one, with JSON in it")
-            return fields["data"][0]
-    except PostError:
-        raise
+            return text
+        fields = parse_qs(text, max_num_fields=8, errors="strict").get("data", [])
     except ValueError as error:
         raise PostError(f"not a form or JSON in UTF-8 ({error})") from error
-    raise PostError(f"content type {shown(kind)}: expected {_FORM} or {_JSON}", 415)
+    if len(fields) != 1:
+        raise PostError("no field 'data' in the form; expected one, with JSON in it")
+    return fields[0]
 
 
 def _post(document: Any) -> Post:

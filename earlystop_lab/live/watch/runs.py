@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
@@ -73,8 +73,9 @@ class Verdict:
 class Run:
     """One run: its curves so far and the verdict of every criterion.
 
-    It changes by events: ``channels`` begins its curves anew, ``keep`` cuts them to so many
-    checks, ``check`` is one more. The same events, read again, make the same run.
+    It changes by events: ``metrics`` are new ones, ``channels`` says which are the curves, ``keep``
+    cuts these to so many checks, ``check`` is one more. The same events, read again, make the same
+    run.
     """
 
     def __init__(self, called: str, number: int, criteria: Sequence[str]) -> None:
@@ -109,10 +110,9 @@ class Run:
         return np.array(self._arrays[_CURVES.index(name)])
 
     @property
-    def last(self) -> tuple[float, float, float]:
+    def last(self) -> tuple[float, ...]:
         """Epoch, validation and training error of the last check."""
-        epoch, val, train = (values[-1] for values in self._arrays)
-        return epoch, val, train
+        return tuple(values[-1] for values in self._arrays)
 
     def begins_anew(self, post: Post) -> bool:
         """Whether the epoch is back at where this run began: then it is another run."""
@@ -122,51 +122,40 @@ class Run:
         """What a post means for this run; nothing changes yet."""
         event: Event = {}
         known, kept = self.channels, len(self)
-        chosen = self._chosen(post, asked)
+        chosen, new = known, sorted(post.metrics.keys() - self._metrics)
+        if chosen is None or new:
+            metrics = sorted(self._metrics.union(new))
+            if len(metrics) > MOST_METRICS:
+                raise PostError(f"run {self.name}: more than {MOST_METRICS} metrics in all")
+            chosen = channels(metrics, asked)
+            event["metrics"] = new
         if chosen != known:
             event["channels"] = chosen._asdict()
             if known is None or (chosen.val, chosen.mode) != (known.val, known.mode):
                 kept = event["keep"] = 0
         check = chosen.check(post)
-        if check is None:
-            return event
-        if kept and post.epoch <= self._arrays[0][kept - 1]:
-            event["keep"] = bisect_left(self._arrays[0], post.epoch)
-        return {**event, "check": check}
+        if check is not None:
+            event["check"] = check
+            if kept and post.epoch <= self._arrays[0][kept - 1]:
+                event["keep"] = bisect_left(self._arrays[0], post.epoch)
+        return event
 
-    def _chosen(self, post: Post, asked: Asked) -> Channels:
-        """The channels, looked at anew where there are metrics that were not there before."""
-        if self.channels is not None and post.metrics.keys() <= self._metrics:
-            return self.channels
-        metrics = self._metrics | post.metrics.keys()
-        if len(metrics) > MOST_METRICS:
-            raise PostError(f"run {self.name}: more than {MOST_METRICS} metrics in all")
-        chosen = channels(sorted(metrics), asked)
-        self._metrics = metrics
-        return chosen
-
-    def apply(self, event: Mapping[str, Any]) -> None:
+    def apply(self, event: Event) -> None:
         """Let an event happen; cheap, what it means to the criteria is for :meth:`evaluate`."""
-        if "channels" in event:
-            self._choose(Channels(**event["channels"]))
-        if "keep" in event:
-            self._cut(event["keep"])
-        if "check" in event:
-            self._extend(*([value] for value in event["check"]))
-        self._touch()
+        self._metrics.update(event.get("metrics", ()))
+        chosen = Channels(**event["channels"]) if "channels" in event else self.channels
+        check = [[value] for value in event["check"]] if "check" in event else []
+        self._change(chosen, event.get("keep", len(self)), check)
 
     def follow(self, curve: Curve, chosen: Channels, notes: list[str]) -> None:
         """Become the curve of a log file that may have grown or changed."""
         kept = self.agrees(curve)
         if kept == len(self) == len(curve.val) and (chosen, notes) == (self.channels, self.notes):
             return
-        self._choose(chosen)
         self.notes = notes
+        self._metrics.update(filter(None, (chosen.val, chosen.train, *chosen.higher)))
         train = curve.train if curve.train is not None else np.full(len(curve.val), np.nan)
-        new = (curve.epoch, curve.val, train)
-        self._cut(kept)
-        self._extend(*(values[kept:] for values in new))
-        self._touch()
+        self._change(chosen, kept, [each[kept:] for each in (curve.epoch, curve.val, train)])
 
     def agrees(self, curve: Curve) -> int:
         """How many of the first checks are those of the curve."""
@@ -179,38 +168,27 @@ class Run:
                 same &= (mine == values[:most]) | (np.isnan(mine) & np.isnan(values[:most]))
         return most if same.all() else int(np.argmin(same))
 
-    def _choose(self, chosen: Channels) -> None:
+    def _change(self, chosen: Channels | None, kept: int, more: Sequence[Iterable[float]]) -> None:
+        """Have other channels, only so many of the checks, and after these more of them."""
         self.channels = chosen
-        self._metrics.update(filter(None, (chosen.val, chosen.train, *chosen.higher)))
-
-    def _touch(self) -> None:
-        self.changed = time.time()
-        self.version += 1
-
-    def _cut(self, kept: int) -> None:
-        if kept >= len(self):
-            return
-        for values in self._arrays:
-            del values[kept:]
-        self.best = None
-        self._find_best(*self._arrays[:2])
-        for verdict in self.verdicts:
-            if verdict.seen > kept or verdict.problem:
-                verdict.reset()
-
-    def _extend(self, *more: Iterable[float]) -> None:
-        new = [array("d", values) for values in more]
-        for values, added in zip(self._arrays, new, strict=True):
+        start = len(self)
+        if kept < start:
+            start, self.best = 0, None
+            for values in self._arrays:
+                del values[kept:]
+            for verdict in self.verdicts:
+                if verdict.seen > kept or verdict.problem:
+                    verdict.reset()
+        for values, added in zip(self._arrays, more, strict=False):
             values.extend(added)
-        self._find_best(*new[:2])
-
-    def _find_best(self, epoch: Sequence[float], val: Sequence[float]) -> None:
-        """The lowest error, the earliest of ties; NaN is none."""
-        errors = np.array(val)
-        if len(errors) and not np.isnan(errors).all():
+        # the lowest error, the earliest of ties; NaN is none
+        errors = np.array(self._arrays[1][start:])
+        if not np.isnan(errors).all():
             at = int(np.nanargmin(errors))
             if self.best is None or errors[at] < self.best[1]:
-                self.best = epoch[at], float(errors[at])
+                self.best = self._arrays[0][start + at], float(errors[at])
+        self.changed = time.time()
+        self.version += 1
 
     # -- the criteria --------------------------------------------------------------------------
 
@@ -222,8 +200,7 @@ class Run:
     def evaluate(self, seconds: float) -> None:
         """Show the criteria checks that they have not seen, for about so long."""
         end = time.perf_counter() + seconds
-        going = [verdict for verdict in self.verdicts if not verdict.done]
-        while going := [v for v in going if v.seen < len(self) and not v.done]:
+        while going := [v for v in self.verdicts if v.seen < len(self) and not v.done]:
             for verdict in going:
                 epoch, val, train = (values[verdict.seen] for values in self._arrays)
                 verdict.see(epoch, val, train if self.has_train else None)
@@ -239,8 +216,6 @@ class Board:
         self.criteria = list(criteria)
         self.asked = asked
         self.runs: dict[str, Run] = {}
-        #: the run that goes on under each name
-        self._current: dict[str, Run] = {}
         #: names of those whose curves are read from a log file
         self.followed: set[str] = set()
         #: how many posts were refused, and why the last one was
@@ -253,25 +228,18 @@ class Board:
 
     def add(self, run: Run) -> None:
         """Take in a run; :class:`PostError` where there is no room."""
-        self.require_room(len(run))
         if len(self.runs) >= MOST_RUNS:
             oldest = min(self.runs.values(), key=lambda each: each.changed)
             if time.time() - oldest.changed < SILENT:
                 raise PostError(f"there are {MOST_RUNS} runs already; try again later", 429)
-            self.remove(oldest)
+            # its file stays
+            del self.runs[oldest.name]
         self.runs[run.name] = run
-        current = self._current.get(run.called)
-        if current is None or current.number < run.number:
-            self._current[run.called] = run
-
-    def remove(self, run: Run) -> None:
-        """Forget a run; its file stays."""
-        del self.runs[run.name]
-        self._current = {name: each for name, each in self._current.items() if each is not run}
 
     def current(self, name: str) -> Run | None:
-        """The run that goes on under a name."""
-        return self._current.get(name)
+        """The run that goes on under a name: the last of those that call themselves so."""
+        runs = (run for run in self.runs.values() if run.called == name)
+        return max(runs, key=lambda run: run.number, default=None)
 
     def another(self, name: str, taken: Callable[[str], bool]) -> Run:
         """A new run, not yet taken in: ``name``, or ``name (2)`` where that is taken, ..."""

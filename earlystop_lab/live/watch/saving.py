@@ -7,15 +7,14 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earlystop_lab._common.files import written_whole
-from earlystop_lab.curves import CurveSet, FloatArray, read_curves
-from earlystop_lab.live.watch.journal import sync_folder
+from earlystop_lab.curves import CurveSet, read_curves
 from earlystop_lab.live.watch.posts import Channels
 from earlystop_lab.live.watch.runs import Run
 
@@ -26,24 +25,19 @@ _PLAIN = " ()+,=@"
 _LONGEST = 150
 
 
-class Snapshot(NamedTuple):
-    """A run at one moment; nothing in it changes any more."""
-
-    called: str
-    number: int
-    name: str
-    channels: Channels
-    epoch: FloatArray
-    val: FloatArray
-    train: FloatArray | None
+#: what a curve set holds of a run at one moment, and what else it takes to go on
+Snapshot = tuple[dict[str, Any], dict[str, Any]]
 
 
 def snapshot(run: Run) -> Snapshot:
-    """The run as it is now."""
-    assert run.channels is not None, "a run has channels before it has checks"
-    train = run.curve("train") if run.has_train else None
-    curves = (run.curve("epoch"), run.curve("val"), train)
-    return Snapshot(run.called, run.number, run.name, run.channels, *curves)
+    """The run as it is now; nothing in it changes any more."""
+    chosen = run.channels
+    assert chosen is not None, "a run has channels before it has checks"
+    row: dict[str, Any] = {"run": run.name, "val_channel": chosen.val, "mode": chosen.mode}
+    row |= {"epoch": run.curve("epoch"), "val": run.curve("val")}
+    if run.has_train:
+        row |= {"train": run.curve("train"), "train_channel": chosen.train}
+    return row, {"called": run.called, "number": run.number, "channels": chosen._asdict()}
 
 
 def file_of(folder: Path, run: str) -> Path:
@@ -54,21 +48,26 @@ def file_of(folder: Path, run: str) -> Path:
     return folder / f"{name}.parquet"
 
 
-def save(run: Snapshot, folder: Path, segment: int) -> None:
-    """Write the run; it holds all that the journal says of it up to that segment."""
-    row: dict[str, Any] = {"run": run.name, "epoch": run.epoch, "val": run.val}
-    row |= {"val_channel": run.channels.val, "mode": run.channels.mode}
-    if run.train is not None:
-        row |= {"train": run.train, "train_channel": run.channels.train}
-    table = CurveSet.from_runs([row]).table
-    about = {"called": run.called, "number": run.number, "channels": run.channels._asdict()}
-    mark = {"segment": segment, **about}
-    curves = CurveSet(table.replace_schema_metadata({_MARK: json.dumps(mark)}))
-    with written_whole(file_of(folder, run.name)) as temporary:
-        curves.write(temporary)
+def save(run: Snapshot, folder: Path, event: int) -> None:
+    """Write the run; it holds all that the journal says of it up to that event."""
+    row, about = run
+    mark = json.dumps({"event": event, **about})
+    table = CurveSet.from_runs([row]).table.replace_schema_metadata({_MARK: mark})
+    with written_whole(file_of(folder, row["run"])) as temporary:
+        CurveSet(table).write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
     sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names of a folder's files, where the system can be asked to."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def saved(folder: Path) -> Iterator[Path]:
@@ -79,7 +78,7 @@ def saved(folder: Path) -> Iterator[Path]:
 
 
 def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
-    """The run in a file, and the last segment of the journal that it holds.
+    """The run in a file, and the last event of the journal that it holds.
 
     Raises ``ValueError`` or ``OSError`` where it cannot be read.
     """
@@ -89,7 +88,8 @@ def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
     run = Run(mark["called"], mark["number"], criteria)
     run.follow(read_curves(path)[0], Channels(**mark["channels"]), [])
     run.began = run.changed = path.stat().st_mtime
-    return run, mark["segment"]
+    # an earlier version counted otherwise, and its journal is not read
+    return run, mark.get("event", 0)
 
 
 def _mark(path: Path) -> dict[str, Any] | None:

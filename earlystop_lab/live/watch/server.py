@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import socket
 from collections.abc import AsyncIterator, Sequence
+from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,33 +19,23 @@ from starlette.routing import Route
 
 from earlystop_lab.live.stopper import Stopper
 from earlystop_lab.live.watch.guard import REQUEST, Guard, Impatient
-from earlystop_lab.live.watch.posts import (
-    LARGEST_POST,
-    Asked,
-    PostError,
-    named,
-    read_post,
-    too_large,
-)
+from earlystop_lab.live.watch.posts import LARGEST_POST, Asked, PostError, named, read_post
 from earlystop_lab.live.watch.views import detail, overview
-from earlystop_lab.live.watch.watching import Following, Watching, about
+from earlystop_lab.live.watch.watching import Watching, follow
 
 #: where a ``RemoteMonitor`` posts unless told otherwise, and the run that it then is
 PUBLISH = "/publish/epoch/end/"
 DEFAULT_RUN = "run"
 
 
-def _plotly() -> Path:
-    """The charting library, as its Python package ships it."""
-    spec = importlib.util.find_spec("plotly")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("No module named 'plotly'", name="plotly")
-    return Path(spec.origin).parent / "package_data" / "plotly.min.js"
-
-
-_PLOTLY = _plotly()
 _PAGE = Path(__file__).parent / "page"
-_FILES = {"/": "index.html", "/watch.js": "watch.js", "/watch.css": "watch.css"}
+_FILES = {
+    "/": _PAGE / "index.html",
+    "/watch.js": _PAGE / "watch.js",
+    "/watch.css": _PAGE / "watch.css",
+    # the charting library, as its Python package ships it
+    "/plotly.min.js": distribution("plotly").locate_file("plotly/package_data/plotly.min.js"),
+}
 
 
 def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlette:
@@ -53,14 +43,10 @@ def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlet
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await watching.start()
-        following = asyncio.create_task(Following(paths, watching).go_on())
+        await watching.start(follow(paths, watching))
         try:
             yield
         finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
             await watching.stop()
 
     async def publish(request: Request) -> Response:
@@ -68,7 +54,8 @@ def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlet
             name = named(request.path_params.get("run", DEFAULT_RUN))
             body = await _body(request)
             post = read_post(request.headers.get("content-type", ""), body)
-            return JSONResponse(about(await watching.take(name, post)))
+            taken = await watching.take(name, post)
+            return JSONResponse({"run": taken.name, "checks": len(taken)})
         except PostError as error:
             watching.board.refused += 1
             watching.board.refusal = str(error)
@@ -79,25 +66,20 @@ def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlet
         return JSONResponse(overview(watching.board, str(watching.folder)))
 
     async def run(request: Request) -> Response:
-        name = request.query_params.get("name", "")
-        watched = watching.board.runs.get(name)
+        watched = watching.board.runs.get(request.query_params.get("name", ""))
         if watched is None or not len(watched):
             return PlainTextResponse("no such run", 404)
-        tag = f'"{quote(name)}-{watched.version}"'
+        tag = f'"{quote(watched.name)}-{watched.version}"'
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
         return JSONResponse(detail(watched), headers={"ETag": tag})
 
     async def file(request: Request) -> Response:
-        return FileResponse(_PAGE / _FILES[request.url.path])
-
-    async def plotly(request: Request) -> Response:
-        return FileResponse(_PLOTLY)
+        return FileResponse(str(_FILES[request.url.path]))
 
     return Starlette(
         routes=[
             *(Route(path, file) for path in _FILES),
-            Route("/plotly.min.js", plotly),
             Route("/api/runs", runs),
             Route("/api/run", run),
             Route(PUBLISH, publish, methods=["POST"]),
@@ -135,22 +117,22 @@ def serve(
             timeout_graceful_shutdown=2,
         )
         address = f"[{host}]" if ":" in host else host
-        where = f"http://{address}:{bound.getsockname()[1]}/"
-        print(f"{where} shows the runs, which are saved in {folder}/", flush=True)
+        port = bound.getsockname()[1]
+        print(f"http://{address}:{port}/ shows the runs, which are saved in {folder}/", flush=True)
         # control-C is how a server ends; it has saved everything when this is raised
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[bound])
 
 
 async def _body(request: Request) -> bytes:
-    """The body, unless it is too large or does not come to an end."""
+    """The body, or what shows that it is too large, unless it does not come to an end."""
     body = bytearray()
     try:
         async with asyncio.timeout(REQUEST):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST_POST:
-                    raise too_large()
+                if len(body) > LARGEST_POST:  # the rest may never come
+                    break
     except TimeoutError as error:
         raise PostError(f"the post did not end within {REQUEST} seconds", 408) from error
     except ClientDisconnect as error:
@@ -165,5 +147,6 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         # what asyncio and socket add says the address once more
         reason = (error.strerror or "").partition(" (while")[0]
-        reason += "; choose another --host or --port"
-        raise OSError(error.errno, reason, f"{host}:{port}") from error
+        raise OSError(
+            error.errno, f"{reason}; choose another --host or --port", f"{host}:{port}"
+        ) from error

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from earlystop_lab.curves import Curve
-from earlystop_lab.live.watch.journal import Journal, recorded, segments
+from earlystop_lab.live.watch.journal import Journal
 from earlystop_lab.live.watch.posts import Asked, Channels, Post, PostError
-from earlystop_lab.live.watch.runs import Board, Run, name_of
+from earlystop_lab.live.watch.runs import Board, Event, Run, name_of
 from earlystop_lab.live.watch.saving import file_of, load, save, saved, snapshot
 from earlystop_lab.sources.logs import read_logs
 
-#: folder of the journal, in that of the runs
-HIDDEN = ".watch"
 #: seconds between two looks at log files, and how many times longer than a reading they are at
 #: least apart
 _LOOKS = 1.0
@@ -34,8 +30,9 @@ _SLICE, _TURN = 0.005, 0.003
 class Watching:
     """The runs of a folder while they grow.
 
-    A post is in the journal, on disk, before :meth:`take` returns; from there it comes into the
-    run's file. What a killed server leaves in the journal is read when the next one begins.
+    A post is in the journal, on disk, before it changes its run and before :meth:`take` returns;
+    one that is refused changes nothing. From the journal it comes into the run's file. What a
+    killed server leaves in the journal is read when the next one begins.
     """
 
     def __init__(self, folder: Path, criteria: Sequence[str], asked: Asked) -> None:
@@ -43,131 +40,167 @@ class Watching:
         self.board = Board(criteria, asked)
         #: runs with something that their files do not have yet
         self._unsaved: dict[str, Run] = {}
-        hidden = folder / HIDDEN
-        hidden.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(hidden / "lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ValueError(
-                f"{folder}: another earlystop watch saves its runs there; choose another --out"
-            ) from error
-        try:
-            self._read(hidden)
-        except BaseException:
-            self._lock.release()
-            raise
+        #: posts that wait for their turn, by the name they were posted to
+        self._posts: dict[str, list[tuple[Post, asyncio.Future[Run]]]] = {}
+        self._journal = Journal(folder)
+        self._read()
 
-    def _read(self, hidden: Path) -> None:
+    def _read(self) -> None:
         """The runs as they were: their files, and what the journal knows beyond them."""
         board = self.board
-        events = list(recorded(hidden))
-        known: dict[str, int] = {}
-        for called, number in dict.fromkeys((e["called"], e["number"]) for _, e in events):
-            run, segment = Run(called, number, board.criteria), 0
-            if (file := file_of(self.folder, run.name)).exists():
-                run, segment = load(file, board.criteria)
-            board.add(run)
-            self._unsaved[run.name] = run
-            known[run.name] = segment
-        files = {file_of(self.folder, name) for name in known}
+        #: of each run the last event that its file has
+        held: dict[str, int] = {}
+        for number, event in self._journal.events():
+            name = name_of(event["called"], event["number"])
+            if name not in held:
+                run, held[name] = Run(event["called"], event["number"], board.criteria), 0
+                if (file := file_of(self.folder, name)).exists():
+                    run, held[name] = load(file, board.criteria)
+                board.runs[name] = self._unsaved[name] = run
+            if number > held[name]:
+                board.runs[name].apply(event)
+        files = {file_of(self.folder, name) for name in held}
         for path in (path for path in saved(self.folder) if path not in files):
-            run, segment = load(path, board.criteria)
+            run, last = load(path, board.criteria)
             if not board.has_room(run):
                 break
-            board.add(run)
-            known[run.name] = segment
-        for segment, event in events:
-            name = name_of(event["called"], event["number"])
-            if segment > known[name]:
-                board.runs[name].apply(event)
-        numbers = [number for number, _ in segments(hidden)]
-        self._last = max([*known.values(), *numbers], default=0)
+            board.runs[run.name], held[run.name] = run, last
+        # or a new event might count as one that a file has
+        self._journal.last = max([self._journal.last, *held.values()])
 
-    async def start(self) -> None:
-        """Take posts from now on."""
-        self._journal = Journal(self.folder / HIDDEN, self._last + 1)
+    async def start(self, *others: Coroutine[Any, Any, None]) -> None:
+        """Take posts from now on, and have others change the runs, too."""
         self._ending, self._more = asyncio.Event(), asyncio.Event()
+        #: whoever changes runs or the journal
+        self._turn = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._more.set()
-        self._tasks = [asyncio.create_task(each) for each in (self._evaluate(), self._save())]
+        self._tasks = [
+            asyncio.create_task(each) for each in (self._save(), self._evaluate(), *others)
+        ]
 
     async def stop(self) -> None:
         """Save everything and let go of the folder."""
         self._ending.set()
-        self._more.set()
-        await asyncio.gather(*self._tasks)
-        await self.save()
-        await self._journal.close()
-        self._lock.release()
+        saver, *others = self._tasks
+        for task in others:
+            task.cancel()
+        try:
+            await asyncio.gather(*others, return_exceptions=True)
+            await saver
+            await self.save()
+        finally:
+            async with self._turn:
+                self._journal.close()
 
     async def take(self, name: str, post: Post) -> Run:
         """Let a run's post happen; it is on disk when this returns.
 
-        Raises :class:`PostError` where it means nothing or there is no room for it.
+        Raises :class:`PostError` where it means nothing, there is no room for it, it cannot be
+        written, or what saves the runs has failed.
+        """
+        for task in self._tasks:
+            if task.done():
+                raise PostError(f"the server has failed ({task.exception()!r}); restart it", 500)
+        answer: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        self._posts.setdefault(name, []).append((post, answer))
+        # a client that hangs up stops nothing half-way
+        await asyncio.shield(self._take(answer))
+        run = answer.result()
+        run.evaluate(_SLICE)
+        if run.waiting:
+            self._more.set()
+        return run
+
+    async def _take(self, answer: asyncio.Future[Run]) -> None:
+        """Let all posts that wait happen, unless another's turn has answered this one already.
+
+        They wait for the disk together, so that many clients cost little more than one: one post
+        of each name, since what the next of that name means depends on it.
+        """
+        async with self._turn:
+            if answer.done():
+                return
+            taken: list[tuple[Run, Event, asyncio.Future[Run]]] = []
+            for name, waiting in self._posts.items():
+                post, each = waiting.pop(0)
+                try:
+                    taken.append((*self._meaning(name, post, len(taken)), each))
+                except Exception as error:
+                    each.set_exception(error)
+            self._posts = {name: waiting for name, waiting in self._posts.items() if waiting}
+            try:
+                await asyncio.to_thread(self._journal.append, [e for _, e, _ in taken if e])
+            except Exception as error:
+                reason = getattr(error, "strerror", None) or error
+                for run, _, each in taken:
+                    if run.channels is None:
+                        del self.board.runs[run.name]
+                    each.set_exception(PostError(f"it cannot be written: {reason}", 507))
+                return
+            for run, event, each in taken:
+                if event:
+                    run.apply(event)
+                    self._unsaved[run.name] = run
+                each.set_result(run)
+
+    def _meaning(self, name: str, post: Post, others: int) -> tuple[Run, Event]:
+        """The run of a post, if new without any checks, and what is to happen to it, if anything.
+
+        Raises :class:`PostError` where that is nothing, or too much with so many other posts.
         """
         board = self.board
         if name in board.followed:
             raise PostError(f"run {name} is read from a log file; choose another name", 409)
         run = board.current(name)
         if new := run is None or run.begins_anew(post):
-            run = board.another(name, lambda text: file_of(self.folder, text).exists())
+            run = board.another(name, self._is_taken)
         event = run.event(post, board.asked)
-        board.require_room(1)
+        board.require_room(1 + others)
         if new:
             board.add(run)
-        if event:
-            run.apply(event)
-            self._changed(run)
-            about = {"called": run.called, "number": run.number}
-            written = self._journal.append({**about, **event})
-            run.evaluate(_SLICE)
-            try:
-                await written
-            except OSError as error:
-                raise PostError(f"it cannot be written: {error.strerror}", 507) from error
-        return run
+        return run, event and {"called": run.called, "number": run.number, **event}
 
-    def follow(self, name: str, curve: Curve, channels: Channels, notes: list[str]) -> None:
+    async def follow(self, name: str, curve: Curve, channels: Channels, notes: list[str]) -> None:
         """Have a run become the curve of a log file; begun again it is another run."""
         board = self.board
-        board.followed.add(name)
-        run = board.current(name)
-        if run is None or (len(run) and not run.agrees(curve)):
-            run = board.another(name, lambda text: file_of(self.folder, text).exists())
-            board.add(run)
-        board.require_room(len(curve.val) - len(run))
-        run.follow(curve, channels, notes)
-        self._changed(run)
-
-    def _changed(self, run: Run) -> None:
-        self._unsaved[run.name] = run
-        if run.waiting:
+        async with self._turn:
+            board.followed.add(name)
+            run = board.current(name)
+            if run is None or (len(run) and not run.agrees(curve)):
+                run = board.another(name, self._is_taken)
+                board.add(run)
+            board.require_room(len(curve.val) - len(run))
+            run.follow(curve, channels, notes)
+            self._unsaved[run.name] = run
             self._more.set()
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a run that may not be among those shown has the name."""
+        return name in self._unsaved or file_of(self.folder, name).exists()
 
     async def save(self) -> None:
         """Write the files of all runs that have changed, and drop the journal up to here."""
         # one after the other, or an older state might be written over a newer one
         async with self._saving:
-            await self._save_changed()
-
-    async def _save_changed(self) -> None:
-        if not self._unsaved:
-            return
-        # at one moment: all that is in the journal up to here, and nothing else
-        last, complete = self._journal.rotate()
-        runs = [snapshot(run) for run in self._unsaved.values()]
-        changed, self._unsaved = self._unsaved, {}
-        try:
-            await complete
-            for run in runs:
-                await asyncio.to_thread(save, run, self.folder, last)
-            self._journal.remove(last)
-        except OSError as error:  # they stay in the journal, and are tried again
-            self._unsaved = changed | self._unsaved
-            self.board.trouble = f"runs cannot be saved: {error}"
-            return
-        self.board.trouble = ""
+            # at one moment: all that is in the journal up to here, and nothing else
+            async with self._turn:
+                last, changed = self._journal.last, self._unsaved
+                runs = [snapshot(run) for run in changed.values()]
+                self._unsaved = {}
+            try:
+                for run in runs:
+                    await asyncio.to_thread(save, run, self.folder, last)
+                async with self._turn:
+                    await asyncio.to_thread(self._journal.drop, last)
+            except Exception as error:
+                # they stay in the journal; what a disk refuses is tried again
+                self._unsaved = changed | self._unsaved
+                self.board.trouble = f"runs cannot be saved: {error}"
+                if not isinstance(error, OSError):
+                    raise
+            else:
+                self.board.trouble = ""
 
     async def _save(self) -> None:
         """Save again and again, with at most a small share of the time."""
@@ -180,64 +213,50 @@ class Watching:
 
     async def _evaluate(self) -> None:
         """Evaluate what waits, a little at a time: a run of a million checks may be read again."""
-        while not self._ending.is_set():
+        while True:
             await self._more.wait()
             self._more.clear()
-            while not self._ending.is_set() and (waiting := self._waiting()):
+            while waiting := [run for run in self.board.runs.values() if run.waiting]:
                 for run in waiting:
                     run.evaluate(_SLICE)
                     await asyncio.sleep(_TURN)
 
-    def _waiting(self) -> list[Run]:
-        return [run for run in self.board.runs.values() if run.waiting]
 
-
-def about(run: Run) -> dict[str, Any]:
-    """What a post is answered with."""
-    return {"run": run.name, "checks": len(run)}
-
-
-class Following:
-    """Log files and folders of them, whose runs appear among the others."""
-
-    def __init__(self, paths: Sequence[Path], watching: Watching) -> None:
-        self._paths = paths
-        self._watching = watching
-        self._seen: dict[Path, Any] = {}
-
-    async def go_on(self) -> None:
-        """Look at the files for ever."""
-        while True:
-            began = time.monotonic()
-            for path in self._paths:
-                await self._look(path)
-            await asyncio.sleep(max(_LOOKS, _REST_OF_LOOKS * (time.monotonic() - began)))
-
-    async def _look(self, path: Path) -> None:
-        now = await asyncio.to_thread(_state, path)
-        if now == self._seen.get(path):
-            return
-        self._seen[path] = now
-        runs, reasons = await asyncio.to_thread(_read, path, self._watching.board.asked)
-        folder = path if path.is_dir() else path.parent
-        for curve, channels, notes in runs:
+async def follow(paths: Sequence[Path], watching: Watching) -> None:
+    """Have the runs of log files, and of folders of them, among the others, for ever."""
+    seen: dict[Path, Any] = {}
+    while True:
+        began = time.monotonic()
+        for path in paths:
             try:
-                self._watching.follow(str(folder / curve.run), curve, channels, notes)
-            except PostError as error:
-                reasons = [*reasons, str(error)]
-        self._watching.board.unread[str(path)] = reasons
+                state = await asyncio.to_thread(_state, path)
+                if state != seen.get(path):
+                    seen[path] = state
+                    await _look(path, watching)
+            except Exception as error:  # of one path; the others go on
+                watching.board.unread[str(path)] = [f"{path}: {error!r}"]
+        await asyncio.sleep(max(_LOOKS, _REST_OF_LOOKS * (time.monotonic() - began)))
+
+
+async def _look(path: Path, watching: Watching) -> None:
+    found, reasons = await asyncio.to_thread(_read, path, watching.board.asked)
+    folder = path if path.is_dir() else path.parent
+    for curve, channels, notes in found:
+        try:
+            await watching.follow(str(folder / curve.run), curve, channels, notes)
+        except PostError as error:
+            reasons.append(str(error))
+    watching.board.unread[str(path)] = reasons
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:
     """What tells that files have changed: their names, sizes and times."""
-    files = [path] if not path.is_dir() else [file for file in path.rglob("*") if file.is_file()]
     state = []
-    for file in sorted(files):
-        try:
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        # it may not be there yet, or just be replaced
+        with contextlib.suppress(OSError):
             stat = file.stat()
-        except OSError:  # not there yet, or just replaced
-            continue
-        state.append((str(file), stat.st_size, stat.st_mtime_ns))
+            state.append((str(file), stat.st_size, stat.st_mtime_ns))
     return state
 
 
