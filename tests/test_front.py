@@ -111,13 +111,13 @@ def test_regret_at_equal_time_by_hand():
 
 def test_choices_by_hand():
     time, loss = np.log([0.1, 0.2, 0.2, 0.4]), np.log1p([0.1, 0.02, 0.02, 0.0])
-    assert [within_loss(x)(time, loss) for x in (0.1, 0.05, 0.01)] == [0, 1, 3]
-    assert within_loss(0.001)(time[:3], loss[:3]) == -1
-    assert [within_time(x)(time, loss) for x in (0.1, 0.3, 1)] == [0, 1, 3]
-    assert within_time(0.05)(time, loss) == -1
+    assert [within_loss(time, loss, x) for x in (0.1, 0.05, 0.01)] == [0, 1, 3]
+    assert within_loss(time[:3], loss[:3], 0.001) == -1
+    assert [within_time(time, loss, x) for x in (0.1, 0.3, 1)] == [0, 1, 3]
+    assert within_time(time, loss, 0.05) == -1
     # log(1.1/1.02) = .0755 for a doubling, .693 of log time: worth it below a rate of .109
-    assert [at_rate(x)(time, loss) for x in (0.2, 0.1, 0.01)] == [0, 1, 3]
-    assert at_rate(1)(time, np.full(4, math.inf)) == -1
+    assert [at_rate(time, loss, x) for x in (0.2, 0.1, 0.01)] == [0, 1, 3]
+    assert at_rate(time, np.full(4, math.inf), 1) == -1
     # double the time for 1% of error
     assert exchange_rate(100) == pytest.approx(math.log(1.01) / math.log(2))
     same = cost(np.log([0.1, 0.2]), np.log([1.01, 1.0]), exchange_rate(100))
@@ -129,11 +129,10 @@ def test_choices_by_hand():
 def test_what_is_chosen_without_each_sees_the_others_alone():
     # on problems 0 and 1 the fast one loses nothing, on problem 2 much
     loss = np.array([[0, 0], [0, 0], [0.3, 0]])
-    choose = within_loss(0.05)
     time = np.array([[-2.0, 0]] * 3)
 
     def chosen(others):
-        return choose(time[others].mean(axis=0), loss[others].mean(axis=0))
+        return within_loss(time[others].mean(axis=0), loss[others].mean(axis=0), 0.05)
 
     assert without_each(chosen, 3, None, 0).tolist() == [1, 1, 0]
     assert without_each(lambda others: -1, 2, None, 0).tolist() == [-1, -1]

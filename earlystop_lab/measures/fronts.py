@@ -27,9 +27,6 @@ from earlystop_lab.inference.interpolation import interpolated
 from earlystop_lab.inference.tables import cluster_means
 from earlystop_lab.measures.hindsight import regrets
 
-#: axes of a choice: mean log time and mean log(1 + regret) of each criterion -> its column
-Choice = Callable[[FloatArray, FloatArray], int]
-
 
 class SweepMeans(NamedTuple):
     """Mean log time and mean log(1 + regret) of every problem (rows) and criterion (columns)."""
@@ -224,48 +221,36 @@ def equal_time(means: SweepMeans, times: ArrayLike) -> dict[str, pd.DataFrame]:
 # -- choosing a point ----------------------------------------------------------------------
 
 
-def within_loss(limit: float) -> Choice:
+def within_loss(time: FloatArray, loss: FloatArray, limit: float) -> int:
     """The fastest criterion whose mean regret (geometric) is at most ``limit``; -1 where none is.
 
-    >>> within_loss(0.01)(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]))
+    >>> within_loss(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]), 0.01)
     1
     """
-
-    def choose(time: FloatArray, loss: FloatArray) -> int:
-        allowed = loss <= np.log1p(limit) + 1e-12
-        return int(np.where(allowed, time, np.inf).argmin()) if allowed.any() else -1
-
-    return choose
+    allowed = loss <= np.log1p(limit) + 1e-12
+    return int(np.where(allowed, time, np.inf).argmin()) if allowed.any() else -1
 
 
-def within_time(limit: float) -> Choice:
+def within_time(time: FloatArray, loss: FloatArray, limit: float) -> int:
     """The best criterion whose mean time (geometric) is at most ``limit``; -1 where none is.
 
-    >>> within_time(0.3)(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]))
+    >>> within_time(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]), 0.3)
     1
     """
-
-    def choose(time: FloatArray, loss: FloatArray) -> int:
-        allowed = time <= np.log(limit) + 1e-12
-        # of equally good ones the fastest
-        best = allowed & (loss == np.where(allowed, loss, np.inf).min())
-        return int(np.where(best, time, np.inf).argmin()) if allowed.any() else -1
-
-    return choose
+    allowed = time <= np.log(limit) + 1e-12
+    # of equally good ones the fastest
+    best = allowed & (loss == np.where(allowed, loss, np.inf).min())
+    return int(np.where(best, time, np.inf).argmin()) if allowed.any() else -1
 
 
-def at_rate(rate: float) -> Choice:
+def at_rate(time: FloatArray, loss: FloatArray, rate: float) -> int:
     """The criterion of least :func:`cost` where ``rate`` weighs log time.
 
-    >>> at_rate(0.05)(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]))
+    >>> at_rate(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]), 0.05)
     1
     """
-
-    def choose(time: FloatArray, loss: FloatArray) -> int:
-        costs = cost(time, loss, rate)
-        return int(costs.argmin()) if np.isfinite(costs).any() else -1
-
-    return choose
+    costs = cost(time, loss, rate)
+    return int(costs.argmin()) if np.isfinite(costs).any() else -1
 
 
 def exchange_rate(percent: float) -> float:

@@ -18,6 +18,7 @@ from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweep
+from earlystop_lab.inference import risk
 from earlystop_lab.inference.tables import cluster_means
 from earlystop_lab.measures.hindsight import regret, regrets
 from earlystop_lab.studies.reasons import Reason
@@ -256,7 +257,6 @@ def chosen(
     >>> chosen(losses, time, 0.02, 0.2), chosen(losses[1:], time[1:], 0.02, 0.2)[0]
     ((1, 0.02, None), None)
     """
-    from earlystop_lab.inference import risk  # scipy is slow to import
 
     def fastest(values: FloatArray, limit: float) -> int | None:
         at = risk.fastest_kept(values, limit)
@@ -280,8 +280,6 @@ def chosen(
 
 
 def _refusal(family: str, n: int, promise: Promise) -> str:
-    from earlystop_lab.inference import risk  # scipy is slow to import
-
     at_most, cap, _, confidence, unit = promise
     needed = (
         risk.fewest_conformal(at_most, cap)

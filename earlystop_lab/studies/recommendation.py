@@ -26,6 +26,7 @@ from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweeps
+from earlystop_lab.inference import intervals
 from earlystop_lab.inference.tables import cluster_means
 from earlystop_lab.measures.fronts import (
     SweepMeans,
@@ -426,10 +427,10 @@ def _choice(goal: Goal, time: FloatArray, loss: FloatArray) -> int:
     the mean logarithm of the time; and that of 1 + regret.
     """
     if goal.kind is GoalKind.LOSS:
-        return within_loss(goal.limit)(time.mean(axis=0), _upper(loss))
+        return within_loss(time.mean(axis=0), _upper(loss), goal.limit)
     if goal.kind is GoalKind.RATE:
-        return at_rate(exchange_rate(goal.limit))(time.mean(axis=0), loss.mean(axis=0))
-    return within_time(goal.limit)(np.log(np.maximum(_upper(time), LEAST)), loss.mean(axis=0))
+        return at_rate(time.mean(axis=0), loss.mean(axis=0), exchange_rate(goal.limit))
+    return within_time(np.log(np.maximum(_upper(time), LEAST)), loss.mean(axis=0), goal.limit)
 
 
 def _upper(values: FloatArray) -> FloatArray:
@@ -530,7 +531,5 @@ def _doubt(goal: Goal, reached: Estimate) -> Why | None:
 
 def _estimates(means: pd.DataFrame, seed: int) -> list[Estimate]:
     """The mean and interval of every column, a row a cluster."""
-    from earlystop_lab.inference import intervals  # scipy is slow to import
-
     table = intervals(means, seed=seed)
     return [Estimate(*row) for row in table[["estimate", "low", "high"]].to_numpy(float)]
