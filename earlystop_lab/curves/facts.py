@@ -123,11 +123,11 @@ class Facts:
             values = np.where(np.isfinite(values), values, np.nan)
         value = np.full(len(lengths), np.nan)
         value[recorded] = np.fmin.reduceat(values, starts)
-        nowhere = len(values)
-        there = np.where(values == np.repeat(value, lengths), np.arange(nowhere), nowhere)
-        at = np.minimum.reduceat(there, starts)
+        lowest = np.append(np.flatnonzero(values == np.repeat(value, lengths)), len(values))
+        at = lowest[np.searchsorted(lowest, starts)]
         check = np.full(len(lengths), -1, np.intp)
-        check[recorded] = np.where(at < nowhere, at - starts, -1)
+        # a run without any takes the place in a later one
+        check[recorded] = np.where(at < offsets[1:][recorded], at - starts, -1)
         epoch = np.where(check < 0, np.nan, self._epoch_at(np.maximum(check, 0)))
         return Lowest(read_only(value), read_only(epoch), read_only(check))
 
