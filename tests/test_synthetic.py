@@ -1,8 +1,10 @@
 """Simulated curves against gradient descent itself, fine grids and known distributions."""
 
 import os
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,6 @@ from earlystop_lab.sources import synthetic
 from earlystop_lab.sources.synthetic import (
     Examples,
     clean_curve,
-    curve_features,
     descent_curves,
     double_descent,
     double_descent_risk,
@@ -27,6 +28,9 @@ from earlystop_lab.sources.synthetic import (
 )
 from earlystop_lab.sources.synthetic.parametric_curves import SPREADS, wander
 from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
+
+EXPERIMENT = Path(__file__).resolve().parents[1] / "experiments" / "simulated_curves.py"
+curve_features = runpy.run_path(str(EXPERIMENT))["curve_features"]
 
 #: the quiet part of the formula: nothing random but what a test adds
 QUIET = {"noise": 0, "plateaus": 0, "spikes": 0, "diverges": 0}

@@ -11,7 +11,6 @@ import numpy as np
 from earlystop_lab._common.checks import require, require_count
 from earlystop_lab.curves import CurveSet
 from earlystop_lab.sources.synthetic._runs import require_kind
-from earlystop_lab.sources.synthetic.features import curve_features
 from earlystop_lab.sources.synthetic.fitting import fit_parametric
 from earlystop_lab.sources.synthetic.linear import (
     Examples,
@@ -27,7 +26,6 @@ __all__ = [
     "FAMILIES",
     "Examples",
     "clean_curve",
-    "curve_features",
     "descent_curves",
     "double_descent",
     "double_descent_risk",
