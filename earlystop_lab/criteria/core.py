@@ -139,27 +139,34 @@ class Family:
     def _checked(self, name: str, value: Value) -> Value:
         """The value in its declared type, or ``ValueError`` naming rule, parameter and value."""
         kind = self.kinds.get(name, Value)
-        where = f"{self.name}: {name} = {_shown(value)}"
-        if typing.get_origin(kind) is Literal:
-            if value not in (allowed := typing.get_args(kind)):
-                raise ValueError(f"{where}; expected one of {', '.join(map(repr, allowed))}")
+        if wrong := self._wrong(name, value, kind):
+            raise ValueError(f"{self.name}: {name} = {_shown(value)}{wrong}")
+        if typing.get_origin(kind) is Literal or isinstance(value, (bool, str)) or value is None:
             return value
+        exact = float in (typing.get_args(kind) or (kind,)) and kind is not Value
+        return float(value) if exact else _shortest(float(value))
+
+    def _wrong(self, name: str, value: Value, kind: Any) -> str | None:
+        """What is wrong with the value of a parameter, as the end of a message."""
         choices = typing.get_args(kind) or (kind,)
+        if typing.get_origin(kind) is Literal:
+            return (
+                None if value in choices else f"; expected one of {', '.join(map(repr, choices))}"
+            )
         if isinstance(value, (bool, str)) or value is None:
-            if type(value) not in choices:
-                raise ValueError(f"{where}; expected {_named(choices)}")
-            return value
+            return None if type(value) in choices else f"; expected {_named(choices)}"
         number = _number(value)
         if number is None or not {int, float} & set(choices):
-            raise ValueError(f"{where}; expected {_named(choices)}")
+            return f"; expected {_named(choices)}"
         if float not in choices and number != math.floor(number):
-            raise ValueError(f"{where}; expected a whole number")
+            return "; expected a whole number"
         if name in self.off and number == 0:
-            raise ValueError(f"{where} switches the rule off in its library; expected more than 0")
-        for words, limits in self.bounds.items():
-            if name in limits and not _HOLDS[words](number, limits[name]):
-                raise ValueError(f"{where}; expected {words} {limits[name]:g}")
-        return number if float in choices and kind is not Value else _shortest(number)
+            return " switches the rule off in its library; expected more than 0"
+        limits = ((words, each[name]) for words, each in self.bounds.items() if name in each)
+        broken = (
+            f"; expected {w} {limit:g}" for w, limit in limits if not _HOLDS[w](number, limit)
+        )
+        return next(broken, None)
 
 
 @dataclass(frozen=True, repr=False)
