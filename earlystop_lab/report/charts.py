@@ -129,24 +129,24 @@ def differences(found: OnCorpus, new: str) -> Drawing:
     shares[:, 2][np.isposinf(shares[:, 2])] = edge
     table[["difference", "low", "high"]] = shares
     order = list(table.sort_values("difference", kind="stable")["rule"])
-    y = alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, grid=True))
     limits = alt.Scale(domain=[min(float(finite.min(initial=0)), 0) * 1.05, edge], nice=False)
-    x = alt.X(
-        "difference:Q",
-        scale=limits,
-        axis=alt.Axis(format="+~%", tickCount=8),
-        title="difference of error at equal time",
-    )
     used = [name for name in VERDICTS if name in set(table["verdict"])]
-    tone = alt.Scale(domain=used, range=[VERDICTS[name][0] for name in used])
-    shape = alt.Scale(domain=used, range=[VERDICTS[name][1] for name in used])
-    base = alt.Chart(_TABLE).encode(y=y)
+    tone = _cycled(used, [VERDICTS[name][0] for name in used])
+    shape = _cycled(used, [VERDICTS[name][1] for name in used])
+    base = alt.Chart(_TABLE).encode(
+        y=alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, grid=True))
+    )
     zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=FAINT).encode(x="zero:Q")
     span = base.mark_rule(strokeWidth=2, clip=True).encode(
         x=alt.X("low:Q", scale=limits), x2="high:Q", color=alt.Color("verdict:N", scale=tone)
     )
     dot = base.mark_point(filled=True, size=60, opacity=1).encode(
-        x=x,
+        x=alt.X(
+            "difference:Q",
+            scale=limits,
+            axis=alt.Axis(format="+~%", tickCount=8),
+            title="difference of error at equal time",
+        ),
         color=alt.Color("verdict:N", scale=tone),
         shape=alt.Shape("verdict:N", scale=shape),
         tooltip=[

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report.answers import in_words
 from earlystop_lab.report.messages import reason, said, worded
 from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, Bench, OnCorpus, Verdict
@@ -159,8 +160,6 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
 
 def _rests(found: OnCorpus) -> list[str]:
     """What was resampled, averaged and adjusted for, and where that is not enough."""
-    from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS  # scipy is slow
-
     of_runs = found.unit == "run"
     over = said("bench.over_runs" if of_runs else "bench.over_problems", {})
     holds = {

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ from earlystop_lab.curves import CurveSet, FloatArray
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept
+from earlystop_lab.inference import ranks
+from earlystop_lab.inference.swaps import Pair, Sweep, aligned, compared, pooled
 from earlystop_lab.measures.fronts import (
     SweepMeans,
     cost,
@@ -42,9 +44,6 @@ from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.studies.conformance import check_criterion, check_on
 from earlystop_lab.studies.reasons import Reason
-
-if TYPE_CHECKING:
-    from earlystop_lab.inference.swaps import Pair
 
 #: members of a sweep, beside those close to the times at which rules are compared
 MEMBERS = 40
@@ -206,21 +205,37 @@ def bench(
     for corpus, curves in corpora.items():
         check_on(rule, curves, corpus, seed=seed)
     said(Reason(Event.KEEPS_PROMISES, {"rule": name}))
-    study = _Study(name, rule, rivals, len(corpora), rate, restore, seed, n_jobs)
+    study = _Study(
+        name=name,
+        rule=rule,
+        known=rivals,
+        corpora=len(corpora),
+        rate=rate,
+        restore=restore,
+        seed=seed,
+        n_jobs=n_jobs,
+    )
     answers: list[OnCorpus | Reason] = []
     for corpus, curves in corpora.items():
         numbers = {"corpus": corpus, "runs": len(curves), "known": len(rivals)}
         said(Reason(Event.CORPUS_BEGINS, numbers))
         answers.append(study.on(corpus, curves))
-    compared = [each for each in answers if isinstance(each, OnCorpus)]
+    done = [each for each in answers if isinstance(each, OnCorpus)]
     incomparable = [each for each in answers if isinstance(each, Reason)]
-    if not compared:
+    if not done:
         whys = [INCOMPARABLE[why.what].format(**why.numbers) for why in incomparable]
         raise ValueError(" ".join(whys))
-    alike = [each.comparisons.loc[each.comparisons["alike"], "rule"] for each in compared]
+    alike = [each.comparisons.loc[each.comparisons["alike"], "rule"] for each in done]
     same = sorted(set.intersection(*map(set, alike)))
-    pooled = _pooled(compared, same, seed) if len(compared) > 1 else None
-    return Bench(name, list(corpora), compared, incomparable, same, pooled, restore)
+    return Bench(
+        rule=name,
+        asked=list(corpora),
+        corpora=done,
+        incomparable=incomparable,
+        same=same,
+        pooled=_pooled(done, same, seed) if len(done) > 1 else None,
+        restore=restore,
+    )
 
 
 class _Plan(NamedTuple):
@@ -251,8 +266,6 @@ class _Study(NamedTuple):
 
     def on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason:
         """What was found on a corpus; where there is nothing to compare, why."""
-        from earlystop_lab.inference.swaps import compared  # scipy is slow
-
         error, kept = _comparable(corpus, curves)
         plan = self._planned(kept)
         members = list(dict.fromkeys([*plan.drawn, *plan.close]))
@@ -354,8 +367,6 @@ class _Study(NamedTuple):
 
     def _aligned(self, means: SweepMeans, plan: _Plan, curves: CurveSet) -> dict[str, Pair]:
         """The new rule and each known one at the times that both can take."""
-        from earlystop_lab.inference.swaps import Sweep, aligned  # scipy is slow
-
         rules = dict.fromkeys(means.rules)
         sweeps = {rule: Sweep(means.of(rule).time, means.of(rule).loss) for rule in rules}
         pairs, ends = {}, _ends(curves)
@@ -367,8 +378,6 @@ class _Study(NamedTuple):
         return pairs
 
     def _ranks(self, means: SweepMeans) -> pd.DataFrame:
-        from earlystop_lab.inference import ranks
-
         tables = equal_time(means, TIMES)
         reached = {
             time: pd.DataFrame({name: each[time] for name, each in tables.items()}).dropna(axis=1)
@@ -453,13 +462,11 @@ def _verdicts(rows: pd.DataFrame, contrasts: Sequence[str]) -> list[Verdict]:
     return verdicts
 
 
-def _pooled(compared: list[OnCorpus], same: list[str], seed: int) -> pd.DataFrame:
+def _pooled(done: list[OnCorpus], same: list[str], seed: int) -> pd.DataFrame:
     """Each known rule over the problems of all corpora."""
-    from earlystop_lab.inference.swaps import pooled  # scipy is slow
-
-    several = any(each.unit != "run" for each in compared)
+    several = any(each.unit != "run" for each in done)
     studies = []
-    for each in compared:
+    for each in done:
         pairs, clusters = each.pairs, each.by_problem.index
         if each.unit == "run" and several:
             # nobody knows how many problems its runs are of; one is safe
