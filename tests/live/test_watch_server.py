@@ -131,7 +131,7 @@ def test_a_full_disk_refuses_posts_and_loses_none_that_it_acknowledged(tmp_path)
             statuses = []
             for epoch in range(first, first + 40):
                 if epoch % 20 == 5:
-                    limit = rng.randrange(1, 200_000)
+                    limit = rng.randrange(1, 50_000)
                     process.rlimit(psutil.RLIMIT_FSIZE, (limit, psutil.RLIM_INFINITY))
                 if epoch % 20 == 15:
                     process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY,) * 2)
