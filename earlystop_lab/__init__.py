@@ -7,32 +7,20 @@ if TYPE_CHECKING:
     from earlystop_lab.criteria import *
     from earlystop_lab.criteria.rates import (
         reduce_lr_on_plateau as reduce_lr_on_plateau,
-    )
-    from earlystop_lab.criteria.rates import (
         step_decay as step_decay,
     )
     from earlystop_lab.curves import (
         Curve as Curve,
-    )
-    from earlystop_lab.curves import (
         CurveSet as CurveSet,
-    )
-    from earlystop_lab.curves import (
         read_curves as read_curves,
     )
-    from earlystop_lab.engine.replaying import Stops as Stops
-    from earlystop_lab.engine.replaying import replay as replay
-    from earlystop_lab.engine.replaying import trace as trace
+    from earlystop_lab.engine.replaying import Stops as Stops, replay as replay, trace as trace
     from earlystop_lab.measures.prechelt import tradeoff as tradeoff
     from earlystop_lab.sources.logs import read_logs as read_logs
     from earlystop_lab.sources.synthetic import simulate as simulate
     from earlystop_lab.studies.calibration import (
         Calibrated as Calibrated,
-    )
-    from earlystop_lab.studies.calibration import (
         RefusedError as RefusedError,
-    )
-    from earlystop_lab.studies.calibration import (
         calibrate as calibrate,
     )
     from earlystop_lab.studies.conformance import check_criterion as check_criterion

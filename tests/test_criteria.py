@@ -16,8 +16,7 @@ import cloudpickle
 import numba
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from strategies import curves, random_runs
 
 from earlystop_lab import (

@@ -6,8 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from earlystop_lab import CurveSet
 from earlystop_lab.curves.facts import facts_of, outcomes

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from strategies import errors, random_errors, random_values
 
 from earlystop_lab import CurveSet, Keras, Keras2, MaxEpochs, TerminateOnNaN, replay

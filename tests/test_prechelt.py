@@ -7,8 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from strategies import curves, errors, finite_errors
 
 from earlystop_lab import GL, PQ, UP, CurveSet, Progress, replay, trace

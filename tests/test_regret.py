@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from strategies import curves, random_runs
 
 from earlystop_lab import GL, CurveSet, Keras, MaxEpochs, read_curves, replay

@@ -13,8 +13,7 @@ import library_drivers
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from strategies import curves, random_errors, random_runs
 
 from earlystop_lab import (

@@ -11,8 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from earlystop_lab import GL, H2O, PQ, UP, CurveSet, Keras, criterion, replay, simulate
 from earlystop_lab.measures.hindsight import regrets

@@ -6,8 +6,7 @@ from statistics import fmean, geometric_mean, median
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from earlystop_lab import GL, UP, CurveSet, Stops, replay, tradeoff
 from earlystop_lab.measures.prechelt import RunRatios, run_ratios

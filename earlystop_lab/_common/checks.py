@@ -1,7 +1,5 @@
 """What arguments have to be: modes, numbers, one of some names; and the errors that say so."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from decimal import Decimal
 from numbers import Integral, Real

@@ -1,7 +1,5 @@
 """Compiling with numba, in one place: plain functions in, the same functions compiled out."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 import re

@@ -3,8 +3,6 @@
 Imported with numba only, since that costs more than the rest of the package.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba import types

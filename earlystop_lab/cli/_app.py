@@ -1,7 +1,5 @@
 """The table of commands, and how a mistake ends."""
 
-from __future__ import annotations
-
 import sys
 
 import typer

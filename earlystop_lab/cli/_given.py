@@ -1,7 +1,5 @@
 """What commands are given: texts, checked alike, and the checkout to work in."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Commands that make curve sets, look at them or replay over them."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

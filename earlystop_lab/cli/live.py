@@ -1,7 +1,5 @@
 """The command for runs that still go on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING
 
 from earlystop_lab.criteria import checkpoint
 from earlystop_lab.criteria.checkpoint import *
-from earlystop_lab.criteria.core import Combination as Combination
-from earlystop_lab.criteria.core import Criterion as Criterion
-from earlystop_lab.criteria.core import Family as Family
-from earlystop_lab.criteria.core import Rule as Rule
-from earlystop_lab.criteria.core import after as after
-from earlystop_lab.criteria.core import all_of as all_of
-from earlystop_lab.criteria.core import any_of as any_of
-from earlystop_lab.criteria.core import criterion as criterion
+from earlystop_lab.criteria.core import (
+    Combination as Combination,
+    Criterion as Criterion,
+    Family as Family,
+    Rule as Rule,
+    after as after,
+    all_of as all_of,
+    any_of as any_of,
+    criterion as criterion,
+)
 from earlystop_lab.criteria.rules.automl import *
 from earlystop_lab.criteria.rules.boosting import *
 from earlystop_lab.criteria.rules.emerging import *
@@ -23,8 +25,7 @@ from earlystop_lab.criteria.rules.prechelt import *
 from earlystop_lab.criteria.rules.sklearn import *
 from earlystop_lab.criteria.rules.smoothed import *
 from earlystop_lab.criteria.rules.torch import *
-from earlystop_lab.criteria.table import FAMILIES as FAMILIES
-from earlystop_lab.criteria.table import parse as parse
+from earlystop_lab.criteria.table import FAMILIES as FAMILIES, parse as parse
 
 if not TYPE_CHECKING:  # mypy knows the names of the imports, but no list that is computed
     __all__ = ["after", "all_of", "any_of", "criterion", "parse", *FAMILIES, *checkpoint.__all__]

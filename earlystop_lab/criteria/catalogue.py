@@ -5,8 +5,6 @@ rules themselves: signature, curves, threshold and the fields ``Statistic:``, ``
 ``Verified:`` of their docstrings.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Mapping

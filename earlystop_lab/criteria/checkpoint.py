@@ -1,7 +1,5 @@
 """Which weights a checkpoint callback would have kept: a policy for ``replay(restore=...)``."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal, NamedTuple
 

@@ -11,8 +11,6 @@ rising statistic passes them, they need one look at each check, and a run is lef
 all have passed.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -5,8 +5,6 @@ smaller rate and its errors differ from the recorded ones, so later cuts are tho
 that ignored the first.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from numbers import Real

@@ -4,8 +4,6 @@ A scan keeps its state and takes one step a check, the same lines that a replay 
 array function is called with the whole run so far, which at the n-th check costs n.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

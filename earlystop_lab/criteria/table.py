@@ -1,7 +1,5 @@
 """The one table of the rules' names, and the text form read by it."""
 
-from __future__ import annotations
-
 from earlystop_lab.criteria import text as _text
 from earlystop_lab.criteria.core import Family, Rule
 from earlystop_lab.criteria.rules import (

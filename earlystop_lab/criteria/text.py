@@ -1,7 +1,5 @@
 """The text form of criteria: ``GL(2)``, ``PQ(0.5, k=10)``, ``any_of(UP(3), MaxEpochs(500))``."""
 
-from __future__ import annotations
-
 import ast
 import difflib
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Every measure, study and table asks for some of this; :func:`facts_of` finds each of it once a set.
 """
 
-from __future__ import annotations
-
 import weakref
 from functools import cached_property
 from pathlib import Path

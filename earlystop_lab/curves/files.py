@@ -1,7 +1,5 @@
 """Curve sets in files larger than memory: read in units that any process can open by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple

@@ -89,8 +89,7 @@ class Runs(NamedTuple):
 
     def name(self, index: int) -> str:
         """Id of one run."""
-        name: str = self.ids[index].as_py()
-        return name
+        return self.ids[index].as_py()
 
     def epochs(self, index: int) -> FloatArray:
         """Positions of the checks of one run."""
@@ -170,8 +169,7 @@ class CurveSet:
     @property
     def meta(self) -> pd.DataFrame:
         """The run ids and metadata, one row a run."""
-        meta: pd.DataFrame = self.scalars.to_pandas()
-        return meta
+        return self.scalars.to_pandas()
 
     @property
     def scalars(self) -> pa.Table:
@@ -181,8 +179,7 @@ class CurveSet:
     @property
     def runs(self) -> list[str]:
         """The run ids, in order."""
-        ids: list[str] = self.table["run"].to_pylist()
-        return ids
+        return self.table["run"].to_pylist()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -1,7 +1,5 @@
 """Replay straight into a file: unit by unit, so that neither curves nor stops fill the memory."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

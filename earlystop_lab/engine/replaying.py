@@ -214,10 +214,9 @@ def parts(
         tasks = (curves.laid_out(start, min(start + size, count)) for start in starts)
     else:
         tasks = units(Path(curves), len(asked.rules))[skip:]
-    replayed: Iterator[Part] = joblib.Parallel(
+    return joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
     )(joblib.delayed(_replay_task)(task, asked) for task in tasks)
-    return replayed
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:

@@ -1,7 +1,5 @@
 """Intervals for means over clusters."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Literal, get_args
 
@@ -163,8 +161,7 @@ def studentized(mean: FloatArray, square: FloatArray, n: int, error: FloatArray)
 
 def upper_quantile(t: FloatArray, confidence: float) -> FloatArray:
     """The quantile of each column; one of its values, so that infinity is not averaged."""
-    quantile: FloatArray = np.quantile(t, confidence, axis=0, method="higher")
-    return quantile
+    return np.quantile(t, confidence, axis=0, method="higher")
 
 
 def resampled_weights(n: int, resamples: int, seed: int) -> Iterator[tuple[slice, FloatArray]]:

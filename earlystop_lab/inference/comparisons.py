@@ -1,7 +1,5 @@
 """Means, ranks and slopes over clusters."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Values between two times: how rules, or thresholds of one, are compared at equal time."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

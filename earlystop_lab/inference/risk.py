@@ -14,8 +14,6 @@ drawn like those to come, a column a threshold from the fastest to the slowest.
   Learn then Test, Annals of Applied Statistics 19 (2025), arXiv:2110.01052.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -44,8 +42,7 @@ def conformal_risk(losses: FloatArray, bound: float) -> FloatArray:
     [0.2]
     """
     _check(losses, bound)
-    risk: FloatArray = (losses.sum(axis=0) + bound) / (len(losses) + 1)
-    return risk
+    return (losses.sum(axis=0) + bound) / (len(losses) + 1)
 
 
 def fewest_conformal(limit: float, bound: float) -> int:
@@ -77,8 +74,7 @@ def hoeffding_bentkus(losses: FloatArray, limit: float, bound: float) -> FloatAr
     m = np.minimum(total / n, a)
     hoeffding = np.exp(-n * (special.rel_entr(m, a) + special.rel_entr(1 - m, 1 - a)))
     bentkus = math.e * stats.binom.cdf(np.ceil(total), n, a)
-    p: FloatArray = np.minimum(np.minimum(hoeffding, bentkus), 1)
-    return p
+    return np.minimum(np.minimum(hoeffding, bentkus), 1)
 
 
 def betting(losses: FloatArray, limit: float, bound: float, level: float) -> FloatArray:
@@ -105,8 +101,7 @@ def betting(losses: FloatArray, limit: float, bound: float, level: float) -> Flo
     before = np.vstack([np.full((1, x.shape[1]), 0.25), variance[:-1]])
     stake = np.minimum(1, np.sqrt(2 * math.log(1 / level) / (n * before)))
     capital = np.cumsum(np.log1p(-stake * (x - a)), axis=0)
-    p: FloatArray = np.exp(-np.maximum(capital.max(axis=0), 0))
-    return p
+    return np.exp(-np.maximum(capital.max(axis=0), 0))
 
 
 def fewest_betting(limit: float, bound: float, level: float) -> int:

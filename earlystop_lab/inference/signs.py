@@ -139,8 +139,7 @@ class Flips(NamedTuple):
         """Share of the flips as large as what was seen; equal but for rounding counts."""
         # relative for large sums, absolute for those that are 0 but for rounding
         reached = (sizes >= seen * (1 - 1e-9) - 1e-12).sum(axis=0)
-        p: FloatArray = (reached + self.random) / (len(self.signs) + self.random)
-        return p
+        return (reached + self.random) / (len(self.signs) + self.random)
 
 
 def all_flips(n: int, resamples: int = 9_999, seed: int = 0) -> Flips:
@@ -158,5 +157,4 @@ def _sizes(values: FloatArray, signs: FloatArray) -> FloatArray:
     scale = np.abs(values).max(axis=0)
     scaled = np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
     norm = np.sqrt((scaled**2).sum(axis=0))
-    sizes: FloatArray = np.abs(signs @ np.divide(scaled, norm, out=scaled, where=norm > 0))
-    return sizes
+    return np.abs(signs @ np.divide(scaled, norm, out=scaled, where=norm > 0))

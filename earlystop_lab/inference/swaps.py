@@ -114,14 +114,12 @@ def _reached(sweep: Sweep, at: FloatArray) -> NDArray[np.bool_]:
     after = np.searchsorted(means, at + _NEAR).clip(1, len(means) - 1) if len(means) > 1 else 0
     before = np.maximum(after - 1, 0)
     close = (means[after] - means[before] <= GAP) & (means[before] <= at) & (at <= means[after])
-    reached: NDArray[np.bool_] = close | _met(means, at)
-    return reached
+    return close | _met(means, at)
 
 
 def _met(times: FloatArray, at: FloatArray) -> NDArray[np.bool_]:
     """Which of ``at`` are among the times, but for rounding."""
-    met: NDArray[np.bool_] = np.abs(times[:, None] - at).min(axis=0, initial=np.inf) <= _NEAR
-    return met
+    return np.abs(times[:, None] - at).min(axis=0, initial=np.inf) <= _NEAR
 
 
 class _Contrast(NamedTuple):
@@ -158,8 +156,7 @@ def _rarity(sizes: FloatArray) -> FloatArray:
     """
     ascending = np.sort(sizes)
     smaller = np.searchsorted(ascending, sizes * (1 - 1e-9), "left")
-    rarity: FloatArray = len(sizes) / (len(sizes) - smaller)
-    return rarity
+    return len(sizes) / (len(sizes) - smaller)
 
 
 def compared(

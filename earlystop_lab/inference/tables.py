@@ -1,7 +1,5 @@
 """Tables of numbers, a row a run or a cluster: checked, and averaged within clusters."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray

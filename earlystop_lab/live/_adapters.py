@@ -1,7 +1,5 @@
 """What adapters have in common: a run and the weights kept of it, and what is missing."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """CatBoost: a callback for ``fit``, and the cut to the selected tree that it cannot do itself."""
 
-from __future__ import annotations
-
 from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule

@@ -1,7 +1,5 @@
 """PyTorch-Ignite: a handler for its engines."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 

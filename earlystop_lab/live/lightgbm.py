@@ -1,7 +1,5 @@
 """LightGBM: a callback for ``lightgbm.train``, ``cv`` and its scikit-learn estimators."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

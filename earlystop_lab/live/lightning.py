@@ -1,7 +1,5 @@
 """Lightning: a callback for its ``Trainer``."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Unpack
 
@@ -58,8 +56,7 @@ class StopCallback(Callback):
     @property
     def state_key(self) -> str:
         """What tells this callback's state from that of others in a checkpoint."""
-        key: str = self._generate_state_key(monitor=self.monitor, criterion=self.stopper.criterion)
-        return key
+        return self._generate_state_key(monitor=self.monitor, criterion=self.stopper.criterion)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin a run, or go on with the one that was loaded."""

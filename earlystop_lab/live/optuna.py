@@ -1,7 +1,5 @@
 """Optuna: a pruner that ends a trial where the criterion stops."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """scikit-learn: training by ``partial_fit``, stopped by any criterion."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """A criterion in training: told the errors check by check, it says when to stop, and why."""
 
-from __future__ import annotations
-
 import math
 import time
 import uuid

@@ -1,7 +1,5 @@
 """PyTorch: a stopper for a training loop of one's own, which also restores the weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Unpack

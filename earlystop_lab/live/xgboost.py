@@ -1,7 +1,5 @@
 """XGBoost: a callback for ``xgboost.train``, ``cv`` and its scikit-learn estimators."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 

@@ -186,8 +186,7 @@ def undominated(time: FloatArray, loss: FloatArray) -> FloatArray:
     """
     (_, losses), at = np.unique([time, loss], axis=1, return_inverse=True)
     before = np.fmin.accumulate(np.append(np.inf, losses))[:-1]
-    best: FloatArray = (losses < before)[at.ravel()]
-    return best
+    return (losses < before)[at.ravel()]
 
 
 def equal_time(means: SweepMeans, times: ArrayLike) -> dict[str, pd.DataFrame]:

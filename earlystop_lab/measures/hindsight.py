@@ -17,8 +17,6 @@ at t_m means that the run diverged before it was of any use: infinite regret. A 
 just not have been measured: regret is NaN, as it is where the run has no error at all.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

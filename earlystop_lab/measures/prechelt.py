@@ -14,8 +14,6 @@ Everything called best or good is relative to the pool of criteria in the ``Stop
 Source: L. Prechelt, "Early Stopping - but when?", Springer 1998.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -133,8 +131,7 @@ def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[n
 def _best(stops: Stops) -> NDArray[np.intp]:
     """The best criterion of each run, a row each: lowest validation error, then first to stop."""
     lowest = stops.val == stops.val.min(axis=1, keepdims=True)
-    best: NDArray[np.intp] = np.where(lowest, stops.stop, np.inf).argmin(axis=1, keepdims=True)
-    return best
+    return np.where(lowest, stops.stop, np.inf).argmin(axis=1, keepdims=True)
 
 
 def _ratio(a: FloatArray, b: FloatArray | np.float64) -> FloatArray:

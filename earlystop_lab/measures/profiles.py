@@ -1,7 +1,5 @@
 """Profiles: how many runs a criterion serves well, not how well on average."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike

@@ -1,7 +1,5 @@
 """What studies found: in words, as figures, pages and tables for papers, and as lines to paste."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 # they register their words

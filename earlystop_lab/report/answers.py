@@ -1,7 +1,5 @@
 """Answers in words: what a study found, as text."""
 
-from __future__ import annotations
-
 from functools import singledispatch
 from typing import Any
 

@@ -4,8 +4,6 @@ Every function that draws takes ``ax`` (by default the current one) and returns 
 one colour in every figure.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path

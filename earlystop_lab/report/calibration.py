@@ -1,7 +1,5 @@
 """What is promised of a calibrated threshold, in words."""
 
-from __future__ import annotations
-
 from earlystop_lab.report.answers import in_words
 from earlystop_lab.report.messages import reason, said
 from earlystop_lab.studies.calibration import Calibrated

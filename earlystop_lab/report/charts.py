@@ -3,8 +3,6 @@
 Colours are the variables of page.css, so that charts follow the page into the dark and onto paper.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -431,7 +429,4 @@ def _nothing() -> alt.Chart:
 
 def _sized(chart: Chart, height: Any) -> dict[str, Any]:
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    spec: dict[str, Any] = chart.properties(
-        width="container", height=height, autosize=fit
-    ).to_dict()
-    return spec
+    return chart.properties(width="container", height=height, autosize=fit).to_dict()

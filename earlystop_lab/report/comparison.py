@@ -1,7 +1,5 @@
 """A comparison in words: its question, its answer, and on what the answer rests."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any, NamedTuple

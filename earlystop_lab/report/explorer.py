@@ -9,8 +9,6 @@ a rule keeps, and of a statistic every check at which it stops training and the 
 Source of M4: U. Jugel et al., PVLDB 7 (2014) 797-808, doi:10.14778/2732951.2732953.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

@@ -5,8 +5,6 @@ A place is worded as :class:`str.format` does, or by one of :data:`WORDINGS`: ``
 ``{clusters:counted {unit}}``, ``{difference:difference {low} to {high}}``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from string import Formatter
 from typing import Any

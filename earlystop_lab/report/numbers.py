@@ -1,7 +1,5 @@
 """Numbers as the page embeds them: short, and None where JSON has no such number."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -19,8 +17,7 @@ def short(values: ArrayLike, digits: int | None = DIGITS) -> list[float | None]:
     finite = np.isfinite(numbers)
     known = numbers[finite]  # a copy
     if finite.all() and (known == np.floor(known)).all() and (np.abs(known) < 2**53).all():
-        found: list[float | None] = known.astype(np.int64).tolist()
-        return found
+        return known.astype(np.int64).tolist()
     if digits is not None:
         with np.errstate(divide="ignore"):
             place = np.floor(np.log10(np.abs(known)))
@@ -28,7 +25,7 @@ def short(values: ArrayLike, digits: int | None = DIGITS) -> list[float | None]:
         some = np.abs(place) < 290
         power = 10.0 ** (digits - 1 - place[some])
         known[some] = np.round(known[some] * power) / power
-    found = [None] * len(numbers)
+    found: list[float | None] = [None] * len(numbers)
     for at, value in zip(np.flatnonzero(finite).tolist(), known.tolist(), strict=True):
         found[at] = value
     return found

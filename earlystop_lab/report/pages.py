@@ -1,7 +1,5 @@
 """A comparison -> one HTML page: its words, tables and charts in a template."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """A comparison as tables for people's own papers: Markdown, LaTeX or CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal, get_args
 

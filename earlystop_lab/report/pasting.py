@@ -6,8 +6,6 @@ callbacks do by themselves: the code here keeps the best ones wherever the progr
 drive the programs themselves with the code.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from earlystop_lab.criteria import Criterion

@@ -1,7 +1,5 @@
 """Prechelt's study in words, and as the files that it becomes: tables, a summary, figures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The figures of Prechelt's study."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 

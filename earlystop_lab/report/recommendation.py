@@ -1,7 +1,5 @@
 """A recommendation in words, with the lines to paste."""
 
-from __future__ import annotations
-
 from textwrap import indent
 
 import numpy as np

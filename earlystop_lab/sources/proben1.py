@@ -11,8 +11,6 @@ Source: L. Prechelt, "PROBEN1: a set of neural network benchmark problems and be
 rules", Technical Report 21/94, Universitaet Karlsruhe, 1994.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from pathlib import Path

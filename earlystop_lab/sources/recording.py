@@ -4,8 +4,6 @@ Each finished run is written at once into ``<output>.partial/``; when all are th
 the output and the folder goes. The same call after an interruption trains only what is missing.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path

@@ -14,8 +14,6 @@ and error measure); M. Riedmiller and H. Braun, "A direct adaptive method for fa
 backpropagation learning: the RPROP algorithm", ICNN 1993, doi 10.1109/ICNN.1993.298623.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import zlib

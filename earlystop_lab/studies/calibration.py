@@ -4,8 +4,6 @@ The guarantees hold for any rule and any curves, of finitely many runs, and of n
 the runs to come are drawn like the recorded ones. What they say is in :mod:`inference.risk`.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Literal, NamedTuple
 

@@ -400,8 +400,7 @@ def _weights(curves: CurveSet) -> FloatArray:
     """Of each run, so that problems count alike; they add up to 1."""
     clusters = facts_of(curves).clusters
     sizes = clusters.value_counts()
-    weights: FloatArray = 1 / (len(sizes) * sizes.loc[clusters].to_numpy(np.float64))
-    return weights
+    return 1 / (len(sizes) * sizes.loc[clusters].to_numpy(np.float64))
 
 
 def _comparable(corpus: str, curves: CurveSet) -> tuple[Literal["val", "test"], CurveSet]:

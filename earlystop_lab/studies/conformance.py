@@ -3,8 +3,6 @@
 Beside ``replay`` rather than among the criteria, because it uses the replay.
 """
 
-from __future__ import annotations
-
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -7,8 +7,6 @@ Source: L. Prechelt, "Early Stopping - but when?", in Neural Networks: Tricks of
 Springer 1998, doi 10.1007/3-540-49430-8_3.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from enum import StrEnum

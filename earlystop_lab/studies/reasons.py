@@ -1,7 +1,5 @@
 """What an answer depends on, as data: an enumerated reason and its numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple

@@ -436,8 +436,7 @@ def _choice(goal: Goal, time: FloatArray, loss: FloatArray) -> int:
 def _upper(values: FloatArray) -> FloatArray:
     """The mean of each column and :data:`SURE` of its standard errors."""
     error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    upper: FloatArray = values.mean(axis=0) + SURE * error
-    return upper
+    return values.mean(axis=0) + SURE * error
 
 
 def _chosen(goal: Goal, candidates: _Candidates, seed: int) -> NDArray[np.intp]:

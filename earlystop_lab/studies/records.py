@@ -1,7 +1,5 @@
 """What recorded runs hide of what more training would have found, whatever is asked of them."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import numpy as np

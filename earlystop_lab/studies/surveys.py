@@ -5,8 +5,6 @@ A check counts as an epoch here, since corpora count in epochs, steps or evaluat
 of 10 is ten checks of any of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

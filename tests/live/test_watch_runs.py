@@ -11,8 +11,7 @@ import threading
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from earlystop_lab import CurveSet, criterion, read_curves, replay, trace
 from earlystop_lab.live.watch import runs as limits

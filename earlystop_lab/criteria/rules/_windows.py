@@ -1,7 +1,5 @@
 """Statistics of the last errors."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

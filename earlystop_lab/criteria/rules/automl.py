@@ -5,8 +5,6 @@ and 0 where it does not, NaN where the window is not yet full and the library ca
 Parameter names and defaults are each library's own; rules defined for scores see score = -error.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 

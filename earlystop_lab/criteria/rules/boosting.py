@@ -1,7 +1,5 @@
 """The rules of boosting libraries; CatBoost's is a p-value of a fall from the best."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rules that are new: names, parameters and results may change from one version to the next."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The rules of Keras: early stopping as in Keras 3 and as in Keras 2, and the stop at NaN."""
 
-from __future__ import annotations
-
 import math
 
 from earlystop_lab.criteria.core import criterion

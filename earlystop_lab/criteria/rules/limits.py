@@ -1,7 +1,5 @@
 """Limits of training that look at no error."""
 
-from __future__ import annotations
-
 from earlystop_lab.criteria.core import criterion
 
 __all__ = ["MaxEpochs"]

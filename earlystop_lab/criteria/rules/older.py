@@ -1,7 +1,5 @@
 """The rules of older libraries and of those in other languages."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

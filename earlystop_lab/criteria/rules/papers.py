@@ -1,7 +1,5 @@
 """Rules from papers and small packages that can be computed from curves."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

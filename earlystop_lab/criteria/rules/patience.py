@@ -7,8 +7,6 @@ Counts are in checks, one for each recorded validation error, where nothing else
 nothing, or simply the lowest error, it is the lowest error seen.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import partial

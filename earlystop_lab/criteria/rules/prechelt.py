@@ -8,8 +8,6 @@ Springer 1998, doi 10.1007/3-540-49430-8_3; formulas as in L. Prechelt, Technica
 Universitaet Karlsruhe, 1994, section 3.3.
 """
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from typing import NamedTuple

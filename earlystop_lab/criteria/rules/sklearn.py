@@ -4,8 +4,6 @@ Those of trees look at a window of the last scores: the statistic is 1 where the
 where it does not, NaN where the window is not yet full and the library cannot stop.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -125,5 +123,4 @@ def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> F
     """
     before = np.concatenate([np.full(n_iter_no_change, np.inf), val[:-1]])
     worst = sliding_window_view(before, n_iter_no_change).max(axis=1)
-    holds: FloatArray = ((val + tol >= worst) | np.isnan(val)).astype(np.float64)
-    return holds
+    return ((val + tol >= worst) | np.isnan(val)).astype(np.float64)

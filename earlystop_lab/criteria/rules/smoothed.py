@@ -3,8 +3,6 @@
 What is kept is not smoothed: ``restore="best"`` looks at the errors themselves.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The patience rules of PyTorch's trainers, and of the frameworks beside them: Flax and spaCy."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from earlystop_lab.criteria.core import criterion

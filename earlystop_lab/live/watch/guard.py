@@ -1,7 +1,5 @@
 """Who may talk to the server, how much and how long: decided before anything is read."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import socket

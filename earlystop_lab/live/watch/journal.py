@@ -4,8 +4,6 @@ It is a database of SQLite, which waits for the disk at every commit, takes back
 does not take, and mends itself when it is opened after a crash.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import sqlite3

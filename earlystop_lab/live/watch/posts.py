@@ -1,7 +1,5 @@
 """What a training posts: Keras' ``RemoteMonitor`` protocol, read by somebody who trusts nobody."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """The runs that are watched: their curves as they grow, and what each criterion says of them."""
 
-from __future__ import annotations
-
 import time
 from array import array
 from bisect import bisect_left

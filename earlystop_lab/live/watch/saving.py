@@ -1,7 +1,5 @@
 """Runs as files: each a curve set of one run in Parquet, written whole."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The server: posts in, the page and its JSON out."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

@@ -1,7 +1,5 @@
 """What the page shows, as JSON: the same size however long a run is."""
 
-from __future__ import annotations
-
 import math
 import time
 from typing import Any

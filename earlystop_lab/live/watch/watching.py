@@ -1,7 +1,5 @@
 """What a server does with posts and log files: keep, evaluate, save them; nothing here is HTTP."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

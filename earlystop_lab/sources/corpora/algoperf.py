@@ -9,8 +9,6 @@ Source: G. E. Dahl et al., "Benchmarking Neural Network Training Algorithms", 20
 arXiv:2306.07179.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The table of known corpora, and curve sets with data cards made from them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """What every reader of a corpus gives back, and the checksums of what it read."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What the corpora that we recorded ourselves share: small problems, and facts of data cards."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version

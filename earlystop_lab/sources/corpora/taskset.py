@@ -9,8 +9,6 @@ strategies", 2020, arXiv:2002.11887; A. Kadra et al., "Scaling Laws for Hyperpar
 Optimization", NeurIPS 2023, arXiv:2302.00441.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import struct

@@ -5,8 +5,6 @@ recognised, how it is read, and which files belong together. A new format is one
 ``recognises(source)`` and ``read(source)``, and one line there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -5,8 +5,6 @@ validation set. The words say the metric; metrics are ranked, losses first, and 
 higher is better are never chosen unasked.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """From recorded rows to the curves of one run: positions, resumed pieces, sparse validation."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter

@@ -1,7 +1,5 @@
 """Which files there are, and which belong together as one log."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """AutoGluon's ``learning_curves.json``: a run for every model, its curves by metric and set."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from earlystop_lab.curves import Mode

@@ -1,7 +1,5 @@
 """XGBoost ``evals_result()`` and LightGBM ``record_evaluation``: JSON of sets of metrics."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

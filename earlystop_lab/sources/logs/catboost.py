@@ -4,8 +4,6 @@ What CatBoost calls test is the set it stops by: the validation curve. Of severa
 test1 ...) the first is it.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Files of no known logger: CSV, JSON rows or JSON Lines, Parquet; columns by name or as asked."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

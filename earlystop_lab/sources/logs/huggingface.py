@@ -4,8 +4,6 @@ Every checkpoint repeats the history so far: of the files of one output folder t
 history counts.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

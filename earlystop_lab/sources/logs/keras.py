@@ -1,7 +1,5 @@
 """Keras: the ``CSVLogger`` callback, and ``History.history`` dumped as JSON."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from earlystop_lab.sources.logs._channels import meaning

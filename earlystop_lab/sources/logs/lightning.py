@@ -1,7 +1,5 @@
 """Lightning's ``CSVLogger``: ``metrics.csv`` with train and validation on different rows."""
 
-from __future__ import annotations
-
 from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import has_columns
 

@@ -4,8 +4,6 @@ A metric's file has one ``timestamp value step`` a line (older ones no step, and
 logged). Metrics keep their own steps: training may count batches where validation counts epochs.
 """
 
-from __future__ import annotations
-
 import re
 from itertools import accumulate
 from pathlib import Path

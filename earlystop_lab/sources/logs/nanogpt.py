@@ -13,8 +13,6 @@ Epoch 3, step 20/100: [train] loss: 0.4 [val] loss: 0.5
 2024-01-02 | INFO | valid | {"epoch": 3, "loss": 0.5}
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -5,8 +5,6 @@ which higher is better), ``HistGradientBoosting*`` (scores of both sets, the fir
 before any tree) and ``GradientBoosting*`` (a training loss only).
 """
 
-from __future__ import annotations
-
 from earlystop_lab.curves import Mode
 from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, is_curve, log_of_lists
 

@@ -5,8 +5,6 @@ one number a row: its metric in one column, its value in another. A table may al
 validation on rows of their own, told apart by a column such as ``phase``.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable, Mapping

@@ -5,8 +5,6 @@ the like inside it, which Keras writes, or ``Loss_train``, which PyTorch's ``add
 their tags get the folder's name in front.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ The file's name says the run and the tag, ``run-fit_validation-tag-epoch_loss.cs
 one run are one log, those of its folders ``train`` and ``validation`` too.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The loss is recorded in parts that are weighted already (box, obj, cls, dfl, seg
 loss that training minimises is their sum; that sum is the curve, one column a set.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """W&B exports: a run's history (CSV, JSON, JSON Lines), or a chart of many runs (CSV)."""
 
-from __future__ import annotations
-
 import re
 
 from earlystop_lab.sources.logs import generic

@@ -1,7 +1,5 @@
 """Simulated curves whose optimum is known. See :func:`simulate`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from inspect import signature
 from typing import Any

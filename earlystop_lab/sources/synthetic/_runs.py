@@ -1,7 +1,5 @@
 """What every simulator shares: streams, checks of parameters, and how a run is put together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any

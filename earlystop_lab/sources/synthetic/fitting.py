@@ -1,7 +1,5 @@
 """The parameters of :mod:`parametric` that fit a corpus, run by run."""
 
-from __future__ import annotations
-
 from itertools import pairwise, product
 from typing import Any
 

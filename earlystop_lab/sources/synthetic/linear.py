@@ -22,8 +22,6 @@ in Deep Networks: Double Descent and How to Eliminate it", ICLR 2021, arXiv:2007
 Stephenson, T. Lee, "When and how epochwise double descent happens", arXiv:2108.12006.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -100,8 +98,7 @@ def _progress(values: FloatArray, learning_rate: float, epochs: int) -> FloatArr
     learnt = np.where(
         slow, -np.expm1(t * np.log1p(-np.where(slow, step, 0.0))), 1 - (1 - step) ** t
     )
-    progress: FloatArray = learnt / np.where(values > 0, values, 1.0)[:, None]
-    return progress
+    return learnt / np.where(values > 0, values, 1.0)[:, None]
 
 
 def _mean_square(examples: Examples, weights: FloatArray) -> FloatArray:
@@ -284,8 +281,7 @@ def _run(
 def _teacher(stream: np.random.Generator, spectrum: FloatArray, signal: float) -> FloatArray:
     """Weights in a random direction that explain ``signal`` of the labels' variance."""
     direction = stream.standard_normal(len(spectrum))
-    weights: FloatArray = direction * np.sqrt(signal / np.sum(spectrum * direction**2))
-    return weights
+    return direction * np.sqrt(signal / np.sum(spectrum * direction**2))
 
 
 def _check_sizes(samples: int, validation: int, epochs: int, noise: float) -> None:

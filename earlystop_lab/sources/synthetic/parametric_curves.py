@@ -16,8 +16,6 @@ Curves", IJCAI 2015, there for accuracy over epochs; the saturating rise, the no
 are this project's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, NamedTuple
@@ -157,8 +155,7 @@ def clean_curve(
     # h / (1 + h) overflows to NaN for large h where 1 / (1 + 1 / h) does not
     with np.errstate(over="ignore"):
         overfit = rise / (1 + (onset / epoch) ** steepness)
-    curve: FloatArray = floor + drop * epoch**-decay + overfit
-    return curve
+    return floor + drop * epoch**-decay + overfit
 
 
 def wander(
@@ -184,8 +181,7 @@ def wander(
     # the second value still knows only one before it: its shock completes the stationary pair
     shocks[1:2] = np.sqrt(1 - first**2) * shocks[1:2] + (first - a - b) * shocks[:1][: count - 1]
     shocks[2:] *= np.sqrt((1 - a * b) * (1 - a**2) * (1 - b**2) / (1 + a * b))
-    values: FloatArray = lfilter([1.0], [1.0, -(a + b), a * b], shocks)
-    return values
+    return lfilter([1.0], [1.0, -(a + b), a * b], shocks)
 
 
 def _checked(params: pd.DataFrame | Mapping[str, float] | None) -> list[dict[str, Any]]:

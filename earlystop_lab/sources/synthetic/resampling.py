@@ -1,7 +1,5 @@
 """Many curves like those of a corpus: its trends, with its noise put together anew."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -121,5 +119,4 @@ def _blocks(noise: FloatArray, starts: FloatArray, block: int) -> FloatArray:
     if not length:
         return noise
     first = (starts * (len(noise) - length + 1)).astype(np.int64)
-    picked: FloatArray = noise[first[:, None] + np.arange(length)].ravel()[: len(noise)]
-    return picked
+    return noise[first[:, None] + np.arange(length)].ravel()[: len(noise)]

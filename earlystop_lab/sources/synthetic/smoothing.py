@@ -1,7 +1,5 @@
 """The trend of a curve, and what is left of the curve without it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from earlystop_lab.curves import FloatArray
@@ -36,8 +34,7 @@ def local_size(residuals: FloatArray, width: float = 0.25, before: int = 10) -> 
     array([1., 1., 1.])
     """
     lines = _LocalLines(len(residuals), width, before, 20 - before)
-    size: FloatArray = np.sqrt(np.maximum(lines.mean(residuals**2), 0.0))
-    return size
+    return np.sqrt(np.maximum(lines.mean(residuals**2), 0.0))
 
 
 class _LocalLines:
@@ -52,8 +49,7 @@ class _LocalLines:
 
     def mean(self, values: FloatArray) -> FloatArray:
         total = np.concatenate([[0.0], np.cumsum(values)])
-        averages: FloatArray = (total[self.high] - total[self.low]) / (self.high - self.low)
-        return averages
+        return (total[self.high] - total[self.low]) / (self.high - self.low)
 
     def through(self, values: FloatArray) -> FloatArray:
         x, level = self.x - self.x.mean(), values.mean()
@@ -61,5 +57,4 @@ class _LocalLines:
         mean_x, mean_y = self.mean(x), self.mean(y)
         spread = self.mean(x * x) - mean_x**2
         slope = (self.mean(x * y) - mean_x * mean_y) / np.where(spread > 0, spread, 1.0)
-        line: FloatArray = level + mean_y + slope * (x - mean_x)
-        return line
+        return level + mean_y + slope * (x - mean_x)
