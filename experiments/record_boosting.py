@@ -4,7 +4,7 @@ XGBoost, LightGBM and scikit-learn's GradientBoosting on data sets that scikit-l
 synthetic ones of fixed seeds, by learning rate, depth, share of rows a tree sees, and seed. A seed
 chooses the split into training, validation and test set and whatever the library draws.
 
-    python experiments/record_boosting.py [--out DIR] [--jobs N]
+    python -m experiments.record_boosting [--out DIR] [--jobs N]
 
 writes one Parquet file a problem and the data card; called again after an interruption, it
 trains only what is missing. Needs scikit-learn, xgboost and lightgbm: the extra ``libraries``.
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earlystop_lab.sources.corpora.recorded import PROBLEMS, Part, split, write_card
 from earlystop_lab.sources.recording import Job, record
+from experiments.recorded_problems import PROBLEMS, Part, split, write_card
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("xgboost", "lightgbm", "scikit-learn")
@@ -224,7 +224,7 @@ predictions |
 `num_leaves` = 2^depth and `min_data_in_leaf` = 5 |
 | problems | of `sklearn.datasets`: breast_cancer, wine, iris, digits, diabetes; `synthetic-...`: \
 its generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of \
-`earlystop_lab.sources.corpora.recorded` |
+`experiments/recorded_problems.py` |
 | label noise | `-noise20`: each training label is replaced, with probability 0.2, by another \
 class; validation and test labels stay clean |
 | split | a permutation by the seed: a quarter validation, a quarter test, the rest training, of \
@@ -233,7 +233,7 @@ which at most {largest} examples are used |
 `depth`, `subsample`, `label_noise`, `measure`, `n_train`, `seed` |
 | random numbers | split and label noise: `numpy.random.default_rng(seed)`, seeds {seed_list}; the \
 library's own seed is the same number |
-| command | `python experiments/record_boosting.py` |
+| command | `python -m experiments.record_boosting` |
 | made with | {made_with} |
 | recorded | November 2026 |
 | licence | own recordings, CC0-1.0; the problems' data, not included, have their own terms |

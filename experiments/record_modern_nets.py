@@ -5,7 +5,7 @@ fixed seeds, by optimizer, learning rate and its schedule, dropout, label noise 
 networks trained long past fitting noisy labels show epoch-wise double descent: their test error
 falls, rises and falls again.
 
-    python experiments/record_modern_nets.py [--out DIR] [--jobs N]
+    python -m experiments.record_modern_nets [--out DIR] [--jobs N]
 
 writes one Parquet file a problem and the data card; called again after an interruption, it
 trains only what is missing. Needs torch and scikit-learn: the extra ``libraries``.
@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from earlystop_lab import Curve
 from earlystop_lab.curves import FloatArray
-from earlystop_lab.sources.corpora.recorded import PROBLEMS, split, write_card
 from earlystop_lab.sources.recording import Job, record
+from experiments.recorded_problems import PROBLEMS, split, write_card
 
 if TYPE_CHECKING:
     import torch
@@ -344,7 +344,7 @@ to 0, `step` (a tenth at 50% and 75%), `restarts` (four cosines) or `warmup` (up
 down to 0) |
 | problems | of `sklearn.datasets`: digits, breast_cancer, wine, diabetes; `synthetic-...`: its \
 generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of \
-`earlystop_lab.sources.corpora.recorded` |
+`experiments/recorded_problems.py` |
 | label noise | `-noiseNN`: each training label is replaced, with probability NN%, by another \
 class; validation and test labels stay clean |
 | split | a permutation by the seed: a quarter validation, a quarter test, of the rest the first \
@@ -354,7 +354,7 @@ class; validation and test labels stay clean |
 `seed` |
 | random numbers | split and label noise: `numpy.random.default_rng(seed)`; weights, batches and \
 dropout: `torch.manual_seed(seed)`; seeds 1 and 2, of the `-squared` problems 1 to 6 |
-| command | `python experiments/record_modern_nets.py` |
+| command | `python -m experiments.record_modern_nets` |
 | made with | {made_with}; arithmetic is float64 on one thread |
 | recorded | November 2026 |
 | licence | own recordings, CC0-1.0; the problems' data, not included, have their own terms |

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from earlystop_lab import Curve, CurveSet, read_curves
-from earlystop_lab.sources.corpora.recorded import counts, write_card
+from experiments.recorded_problems import counts, write_card
 
 ROOT = Path(__file__).resolve().parents[1]
 CURVES = ROOT / "data" / "curves"
@@ -128,7 +128,7 @@ def test_a_card_made_again_is_the_committed_one(name, recorder, tmp_path, monkey
     monkeypatch.setattr(module, "record", lambda jobs, out, **more: read_curves(folder))
     monkeypatch.setattr(module, "jobs", list)
     monkeypatch.setattr(module, "version", lambda library: "0", raising=False)
-    monkeypatch.setattr("earlystop_lab.sources.corpora.recorded.version", lambda library: "0")
+    monkeypatch.setattr("experiments.recorded_problems.version", lambda library: "0")
     module.main(["--out", str(tmp_path)])
     cards = [(place / "README.md").read_text(encoding="utf-8") for place in (tmp_path, folder)]
     varying = re.compile(r"^\| (made with|libraries) .*\n", re.M)

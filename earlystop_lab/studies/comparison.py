@@ -13,8 +13,6 @@ most 5% of studies if nothing is there, in which case the new rule and each know
 in any problem; where they are equally good on average only, somewhat more often.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, NamedTuple

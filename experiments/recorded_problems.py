@@ -1,4 +1,4 @@
-"""What the corpora that we recorded ourselves share: small problems, and facts of data cards."""
+"""What the recorders of small problems share: the problems, and the facts of data cards."""
 
 import platform
 from collections.abc import Mapping
