@@ -34,7 +34,7 @@ from scipy import stats
 
 from earlystop_lab import CurveSet, read_curves, replay
 from earlystop_lab._common.files import written_whole
-from earlystop_lab.inference import METHODS, intervals, max_t, sign_flip
+from earlystop_lab.inference import METHODS, holm, intervals
 from earlystop_lab.inference.bootstrap import (
     FEWEST_CLUSTERS,
     ROUNDING,
@@ -42,7 +42,8 @@ from earlystop_lab.inference.bootstrap import (
     studentized,
     upper_quantile,
 )
-from earlystop_lab.inference.tables import checked, unit_of
+from earlystop_lab.inference.signs import adjusted, all_flips
+from earlystop_lab.inference.tables import averaged, checked, unit_of
 from earlystop_lab.report.axes import save
 
 FloatArray = NDArray[np.float64]
@@ -80,6 +81,8 @@ SIZES = (7, 12, 40)
 RESAMPLES = 2000
 #: replications in one table, so that memory stays bounded
 BLOCK = 500
+#: numbers in one block of a matrix product, likewise
+PRODUCT = 4_000_000
 #: with fewer clusters no interval for a ratio of totals covers what it says
 FEWEST_FOR_TOTALS = 40
 #: a contrast that one problem carries, shown also without a density
@@ -228,6 +231,90 @@ def pairs_coverage(curves: CurveSet, n: int, replications: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def sign_flip(
+    means: pd.DataFrame | pd.Series, *, resamples: int = 9_999, seed: int = 0
+) -> pd.Series:
+    """Two-sided p of each contrast having mean 0, by flips of the clusters' signs.
+
+    The share of the sign assignments whose sum is at least as far from 0 as the one seen. All of
+    them are tried with up to 16 clusters; with more, ``resamples`` random ones, and the one seen
+    counts as one more. Exact where each cluster's value is symmetric about 0 when there is no
+    difference. Differences that are all zero have p = 1. The series' name says the unit and how
+    many there are.
+
+    >>> means = pd.DataFrame({"a": [1.0, 2.0, 3.0, 1.0], "b": 0.0}).rename_axis("problem")
+    >>> sign_flip(means)
+    a    0.125
+    b    1.000
+    Name: p, all sign flips of 4 problems, dtype: float64
+
+    Source: R. A. Fisher, The Design of Experiments, 1935, section 21; the random kind: B. Phipson
+    and G. K. Smyth, Statistical Applications in Genetics and Molecular Biology 9 (2010) 39, doi
+    10.2202/1544-6115.1585.
+    """
+    table = checked(means)
+    flips = all_flips(len(table), resamples, seed)
+    values = table.to_numpy(float)
+    width = max(1, PRODUCT // len(flips.signs))
+    p = np.empty(values.shape[1])
+    for start in range(0, len(p), width):
+        part = values[:, start : start + width]
+        p[start : start + width] = flips.p(
+            sizes_of(part, flips.signs), sizes_of(part, np.ones((1, len(part))))[0]
+        )
+    name = f"p, {flips.how} sign flips of {len(table)} {unit_of(table)}s"
+    return pd.Series(p, index=table.columns, name=name)
+
+
+def max_t(
+    means: pd.DataFrame | pd.Series, *, resamples: int = 9_999, seed: int = 0
+) -> pd.DataFrame:
+    """Tests of many contrasts at once, such as a new rule against each known one.
+
+    A row a contrast: ``estimate``; ``p``, that of :func:`sign_flip`; ``p_max_t``, adjusted for
+    all contrasts by the step-down maximum of abs(sum) / sqrt(sum of squares) over joint flips of
+    the clusters, which keeps how contrasts hang together; ``p_holm``, Holm's, for comparison;
+    ``smallest`` and ``smallest_holm``, the lowest that ``p_max_t`` and ``p_holm`` could have been
+    with so many clusters, whatever the data: above 0.05, no difference can be shown; ``unit``,
+    ``clusters``, ``averaged``, ``note``.
+
+    >>> means = pd.DataFrame({"a": [1.0, 2.0, 3.0, 1.0], "b": [-1.0, 2.0, 3.0, -2.0]})
+    >>> max_t(means.rename_axis("problem"))[["p", "p_max_t", "p_holm", "smallest"]]
+           p  p_max_t  p_holm  smallest
+    a  0.125    0.250   0.250     0.125
+    b  0.875    0.875   0.875     0.125
+
+    Source: P. H. Westfall and S. S. Young, Resampling-Based Multiple Testing, Wiley 1993,
+    algorithm 2.8.
+    """
+    table = checked(means)
+    flips, values = all_flips(len(table), resamples, seed), table.to_numpy(float)
+    p, p_max_t = adjusted(
+        flips, sizes_of(values, flips.signs), sizes_of(values, np.ones((1, len(values))))[0]
+    )
+    columns = {
+        "estimate": values.mean(axis=0),
+        "p": p,
+        "p_max_t": p_max_t,
+        "p_holm": holm(list(p)),
+        "smallest": flips.smallest,
+        "smallest_holm": min(1.0, len(p) * flips.smallest),
+        "unit": unit_of(table),
+        "clusters": len(table),
+        "averaged": averaged(table),
+        "note": f"{flips.how} sign flips of {len(table)} {unit_of(table)}s",
+    }
+    return pd.DataFrame(columns, index=table.columns)
+
+
+def sizes_of(values: FloatArray, signs: FloatArray) -> FloatArray:
+    """abs(sum) / sqrt(sum of squares) under signs, which ranks flips as the t statistic does."""
+    scale = np.abs(values).max(axis=0)
+    scaled = np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
+    norm = np.sqrt((scaled**2).sum(axis=0))
+    return np.abs(signs @ np.divide(scaled, norm, out=scaled, where=norm > 0))
+
+
 def ratio_of_totals(
     above: pd.DataFrame | pd.Series,
     below: pd.DataFrame | pd.Series,
@@ -359,9 +446,9 @@ def sizes(
             for family in range(families):
                 # contrasts against the same known rules hang together
                 values = draw_null(rng, n, 13) + draw_null(rng, n, 1)
-                adjusted = max_t(pd.DataFrame(values), resamples=1999, seed=family)
-                any_p["max-T"].append(adjusted["p_max_t"].min())
-                any_p["Holm"].append(adjusted["p_holm"].min())
+                tested = max_t(pd.DataFrame(values), resamples=1999, seed=family)
+                any_p["max-T"].append(tested["p_max_t"].min())
+                any_p["Holm"].append(tested["p_holm"].min())
             rejected = {"sign flips": np.concatenate(p), **any_p}
             rows += [
                 {

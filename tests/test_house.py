@@ -9,7 +9,7 @@ import earlystop_lab
 
 PACKAGE = Path(earlystop_lab.__file__).parent
 NAME = PACKAGE.name
-#: a room imports only rooms that stand before it; the package's own door stands behind all
+#: a room imports only rooms that stand before it; the command line uses the package by its door
 ROOMS = (
     "_common",
     "inference",
@@ -21,8 +21,8 @@ ROOMS = (
     "studies",
     "report",
     "live",
-    "cli",
     "__init__",
+    "cli",
     "__main__",
 )
 #: rooms that know less than their place allows

@@ -17,15 +17,15 @@ from earlystop_lab.inference import (
     cluster_means,
     holm,
     intervals,
-    max_t,
     mean_over_clusters,
     ranks,
-    sign_flip,
     slopes,
 )
 
 COVERAGE = runpy.run_path(str(Path(__file__).resolve().parents[1] / "experiments" / "coverage.py"))
-ratio_of_totals = COVERAGE["ratio_of_totals"]
+ratio_of_totals, sign_flip, max_t = (
+    COVERAGE[name] for name in ("ratio_of_totals", "sign_flip", "max_t")
+)
 
 # -- means over clusters -------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from hypothesis import given, strategies as st
 from earlystop_lab import GL, H2O, PQ, UP, CurveSet, Keras, criterion, replay, simulate
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import page, tables
+from earlystop_lab.report.charts import short
 from earlystop_lab.report.comparison import table, words_of
-from earlystop_lab.report.numbers import short
 from earlystop_lab.studies.comparison import bench
 
 pytest.importorskip("altair")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import earlystop_lab as es
 from earlystop_lab._common.files import written_text
 from earlystop_lab._common.wording import counted
 from earlystop_lab.cli._given import Jobs, checkout, ending, share
@@ -56,11 +57,10 @@ def recommend_command(
     Face, XGBoost, LightGBM and scikit-learn. To decline is an answer, too: exit code 0.
     """
     from earlystop_lab.report import in_words
-    from earlystop_lab.studies.recommendation import recommend
 
     limit = None if max_loss is None else share("--max-loss", max_loss)
     curves = curves_or_logs(paths)
-    answer = recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed)
+    answer = es.recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed)
     print(in_words(answer))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.wording import listed
 from earlystop_lab.cli._given import Jobs, assignment, ending, layers, matching, names
@@ -40,14 +41,13 @@ def replay_command(
     With --out, interrupted at any moment, the same command goes on where it was.
     """
     from earlystop_lab.engine.into_files import replay_to_file
-    from earlystop_lab.engine.replaying import replay
 
     ending(out, ".parquet", ".csv")
     progress = sys.stderr.isatty() and not quiet
     with _workers(scheduler) as jobs:
         options = {"restore": restore, "n_jobs": jobs or n_jobs, "progress": progress}
         if out is None:
-            stops = replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
+            stops = es.replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
             print(stops.to_frame().to_string(max_rows=40))
             return
         try:
@@ -180,15 +180,13 @@ def simulate_command(
     ] = None,
 ) -> None:
     """Simulate runs whose true optimum is known."""
-    from earlystop_lab.sources.synthetic import simulate
-
     ending(out, ".parquet", ".arrow")
     given = dict(assignment(text) for text in params or [])
     if own := given.keys() & {"family", "n", "seed", "curves"}:
         raise ValueError(f"--param {min(own)}: it is said without --param; see --help")
     if curves is not None:
         given["curves"] = read_curves(curves)
-    found = simulate(family, n, seed=seed, **given)
+    found = es.simulate(family, n, seed=seed, **given)
     found.write(out)
     print(f"{out}: {found!r}")
 

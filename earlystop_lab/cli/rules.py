@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.files import written_text
 from earlystop_lab.cli._given import Jobs, checkout
@@ -59,11 +60,9 @@ def check_command(
 
     NAME is a family, or a criterion with its parameters. FILE.py is run.
     """
-    from earlystop_lab.studies.conformance import check_criterion
-
     made = _from_file(rule)
     with _no_exit(rule):
-        check_criterion(made, seed=seed)
+        es.check_criterion(made, seed=seed)
     print(f"{rule}: keeps every promise")
 
 
@@ -135,8 +134,8 @@ def _no_exit(rule: str) -> Iterator[None]:
 
 def _write_report(found: Bench, folder: Path, formats: list[str]) -> list[Path]:
     """Write the report in each format, and the figure beside it."""
-    from earlystop_lab.report import fronts, page, tables
-    from earlystop_lab.report.axes import save
+    from earlystop_lab.report import page, tables
+    from earlystop_lab.report.axes import fronts, save
 
     folder.mkdir(parents=True, exist_ok=True)
     files = [

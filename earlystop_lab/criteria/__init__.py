@@ -3,6 +3,11 @@
 from typing import TYPE_CHECKING
 
 from earlystop_lab.criteria import checkpoint
+from earlystop_lab.criteria.catalogue import (
+    Program as Program,
+    programs as programs,
+    usual as usual,
+)
 from earlystop_lab.criteria.checkpoint import *
 from earlystop_lab.criteria.core import (
     Combination as Combination,

@@ -1,5 +1,6 @@
 """What was recorded: curve sets, validated, in memory and in files."""
 
+from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.curves.sets import (
     ERRORS,
     Channel,
@@ -27,6 +28,7 @@ __all__ = [
     "Mode",
     "Runs",
     "curve_files",
+    "facts_of",
     "is_curves",
     "local_minima",
     "not_curves",

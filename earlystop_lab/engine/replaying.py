@@ -229,7 +229,7 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
     >>> trace(GL(10, k=1), curve).statistic
     array([ 0.,  0., 50.])
     """
-    return traces(criterion, CurveSet.from_runs([_present(curve)]))[0]
+    return traces(criterion, CurveSet.from_runs([curve._asdict()]))[0]
 
 
 def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
@@ -449,10 +449,6 @@ def _restored(policy: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bo
         some = ~np.isnan(restored)
         selected[i, some] = np.searchsorted(runs.epochs(i), restored[some])
     return selected
-
-
-def _present(curve: Curve) -> dict[str, Any]:
-    return {name: value for name, value in curve._asdict().items() if value is not None}
 
 
 def _whole(values: FloatArray) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -171,8 +172,7 @@ class Thresholds(NamedTuple):
         levels = self._levels(weights)[1]
         levels = np.unique(np.concatenate([levels[(levels > low) & (levels < high)], [low, high]]))
         wanted = np.asarray(times, np.float64)
-        nearest: FloatArray = levels[np.abs(levels[:, None] - wanted).argmin(axis=0)]
-        return np.unique(nearest)
+        return np.unique(levels[np.abs(levels[:, None] - wanted).argmin(axis=0)])
 
     def around(self, times: ArrayLike, weights: FloatArray) -> list[Criterion]:
         """The members that train just that long or next shorter, and those that are next longer.
@@ -201,8 +201,9 @@ class Thresholds(NamedTuple):
         return values, float(weights @ self.start) + np.concatenate([[0.0], steps])
 
     def _members(self, values: FloatArray) -> list[Criterion]:
-        turned = self.rule.family.sign * values
-        return [_with_threshold(self.rule, float(value)) for value in turned]
+        rule, params = self.rule, dict(self.rule.params)
+        turned = rule.family.sign * values
+        return [replace(rule.family(float(v), **params), warmup=rule.warmup) for v in turned]
 
     def _is_whole(self) -> bool:
         family = self.rule.family
@@ -355,11 +356,6 @@ def _member(rule: Family | Criterion) -> Criterion:
     limits = _Limits.of(family, name, 1.0)
     inner = [limits.low + limits.above, limits.high - limits.below, 0.0]
     return family(next(value for value in inner if math.isfinite(value)))
-
-
-def _with_threshold(rule: Criterion, threshold: float) -> Criterion:
-    made = rule.family(threshold, **dict(rule.params))
-    return Criterion(made.family, made.threshold, made.params, rule.warmup)
 
 
 def _name(rule: Family | Criterion) -> str:

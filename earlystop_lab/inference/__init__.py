@@ -16,7 +16,8 @@ from earlystop_lab.inference.comparisons import (
     ranks,
     slopes,
 )
-from earlystop_lab.inference.signs import holm, max_t, sign_flip
+from earlystop_lab.inference.interpolation import interpolated
+from earlystop_lab.inference.signs import holm
 from earlystop_lab.inference.tables import cluster_means
 
 __all__ = [
@@ -24,10 +25,9 @@ __all__ = [
     "MeanOverClusters",
     "cluster_means",
     "holm",
+    "interpolated",
     "intervals",
-    "max_t",
     "mean_over_clusters",
     "ranks",
-    "sign_flip",
     "slopes",
 ]

@@ -19,12 +19,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.criteria import Criterion
-from earlystop_lab.curves import CurveSet, FloatArray
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import Restore, replay
-from earlystop_lab.inference.bootstrap import intervals
-from earlystop_lab.inference.interpolation import interpolated
-from earlystop_lab.inference.tables import cluster_means
+from earlystop_lab.inference import cluster_means, interpolated, intervals
 from earlystop_lab.measures.hindsight import regrets
 
 

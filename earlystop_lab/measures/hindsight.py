@@ -22,8 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from earlystop_lab.curves import CurveSet, FloatArray
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import Stops
 
 

@@ -4,15 +4,13 @@ from importlib.util import find_spec
 
 # they register their words
 from earlystop_lab.report import calibration, comparison, prechelt1997, recommendation
-from earlystop_lab.report.answers import in_words
-from earlystop_lab.report.figures import fronts
-from earlystop_lab.report.papers import tables
+from earlystop_lab.report.comparison import tables
+from earlystop_lab.report.messages import in_words
 from earlystop_lab.studies.comparison import Bench
 
 __all__ = [
     "calibration",
     "comparison",
-    "fronts",
     "in_words",
     "page",
     "prechelt1997",

@@ -20,6 +20,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import Curve, FloatArray, local_minima
+from earlystop_lab.report.comparison import SHOWN, numbers_of
+from earlystop_lab.report.messages import worded
+from earlystop_lab.studies.comparison import Bench
 
 _PALETTE = sns.color_palette("colorblind")
 _KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
@@ -192,6 +195,18 @@ def plot_front(
     ax.yaxis.set_major_formatter(percent)
     ax.legend(fontsize="small")
     return ax
+
+
+def fronts(bench: Bench) -> Figure:
+    """A panel a corpus: regret against time of the new rule, with its band, and of known ones."""
+    # not pyplot's: nobody has to close it
+    figure = Figure(figsize=(5.2 * len(bench.corpora), 4.2), layout="constrained")
+    axes = figure.subplots(1, len(bench.corpora), squeeze=False)
+    for ax, found in zip(axes[0], bench.corpora, strict=True):
+        plot_front(found.front, ax, rules=(bench.rule, *SHOWN), bands=(bench.rule,))
+        title = "{corpus}: {error:error} error, {clusters} {unit}s"
+        ax.set_title(worded(title, numbers_of(found)), fontsize="medium")
+    return figure
 
 
 def tones_of(rules: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What is promised of a calibrated threshold, in words."""
 
-from earlystop_lab.report.answers import in_words
-from earlystop_lab.report.messages import reason, said
+from earlystop_lab.report.messages import in_words, reason, said
 from earlystop_lab.studies.calibration import Calibrated
 
 

@@ -1,17 +1,18 @@
 """A comparison in words: its question, its answer, and on what the answer rests."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
-from earlystop_lab.report.answers import in_words
-from earlystop_lab.report.messages import reason, said, worded
+from earlystop_lab.report.messages import in_words, reason, said, worded
 from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, Bench, OnCorpus, Verdict
 
+#: of tables for people's own papers
+Format = Literal["md", "tex", "csv"]
 #: known rules that are always spoken of, and drawn
 SHOWN = ("Keras", "GL", "PQ", "UP")
 #: the columns of a table for people: those of all corpora together, and those that a corpus has
@@ -78,6 +79,62 @@ def _(found: Bench) -> str:
         rows = table(each.comparisons).to_string(index=False)
         parts += ["", *chain(*sentences), "", rows]
     return "\n".join(parts)
+
+
+# -- tables for papers ----------------------------------------------------------------------
+
+
+def tables(bench: Bench, format: Format) -> str:
+    """The comparison with every known rule, a row a corpus and known rule.
+
+    Those over all corpora together, at equal time alone, come first, where there are several.
+
+    ``"md"`` and ``"tex"`` (which needs the package booktabs) are rounded for reading, with the
+    question and the answer above and what they rest on below, in LaTeX as comments. ``"csv"`` has
+    every number in full, differences as of logarithms (see :func:`inference.swaps.compared`), and
+    nothing but the table, so that any program can read it. Raises ``ValueError`` for another
+    format.
+
+    >>> from earlystop_lab import Keras, criterion, simulate
+    >>> from earlystop_lab.studies.comparison import bench
+    >>> @criterion(threshold="n", passes=">=")
+    ... def Late(epoch):
+    ...     return epoch
+    >>> found = bench(Late, {"flow": simulate("gradient_flow", 20, seed=1)}, known=[Keras])
+    >>> tables(found, "csv").startswith("corpus,rule,")
+    True
+    """
+    if format == "csv":
+        return _stacked(bench, lambda rows: rows).to_csv(index=False, lineterminator="\n")
+    if format not in get_args(Format):
+        raise ValueError(f"format {format!r}; expected one of {', '.join(get_args(Format))}")
+    from tabulate import tabulate
+
+    shown = _stacked(bench, table).fillna("").astype(str)
+    style = {"md": "github", "tex": "latex_booktabs"}[format]
+    names = [str(name).strip() for name in shown]
+    # texts, such as .010, are not to be read as numbers
+    body = tabulate(shown.to_numpy().tolist(), names, tablefmt=style, disable_numparse=True)
+    words = words_of(bench)
+    above = [line for text in (words.question, *words.answer) for line in text.splitlines()]
+    # the first sentence has the numbers of runs and problems
+    below = [
+        " ".join([found[0], *rests]) for found, rests in zip(words.found, words.rests, strict=True)
+    ]
+    if format == "tex":
+        above, below = ([f"% {line}" for line in lines] for lines in (above, below))
+        return "\n".join([*above, body, *below, ""])
+    return "\n\n".join([*above, body, *below, ""])
+
+
+def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """The tables of all corpora as one, with the columns of a corpus's."""
+    parts = {each.corpus: shown(each.comparisons) for each in bench.corpora}
+    columns = ["corpus", *next(iter(parts.values()))]
+    if bench.pooled is not None:
+        parts = {"all corpora": shown(bench.pooled), **parts}
+    named = [rows.assign(corpus=corpus) for corpus, rows in parts.items()]
+    return pd.concat(named, ignore_index=True)[columns]
 
 
 # -- the answer ----------------------------------------------------------------------------

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
 from earlystop_lab.criteria import Criterion, first_passage
-from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs, facts_of
 from earlystop_lab.engine.replaying import Restore, replay
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.report.numbers import short
+from earlystop_lab.report.charts import short
 from earlystop_lab.studies.comparison import OnCorpus
 
 #: most runs of a problem, and of a corpus

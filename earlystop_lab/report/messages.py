@@ -1,4 +1,4 @@
-"""The one table of messages: every sentence that an answer may hold, with places for numbers.
+"""Answers in words, and the one table of messages: every sentence, with places for numbers.
 
 A place is worded as :class:`str.format` does, or by one of :data:`WORDINGS`: ``{loss:percent}``,
 ``{names:listed}``, ``{runs:counted run}``. What a wording needs beside may be a place itself:
@@ -6,6 +6,7 @@ A place is worded as :class:`str.format` does, or by one of :data:`WORDINGS`: ``
 """
 
 from collections.abc import Callable, Mapping
+from functools import singledispatch
 from string import Formatter
 from typing import Any
 
@@ -377,6 +378,16 @@ log(last validation error / lowest): {overfitting}.
         "nothing new"
     ),
 }
+
+
+@singledispatch
+def in_words(found: Any) -> str:
+    """What a study found, as text: the answer first, then on what it rests.
+
+    ``found`` is what :func:`recommend`, :func:`calibrate`, ``bench`` or ``replay_study`` return.
+    Raises ``TypeError`` for anything else.
+    """
+    raise TypeError(f"{type(found).__name__} is no answer of a study; expected such as recommend()")
 
 
 class _Wording(Formatter):

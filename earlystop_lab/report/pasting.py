@@ -8,8 +8,7 @@ drive the programs themselves with the code.
 
 from typing import Literal, NamedTuple
 
-from earlystop_lab.criteria import Criterion
-from earlystop_lab.criteria.catalogue import programs
+from earlystop_lab.criteria import Criterion, programs
 
 _SCORE = "watches a score of its own (accuracy or R^2): patience and tol fit only roughly"
 _ROUNDS = "num_boost_round={epochs}"

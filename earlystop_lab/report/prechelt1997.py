@@ -9,8 +9,7 @@ from tabulate import tabulate
 from earlystop_lab._common.files import written_text
 from earlystop_lab.curves import read_curves
 from earlystop_lab.inference import MeanOverClusters
-from earlystop_lab.report.answers import in_words
-from earlystop_lab.report.messages import MESSAGES, said
+from earlystop_lab.report.messages import MESSAGES, in_words, said
 from earlystop_lab.studies.prechelt1997 import (
     MAIN,
     OTHER,

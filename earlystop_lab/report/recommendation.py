@@ -5,8 +5,7 @@ from textwrap import indent
 import numpy as np
 import pandas as pd
 
-from earlystop_lab.report.answers import in_words
-from earlystop_lab.report.messages import estimate, reason, said
+from earlystop_lab.report.messages import estimate, in_words, reason, said
 from earlystop_lab.report.pasting import lines
 from earlystop_lab.studies.recommendation import Advice, Estimate, Recommendation, Unmet
 

@@ -12,12 +12,10 @@ import pandas as pd
 
 from earlystop_lab._common.checks import require
 from earlystop_lab.criteria import Criterion, Family, MaxEpochs
-from earlystop_lab.curves import CurveSet, FloatArray
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweep
-from earlystop_lab.inference import risk
-from earlystop_lab.inference.tables import cluster_means
+from earlystop_lab.inference import cluster_means, risk
 from earlystop_lab.measures.hindsight import regret, regrets
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import hidden

@@ -22,10 +22,8 @@ import pandas as pd
 
 from earlystop_lab._common.checks import require
 from earlystop_lab._common.wording import counted
-from earlystop_lab.criteria import FAMILIES, Criterion, Family
-from earlystop_lab.criteria.catalogue import usual
-from earlystop_lab.curves import CurveSet, FloatArray
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.criteria import FAMILIES, Criterion, Family, usual
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept
 from earlystop_lab.inference import ranks

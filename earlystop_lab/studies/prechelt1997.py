@@ -18,8 +18,13 @@ import pandas as pd
 from earlystop_lab.criteria import GL, PQ, UP, MaxEpochs, Progress, any_of
 from earlystop_lab.curves import CurveSet, FloatArray, local_minima
 from earlystop_lab.engine.replaying import Stops, replay
-from earlystop_lab.inference import cluster_means, holm, mean_over_clusters, slopes
-from earlystop_lab.inference.interpolation import interpolated
+from earlystop_lab.inference import (
+    cluster_means,
+    holm,
+    interpolated,
+    mean_over_clusters,
+    slopes,
+)
 from earlystop_lab.measures.hindsight import worst_share
 from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 

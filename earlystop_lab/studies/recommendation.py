@@ -20,14 +20,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require
-from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs
-from earlystop_lab.criteria.catalogue import Program, programs
-from earlystop_lab.curves import CurveSet, FloatArray
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs, Program, programs
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweeps
-from earlystop_lab.inference import intervals
-from earlystop_lab.inference.tables import cluster_means
+from earlystop_lab.inference import cluster_means, intervals
 from earlystop_lab.measures.fronts import (
     SweepMeans,
     at_rate,

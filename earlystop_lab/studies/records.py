@@ -4,8 +4,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from earlystop_lab.curves import CurveSet
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.curves import CurveSet, facts_of
 from earlystop_lab.studies.reasons import Reason
 
 

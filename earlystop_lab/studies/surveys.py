@@ -13,10 +13,8 @@ import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.checks import require
-from earlystop_lab.criteria import FAMILIES, Rule, parse
-from earlystop_lab.criteria.catalogue import usual
-from earlystop_lab.curves import CurveSet
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.criteria import FAMILIES, Rule, parse, usual
+from earlystop_lab.curves import CurveSet, facts_of
 from earlystop_lab.curves.files import Unit, chunks, units
 from earlystop_lab.engine.replaying import plan, replay
 from earlystop_lab.measures.hindsight import regrets

@@ -22,6 +22,8 @@ in Deep Networks: Double Descent and How to Eliminate it", ICLR 2021, arXiv:2007
 Stephenson, T. Lee, "When and how epochwise double descent happens", arXiv:2108.12006.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

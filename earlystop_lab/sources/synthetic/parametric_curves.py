@@ -16,6 +16,8 @@ Curves", IJCAI 2015, there for accuracy over epochs; the saturating rise, the no
 are this project's own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """Many curves like those of a corpus: its trends, with its noise put together anew."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from typing import NamedTuple
 
