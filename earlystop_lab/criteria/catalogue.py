@@ -82,11 +82,8 @@ def patience_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
     >>> patience_table().set_index("rule").loc["Flax", "bad to stop"]
     'patience + 1'
     """
-    rows = []
-    for family in families.values():
-        if family.start and (knobs := _knobs(family.start())):
-            rows.append(_knob_row(family, knobs[0], knobs[-1]))
-    return pd.DataFrame(rows)
+    states = {family: _knobs(family.start()) for family in families.values() if family.start}
+    return pd.DataFrame([_knob_row(f, knobs[0], knobs[-1]) for f, knobs in states.items() if knobs])
 
 
 def usual(family: Family) -> Criterion:

@@ -216,10 +216,11 @@ def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
     groups: dict[Any, list[Criterion]] = {}
     for each in criteria:
         groups.setdefault(_shared(each), []).append(each)
-    ascending = []
-    for (family, *_), group in groups.items():
-        ascending += sorted(group, key=attrgetter("threshold"), reverse=family.sign < 0)
-    return ascending
+    return [
+        each
+        for (family, *_), group in groups.items()
+        for each in sorted(group, key=attrgetter("threshold"), reverse=family.sign < 0)
+    ]
 
 
 def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:

@@ -318,7 +318,8 @@ def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Pa
     began = time.monotonic()
     columns = (BarColumn(), TextColumn("{task.completed:.0f} runs, {task.fields[speed]} a second"))
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
-    task = bar.add_task("replay", total=_runs(curves), speed="-")
+    sizes = [len(curves)] if isinstance(curves, CurveSet) else [u.runs for u in units(Path(curves))]
+    task = bar.add_task("replay", total=sum(sizes), speed="-")
     done = 0
     try:
         for part in results:
@@ -331,13 +332,6 @@ def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Pa
     finally:
         if bar.live.is_started:
             bar.stop()
-
-
-def _runs(curves: CurveSet | str | Path) -> int:
-    """How many runs there are to replay."""
-    if isinstance(curves, CurveSet):
-        return len(curves)
-    return sum(unit.runs for unit in units(Path(curves)))
 
 
 def _replay_task(task: Runs | Unit, asked: Plan) -> Part:
