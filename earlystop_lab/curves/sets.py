@@ -540,11 +540,6 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Channel]]:
     return table, channels
 
 
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    """The column as one array; of a single chunk that chunk, which combining would copy."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
 def _laid_out(table: pa.Table) -> dict[str, Channel]:
     """The list columns as their values one after the other, in their own types, and offsets.
 
@@ -554,7 +549,9 @@ def _laid_out(table: pa.Table) -> dict[str, Channel]:
     for name in _LISTS:
         if name not in table.column_names:
             continue
-        column = _one_array(table[name])
+        column = table[name]
+        # of a single chunk that chunk, which combining would copy
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         kind = column.type
         is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         if not is_list or not (
@@ -591,7 +588,7 @@ def _check_epochs(channel: Channel, runs: pa.ChunkedArray) -> None:
 def _negated(table: pa.Table) -> pa.Table:
     for i, name in enumerate(table.column_names):
         if name in ERRORS:
-            column = _one_array(table[name])
+            column = table[name].combine_chunks()
             kind = column.type
             values, value_type = column.values, kind.value_type
             if pa.types.is_integer(value_type):

@@ -203,20 +203,22 @@ def plan(
 
 def parts(
     curves: CurveSet | str | Path, asked: Plan, *, n_jobs: int = 1, skip: int = 0
-) -> Iterator[Part]:
+) -> Iterator[Any]:
     """The stops of some runs after the other, in order; of a file without its first units."""
     require("replay: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     tasks: Iterable[Runs | Unit]
+    work: Callable[..., Part | Stopped] = _replay_unit
     if isinstance(curves, CurveSet):
         count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)
         starts = range(0, count, size)
         tasks = (curves.laid_out(start, min(start + size, count)) for start in starts)
+        work = _replayed
     else:
         tasks = units(Path(curves), len(asked.rules))[skip:]
     return joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
-    )(joblib.delayed(_replay_task)(task, asked) for task in tasks)
+    )(joblib.delayed(work)(task, asked) for task in tasks)
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
@@ -238,13 +240,19 @@ def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
     return [_trace(rule, runs, i) for i in range(len(curves))]
 
 
-class Part(NamedTuple):
-    """The stops of one chunk of runs."""
+class Stopped(NamedTuple):
+    """Where rules stop some runs: arrays of checks, (runs, criteria)."""
 
-    #: the checks at which each run stopped, or NEVER, and those whose weights are kept
+    #: the checks at which each run stopped, or NEVER
     stop: Indices
+    #: and those whose weights are kept
     selected: Indices
-    #: run ids and metadata, and what was looked up: of a chunk that is gone afterwards
+
+
+class Part(NamedTuple):
+    """What stops look up in runs of a file, which are gone afterwards."""
+
+    #: run ids and metadata
     meta: pa.Table
     looked_up: dict[str, FloatArray]
 
@@ -252,22 +260,17 @@ class Part(NamedTuple):
 class _LookUp:
     """What stops look up in their curves; the chunks are put together when first asked for."""
 
-    def __init__(self, curves: CurveSet, parts: list[Part], columns: list[int]) -> None:
+    def __init__(self, curves: CurveSet, parts: list[Stopped], columns: list[int]) -> None:
         self.curves = curves
         self.parts = parts
         #: None where all stand as they were asked for
         self.columns = None if columns == list(range(len(columns))) else columns
 
-    @cached_property
-    def checks(self) -> tuple[Indices, Indices]:
-        stop = np.concatenate([part.stop for part in self.parts])
-        selected = np.concatenate([part.selected for part in self.parts])
-        self.parts = []
-        return stop, selected
-
     def __call__(self, name: str) -> NDArray[Any]:
         values: NDArray[Any]
-        stop, selected = self.checks
+        if len(self.parts) > 1:
+            self.parts = [Stopped(*map(np.concatenate, zip(*self.parts, strict=True)))]
+        stop, selected = self.parts[0]
         if name == "fired":
             values = stop != NEVER
         elif name == "stop":
@@ -310,7 +313,7 @@ def _chunk_size(curves: CurveSet, size: int | None, n_jobs: int) -> int:
     return size or max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
 
 
-def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Part]:
+def shown(results: Iterable[Any], curves: CurveSet | str | Path) -> Iterator[Any]:
     """The parts as they come, with a bar on stderr once they have taken a second."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -324,7 +327,7 @@ def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Pa
     try:
         for part in results:
             yield part
-            done += len(part.stop)
+            done += len(part[0])
             passed = time.monotonic() - began
             if passed > 1:
                 bar.start()
@@ -334,34 +337,28 @@ def shown(results: Iterable[Part], curves: CurveSet | str | Path) -> Iterator[Pa
             bar.stop()
 
 
-def _replay_task(task: Runs | Unit, asked: Plan) -> Part:
-    """The stops of some runs in memory, or of a unit of a file, read here."""
-    if isinstance(task, Runs):
-        return Part(*_replayed(asked, task.widened()), None, {})
+def _replay_unit(unit: Unit, asked: Plan) -> Part:
+    """What the stops of a unit of a file look up, read here."""
     parts = []
-    for chunk in chunks(task, asked.chunk_size):
-        part = Part(*_replayed(asked, chunk.laid_out().widened()), None, {})
-        look_up = _LookUp(chunk, [part], asked.columns)
+    for chunk in chunks(unit, asked.chunk_size):
+        look_up = _LookUp(chunk, [_replayed(chunk.laid_out(), asked)], asked.columns)
         # copied, since one id would keep a whole mapped file in memory
         meta = chunk.scalars.take(np.arange(len(chunk)))
-        looked_up = {name: look_up(name) for name in _LOOKED_UP}
-        parts.append(part._replace(meta=meta, looked_up=looked_up))
+        parts.append(Part(meta, {name: look_up(name) for name in _LOOKED_UP}))
     return joined(parts)
 
 
 def joined(parts: Sequence[Part]) -> Part:
     """Chunks of runs that are gone, put together."""
     return Part(
-        np.concatenate([part.stop for part in parts]),
-        np.concatenate([part.selected for part in parts]),
         pa.concat_tables([part.meta for part in parts], promote_options="permissive"),
         {name: np.concatenate([part.looked_up[name] for part in parts]) for name in _LOOKED_UP},
     )
 
 
-def _replayed(asked: Plan, runs: Runs) -> tuple[Indices, Indices]:
+def _replayed(runs: Runs, asked: Plan) -> Stopped:
     """Check at which each rule stops each run, or NEVER, and the one whose weights are kept."""
-    rules, leaves = asked.rules, asked.leaves
+    runs, rules, leaves = runs.widened(), asked.rules, asked.leaves
     stop, selected = first_passage.stops(leaves, runs)
     lengths = np.diff(runs.checks.offsets)
     if leaves != rules:
@@ -390,7 +387,7 @@ def _replayed(asked: Plan, runs: Runs) -> tuple[Indices, Indices]:
         for of in alike.values():
             ended, fired = _ended(stop[:, of], lengths), stop[:, of] != NEVER
             selected[:, of] = _restored(policies[of[0]], runs, ended, fired)
-    return stop, selected
+    return Stopped(stop, selected)
 
 
 def _ended(stop: Indices, lengths: NDArray[np.int64]) -> Indices:
