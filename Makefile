@@ -19,8 +19,8 @@ test: $(VENV)/.installed-test
 
 # rules against their libraries' own code, also the large libraries: installs some GB
 verify: $(VENV)/.installed-verify
-	$(BIN)/pytest -n 2 tests/test_libraries.py tests/test_patience.py tests/test_rates.py \
-	    tests/test_replay.py
+	$(BIN)/pytest -n 2 tests/criteria/test_libraries.py tests/criteria/test_patience.py \
+	    tests/criteria/test_rates.py tests/engine/test_replay.py
 
 docs: $(VENV)/.installed
 	$(BIN)/earlystop criteria --markdown > docs/criteria.md.new

@@ -13,7 +13,7 @@ import pytest
 from earlystop_lab import Curve, CurveSet, read_curves
 from experiments.recorded_problems import counts, write_card
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CURVES = ROOT / "data" / "curves"
 RECORDERS = {"boosting": "record_boosting", "modern-nets": "record_modern_nets"}
 COMMON = {

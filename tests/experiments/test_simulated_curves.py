@@ -11,7 +11,7 @@ import pytest
 from earlystop_lab import simulate
 
 STUDY = runpy.run_path(
-    str(Path(__file__).resolve().parents[1] / "experiments" / "simulated_curves.py")
+    str(Path(__file__).resolve().parents[2] / "experiments" / "simulated_curves.py")
 )
 
 

@@ -12,7 +12,7 @@ from earlystop_lab.report import in_words
 from earlystop_lab.report.prechelt1997 import reproduce
 from earlystop_lab.studies.prechelt1997 import Claim, Verdict, rules
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "data" / "curves" / "prechelt1997"
 PRINTED = pd.read_csv(ROOT / "data" / "reference" / "prechelt1997_table1.csv")
 

@@ -13,7 +13,7 @@ from earlystop_lab.sources.proben1 import DATASETS
 from earlystop_lab.sources.recording import record
 from earlystop_lab.sources.training import Rprop, proben1_jobs
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CURVES = ROOT / "data" / "curves"
 CORPORA = {"prechelt1997": Rprop(), "prechelt1997-init005": Rprop(init=0.05)}
 #: ten quick runs from all over the study: data set, hidden layers, output

@@ -22,7 +22,7 @@ from earlystop_lab.inference import (
     slopes,
 )
 
-COVERAGE = runpy.run_path(str(Path(__file__).resolve().parents[1] / "experiments" / "coverage.py"))
+COVERAGE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "experiments" / "coverage.py"))
 ratio_of_totals, sign_flip, max_t = (
     COVERAGE[name] for name in ("ratio_of_totals", "sign_flip", "max_t")
 )

@@ -19,7 +19,7 @@ from earlystop_lab.curves.facts import info, outcomes
 from earlystop_lab.sources import corpora
 from earlystop_lab.sources.corpora import CORPORA, build, read_corpus
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("EARLYSTOP_CORPORA", ROOT.parent / "shared" / "corpora"))
 TASK = "FixedTextRNNClassification_imdb_patch128_LSTM128_avg_bs64"
 NAN = float("nan")

@@ -243,7 +243,7 @@ def test_criteria_shows_every_rule(earlystop):
 
 
 def test_criteria_as_markdown_is_the_page(earlystop):
-    page = Path(__file__).parents[1] / "docs" / "criteria.md"
+    page = Path(__file__).parents[2] / "docs" / "criteria.md"
     assert earlystop("criteria", "--markdown")[1] == page.read_text(encoding="utf-8")
 
 
@@ -367,7 +367,7 @@ def test_every_command_has_help(earlystop, words):
 
 def test_the_commands_are_those_of_the_readme():
     words = {" ".join(words) for words in commands()}
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     shown = set(
         re.findall(r"^    earlystop ([a-z0-9]+(?: (?:proben1|list|build|info))?) ", readme, re.M)
     )

@@ -14,7 +14,7 @@ from earlystop_lab.criteria.catalogue import (
     rule_table,
 )
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_checked_in_page_is_what_the_command_prints():

@@ -13,10 +13,10 @@ from earlystop_lab import Keras, calibrate, read_curves, simulate
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.studies.calibration import measured
 
-EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 CALIBRATION = runpy.run_path(str(EXPERIMENTS / "calibration.py"))
 COVERAGE = runpy.run_path(str(EXPERIMENTS / "coverage.py"))
-NETS = Path(__file__).resolve().parents[1] / "data" / "curves" / "modern-nets"
+NETS = Path(__file__).resolve().parents[2] / "data" / "curves" / "modern-nets"
 
 
 @pytest.fixture(autouse=True)

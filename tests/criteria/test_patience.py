@@ -116,8 +116,9 @@ def test_other_backends_agree_where_float32_is_exact(backend):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
     code = "import test_patience; test_patience.agree_where_float32_is_exact()"
-    environment = {**os.environ, "KERAS_BACKEND": backend}
     folder = Path(__file__).parent
+    paths = os.pathsep.join([str(folder.parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": paths}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
     )

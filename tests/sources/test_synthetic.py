@@ -28,7 +28,7 @@ from earlystop_lab.sources.synthetic import (
 from earlystop_lab.sources.synthetic.parametric_curves import SPREADS, wander
 from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
 
-EXPERIMENT = Path(__file__).resolve().parents[1] / "experiments" / "simulated_curves.py"
+EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "simulated_curves.py"
 curve_features = runpy.run_path(str(EXPERIMENT))["curve_features"]
 
 #: the quiet part of the formula: nothing random but what a test adds

@@ -32,7 +32,7 @@ from earlystop_lab.measures.fronts import (
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.axes import colour
 
-EXPERIMENT = runpy.run_path(str(Path(__file__).resolve().parents[1] / "experiments" / "front.py"))
+EXPERIMENT = runpy.run_path(str(Path(__file__).resolve().parents[2] / "experiments" / "front.py"))
 equal_time_table, knee = EXPERIMENT["equal_time_table"], EXPERIMENT["knee"]
 hypervolume, hypervolumes = EXPERIMENT["hypervolume"], EXPERIMENT["hypervolumes"]
 
