@@ -310,12 +310,10 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
         return array_trace(criterion, curves, runs.name(index))
     epoch, val = curves["epoch"], curves["val"]
     seen = Trace(np.empty_like(val), np.empty(len(val), np.bool_), np.empty_like(val))
-    arguments = (
-        *(start(family, params), _looks(criterion)[0], _told(family, curves.get("train"))),
-        *(epoch, val, seen),
-    )
+    stride, train = _looks(criterion)[0], _told(family, curves.get("train"))
     parts = {"step": family.step, "restores": family.restores}
-    call_bound(scan, parts, *arguments, rule=family.name)
+    state = start(family, params)
+    call_bound(scan, parts, state, stride, train, epoch, val, seen, rule=family.name)
     return seen._replace(holds=holds(criterion, epoch, seen.statistic))
 
 
