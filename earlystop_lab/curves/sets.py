@@ -55,11 +55,6 @@ class Channel(NamedTuple):
     values: FloatArray
     offsets: NDArray[np.int64]
 
-    def part(self, start: int, stop: int) -> Channel:
-        """That of some of the runs, of which nothing is copied."""
-        offsets = self.offsets[start : stop + 1]
-        return Channel(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
-
 
 class Checks(NamedTuple):
     """Positions and validation errors of some runs, laid out flat."""
@@ -249,10 +244,13 @@ class CurveSet:
     def laid_out(self, start: int = 0, stop: int | None = None) -> Runs:
         """The runs from ``start`` to before ``stop`` as a replay takes them, in their own types."""
         stop = len(self) if stop is None else stop
-        val, train = (self._recorded(name).part(start, stop) for name in ("val", "train"))
+        parts = []
+        for values, offsets in map(self._recorded, ("val", "train", "epoch")):
+            first, last = offsets[start], offsets[stop]
+            parts.append(Channel(values[first:last], offsets[start : stop + 1] - first))
+        val, train, recorded = parts
         if self.has("epoch"):
-            epoch = _with_counted(self._recorded("epoch").part(start, stop), val.offsets).values
-            starts = val.offsets[:-1]
+            epoch, starts = _with_counted(recorded, val.offsets).values, val.offsets[:-1]
         else:
             epoch = np.arange(1.0, np.diff(val.offsets).max(initial=0) + 1)
             starts = np.zeros(stop - start, np.int64)
@@ -364,8 +362,9 @@ class CurveSet:
         return self._rows[run]
 
     def _cell(self, name: str, row: int) -> FloatArray | None:
-        values, _ = self._recorded(name).part(row, row + 1)
-        return _wide(values) if len(values) else None
+        values, offsets = self._recorded(name)
+        cell = values[offsets[row] : offsets[row + 1]]
+        return _wide(cell) if len(cell) else None
 
 
 def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
@@ -380,7 +379,10 @@ def read_curves(path: str | Path, *, mode: Mode = "min") -> CurveSet:
     tables = []
     for file in curve_files(path):
         with not_curves(file):
-            tables.append(_read_table(file))
+            if file.suffix == ".arrow":
+                tables.append(pa.ipc.open_file(pa.memory_map(str(file))).read_all())
+            else:
+                tables.append(pq.read_table(file))
             if missing := {"run", "val"} - set(tables[-1].column_names):
                 raise ValueError(
                     f"not a curve set: no column {' and '.join(sorted(missing))}; "
@@ -403,12 +405,6 @@ def _read_schema(file: Path) -> pa.Schema:
     if file.suffix == ".arrow":
         return pa.ipc.open_file(pa.memory_map(str(file))).schema
     return pq.read_schema(file)
-
-
-def _read_table(file: Path) -> pa.Table:
-    if file.suffix == ".arrow":
-        return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-    return pq.read_table(file)
 
 
 @contextmanager
