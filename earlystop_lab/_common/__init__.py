@@ -1,1 +1,1 @@
-"""What every room may use: whole-file writes, compiling, the wording of messages."""
+"""What every room may use: whole-file writes, checks of arguments, wording, compiling."""

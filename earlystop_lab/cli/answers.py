@@ -27,12 +27,12 @@ def reproduce_command(
 ) -> None:
     """Rerun Prechelt's 1997 study from recorded curves: tables, figures, comparison with print."""
     from earlystop_lab.report import in_words
-    from earlystop_lab.report.prechelt1997 import reproduce
+    from earlystop_lab.report.prechelt1997 import folder_of, reproduce
 
     data = (data or checkout() / "data").resolve()
     folder, figures = out or data.parent / "results", None if out else data.parent / "figures"
     print(in_words(reproduce(data, folder, corpus, figures)))
-    folder = folder / ("" if corpus == "prechelt1997" else corpus)
+    folder = folder_of(folder, corpus)
     print(f"Tables in {folder}, figures in {folder / 'figures'}")
 
 

@@ -127,8 +127,8 @@ def first_passages(  # type: ignore[no-untyped-def]
 
     The rule's step is taken at every ``stride``-th check, at every one where that is None. Where
     ``train`` is None the step is told NaN; else every run has it. (These are arguments of their
-    own since numba leaves out what is not None of an argument, but not of a field: without a
-    stride it compiles to plain arrays.)
+    own since numba drops the branches not taken where an argument is None, but not where a field
+    is: without a stride it compiles to plain arrays.)
 
     The lowest error is that up to the passage (up to the end of a run that never passes), the
     earliest of ties; where none was selectable, the last check itself. Of the checks at which a

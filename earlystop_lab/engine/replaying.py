@@ -207,18 +207,17 @@ def parts(
     """The stops of some runs after the other, in order; of a file without its first units."""
     require("replay: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
-    tasks: Iterable[Runs | Unit]
-    work: Callable[..., Part | Stopped] = _replay_unit
     if isinstance(curves, CurveSet):
         count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)
         starts = range(0, count, size)
-        tasks = (curves.laid_out(start, min(start + size, count)) for start in starts)
-        work = _replayed
+        ranges = (curves.laid_out(start, min(start + size, count)) for start in starts)
+        tasks = (joblib.delayed(_replayed)(runs, asked) for runs in ranges)
     else:
-        tasks = units(Path(curves), len(asked.rules))[skip:]
+        waiting = units(Path(curves), len(asked.rules))[skip:]
+        tasks = (joblib.delayed(_replay_unit)(unit, asked) for unit in waiting)
     return joblib.Parallel(
         n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
-    )(joblib.delayed(work)(task, asked) for task in tasks)
+    )(tasks)
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:

@@ -61,15 +61,19 @@ def reproduce(
         name: pd.read_csv(_expected(data / "reference" / f"{name}.csv")) for name in PUBLISHED
     }
     curves = read_curves(_expected(data / "curves" / corpus))
-    own = "" if corpus == MAIN else corpus
-    folder = out / own
+    folder = folder_of(out, corpus)
     if folder.is_file():
         raise NotADirectoryError(f"{folder} is a file; expected a folder for tables and figures")
     other = data / "curves" / OTHER
     others = {OTHER: read_curves(other)} if corpus == MAIN and other.exists() else {}
     found = replay_study(corpus, curves, published, others)
-    _write(found, folder, [folder / "figures", *([figures / own] if figures else [])])
+    _write(found, folder, [folder / "figures", *([folder_of(figures, corpus)] if figures else [])])
     return found
+
+
+def folder_of(out: Path, corpus: str) -> Path:
+    """Where what is made of a corpus lies in ``out``: the main corpus' directly in it."""
+    return out if corpus == MAIN else out / corpus
 
 
 def _expected(path: Path) -> Path:
