@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from earlystop_lab.curves import Mode
+from earlystop_lab.sources.logs._cells import LogError, number, shown
 from earlystop_lab.sources.logs._channels import choose
-from earlystop_lab.sources.logs._reading import Log, LogError, number, parse_json, shown
+from earlystop_lab.sources.logs._columns import log_of_rows
+from earlystop_lab.sources.logs._reading import parse_json
 
 #: bytes of one post, metrics in it, and characters of a metric's name
 LARGEST_POST = 64 * 1024
@@ -99,7 +101,7 @@ def channels(metrics: Iterable[str], asked: Asked) -> Channels:
     Channels(val='val_loss', train='loss', mode='min', higher=())
     """
     # every metric as if measured alike: which epochs had it is not known beforehand
-    log = Log([(1, dict.fromkeys(metrics, 0.0))])
+    log = log_of_rows([(1, dict.fromkeys(metrics, 0.0))])
     try:
         choice = choose(log, {"val": asked.val, "train": asked.train}, asked.mode)
     except LogError as error:

@@ -31,10 +31,12 @@ from earlystop_lab.sources.logs import (
     ultralytics,
     wandb,
 )
-from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_name
+from earlystop_lab.sources.logs._cells import LogError, listed, shown
+from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_names
 from earlystop_lab.sources.logs._checks import measure
+from earlystop_lab.sources.logs._columns import Log, grouped
 from earlystop_lab.sources.logs._finding import Owner, clean, find, labels
-from earlystop_lab.sources.logs._reading import Log, LogError, Note, Skipped, Source, listed, shown
+from earlystop_lab.sources.logs._reading import Note, Skipped, Source
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
 
@@ -229,12 +231,10 @@ def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
         return [log]
     if names[0] not in log.columns:
         raise LogError(f"no column {shown(names[0])} for run; it has {listed(log.columns)}")
-    parts: dict[str, list[Any]] = {}
-    for i, cells in log.rows:
-        parts.setdefault(run_name(cells, names), []).append((i, cells))
-    if column is None and len(parts) == len(log.rows):
+    parts = list(grouped(run_names(log, names)))
+    if column is None and len(parts) == len(log):
         raise LogError(f"a row a run ({listed(names)} differs in every row): it holds no curves")
-    logs = [replace(log, rows=rows, name=n, notes=[], skipped=[]) for n, rows in parts.items()]
+    logs = [replace(log.take(rows), name=name, notes=[], skipped=[]) for name, rows in parts]
     logs[0].notes, logs[0].skipped = log.notes, log.skipped
     return logs
 

@@ -6,22 +6,18 @@ higher is better are never chosen unasked.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import compress, pairwise
-from typing import Any, Literal, NamedTuple
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 from earlystop_lab._common.wording import word_set
-from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import (
-    BLANK,
-    Log,
-    LogError,
-    Role,
-    listed,
-    shown,
-)
+from earlystop_lab.curves import FloatArray, Mode
+from earlystop_lab.sources.logs._cells import BLANK, LogError, listed, shown
+from earlystop_lab.sources.logs._columns import IntArray, Log, Numbers, Role
 
 _SETS: dict[str, Role] = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev", "holdout"), "val"),
@@ -207,11 +203,7 @@ class _Chooser:
     def __init__(self, log: Log, asked: Mapping[str, str | None]) -> None:
         self.log, self.notes = log, list[str]()
         self.asked = {key: self._named(key, name) for key, name in asked.items() if name}
-        self.counts = dict.fromkeys(log.columns, 0)
-        for _, cells in log.rows:
-            for name, cell in cells.items():
-                if cell is not None and not (isinstance(cell, str) and cell.lower() in BLANK):
-                    self.counts[name] += 1
+        self.counts = {name: column.filled for name, column in log.columns.items()}
         self.positions = [name for name in log.columns if is_position(name)]
         taken = {*self.asked.values(), *self.positions}
         #: columns that hold something and that nobody asked for elsewhere, with their sets; a
@@ -282,7 +274,8 @@ class _Chooser:
 
     def _is_flag(self, name: str) -> bool:
         """Whether a column that says no metric only says yes or no: whether it validated."""
-        return not meaning(name).metric and {*_floats(self.log.numbers(name))} <= {0, 1}
+        values = self.log.numbers(name).values
+        return not meaning(name).metric and bool(np.isin(values, (0, 1)).all())
 
     def _val(self, mode: Mode | None) -> str:
         if mode == "max":
@@ -361,29 +354,29 @@ class _Chooser:
     def _epoch(self, val: str) -> str | None:
         if name := self.asked.get("epoch"):
             return name
-        measured = [isinstance(value, float) for value in self.log.numbers(val)]
+        measured = self.log.numbers(val).rows
         for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
             # a few may be damaged: the column that is there mostly is the one
-            at = _floats(compress(self.log.numbers(name), measured))
-            checks = sum(measured)
-            if len(at) > 0.5 * checks and (len({*at}) > 1 or checks == 1):
+            at = _common([self.log.numbers(name)], measured)[0]
+            checks = len(measured)
+            if len(at) > 0.5 * checks and ((at != at[0]).any() or checks == 1):
                 return self._whole_count(name, measured)
         if self.positions:
             self.notes.append(f"no positions in {listed(self.positions)}: checks are counted")
         return None
 
-    def _whole_count(self, name: str, measured: Sequence[bool]) -> str | None:
+    def _whole_count(self, name: str, measured: IntArray) -> str | None:
         """The column of positions; that of epochs instead where steps are counted in each.
 
         None where there are several checks in most epochs: then neither tells them apart.
         """
         for epoch in filter(is_epoch, self.positions if not is_epoch(name) else []):
-            rows = zip(self.log.numbers(epoch), self.log.numbers(name), strict=True)
-            both = [row for row in compress(rows, measured) if len(_floats(row)) == 2]
-            later = [b[1] > a[1] for a, b in pairwise(both) if b[0] > a[0]]
-            if later.count(False) > 0.5 * len(later):
+            both = _common([self.log.numbers(n) for n in (epoch, name)], measured)
+            epochs, steps = np.diff(both)
+            later = steps[epochs > 0] > 0
+            if (~later).sum() > 0.5 * len(later):
                 anew = f"{shown(name)} starts anew in every {shown(epoch)}"
-                if len({*both}) > 1.5 * len({at for at, _ in both}):
+                if np.unique(both, axis=1).shape[1] > 1.5 * len(np.unique(both[0])):
                     self.notes.append(f"{anew}, which has several checks: checks are counted")
                     return None
                 self.notes.append(f"{anew}, which is used")
@@ -391,9 +384,11 @@ class _Chooser:
         return name
 
 
-def _floats(values: Iterable[Any]) -> list[float]:
-    """The numbers of a column, without what was not measured or is none."""
-    return [value for value in values if isinstance(value, float)]
+def _common(columns: Sequence[Numbers], rows: IntArray) -> FloatArray:
+    """The numbers of columns in those of the rows that have one in each."""
+    for column in columns:
+        rows = rows[np.isin(rows, column.rows, assume_unique=True)]
+    return np.stack([c.values[np.searchsorted(c.rows, rows)] for c in columns])
 
 
 @lru_cache(4096)
@@ -420,9 +415,9 @@ def run_columns(log: Log) -> list[str]:
     for name in log.named((*_RUNS, *_MAYBE_RUNS)):
         if not (is_run(name) or _starts_anew(log, name)):
             continue
-        runs = {run_name(cells, [*telling, name]) for _, cells in log.rows}
+        runs = {*run_names(log, [*telling, name])}
         # what some rows leave open was not written to tell runs apart
-        is_open = any(str(cells.get(name, "")).lower() in BLANK for _, cells in log.rows)
+        is_open = any(str(cell).lower() in BLANK for cell in log.cells(name, ""))
         if len(runs) > told and not is_open:
             telling.append(name)
             told = len(runs)
@@ -431,9 +426,10 @@ def run_columns(log: Log) -> list[str]:
     return telling
 
 
-def run_name(cells: Mapping[str, Any], columns: Sequence[str]) -> str:
-    """The run that a row is of."""
-    return " ".join(str(cells.get(name, "")) for name in columns)
+def run_names(log: Log, columns: Sequence[str]) -> list[str]:
+    """The run that each row is of."""
+    cells = (log.cells(name, "") for name in columns)
+    return [" ".join(map(str, told)) for told in zip(*cells, strict=True)]
 
 
 def _starts_anew(log: Log, name: str) -> bool:
@@ -442,8 +438,9 @@ def _starts_anew(log: Log, name: str) -> bool:
     # with a column of values, name says which metric a row is of
     if at is None or log.named(("value", "metric_value")):
         return False
-    places = zip(log.rows, log.numbers(at), strict=True)
-    rows = [(str(c.get(name, "")), place) for (_, c), place in places if isinstance(place, float)]
+    places, cells = log.numbers(at), log.cells(name, "")
+    told = [str(cells[row]) for row in places.rows.tolist()]
+    rows = list(zip(told, places.values.tolist(), strict=True))
     changes = [(a, b) for a, b in pairwise(rows) if a[0] != b[0]]
     return (
         len(changes) + 1 == len({value for value, _ in rows}) > 1

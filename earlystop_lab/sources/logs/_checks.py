@@ -1,23 +1,42 @@
-"""From recorded rows to the curves of one run: positions, resumed pieces, sparse validation."""
+"""From recorded columns to the curves of one run: positions, resumed pieces, sparse validation."""
 
-import math
-from bisect import bisect_left, bisect_right, insort
-from collections import Counter
+from bisect import bisect_left, insort
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from earlystop_lab.curves import FloatArray
+from earlystop_lab.sources.logs._cells import LogError, shown
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
-from earlystop_lab.sources.logs._reading import Log, LogError, Role, shown
+from earlystop_lab.sources.logs._columns import IntArray, Log, Role
 
 _ROLES: tuple[Role, ...] = ("val", "train", "test")
 
 
-class Point(NamedTuple):
-    """What was measured at one position, by channel."""
+class Points(NamedTuple):
+    """The rows in which something was measured."""
 
-    at: float
-    values: dict[Role, float]
+    at: FloatArray
+    #: a value a row, by channel
+    values: dict[Role, FloatArray]
+    #: the rows of each channel
+    there: dict[Role, NDArray[np.bool_]]
+
+    def take(self, rows: IntArray | NDArray[np.bool_]) -> "Points":
+        return Points(
+            self.at[rows],
+            {role: values[rows] for role, values in self.values.items()},
+            {role: there[rows] for role, there in self.there.items()},
+        )
+
+    def any(self, roles: Sequence[Role]) -> NDArray[np.bool_]:
+        """Where one of the channels was measured."""
+        found = np.zeros(len(self.at), bool)
+        for role in roles:
+            found |= self.there.get(role, False)
+        return found
 
 
 class Measured(NamedTuple):
@@ -44,93 +63,105 @@ def measure(log: Log, choice: Choice) -> Measured:
     if choice.epoch is not None and (log.rounds or is_epoch(choice.epoch)):
         points = _from_one(points, choice.epoch, notes)
     clocks = [_ROLES] if log.shared else [(role,) for role in _ROLES]
-    series: dict[Role, dict[float, float]] = {role: {} for role in _ROLES}
+    series: dict[Role, tuple[FloatArray, FloatArray]] = {}
     for roles in clocks:
-        for point in _in_order([p for p in points if p.values.keys() & {*roles}], roles, notes):
-            for role in point.values.keys() & {*roles}:
+        own = points.take(points.any(roles))
+        own = own.take(_in_order(own, roles, notes))
+        for role in roles:
+            if (there := own.there.get(role)) is not None and there.any():
+                at = own.at[there]
                 # a later value at the same position is the one that counts
-                series[role].pop(point.at, None)
-                series[role][point.at] = point.values[role]
-    if not series["val"]:
+                last = np.append(at[1:] != at[:-1], True)
+                series[role] = at[last], own.values[role][there][last]
+    if "val" not in series:
         why = f"; line {skipped[0].line}: {skipped[0]}" if skipped else ""
         raise LogError(f"no value of {shown(choice.val)} could be read{why}")
-    epoch = sorted(series["val"])
-    run: dict[str, Any] = {"val": [series["val"][at] for at in epoch]}
+    epoch, val = series["val"]
+    run: dict[str, Any] = {"val": val}
     for role in ("train", "test"):
-        if series[role]:
-            run[role] = _at_checks(series[role], epoch, role, notes)
+        if role in series:
+            run[role] = _at_checks(*series[role], epoch, role, notes)
     return Measured({**run, "epoch": epoch}, notes, skipped)
 
 
-def _points(log: Log, choice: Choice, skipped: list[LogError]) -> list[Point]:
+def _points(log: Log, choice: Choice, skipped: list[LogError]) -> Points:
     """What was measured, row by row; rows that cannot be read go to ``skipped``."""
     names: dict[Role, str | None] = {"val": choice.val, "train": choice.train, "test": choice.test}
     columns = {role: log.numbers(name) for role, name in names.items() if name is not None}
-    negated = {role for role, name in names.items() if name in choice.higher}
-    places = _positions(log, choice.epoch)
-    points = []
-    for i, (line, _) in enumerate(log.rows):
-        row = {role: column[i] for role, column in columns.items() if column[i] is not None}
-        wrong = [each for each in (*row.values(), places[i]) if isinstance(each, LogError)]
-        if row and wrong:
-            skipped.append(LogError(str(wrong[0]), line))
-        elif row:
-            values = {role: -value if role in negated else value for role, value in row.items()}
-            points.append(Point(places[i], values))
-    return points
+    values, there = {}, {}
+    measured = np.zeros(len(log), bool)
+    wrong: dict[int, LogError] = {}
+    for role, numbers in columns.items():
+        values[role], there[role] = numbers.in_rows(len(log))
+        if names[role] in choice.higher:
+            values[role] = -values[role]
+        measured |= there[role]
+        wrong = {**numbers.wrong, **wrong}
+    measured[list(wrong)] = True
+    at, misplaced = _positions(log, choice.epoch, measured)
+    wrong = {**misplaced, **wrong}
+    for row in sorted(wrong):
+        skipped.append(LogError(str(wrong[row]), int(log.lines[row])))
+    measured[list(wrong)] = False
+    return Points(at, values, there).take(measured)
 
 
-def _positions(log: Log, name: str | None) -> list[Any]:
-    """The position of each row, which is its number where no column has it; or what is wrong."""
+def _positions(
+    log: Log, name: str | None, measured: NDArray[np.bool_]
+) -> tuple[FloatArray, dict[int, LogError]]:
+    """The position of each row, which is its number where no column has it; and what is wrong."""
     if name is None:
         # lines that were left out count too: the checks after them keep their place
-        lines = sorted({line for line, _ in log.rows} | {e.line for e in log.skipped if e.line})
-        counted = {line: float(k) for k, line in enumerate(lines, start=1)}
-        return [counted[line] for line, _ in log.rows]
-    places: list[Any] = []
-    for (_, cells), at in zip(log.rows, log.numbers(name), strict=True):
-        if at is None:
-            at = LogError(f"column {shown(name)}: no position in a row with measurements")
-        # beyond 2**53 neighbouring integers are one and the same float
-        elif isinstance(at, float) and not 0 <= at < 2**53:
-            at = LogError(
-                f"column {shown(name)}: {shown(cells.get(name))} is no position; "
-                "expected an epoch or step from 0 to 2**53"
-            )
-        places.append(at)
-    return places
+        lines = np.unique([*log.lines.tolist(), *(e.line for e in log.skipped if e.line)])
+        return np.searchsorted(lines, log.lines).astype(np.float64) + 1, {}
+    numbers = log.numbers(name)
+    at, there = numbers.in_rows(len(log))
+    wrong = {row: error for row, error in numbers.wrong.items() if measured[row]}
+    there[list(wrong)] = True
+    for row in np.flatnonzero(measured & ~there).tolist():
+        wrong[row] = LogError(f"column {shown(name)}: no position in a row with measurements")
+    # beyond 2**53 neighbouring integers are one and the same float
+    misplaced = np.flatnonzero(measured & ~((at >= 0) & (at < 2**53))).tolist()
+    beyond = [row for row in misplaced if row not in wrong]
+    cells = log.cells(name) if beyond else []
+    for row in beyond:
+        wrong[row] = LogError(
+            f"column {shown(name)}: {shown(cells[row])} is no position; "
+            "expected an epoch or step from 0 to 2**53"
+        )
+    return at, wrong
 
 
-def _without_gaps(points: list[Point], name: str, notes: list[str]) -> list[Point]:
+def _without_gaps(points: Points, name: str, notes: list[str]) -> Points:
     """The points without the NaN that say "not measured": between any two values there is one."""
-    nan = [math.isnan(p.values["val"]) for p in points if "val" in p.values]
-    if nan.count(False) < 2 or (False, False) in pairwise(nan):
+    there = points.there["val"]
+    nan = np.isnan(points.values["val"][there])
+    if (~nan).sum() < 2 or not (nan[1:] | nan[:-1]).all():
         return points
     notes.append(f"{shown(name)} is NaN between any two of its values: read as not measured")
-    left = [
-        Point(p.at, {r: v for r, v in p.values.items() if r != "val" or not math.isnan(v)})
-        for p in points
-    ]
-    return [point for point in left if point.values]
+    kept = there & ~np.isnan(points.values["val"])
+    points = points._replace(there={**points.there, "val": kept})
+    return points.take(points.any(_ROLES))
 
 
-def _is_doubled(points: list[Point]) -> bool:
+def _is_doubled(points: Points) -> bool:
     """Whether two sets without names may be mixed: every position has exactly two values."""
-    values = {(p.at, p.values["val"]) for p in points if "val" in p.values}
-    times = Counter(at for at, _ in values)
-    return len(times) > 1 and {*times.values()} == {2}
+    there = points.there["val"]
+    pairs = np.unique(np.stack([points.at[there], points.values["val"][there]]), axis=1)
+    times = np.unique(pairs[0], return_counts=True)[1]
+    return len(times) > 1 and bool((times == 2).all())
 
 
-def _from_one(points: list[Point], name: str, notes: list[str]) -> list[Point]:
+def _from_one(points: Points, name: str, notes: list[str]) -> Points:
     """Epochs or rounds counted from 0 counted from 1 instead."""
-    places = [point.at for point in points]
-    if min(places, default=1) != 0 or not all(map(float.is_integer, places)):
+    at = points.at
+    if not len(at) or at.min() != 0 or (at % 1).any():
         return points
     notes.append(f"{shown(name)} counts from 0: recorded + 1")
-    return [Point(at + 1, values) for at, values in points]
+    return points._replace(at=at + 1)
 
 
-def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> list[Point]:
+def _in_order(points: Points, roles: Sequence[Role], notes: list[str]) -> IntArray:
     """The points by position, a resumed piece in place of what it repeats.
 
     Training that resumes goes back to a position that was there before; all from there on was
@@ -138,55 +169,63 @@ def _in_order(points: list[Point], roles: Sequence[Role], notes: list[str]) -> l
     is a row out of its place, and only sorted. A final test leaves the order alone, and so does a
     last row that says again what was measured: both may be of the best weights.
     """
+    at = points.at
+    if (at[1:] > at[:-1]).all():
+        return np.arange(len(at))
+    own = [role for role in roles if role in points.there]
+    keys = sum(np.int64(1 << k) * points.there[role] for k, role in enumerate(own))
+    test = np.int64(1 << own.index("test")) if "test" in own and len(roles) > 1 else -1
     kept: list[tuple[float, int]] = []
     seen: set[float] = set()
     strays = again = 0
     tests = []
-    for i, point in enumerate(points):
-        if point.values.keys() <= {"test"} and len(roles) > 1:
-            tests.append((point.at, i))
+    places, has = at.tolist(), np.asarray(keys).tolist()
+    for i, place in enumerate(places):
+        if has[i] == test:
+            tests.append((place, i))
             continue
-        if i == len(points) - 1 and _is_said(point, points[:i]):
+        if i == len(places) - 1 and _is_said(points):
             again += 1
             continue
-        at = point.at
-        if kept and at < kept[-1][0]:
-            if at in seen:
-                cut = bisect_left(kept, (at, -1))
+        if kept and place < kept[-1][0]:
+            if place in seen:
+                cut = bisect_left(kept, (place, -1))
                 notes.append(
-                    f"{' '.join(roles) + ': ' if len(roles) == 1 else ''}resumed at {at:g} after "
-                    f"{kept[-1][0]:g}: the later values replace the {len(kept) - cut} from there on"
+                    f"{' '.join(roles) + ': ' if len(roles) == 1 else ''}resumed at {place:g} "
+                    f"after {kept[-1][0]:g}: the later values replace the {len(kept) - cut} from "
+                    "there on"
                 )
                 seen.difference_update(p for p, _ in kept[cut:])
                 del kept[cut:]
             else:
                 strays += 1
-            insort(kept, (at, i))
+            insort(kept, (place, i))
         else:
-            if kept and at == kept[-1][0]:
-                again += bool(points[kept[-1][1]].values.keys() & point.values.keys())
-            kept.append((at, i))
-        seen.add(at)
+            if kept and place == kept[-1][0]:
+                again += bool(has[kept[-1][1]] & has[i])
+            kept.append((place, i))
+        seen.add(place)
     if strays:
         notes.append(f"{strays} rows out of order: sorted by position")
     if again:
         notes.append(f"{again} positions recorded more than once: the last value of each is kept")
-    return [points[i] for _, i in sorted(kept + tests)]
+    return np.array([i for _, i in sorted(kept + tests)], np.int64)
 
 
-def _is_said(last: Point, points: list[Point]) -> bool:
-    """Whether the same was measured at the same position, and training went on from there."""
-    there = [p.values["val"] for p in points if p.at == last.at and "val" in p.values]
-    said = [value for value in there if value == last.values.get("val")]
-    return bool(said) and max([point.at for point in points]) > last.at
+def _is_said(points: Points) -> bool:
+    """Whether the last point says what was said, and training went on from there."""
+    at, there = points.at, points.there.get("val", np.zeros(len(points.at), bool))
+    if not there[-1] or at.max() <= at[-1]:
+        return False
+    said = (points.values["val"] == points.values["val"][-1]) & there & (at == at[-1])
+    return bool(said[:-1].any())
 
 
 def _at_checks(
-    series: dict[float, float], epoch: list[float], role: Role, notes: list[str]
-) -> list[float]:
+    at: FloatArray, values: FloatArray, epoch: FloatArray, role: Role, notes: list[str]
+) -> FloatArray:
     """The value at each check or the last before it; NaN, and a note, where there is none."""
-    at = sorted(series)
-    latest = [bisect_right(at, check) - 1 for check in epoch]
-    if missing := latest.count(-1):
+    latest = np.searchsorted(at, epoch, side="right") - 1
+    if missing := int((latest < 0).sum()):
         notes.append(f"{role} was not measured up to the first {missing} checks: NaN there")
-    return [series[at[k]] if k >= 0 else math.nan for k in latest]
+    return np.where(latest >= 0, values[latest], np.nan)

@@ -1,4 +1,4 @@
-"""Reading files that nobody vouches for: bytes, text, lines, JSON, cells; and what formats hand on.
+"""Reading files that nobody vouches for: bytes, text, lines, JSON.
 
 Nothing here executes or unpickles anything. What cannot be used raises :class:`LogError` with a
 reason a person can act on.
@@ -13,22 +13,24 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from earlystop_lab._common.wording import cut
-from earlystop_lab.curves import Mode
+import numpy as np
 
-Role = Literal["val", "train", "test"]
-#: a line or entry number, and what was recorded there by column; a column left out was not measured
-Row = tuple[int, Mapping[str, Any]]
+from earlystop_lab.sources.logs._cells import LONGEST_NUMBER, LogError, repeated, shown
+from earlystop_lab.sources.logs._columns import Log, log_of_entries
 
 #: a file above this is no log: reading it whole would only fill the memory
 LARGEST = 2**30
+#: lines that show what a plain file is
+_FIRST_LINES = 22
+#: what below the first line of a table wants care: quotes, objects, calls, other than ASCII
+_NOT_PLAIN = bytes({*range(256)} - {*b"\n\r\t", *range(32, 127)} | {*b"\"'({["})
+_CHUNK = 2**20
+_LONG_CELL = re.compile(rb"[^,;\t\n]{%d}" % LONGEST_NUMBER)
 
 
 class Skipped(NamedTuple):
@@ -44,50 +46,6 @@ class Note(NamedTuple):
 
     file: str
     text: str
-
-
-@dataclass
-class Log:
-    """One run as a format recorded it, before anybody chose which columns to use."""
-
-    rows: Sequence[Row]
-    #: tells the runs of one file apart
-    name: str = ""
-    #: the columns of one row were measured together; False where each keeps its own steps
-    shared: bool = True
-    #: channels that the format itself settles
-    roles: Mapping[Role, str] = field(default_factory=dict)
-    #: columns whose set the format knows better than their names say; "other" for none
-    sets: Mapping[str, str] = field(default_factory=dict)
-    #: columns of which the format itself says whether lower or higher is better
-    modes: Mapping[str, Mode] = field(default_factory=dict)
-    #: positions are boosting rounds: that of number 0 has made a tree
-    rounds: bool = False
-    notes: list[str] = field(default_factory=list)
-    skipped: list[LogError] = field(default_factory=list)
-
-    _numbers: dict[str, list[Any]] = field(default_factory=dict, init=False, repr=False)
-
-    @cached_property
-    def columns(self) -> list[str]:
-        names: dict[str, None] = {}
-        for _, cells in self.rows:
-            names |= dict.fromkeys(cells)
-        return list(names)
-
-    def named(self, names: Iterable[str]) -> list[str]:
-        """The columns of these names, whatever their case, in the order of the names."""
-        lower = {name.lower(): name for name in reversed(self.columns)}
-        return [lower[name] for name in names if name in lower]
-
-    def numbers(self, name: str) -> list[Any]:
-        """A column, read once: a float where a number is, None where nothing was measured.
-
-        What is neither is there as the :class:`LogError` that says so.
-        """
-        if name not in self._numbers:
-            self._numbers[name] = _read_column(name, [cells.get(name) for _, cells in self.rows])
-        return self._numbers[name]
 
 
 def suffix(path: Path) -> str:
@@ -171,11 +129,47 @@ class Source:
 
     @cached_property
     def text(self) -> str:
-        if not self.data.strip():
+        if not self.data or self.data.isspace():
             raise LogError("the file is empty")
         text, notes = decode(self.data)
         self.notes += notes
         return text
+
+    @cached_property
+    def first_lines(self) -> list[str] | None:
+        """The first lines of a plain file, which a fast reader reads as a careful one does.
+
+        Below its first line it is ASCII without quotes and brackets, blank first lines and cells
+        that are too long for a number. None where it is something else.
+        """
+        data = self.data.removeprefix(codecs.BOM_UTF8)
+        begin = data.find(b"\n") + 1
+        try:
+            first = data[:begin].decode()
+        except UnicodeDecodeError:
+            return None
+        if not first.strip() or first.lstrip()[0] in "{[" or not set("\0\x1b").isdisjoint(first):
+            return None
+        if not self._is_plain(data, begin):
+            return None
+        end = begin
+        for _ in range(_FIRST_LINES - 1):
+            end = data.find(b"\n", end) + 1 or len(data)
+        lines = re.split("\r?\n", data[:end].decode().removesuffix("\n").removesuffix("\r"))
+        return lines if all(line.strip() for line in lines) else None
+
+    def _is_plain(self, data: bytes, begin: int) -> bool:
+        at, longest = begin, 0
+        for start in range(begin, len(data), _CHUNK):
+            chunk = data[start : start + _CHUNK]
+            if len(chunk.translate(None, _NOT_PLAIN)) < len(chunk):
+                return False
+            ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + start
+            longest = max(longest, np.diff(ends, prepend=at, append=start + len(chunk)).max())
+            at = ends[-1] if len(ends) else at
+        if data.count(b"\r") != data.count(b"\r\n"):
+            return False
+        return longest <= LONGEST_NUMBER or _LONG_CELL.search(data, begin) is None
 
     @cached_property
     def lines(self) -> list[str]:
@@ -185,6 +179,8 @@ class Source:
     @cached_property
     def document(self) -> Any:
         """The one JSON value in the file; None where it is something else."""
+        if self.first_lines is not None:
+            return None
         start = self.text.lstrip()[:1]
         if start not in ("{", "[") or self.records is not None:
             return None
@@ -204,6 +200,8 @@ class Source:
     @cached_property
     def records(self) -> Log | None:
         """The rows of JSON Lines, one object a line; None where it is something else."""
+        if self.first_lines is not None:
+            return None
         filled = [(i, line) for i, line in enumerate(self.lines, start=1) if line.strip()]
         if len(filled) < 2 and self.suffix not in (".jsonl", ".ndjson"):
             return None
@@ -229,41 +227,11 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def log_of_entries(
-    entries: Iterable[tuple[int, Any]], read: Callable[[Any], Mapping[str, Any]]
-) -> Log:
-    """A log from numbered entries, each a row; what ``read`` refuses is skipped by its number."""
-    log = Log([])
-    rows: list[Row] = []
-    for i, entry in entries:
-        try:
-            rows.append((i, read(entry)))
-        except LogError as error:
-            log.skipped.append(LogError(str(error), i))
-    log.rows = rows
-    return log
-
-
 def object_of(entry: Any, expected: str) -> dict[str, Any]:
     """The cells of an entry that is to be an object; otherwise the error says what it is."""
     if not isinstance(entry, dict):
         raise LogError(expected)
     return flat(entry)
-
-
-def log_of_lists(columns: Mapping[str, Any], name: str = "") -> Log:
-    """A log from one list a column, entry i of each measured at the same check."""
-    lists = {key: cells for key, cells in columns.items() if isinstance(cells, list)}
-    lengths = {key: len(cells) for key, cells in lists.items()}
-    if len(set(lengths.values())) > 1:
-        longest, *_, shortest = sorted(lengths, key=lambda key: -lengths[key])
-        raise LogError(
-            f"{shown(shortest)} has {lengths[shortest]} values, {shown(longest)} has "
-            f"{lengths[longest]}: nothing says which belong together; expected equally many"
-        )
-    keys = list(lists)
-    cells = zip(*lists.values(), strict=True)
-    return Log([(i, dict(zip(keys, row, strict=True))) for i, row in enumerate(cells, 1)], name)
 
 
 # -- JSON ---------------------------------------------------------------------------------------
@@ -361,110 +329,3 @@ def flat(record: Mapping[str, Any], levels: int = 3) -> dict[str, Any]:
         else:
             cells[name] = cell
     return cells
-
-
-# -- cells --------------------------------------------------------------------------------------
-
-#: cells that say "not measured", as loggers and spreadsheets write them
-BLANK = frozenset({"", "-", "na", "n/a", "none", "null", "no log"})
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_SPECIAL = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
-_LONGEST_NUMBER = 400
-#: one number as it is printed by who forgot to take it out: tensor(0.5, device='cuda:0'), [0.5]
-_WRAPPED = re.compile(
-    r"(?:(?:\w+\.)?(?:tensor|array|float\d*)\(\[?|\[)\s*(?P<inner>[^\s\[\](),]{1,40})\s*"
-    r"(?:\]|\]?(?:,\s*[a-z_]+=[^\n]*)?\))",
-    re.IGNORECASE,
-)
-
-
-class LogError(ValueError):
-    """A file, or one line of it, that cannot be imported, and why."""
-
-    def __init__(self, reason: str, line: int | None = None) -> None:
-        super().__init__(reason)
-        self.line = line
-
-
-def number(cell: object) -> float | None:
-    """The number in a cell, None where nothing was measured; :class:`LogError` for the rest.
-
-    NaN and infinities count only where they are spelled out: a number too large for a float is
-    refused, and so is Python's ``1_000``. A single number may come as a tensor or in brackets.
-
-    >>> number(" 1.5e-3 "), number("nan"), number("NA"), number("tensor(0.5, device='cuda:0')")
-    (0.0015, nan, None, 0.5)
-    """
-    if cell is None or type(cell) is float:
-        return cell
-    if isinstance(cell, int) and not isinstance(cell, bool) and abs(cell) < 10**300:
-        return float(cell)
-    if isinstance(cell, Decimal):  # as Parquet has them
-        return float(cell)
-    if isinstance(cell, str):
-        text = cell.strip()
-        if len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text):
-            value = float(text)
-            if math.isfinite(value):
-                return value
-            raise LogError(f"{shown(text)} is too large for a number")
-        if text.lower() in BLANK:
-            return None
-        if _SPECIAL.fullmatch(text):
-            return float(text)
-        if wrapped := _WRAPPED.fullmatch(text):
-            return number(wrapped["inner"])
-    raise LogError(f"{shown(cell)} is not a number")
-
-
-def _read_column(name: str, cells: list[object]) -> list[Any]:
-    read: list[Any] = []
-    for cell in cells:
-        try:
-            read.append(number(cell))
-        except LogError as error:
-            read.append(LogError(f"column {shown(name)}: {error}"))
-    return read
-
-
-def is_number(cell: object) -> bool:
-    """Whether the cell holds a number, NaN and infinity included."""
-    try:
-        return number(cell) is not None
-    except LogError:
-        return False
-
-
-def shown(value: object) -> str:
-    """A value as an error message shows it: quoted, one line, not too long."""
-    text = repr(value[:60] if isinstance(value, str) else value)
-    return text if len(text) <= 64 else cut(text, 63)
-
-
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names as an error message lists them."""
-    every = [shown(name)[1:-1] for name in names]
-    rest = f" and {len(every) - most} more" if len(every) > most else ""
-    return (", ".join(every[:most]) or "nothing") + rest
-
-
-def repeated(names: Iterable[str]) -> str | None:
-    """The first name that comes a second time."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
-
-
-def is_curve(value: object) -> bool:
-    """Whether a JSON value is a list of numbers; gaps and damaged ones are no reason against."""
-    return (
-        isinstance(value, list)
-        and any(
-            is_number(cell) or (isinstance(cell, str) and cell.strip()[:1].isdigit())
-            for cell in value
-        )
-        and not any(isinstance(cell, (list, dict)) for cell in value)
-    )

@@ -1,9 +1,12 @@
 """AutoGluon's ``learning_curves.json``: a run for every model, its curves by metric and set."""
 
+from dataclasses import replace
 from typing import Any
 
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, log_of_lists, shown
+from earlystop_lab.sources.logs._cells import LogError, shown
+from earlystop_lab.sources.logs._columns import Log, Role, log_of_lists
+from earlystop_lab.sources.logs._reading import Source
 
 
 def recognises(source: Source) -> bool:
@@ -55,7 +58,7 @@ def _model(name: str, curves: Any, about: dict[str, Any]) -> Log:
         if errors
         else "recorded as scores, higher is better: negated"
     )
-    return Log(log.rows, name, roles=roles, modes=dict.fromkeys(lists, mode), notes=log.notes)
+    return replace(log, roles=roles, modes=dict.fromkeys(lists, mode))
 
 
 def _is_list(value: object) -> bool:

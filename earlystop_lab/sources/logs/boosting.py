@@ -3,14 +3,12 @@
 import re
 from collections.abc import Mapping
 
+import numpy as np
+
+from earlystop_lab.sources.logs._cells import is_curve, shown
 from earlystop_lab.sources.logs._channels import is_position, is_run, meaning
-from earlystop_lab.sources.logs._reading import (
-    Log,
-    Source,
-    is_curve,
-    log_of_lists,
-    shown,
-)
+from earlystop_lab.sources.logs._columns import Log, log_of_lists
+from earlystop_lab.sources.logs._reading import Source
 
 _LIGHTGBM = re.compile(r"training|valid_\d+")
 #: what lightgbm.cv returns; without a set before the metric it is validation's
@@ -80,11 +78,12 @@ def printed(log: Log) -> Log:
 
 def _is_score(log: Log) -> bool:
     """Whether the best value so far, which CatBoost prints, shows that higher is better."""
-    pairs = zip(log.numbers("best"), log.numbers("val"), strict=True)
-    both = [pair for pair in pairs if all(isinstance(value, float) for value in pair)]
-    if all(best == value for best, value in both):  # it got better all the time
-        return bool(both) and both[-1] > both[0]
-    return any(best > value for best, value in both)
+    told = [log.numbers(name) for name in ("best", "val")]
+    _, *at = np.intersect1d(told[0].rows, told[1].rows, assume_unique=True, return_indices=True)
+    best, val = (numbers.values[i] for numbers, i in zip(told, at, strict=True))
+    if (best == val).all():  # it got better all the time
+        return len(best) > 0 and best[-1] > best[0]
+    return bool((best > val).any())
 
 
 def settled(log: Log, sets: Mapping[str, str]) -> Log:

@@ -10,8 +10,10 @@ from typing import Any
 
 from earlystop_lab._common.wording import word_set
 from earlystop_lab.curves import Mode
+from earlystop_lab.sources.logs._cells import LogError, shown
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, LogError, Source, log_of_entries, shown
+from earlystop_lab.sources.logs._columns import Log, log_of_entries, log_of_rows
+from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import read_table
 
 #: CatBoost's own metrics by what it calls their best value; the tables hold the names alone
@@ -132,7 +134,7 @@ def _from_tables(files: dict[str, Path]) -> Log:
                 continue
             notes += [f"{path.name}: {note}" for note in table.notes]
             skipped += [LogError(f"{path.name}: {e}", e.line) for e in table.skipped]
-            for i, cells in table.rows:
+            for i, cells in table.rows():
                 at = str(cells.get("iter"))
                 if at in rows and any(name.startswith(f"{part}-") for name in rows[at]):
                     notes.append(f"{path.name}: iteration {at} comes again, the last one is kept")
@@ -141,7 +143,8 @@ def _from_tables(files: dict[str, Path]) -> Log:
                 rows.setdefault(at, {"iteration": at}).update(named)
     if failed and not rows:
         raise failed
-    log = Log([(lines[at], cells) for at, cells in rows.items()], notes=notes, skipped=skipped)
+    log = log_of_rows((lines[at], cells) for at, cells in rows.items())
+    log.notes, log.skipped = notes, skipped
     log.modes = {name: mode for name in log.columns if (mode := _mode(name))}
     return _settled(log)
 

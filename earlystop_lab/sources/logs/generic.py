@@ -3,17 +3,13 @@
 import io
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from earlystop_lab.sources.logs._reading import (
-    Log,
-    LogError,
-    Source,
-    is_curve,
-    log_of_entries,
-    object_of,
-)
+from earlystop_lab.sources.logs._cells import LogError, is_curve
+from earlystop_lab.sources.logs._columns import Column, Log, log_of_entries
+from earlystop_lab.sources.logs._reading import Source, object_of
 
 
 def json_rows(source: Source) -> Log | None:
@@ -78,7 +74,7 @@ def read_parquet(source: Source) -> list[Log]:
     """A Parquet table of one row a check."""
     try:
         table = pq.read_table(io.BytesIO(source.data))
-        rows = table.to_pylist()
+        columns = {name: _column(table.column(k)) for k, name in enumerate(table.column_names)}
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise LogError(f"not a Parquet file that can be read: {str(error)[:200]}") from error
     if any(pa.types.is_nested(column.type) for column in table.schema):
@@ -86,4 +82,12 @@ def read_parquet(source: Source) -> list[Log]:
             "a Parquet table with lists in its cells; expected a row a check (a curve set is "
             "read with read_curves)"
         )
-    return [Log([(i, row) for i, row in enumerate(rows, start=1)])]
+    rows = np.arange(table.num_rows)
+    return [Log(rows + 1, {name: Column(cells, rows) for name, cells in columns.items()})]
+
+
+def _column(cells: pa.ChunkedArray) -> pa.Array | list[Any]:
+    """Numbers as they are, and all else as Python has it."""
+    if pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type):
+        return cells.combine_chunks()
+    return cells.to_pylist()

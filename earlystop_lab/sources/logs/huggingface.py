@@ -5,17 +5,14 @@ history counts.
 """
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from earlystop_lab.sources.logs._reading import (
-    Log,
-    LogError,
-    Row,
-    Source,
-    log_of_entries,
-    object_of,
-)
+import numpy as np
+
+from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._columns import IntArray, Log, log_of_entries
+from earlystop_lab.sources.logs._reading import Source, object_of
 
 
 def owner(path: Path) -> Path | None:
@@ -27,6 +24,7 @@ def owner(path: Path) -> Path | None:
 
 #: what the Trainer adds to the entries of an evaluation and of the end of training
 _RUNTIMES = ("eval_runtime", "train_runtime")
+_NOT_THERE = object()
 
 
 def recognises(source: Source) -> bool:
@@ -36,7 +34,7 @@ def recognises(source: Source) -> bool:
 def _history(source: Source) -> Log | None:
     """The entries, numbered; None where it is something else."""
     if source.records is not None:
-        told = any(name in cells for _, cells in source.records.rows for name in _RUNTIMES)
+        told = not source.records.columns.keys().isdisjoint(_RUNTIMES)
         return source.records if told else None
     document = source.document
     if not isinstance(document, dict) or not isinstance(document.get("log_history"), list):
@@ -62,31 +60,35 @@ def read(source: Source) -> list[Log]:
         raise failure
     if len(source.files) > 1:
         notes.append(f"{len(source.files)} checkpoints of one run: the longest history is read")
-    state, history = max(histories, key=lambda item: len(item[1].rows))
-    rows, after = _checks(history.rows)
-    if after:
+    state, history = max(histories, key=lambda item: len(item[1]))
+    kept = _checks(history)
+    if after := len(history) - len(kept):
         notes.append(f"entries after the end of training left out: {after}")
-    log = Log(rows, notes=[*state.notes, *notes], skipped=history.skipped)
+        history = history.take(kept)
+    log = replace(history, notes=[*state.notes, *notes])
     if "loss" in log.columns:
         # "train_loss" is one average over the whole training, recorded at its end
         log.roles = {"train": "loss"}
     return [log]
 
 
-def _checks(rows: Sequence[Row]) -> tuple[list[Row], int]:
-    """The entries but those made when training had ended, and the number of these.
+def _checks(log: Log) -> IntArray:
+    """The rows but those made when training had ended.
 
     An evaluation then is of the model that was kept, which may be an earlier one.
     """
-    kept: list[Row] = []
+    # printed entries have no step
+    steps, epochs = log.cells("step", _NOT_THERE), log.cells("epoch")
+    ends = set(log.columns["train_runtime"].rows.tolist() if "train_runtime" in log.columns else ())
+    kept: list[int] = []
     ended: list[object] = []
-    for i, cells in rows:
-        at = cells.get("step", cells.get("epoch"))  # printed entries have no step
-        if "train_runtime" in cells:
+    for row, (step, epoch) in enumerate(zip(steps, epochs, strict=True)):
+        at = epoch if step is _NOT_THERE else step
+        if row in ends:
             ended = [at]
         elif at in ended:
             continue
         else:
             ended = []
-        kept.append((i, cells))
-    return kept, len(rows) - len(kept)
+        kept.append(row)
+    return np.array(kept, np.int64)

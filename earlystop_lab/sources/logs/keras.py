@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from earlystop_lab.sources.logs._cells import LogError, is_curve, shown
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, LogError, Source, is_curve, log_of_lists, shown
+from earlystop_lab.sources.logs._columns import Log, log_of_lists
+from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import columns
 
 

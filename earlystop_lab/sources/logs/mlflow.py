@@ -8,7 +8,9 @@ import re
 from itertools import accumulate
 from pathlib import Path
 
-from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, decode, read_bytes
+from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
+from earlystop_lab.sources.logs._reading import Source, decode, read_bytes
 
 
 def owner(path: Path) -> Path | None:
@@ -58,7 +60,10 @@ def read(source: Source) -> list[Log]:
         notes.append("logged without steps: checks are counted")
     if not rows:
         raise LogError("no metrics in this run" + (f"; {skipped[0]}" if skipped else ""))
-    return [Log(rows, shared=False, notes=_about(source.path) + notes, skipped=skipped)]
+    log = log_of_rows(rows)
+    log.shared = False
+    log.notes, log.skipped = _about(source.path) + notes, skipped
+    return [log]
 
 
 def _counted(rows: list[Row]) -> list[Row]:

@@ -17,16 +17,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from earlystop_lab.sources.logs._cells import LogError, is_number
 from earlystop_lab.sources.logs._channels import is_position, meaning
-from earlystop_lab.sources.logs._reading import (
-    Log,
-    LogError,
-    Row,
-    Source,
-    flat,
-    is_number,
-    parse_json,
-)
+from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
+from earlystop_lab.sources.logs._reading import Source, flat, parse_json
 from earlystop_lab.sources.logs.boosting import printed
 
 _SETS = "training|train|validation|valid|val|eval|testing|test|dev"
@@ -109,17 +103,17 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> list[Log]:
     """The lines that hold a position and a loss; all others are talk."""
-    rows = list(_rows(source.lines))
-    if not rows:
+    log = log_of_rows(_rows(source.lines))
+    if not len(log):
         raise LogError("no line with a position and a loss, such as 'step 250: val loss 3.2'")
-    log = printed(Log(rows))
+    log = printed(log)
     log.skipped += [
         LogError(f"a line of {len(line)} characters; expected at most {_LONGEST}", i)
         for i, line in enumerate(source.lines, start=1)
         if len(line) > _LONGEST
     ]
-    if rows[-1][0] == len(source.lines):
-        log.notes.append(f"line {rows[-1][0]} has no line end: its last value may be cut off")
+    if log.lines[-1] == len(source.lines):
+        log.notes.append(f"line {log.lines[-1]} has no line end: its last value may be cut off")
     return [log]
 
 

@@ -5,8 +5,15 @@ which higher is better), ``HistGradientBoosting*`` (scores of both sets, the fir
 before any tree) and ``GradientBoosting*`` (a training loss only).
 """
 
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
 from earlystop_lab.curves import Mode
-from earlystop_lab.sources.logs._reading import Log, LogError, Role, Source, is_curve, log_of_lists
+from earlystop_lab.sources.logs._cells import LogError, is_curve
+from earlystop_lab.sources.logs._columns import Column, Log, Role, log_of_lists
+from earlystop_lab.sources.logs._reading import Source
 
 _VAL = ("validation_scores_", "validation_score_")
 _TRAIN = ("loss_curve_", "train_score_")
@@ -37,7 +44,7 @@ def read(source: Source) -> list[Log]:
         roles["train"] = train
     if modes[roles["val"]] == "max":
         log.notes.append(f"{roles['val']} are scores, higher is better: negated")
-    rows = log.rows
     if of_trees:  # the first score is that before the first tree
-        rows = [(i, {**cells, "iteration": i - 1}) for i, cells in rows]
-    return [Log(rows, roles=roles, modes=modes, notes=log.notes)]
+        rows = np.arange(len(log))
+        log.columns["iteration"] = Column(pa.array(rows), rows)
+    return [replace(log, roles=roles, modes=modes)]

@@ -7,21 +7,19 @@ validation on rows of their own, told apart by a column such as ``phase``.
 
 import csv
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from earlystop_lab.sources.logs._cells import BLANK, LogError, is_number, repeated, shown
 from earlystop_lab.sources.logs._channels import is_position, meaning
-from earlystop_lab.sources.logs._reading import (
-    BLANK,
-    Log,
-    LogError,
-    Row,
-    Source,
-    is_number,
-    repeated,
-    shown,
-)
+from earlystop_lab.sources.logs._columns import Column, Log, grouped, merged
+from earlystop_lab.sources.logs._reading import Source
 
 _DELIMITERS = (",", "\t", ";")
 _METRICS = ("metric", "metric_name", "key", "tag", "variable", "measure", "name")
@@ -53,19 +51,22 @@ class _Layout(NamedTuple):
     delimiter: str | None
     names: list[str]
     rows: list[tuple[int, str]]
+    #: line of the header
+    line: int
 
 
 @lru_cache(1)
-def _layout(source: Source) -> _Layout:
+def _beginning(source: Source) -> _Layout:
+    """The layout of a table by its first lines, where these tell; raises as :func:`_layout`."""
+    return _layout(source.lines if source.first_lines is None else source.first_lines)
+
+
+def _layout(text: Sequence[str]) -> _Layout:
     """Comments above a header are no part of a table, nor are the lines that only draw.
 
     Raises :class:`LogError` where there is no header.
     """
-    lines = [
-        (i, line)
-        for i, line in enumerate(source.lines, start=1)
-        if line.strip() and not _draws(line)
-    ]
+    lines = [(i, line) for i, line in enumerate(text, start=1) if line.strip() and not _draws(line)]
     told = re.fullmatch(r"sep=(.)", lines[0][1].strip()) if lines else None  # for spreadsheets
     lines = lines[1:] if told else lines
     start = next((k for k, (_, line) in enumerate(lines) if not line.startswith("#")), len(lines))
@@ -81,7 +82,7 @@ def _layout(source: Source) -> _Layout:
         if len(_cells(lines[start][1], delimiter)) != len(names):
             raise
         start -= 1
-    return _Layout(delimiter, names, lines[start + 1 :])
+    return _Layout(delimiter, names, lines[start + 1 :], lines[start][0])
 
 
 def _draws(line: str) -> bool:
@@ -91,10 +92,10 @@ def _draws(line: str) -> bool:
 @lru_cache(1)
 def is_table(source: Source) -> bool:
     """Whether the file is delimited text with a header."""
-    if not source.text.strip():
+    if source.first_lines is None and not source.text.strip():
         return False
     try:
-        table = _layout(source)
+        table = _beginning(source)
     except LogError:
         return False
     if source.suffix in (".csv", ".tsv"):
@@ -118,7 +119,7 @@ def _fits(line: str, table: _Layout) -> bool:
 
 def columns(source: Source) -> list[str]:
     """The names in the header; none where the file is no table."""
-    return _layout(source).names if is_table(source) else []
+    return _beginning(source).names if is_table(source) else []
 
 
 def read(source: Source) -> list[Log]:
@@ -127,23 +128,143 @@ def read(source: Source) -> list[Log]:
 
 
 def read_table(source: Source) -> Log:
-    """Every row of a table as text cells by column name, stripped of padding.
+    """Every column of a table, its cells stripped of padding.
 
     A header that comes again starts a further piece of the same log, perhaps with other
     columns. A row that does not fit its header is left out and named. Raises
     :class:`LogError` where there is no header or nothing below it.
     """
-    delimiter, names, lines = _layout(source)
-    rows: list[Row] = []
-    log = Log(rows)
-    if doubled := repeated(filter(None, names)):
-        log.notes.append(f"column {shown(doubled)} is there more than once: the first is used")
+    log = _read_fast(source) if source.first_lines is not None else None
+    return _read_carefully(source) if log is None else log
+
+
+def _read_fast(source: Source) -> Log | None:
+    """A plain table of numbers, and between commas of words, by Arrow's reader.
+
+    None where it wants care: rows that do not fit, headers that come again, numbers that are
+    spelled otherwise.
+    """
+    table = _beginning(source)
+    named = any(name.lower() not in BLANK for name in table.names)
+    if table.line > 1 or table.delimiter not in _DELIMITERS or len(table.names) < 2 or not named:
+        return None
+    parsed = _parsed(source.data, table)
+    lines = source.data.count(b"\n") + (not source.data.endswith(b"\n")) - 1
+    if parsed is None or not 0 < lines == parsed.num_rows:
+        return None
+    numeric = [pa.types.is_floating(kind) for kind in parsed.schema.types]
+    # other delimiters leave commas to the numbers
+    if not all(numeric) and table.delimiter != ",":
+        return None
+    if not numeric[0] and pc.any(pc.equal(parsed.column(0), table.names[0])).as_py():
+        return None
+    rows = np.arange(lines)
+    columns: dict[str, Column] = {}
+    for name, k in _first_of_each(table.names).items():
+        written = partial(_written, source.data, table, k) if numeric[k] else None
+        columns[name] = Column(parsed.column(k).combine_chunks(), rows, written)
+    log = Log(rows + 2, columns, notes=_doubled(table.names))
+    if not source.data.endswith(b"\n"):
+        last = source.data[source.data.rfind(b"\n") + 1 :].decode()
+        log.notes.append(_no_line_end(lines + 1, last, table.delimiter))
+    _read_percentages(log)
+    return log
+
+
+#: as Arrow is told of them: it minds the case
+_BLANKS = sorted({spelled for b in BLANK for spelled in (b, b.upper(), b.title())})
+_REFUSED = re.compile(r"In CSV column #(\d+)")
+
+
+def _parsed(data: bytes, table: _Layout) -> pa.Table | None:
+    """Columns of numbers, of text where a cell is none; None where a row does not fit."""
+    # what is text in the first row is so most likely in all: each try reads the whole file
+    first = _cells(table.rows[0][1], table.delimiter) if table.rows else []
+    texts = {k for k, cell in enumerate(first) if cell.lower() not in BLANK and not is_number(cell)}
+    while True:
+        try:
+            parsed = _arrow(data, table, texts)
+        except pa.ArrowInvalid as error:
+            refused = _REFUSED.match(str(error))
+            if refused is None or int(refused[1]) in texts:
+                return None
+            texts = {int(refused[1])} | texts if len(texts) < 3 else {*range(len(table.names))}
+            continue
+        # what is too large for a number is infinite to that reader
+        infinite = {
+            k
+            for k in {*range(len(table.names))} - texts
+            if any(
+                np.isinf(chunk.to_numpy(zero_copy_only=False)).any()
+                for chunk in parsed.column(k).chunks
+            )
+        }
+        if not infinite:
+            return parsed
+        texts |= infinite
+
+
+def _arrow(
+    data: bytes, table: _Layout, texts: Collection[int], only: int | None = None
+) -> pa.Table:
+    names = [str(k) for k in range(len(table.names))]
+    kinds = {name: pa.string() if k in texts else pa.float64() for k, name in enumerate(names)}
+    parsed = pyarrow.csv.read_csv(
+        pa.BufferReader(pa.py_buffer(data).slice(data.find(b"\n") + 1)),
+        pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
+        pyarrow.csv.ParseOptions(delimiter=table.delimiter, quote_char=False),
+        pyarrow.csv.ConvertOptions(
+            column_types=kinds,
+            null_values=_BLANKS,
+            strings_can_be_null=False,
+            include_columns=[] if only is None else [names[only]],
+        ),
+    )
+    for k, kind in enumerate(parsed.schema.types):
+        if pa.types.is_string(kind):
+            parsed = parsed.set_column(k, names[k], pc.ascii_trim_whitespace(parsed.column(k)))
+    return parsed
+
+
+def _written(data: bytes, table: _Layout, column: int) -> list[str]:
+    """The cells of one column as the file has them."""
+    return _arrow(data, table, {column}, column).column(0).to_pylist()
+
+
+def _first_of_each(names: Sequence[str]) -> dict[str, int]:
+    """The columns by name; of those of one name the first counts."""
+    first: dict[str, int] = {}
+    for k, name in enumerate(names):
+        first.setdefault(name, k)
+    return first
+
+
+def _doubled(names: Sequence[str]) -> list[str]:
+    doubled = repeated(filter(None, names))
+    if doubled is None:
+        return []
+    return [f"column {shown(doubled)} is there more than once: the first is used"]
+
+
+def _no_line_end(line: int, text: str, delimiter: str | None) -> str:
+    last = shown(text.rsplit(delimiter, 1)[-1].strip())
+    return f"line {line} has no line end: its last value {last} may be cut off"
+
+
+def _read_carefully(source: Source) -> Log:
+    """A table line by line, as :func:`read_table` says."""
+    delimiter, names, lines, _ = _layout(source.lines)
+    used = _first_of_each(names)
+    notes = _doubled(names)
+    skipped: list[LogError] = []
+    numbers: list[int] = []
+    columns: dict[str, tuple[list[str], list[int]]] = {}
     for i, line in lines:
         try:
             cells = _cells(line, delimiter)
             if _is_header(cells, names):
-                names = cells
-                log.notes.append(f"line {i}: the header comes again; the rows below it go on")
+                names, used = cells, _first_of_each(cells)
+                notes.append(f"line {i}: the header comes again; the rows below it go on")
                 continue
             if len(cells) > len(names) and not any(cells[len(names) :]):
                 cells = cells[: len(names)]  # delimiters at the end of the line
@@ -151,19 +272,23 @@ def read_table(source: Source) -> Log:
                 cut = "; the line looks cut off" if i == lines[-1][0] else ""
                 raise LogError(f"{len(cells)} values, the header names {len(names)}{cut}")
         except LogError as error:
-            log.skipped.append(LogError(str(error), i))
+            skipped.append(LogError(str(error), i))
             continue
-        row: dict[str, str] = {}
-        for name, cell in zip(names, cells, strict=True):
-            row.setdefault(name, cell)
-        rows.append((i, row))
-    if not rows and not log.skipped:
+        for name, k in used.items():
+            of, at = columns.setdefault(name, ([], []))
+            of.append(cells[k])
+            at.append(len(numbers))
+        numbers.append(i)
+    if not numbers and not skipped:
         raise LogError("a header and no rows below it")
-    if rows and rows[-1][0] == lines[-1][0] and not source.text.endswith(("\n", "\r")):
-        log.notes.append(
-            f"line {rows[-1][0]} has no line end: its last value "
-            f"{shown(line.rsplit(delimiter, 1)[-1].strip())} may be cut off"
-        )
+    log = Log(
+        np.array(numbers, np.int64),
+        {name: Column(of, np.array(at, np.int64)) for name, (of, at) in columns.items()},
+        notes=notes,
+        skipped=skipped,
+    )
+    if numbers and numbers[-1] == lines[-1][0] and not source.text.endswith(("\n", "\r")):
+        log.notes.append(_no_line_end(*lines[-1], delimiter))
     if delimiter != ",":
         _read_decimal_commas(log)
     _read_percentages(log)
@@ -172,25 +297,30 @@ def read_table(source: Source) -> Log:
 
 def _read_decimal_commas(log: Log) -> None:
     """Commas as decimal points, where the numbers of the table are spelled so throughout."""
-    cells = [cell for _, row in log.rows for cell in row.values()]
+    cells = [cell for column in log.columns.values() for cell in column.objects]
     commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
     # three digits after every comma may be thousands, but for those after a 0
     thousands = all(re.fullmatch(r"[+-]?[1-9]\d*,\d{3}", cell) for cell in commas)
-    if len(commas) < max(2, len(log.rows)) or thousands or any(map(_POINT_NUMBER.fullmatch, cells)):
+    if len(commas) < max(2, len(log)) or thousands or any(map(_POINT_NUMBER.fullmatch, cells)):
         return
-    log.rows = [
-        (i, {n: c.replace(",", ".") if _COMMA_NUMBER.fullmatch(c) else c for n, c in row.items()})
-        for i, row in log.rows
-    ]
+    for name, column in log.columns.items():
+        pointed = [
+            cell.replace(",", ".") if _COMMA_NUMBER.fullmatch(cell) else cell
+            for cell in column.objects
+        ]
+        log.columns[name] = Column(pointed, column.rows)
     log.notes.append("numbers have decimal commas")
 
 
 def _read_percentages(log: Log) -> None:
     """Columns of which every number has a percent sign, without it."""
-    for name in log.columns:
-        cells = [row[name] for _, row in log.rows if row.get(name, "").lower() not in BLANK]
+    for name, column in log.columns.items():
+        if column.numeric is not None:
+            continue
+        cells = [cell for cell in column.objects if cell.lower() not in BLANK]
         if cells and all(cell.endswith("%") and is_number(cell[:-1]) for cell in cells):
-            log.rows = [(i, {**row, name: row.get(name, "").rstrip("%")}) for i, row in log.rows]
+            bare = [cell.rstrip("%") for cell in column.objects]
+            log.columns[name] = Column(bare, column.rows)
             log.notes.append(f"{shown(name)} is in percent")
 
 
@@ -245,34 +375,40 @@ def wide(log: Log) -> Log:
     """The log with a column for every curve, where its rows tell sets or metrics apart."""
     keys, values = log.named(_METRICS), log.named(_VALUES)
     if keys and values:
-        key, value = keys[0], values[0]
-        note = f"one number a row: {shown(key)} names the curve"
-        log = _reshaped(log, lambda cells: _unfolded(cells, key, value), note)
+        note = f"one number a row: {shown(keys[0])} names the curve"
+        log = _reshaped(log, _unfolded(log, keys[0], values[0]), note)
     name = _set_column(log)
     if name is None:
         return log
     note = f"{shown(name)} says which set a row is of"
-    return _reshaped(log, lambda cells: _labelled(cells, name), note)
+    return _reshaped(log, _labelled(log, name), note)
 
 
-def _reshaped(log: Log, reshape: Callable[[Mapping[str, Any]], dict[str, Any]], note: str) -> Log:
-    rows = [(i, reshape(cells)) for i, cells in log.rows]
+def _reshaped(log: Log, columns: Iterable[tuple[str, Column]], note: str) -> Log:
     # the rows of one curve may all come before those of the next
-    return Log(rows, log.name, shared=False, notes=[*log.notes, note], skipped=log.skipped)
+    return Log(
+        log.lines,
+        merged(columns),
+        log.name,
+        shared=False,
+        notes=[*log.notes, note],
+        skipped=log.skipped,
+    )
 
 
-def _unfolded(cells: Mapping[str, Any], key: str, value: str) -> dict[str, Any]:
-    rest = {name: cell for name, cell in cells.items() if name not in (key, value)}
-    return {**rest, str(cells.get(key, "")): cells.get(value)}
+def _unfolded(log: Log, key: str, value: str) -> Iterator[tuple[str, Column]]:
+    yield from ((name, c) for name, c in log.columns.items() if name not in (key, value))
+    for curve, rows in grouped(map(str, log.cells(key, ""))):
+        yield curve, log.columns[value].within(rows)
 
 
 def _set_column(log: Log) -> str | None:
     """A column all of whose cells are the names of sets."""
-    for column in log.columns:
-        if column.lower() in _SET_COLUMNS:
-            words = {_word(cells.get(column)) for _, cells in log.rows} - {""}
+    for name, column in log.columns.items():
+        if name.lower() in _SET_COLUMNS:
+            words = set(map(_word, column.objects)) - {""}
             if words and all(meaning(word).is_set for word in words):
-                return column
+                return name
     return None
 
 
@@ -280,11 +416,16 @@ def _word(cell: Any) -> str:
     return cell.strip() if isinstance(cell, str) and cell.strip().lower() not in BLANK else ""
 
 
-def _labelled(cells: Mapping[str, Any], column: str) -> dict[str, Any]:
-    """The row with its set in front of every name that says none itself."""
-    own = _word(cells.get(column))
-    return {
-        name if not own or is_position(name) or meaning(name).role else f"{own}/{name}": cell
-        for name, cell in cells.items()
-        if name != column
-    }
+def _labelled(log: Log, column: str) -> Iterator[tuple[str, Column]]:
+    """The columns with the set of a row in front of every name that says none itself."""
+    sets = list(grouped(map(_word, log.cells(column))))
+    for name, cells in log.columns.items():
+        if name == column:
+            continue
+        if is_position(name) or meaning(name).role:
+            yield name, cells
+            continue
+        for own, rows in sets:
+            part = cells.within(rows)
+            if len(part.rows):
+                yield f"{own}/{name}" if own else name, part

@@ -12,7 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, read_bytes, shown
+from earlystop_lab.sources.logs._cells import LogError, shown
+from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
+from earlystop_lab.sources.logs._reading import Source, read_bytes
 
 #: a session's status in the event files, where its writer was told to purge
 _START = 1
@@ -75,7 +77,9 @@ def read(source: Source) -> list[Log]:
     rows: list[Row] = [
         (i, {"step": each.step, each.name: each.value}) for i, each in enumerate(scalars, start=1)
     ]
-    return [Log(rows, shared=False, notes=notes, skipped=skipped)]
+    log = log_of_rows(rows)
+    log.shared, log.notes, log.skipped = False, notes, skipped
+    return [log]
 
 
 def _purged(

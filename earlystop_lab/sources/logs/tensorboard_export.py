@@ -5,10 +5,13 @@ one run are one log, those of its folders ``train`` and ``validation`` too.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from earlystop_lab.sources.logs._cells import LogError
 from earlystop_lab.sources.logs._channels import meaning
-from earlystop_lab.sources.logs._reading import Log, LogError, Row, Source, suffix
+from earlystop_lab.sources.logs._columns import Log, joined, log_of_rows
+from earlystop_lab.sources.logs._reading import Source, suffix
 from earlystop_lab.sources.logs.tables import columns, read_table
 
 _COLUMNS = ["Wall time", "Step", "Value"]
@@ -29,10 +32,7 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> list[Log]:
     """Every file a column, named by its tag."""
-    logs = [_read(Source(path)) for path in source.files]
-    rows = [row for log in logs for row in log.rows]
-    notes = [note for log in logs for note in log.notes]
-    return [Log(rows, shared=False, notes=notes, skipped=[e for log in logs for e in log.skipped])]
+    return [replace(joined([_read(Source(path)) for path in source.files]), shared=False)]
 
 
 def _read(source: Source) -> Log:
@@ -42,12 +42,12 @@ def _read(source: Source) -> Log:
         name = f"{match['set']}/{name}"
     if columns(source) == _COLUMNS:
         table = read_table(source)
-        rows: list[Row] = [(i, {"step": c["Step"], name: c["Value"]}) for i, c in table.rows]
-        return Log(rows, notes=table.notes, skipped=table.skipped)
+        steps, values = table.columns["Step"], table.columns["Value"]
+        return replace(table, columns={"step": steps, name: values})
     points = source.document if suffix(source.path) == ".json" else None
     if not isinstance(points, list) or not all(isinstance(p, list) and len(p) == 3 for p in points):
         raise LogError(f"{source.path.name}: expected {', '.join(_COLUMNS)}")
-    return Log([(i, {"step": at, name: value}) for i, (_, at, value) in enumerate(points, 1)])
+    return log_of_rows((i, {"step": at, name: value}) for i, (_, at, value) in enumerate(points, 1))
 
 
 def _stem(path: Path) -> str:

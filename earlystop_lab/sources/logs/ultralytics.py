@@ -5,10 +5,15 @@ loss that training minimises is their sum; that sum is the curve, one column a s
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from earlystop_lab.sources.logs._reading import Log, Role, Source, is_number, number
+import numpy as np
+import pyarrow as pa
+
+from earlystop_lab.sources.logs._cells import is_number
+from earlystop_lab.sources.logs._columns import Column, Log, Role
+from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import has_columns, read_table
 
 
@@ -31,13 +36,23 @@ def read(source: Source) -> list[Log]:
         parts = [f"{role}/{part}" for part in shared or own]
         roles[role] = total = "+".join(parts)
         if len(parts) > 1:
-            log.rows = [(i, {**cells, total: _sum(cells, parts)}) for i, cells in log.rows]
+            log.columns[total] = _sum(log, parts)
             log.notes.append(f"{role} is the sum of its weighted parts {', '.join(parts)}")
-    return [Log(log.rows, roles=roles, notes=log.notes, skipped=log.skipped)]
+    return [replace(log, roles=roles)]
 
 
-def _sum(cells: Mapping[str, Any], parts: list[str]) -> object:
+def _sum(log: Log, parts: Sequence[str]) -> Column:
     """The sum of the parts; a part that is no number stands for it, to be refused by name."""
-    values = [cells.get(part) for part in parts]
-    others = [cell for cell in values if not is_number(cell)]
-    return others[0] if others else sum(number(cell) or 0.0 for cell in values)
+    numbers = [log.numbers(part) for part in parts]
+    total = sum((each.in_rows(len(log))[0] for each in numbers), np.zeros(len(log)))
+    whole = np.all([each.in_rows(len(log))[1] for each in numbers], axis=0)
+    cells = pa.array(total, mask=~whole)
+    rows = np.arange(len(log))
+    wrong = {row for each in numbers for row in each.wrong}
+    if not wrong:
+        return Column(cells, rows)
+    summed = cells.to_pylist()
+    stand = [log.cells(part) for part in parts]
+    for row in wrong:
+        summed[row] = next(of[row] for of in stand if not is_number(of[row]))
+    return Column(summed, rows)

@@ -3,8 +3,10 @@
 import re
 
 from earlystop_lab.sources.logs import generic
+from earlystop_lab.sources.logs._cells import LogError
 from earlystop_lab.sources.logs._channels import is_position
-from earlystop_lab.sources.logs._reading import Log, LogError, Source
+from earlystop_lab.sources.logs._columns import Log
+from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import columns, read_table
 
 _CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")
@@ -20,7 +22,7 @@ def _is_chart(source: Source) -> bool:
 
 def recognises(source: Source) -> bool:
     if (rows := generic.json_rows(source)) is not None:
-        return any("_step" in cells for _, cells in rows.rows[:20])
+        return "_step" in rows.columns and bool((rows.columns["_step"].rows < 20).any())
     names = columns(source)
     return "_step" in names or {"Name", "State"} <= {*names} or _is_chart(source)
 
@@ -40,14 +42,12 @@ def _chart(table: Log) -> list[Log]:
     for column in table.columns:
         match = _CHART.fullmatch(column)
         if match and not match["band"]:
-            by_run.setdefault(match["run"], {})[column] = match["metric"]
-    axis = next((name for name in table.columns if not _CHART.fullmatch(name)), "")
+            by_run.setdefault(match["run"], {})[match["metric"]] = column
+    axis = [name for name in table.columns if not _CHART.fullmatch(name)][:1]
     return [
         Log(
-            [
-                (i, {axis: cells.get(axis), **{m: cells.get(c) for c, m in chosen.items()}})
-                for i, cells in table.rows
-            ],
+            table.lines,
+            {m: table.columns[c] for m, c in [*zip(axis, axis, strict=True), *chosen.items()]},
             run,
             notes=list(table.notes),
             skipped=list(table.skipped) if k == 0 else [],
