@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test verify docs bench paper findings same
+.PHONY: reproduce test verify docs bench paper findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -44,6 +44,10 @@ findings:
 BASE ?= 4fa5c29
 same: $(VENV)/.installed-report
 	$(BIN)/python benchmarks/same_numbers.py --base $(BASE)
+
+# what the tests try in small, many times over: damaged curve files; takes some five minutes
+hard: $(VENV)/.installed
+	$(BIN)/python tests/damage.py --count 10000
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

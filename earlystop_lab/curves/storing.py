@@ -1,0 +1,399 @@
+"""Tables of runs in Parquet and Arrow files, with digests, so that damage is refused.
+
+Neither format notices a changed bit: Parquet may keep checksums of its pages, not of what says
+how to read them, and Arrow has none. So a *seal* is put into both where their readers do not look,
+between the data and the footer, which is found from the end of the file:
+
+    groups of runs | seal: where each group ends, its runs, its CRC-32; mark | footer; mark
+
+A group is a row group of a Parquet file or a record batch of an Arrow file, and is checked before
+it is parsed, once for a file as it is (path, times, size, inode). The mark stands on both sides of
+the footer, so that no single damage hides that there is a seal and leaves a footer to read. A file
+without marks is of another program or of version 1: what is read of it is validated in full
+instead. No check helps where a file is changed while it is mapped; we write none in place.
+"""
+
+import os
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+#: version of the format that is written; those before it are read, too
+FORMAT = 2
+_VERSION_KEY = b"earlystop_lab.format"
+
+#: runs of a row group of a Parquet file
+_ROW_GROUP = 1024
+#: most bytes of a batch of an Arrow file, unless a single run has more
+_BATCH = 2**30
+#: bytes that are read ahead, or digested, at a time
+_BLOCK = 2**20
+
+#: what the seal says of a group: where it ends in the file, how many runs it has, its CRC-32
+_ENTRY = np.dtype([("end", "<u8"), ("runs", "<u4"), ("crc", "<u4")])
+#: CRC-32 of what is no group, and of the seal itself; how many groups; the mark
+_TRAILER = np.dtype([("rest", "<u4"), ("seal", "<u4"), ("groups", "<u8"), ("mark", "S16")])
+_MARK = b"earlystop-digest"
+
+#: a file changed so recently could be changed again within the resolution of its times
+_SETTLED_NS = 10**8
+
+
+class Group(NamedTuple):
+    """Runs that lie together in a file."""
+
+    runs: int
+    #: bytes of a run, more or less
+    width: int
+
+
+class _File(NamedTuple):
+    """A file as it was when it was looked at."""
+
+    path: Path
+    #: a row a group; None where there is no seal
+    seal: NDArray[Any] | None
+    #: groups that were found to be whole
+    checked: set[int]
+
+
+#: files by path, with what their digests were checked for: times, size, inode
+_known: dict[Path, tuple[tuple[int, ...], _File]] = {}
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write the table as Parquet, or as Arrow where the path ends in ``.arrow``, with a seal.
+
+    Parquet splits floats of lists by byte and compresses with zstd. Raises ``OSError``.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "curves.parquet"
+    >>> write_table(pa.table({"run": ["a", "b"], "val": [[3.0, 2.0], [4.0]]}), path)
+    >>> read_table(path)["val"].to_pylist()
+    [[3.0, 2.0], [4.0]]
+    """
+    metadata = {**(table.schema.metadata or {}), _VERSION_KEY: str(FORMAT).encode()}
+    table = table.replace_schema_metadata(metadata).unify_dictionaries()
+    ends: list[tuple[int, int]] = []
+    with pa.OSFile(str(path), "wb") as sink:
+        if path.suffix == ".arrow":
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                for batch in _bounded(table):
+                    writer.write_batch(batch)
+                    ends.append((sink.tell(), batch.num_rows))
+        else:
+            with _parquet_writer(sink, table.schema) as writer:
+                for start in range(0, len(table), _ROW_GROUP):
+                    group = table.slice(start, _ROW_GROUP)
+                    writer.write_table(group)
+                    ends.append((sink.tell(), len(group)))
+    _put_seal(path, ends)
+
+
+def read_table(path: Path) -> pa.Table:
+    """The table in a file, its Arrow data mapped and not copied.
+
+    Raises ``OSError`` where the file cannot be read, and ``ValueError`` naming it where it is
+    damaged, neither Parquet nor Arrow, or of a newer version.
+    """
+    with naming(path):
+        file = _looked_at(path)
+        if path.suffix == ".arrow":
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            schema = _of_a_known_version(reader.schema)
+            batches = [_batch(file, reader, i) for i in range(reader.num_record_batches)]
+            table = pa.Table.from_batches(batches, reader.schema)
+        else:
+            with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+                schema = _of_a_known_version(parquet.schema_arrow)
+                _check(file, range(parquet.num_row_groups))
+                table = _validated(file, parquet.read())
+        return table.replace_schema_metadata(schema.metadata)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The schema of the table in a file; raises what :func:`read_table` raises."""
+    with naming(path):
+        _looked_at(path)
+        if path.suffix == ".arrow":
+            with pa.memory_map(str(path)) as source:
+                return _of_a_known_version(pa.ipc.open_file(source).schema)
+        return _of_a_known_version(pq.read_schema(path))
+
+
+def groups(path: Path) -> list[Group]:
+    """The groups of a file, in order, of which nothing but the footer is read.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "curves.parquet"
+    >>> write_table(pa.table({"run": [str(i) for i in range(1500)]}), path)
+    >>> [group.runs for group in groups(path)]
+    [1024, 476]
+    """
+    with naming(path):
+        file = _looked_at(path)
+        if path.suffix != ".arrow":
+            metadata = pq.read_metadata(path)
+            _of_a_known_version(metadata.schema.to_arrow_schema())
+            found = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+            return [_group(group.num_rows, group.total_byte_size) for group in found]
+        with pa.memory_map(str(path)) as source:
+            reader = pa.ipc.open_file(source)
+            _of_a_known_version(reader.schema)
+            if file.seal is not None:
+                sizes = np.diff(file.seal["end"].astype(np.int64), prepend=0)
+                return list(map(_group, file.seal["runs"].tolist(), sizes.tolist()))
+            batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+            return [_group(b.num_rows, b.get_total_buffer_size()) for b in batches]
+
+
+def read_group(path: Path, group: int, start: int, runs: int, size: int) -> Iterator[pa.Table]:
+    """The runs of a group, ``size`` at a time; of an Arrow group only so many from ``start`` on.
+
+    Raises what :func:`read_table` raises.
+    """
+    with naming(path):
+        file = _looked_at(path)
+        if path.suffix == ".arrow":
+            # mapped for these runs alone, so that what was read does not stay resident
+            with pa.memory_map(str(path)) as source:
+                table = _without_version(pa.table(_batch(file, pa.ipc.open_file(source), group)))
+                for at in range(start, start + runs, size):
+                    yield table.slice(at, min(size, start + runs - at))
+            return
+        _check(file, [group])
+        # a buffer, and not the whole group at once, which may be as large as the file
+        options = {"pre_buffer": False, "buffer_size": _BLOCK, "page_checksum_verification": True}
+        with pq.ParquetFile(path, **options) as parquet:
+            missing = parquet.metadata.row_group(group).num_rows
+            for batch in parquet.iter_batches(size, row_groups=[group]):
+                yield _without_version(pa.table(_validated(file, batch)))
+                missing -= len(batch)
+            if missing:
+                raise ValueError(_damaged(f"a group without {missing} of its runs"))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in the errors of reading it."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
+        raise ValueError(f"{path}: not {kind} file ({error})") from error
+    except (ValueError, KeyError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # Arrow's word for data that it cannot decode
+        raise ValueError(f"{path}: damaged ({error})") from error
+
+
+# -- writing -------------------------------------------------------------------------------
+
+
+def _bounded(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """The table in batches of at most so many bytes."""
+    if table.nbytes > _BATCH and len(table) > 1:
+        half = len(table) // 2
+        yield from _bounded(table.slice(0, half))
+        yield from _bounded(table.slice(half))
+    else:
+        yield from table.combine_chunks().to_batches()
+
+
+def _parquet_writer(sink: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
+    lists = {
+        field.name: pa.types.is_floating(field.type.value_type)
+        for field in schema
+        if pa.types.is_list(field.type) or pa.types.is_large_list(field.type)
+    }
+    floats = [f"{name}.list.element" for name, floating in lists.items() if floating]
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=[name for name in schema.names if name not in lists],
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+        write_page_checksum=True,
+    )
+
+
+def _put_seal(path: Path, ends: list[tuple[int, int]]) -> None:
+    """Put a seal into a file whose groups end there and have so many runs."""
+    with path.open("r+b") as file:
+        magic = _magic(path)
+        at = _footer(file, magic)
+        assert at is not None, "a file as it was just written"
+        seal = np.zeros(len(ends), _ENTRY)
+        begin = 0
+        for i, (end, runs) in enumerate(ends):
+            seal[i] = (end, runs, _crc(file, begin, end))
+            begin = end
+        rest = _crc(file, begin, at)
+        file.seek(at)
+        footer = file.read()[: -4 - len(magic)] + _MARK
+        footer += len(footer).to_bytes(4, "little") + magic
+        trailer = np.zeros(1, _TRAILER)
+        trailer["rest"] = zlib.crc32(footer, rest)
+        trailer["groups"], trailer["mark"] = len(ends), _MARK
+        trailer["seal"] = _crc_of_seal(seal, trailer)
+        file.seek(at)
+        file.write(seal.tobytes() + trailer.tobytes() + footer)
+
+
+# -- checking ------------------------------------------------------------------------------
+
+
+def _magic(path: Path) -> bytes:
+    """The last bytes of a file, after the footer and its length."""
+    return b"ARROW1" if path.suffix == ".arrow" else b"PAR1"
+
+
+def _footer(file: BinaryIO, magic: bytes) -> int | None:
+    """Where the footer begins, or None where that cannot be."""
+    size = file.seek(0, os.SEEK_END)
+    length, end = _bytes(file, size - len(magic) - 4, 4), _bytes(file, size - len(magic))
+    at = size - len(magic) - 4 - int.from_bytes(length, "little")
+    return at if end == magic and at >= 0 else None
+
+
+def _looked_at(path: Path) -> _File:
+    """The file, with what is known of it as it is; ``ValueError`` where its seal is damaged."""
+    stat = os.stat(path)
+    stamp = stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+    path = path.absolute()
+    if path in _known and _known[path][0] == stamp:
+        return _known[path][1]
+    _known.pop(path, None)
+    file = _File(path, _read_seal(path), set())
+    if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS:
+        _known[path] = stamp, file
+    return file
+
+
+def _read_seal(path: Path) -> NDArray[Any] | None:
+    """What the seal says of each group, or None where there is no seal.
+
+    What belongs to no group is checked against it.
+    """
+    with path.open("rb") as file:
+        at = _footer(file, _magic(path))
+        if at is None:  # neither Parquet nor Arrow, and refused as that
+            return None
+        behind = file.seek(0, os.SEEK_END) - len(_magic(path)) - 4 - len(_MARK)
+        begin = at - _TRAILER.itemsize
+        found = _bytes(file, begin, _TRAILER.itemsize)
+        marks = found[-len(_MARK) :], _bytes(file, behind, len(_MARK))
+        if not any(map(_is_marked, marks)):
+            return None
+        if len(found) < _TRAILER.itemsize or marks != (_MARK, _MARK):
+            raise ValueError(_damaged("its seal"))
+        trailer = np.frombuffer(found, _TRAILER)
+        begin -= int(trailer["groups"][0]) * _ENTRY.itemsize
+        seal = np.frombuffer(_bytes(file, begin, at - _TRAILER.itemsize - begin), _ENTRY)
+        if trailer["seal"][0] != _crc_of_seal(seal, trailer):
+            raise ValueError(_damaged("its seal"))
+        rest = _crc(file, int(seal["end"][-1]) if len(seal) else 0, begin)
+        if trailer["rest"][0] != zlib.crc32(_bytes(file, at), rest):
+            raise ValueError(_damaged("its footer"))
+        return seal
+
+
+def _is_marked(found: bytes) -> bool:
+    """Whether a mark is there, which may itself be damaged."""
+    return sum(a == b for a, b in zip(found, _MARK, strict=False)) >= len(_MARK) // 2
+
+
+def _check(file: _File, wanted: Iterable[int]) -> None:
+    """``ValueError`` where one of these groups is not as it was written."""
+    if file.seal is None:
+        return
+    ends = file.seal["end"].tolist()
+    before = [0, *np.cumsum(file.seal["runs"]).tolist()]
+    with file.path.open("rb") as data:
+        for i in sorted(set(wanted) - file.checked):
+            if _crc(data, ends[i - 1] if i else 0, ends[i]) != file.seal["crc"][i]:
+                raise ValueError(_damaged(f"a run from {before[i]} to {before[i + 1] - 1}"))
+            file.checked.add(i)
+
+
+def _batch(file: _File, reader: Any, index: int) -> pa.RecordBatch:
+    """A batch of an Arrow file, in which nothing points out of the file."""
+    # the first holds the dictionaries of all
+    _check(file, [0, index])
+    batch = reader.get_batch(index)
+    if index not in file.checked:
+        batch = _validated(file, batch)
+        file.checked.add(index)
+    return batch
+
+
+def _validated(file: _File, data: Any) -> Any:
+    """What was read, which in a file without a seal may be anything."""
+    if file.seal is None:
+        data.validate(full=True)
+    return data
+
+
+def _bytes(file: BinaryIO, begin: int, length: int = -1) -> bytes:
+    """Some bytes of a file; none where they would begin before it."""
+    if begin < 0:
+        return b""
+    file.seek(begin)
+    return file.read(length)
+
+
+def _crc(file: BinaryIO, begin: int, end: int) -> int:
+    """CRC-32 of some bytes of a file."""
+    file.seek(begin)
+    crc = 0
+    while begin < end and (block := file.read(min(_BLOCK, end - begin))):
+        crc = zlib.crc32(block, crc)
+        begin += len(block)
+    return crc
+
+
+def _crc_of_seal(seal: NDArray[Any], trailer: NDArray[Any]) -> int:
+    rest, count = trailer["rest"].tobytes(), trailer["groups"].tobytes()
+    return zlib.crc32(seal.tobytes() + rest + count)
+
+
+def _damaged(what: str) -> str:
+    return (
+        f"damaged: {what} is not what was written; "
+        "take the file from where it came from, or record it anew"
+    )
+
+
+# -- versions ------------------------------------------------------------------------------
+
+
+def _of_a_known_version(schema: pa.Schema) -> pa.Schema:
+    """The schema without the version; ``ValueError`` for a newer one."""
+    text = (schema.metadata or {}).get(_VERSION_KEY, b"1").decode()
+    if not text.isdigit() or not 1 <= int(text) <= FORMAT:
+        raise ValueError(
+            f"written by a newer earlystop_lab: format {text}; this one reads 1 and {FORMAT}; "
+            "upgrade it"
+        )
+    metadata = {k: v for k, v in (schema.metadata or {}).items() if k != _VERSION_KEY}
+    return schema.with_metadata(metadata or None)
+
+
+def _without_version(table: pa.Table) -> pa.Table:
+    return table.replace_schema_metadata(_of_a_known_version(table.schema).metadata)
+
+
+def _group(runs: int, size: int) -> Group:
+    return Group(runs, size // max(1, runs))

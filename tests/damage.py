@@ -1,0 +1,228 @@
+"""Curve files damaged in every way that we can think of, from a seed, and what reading them gives.
+
+As a program: many of each format, in processes of their own, since a damaged file may crash its
+reader: ``python tests/damage.py --count 10000``.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from earlystop_lab.curves import storing
+
+#: files with a seal; and files of other programs, which have none
+SEALED, FOREIGN = ("parquet", "arrow"), ("foreign-parquet", "foreign-arrow")
+#: what reading a damaged file may give
+VERDICTS = ("refused", "same", "different", "unnamed", "crashed")
+#: every so many files are damaged in place, with their old times, after they were read
+_IN_PLACE = 50
+
+
+def sample(seed: int) -> pa.Table:
+    """A small table of runs with what such tables may have: nulls, NaN, text, a dictionary."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 80))
+    lengths = rng.integers(1, 30, size=count)
+    cells = [rng.normal(size=n).round(3).tolist() for n in lengths]
+    sparse = [[None if rng.random() < 0.3 else float("nan") for _ in cell] for cell in cells]
+    columns = {
+        "run": pa.array([f"run {i}" for i in range(count)]),
+        "epoch": pa.array([list(range(1, n + 1)) for n in lengths], _listed(pa.int64())),
+        "val": pa.array(cells, _listed(pa.float64())),
+        "low": pa.array([cells[i] if i % 7 else None for i in range(count)], _listed(pa.float32())),
+        "sparse": pa.array(sparse, _listed(pa.float64())),
+        "problem": pa.array(rng.choice(["iris", "wine"], count)).dictionary_encode(),
+        "val.stand_in": pa.array(rng.choice([None, True, False], count), pa.bool_()),
+    }
+    told = {"low": {"role": "val", "direction": "min"}}
+    fields = [
+        pa.field(name, column.type, metadata=told.get(name)) for name, column in columns.items()
+    ]
+    return pa.table(list(columns.values()), pa.schema(fields))
+
+
+def _listed(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", kind))
+
+
+def write(table: pa.Table, kind: str, path: Path) -> None:
+    """The table as one kind of file, with several groups."""
+    if kind == "foreign-arrow":
+        with pa.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table, max_chunksize=20)
+    elif kind == "foreign-parquet":
+        pq.write_table(table, path, row_group_size=20, write_page_checksum=True)
+    else:
+        storing.write_table(table, path)
+
+
+def path_of(kind: str, folder: Path) -> Path:
+    return folder / f"curves.{kind.rpartition('-')[2]}"
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    """Other bytes than these: bits turned, bytes lost, added, overwritten or at another place."""
+    rng = np.random.default_rng(seed)
+    broken = data
+    while broken == data:
+        broken = _damaged(data, rng)
+    return broken
+
+
+def _damaged(data: bytes, rng: np.random.Generator) -> bytes:
+    size = len(data)
+    tail = int(rng.integers(1, 1500))
+    # half of the damage near the end, where it is said how to read the rest
+    begin = max(0, size - tail) if rng.random() < 0.5 else 0
+    at = int(rng.integers(begin, size))
+    length = int(min(size - at, rng.choice([1, 4, 8, 64, 512, 4096])))
+    other = int(rng.integers(0, size - length + 1))
+    match rng.integers(0, 10):
+        case 0 | 1 | 2:
+            return _with_bits_turned(data, [at * 8 + int(rng.integers(8))])
+        case 3:
+            bits = rng.integers(begin * 8, size * 8, size=int(rng.integers(2, 17)))
+            return _with_bits_turned(data, bits.tolist())
+        case 4:
+            return data[:at]
+        case 5:
+            return data[:at] + data[at + length :]
+        case 6:
+            return data[:at] + rng.bytes(length) + data[at:]
+        case 7:
+            return data[:at] + data[other : other + length] + data[at + length :]
+        case 8:
+            word = int(rng.choice([0, 1, -1, 2**31 - 1, -(2**31), 2**62])).to_bytes(
+                8, "little", signed=True
+            )
+            word = word[: int(rng.choice([1, 2, 4, 8]))]
+            return data[:at] + word[: size - at] + data[at + len(word) :]
+        case _:
+            fill = bytes([0]) * length if rng.random() < 0.5 else rng.bytes(length)
+            return data[:at] + fill + data[at + length :]
+
+
+def _with_bits_turned(data: bytes, bits: list[int]) -> bytes:
+    changed = bytearray(data)
+    for bit in bits:
+        changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def verdict(path: Path, whole: pa.Table) -> str:
+    """What reading the file gives, at once and group by group; one of ``VERDICTS``."""
+    found = set()
+    for read in (storing.read_table, _read_in_groups):
+        try:
+            found.add("same" if same(read(path), whole) else "different")
+        except ValueError as error:
+            found.add("refused" if str(error).startswith(f"{path}: ") else "unnamed")
+        except Exception as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            found.add("unnamed")
+    return next(each for each in reversed(VERDICTS) if each in found)
+
+
+def _read_in_groups(path: Path) -> pa.Table:
+    parts = [
+        part
+        for i, group in enumerate(storing.groups(path))
+        for part in storing.read_group(path, i, 0, group.runs, 7)
+    ]
+    return pa.concat_tables([storing.read_schema(path).empty_table(), *parts])
+
+
+def same(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables hold the same of the same kind, NaN included."""
+    return one.schema.equals(other.schema, check_metadata=True) and (
+        repr(one.to_pylist()) == repr(other.to_pylist())
+    )
+
+
+def small_groups() -> None:
+    """Make files of a few runs have several groups."""
+    storing._ROW_GROUP, storing._BATCH = 20, 4096
+
+
+# -- as a program --------------------------------------------------------------------------
+
+
+def _work(kind: str, first: int, count: int) -> None:
+    """Damage and read files, a line of standard output each."""
+    import resource  # these are not everywhere
+    import signal
+
+    resource.setrlimit(resource.RLIMIT_AS, (16 * 2**30,) * 2)
+    small_groups()
+    with tempfile.TemporaryDirectory() as folder:
+        path = path_of(kind, Path(folder))
+        for seed in range(first, first + count):
+            signal.alarm(20)  # what hangs is ended, and counts as crashed
+            table = sample(seed // 20)
+            write(table, kind, path)
+            whole = path.read_bytes()
+            if seed % _IN_PLACE == 0:
+                time.sleep(0.15)  # else nothing is remembered of it
+                assert verdict(path, table) == "same"
+                stat = path.stat()
+            path.write_bytes(damaged(whole, seed))
+            if seed % _IN_PLACE == 0:
+                os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            print(verdict(path, table), flush=True)
+
+
+def _counted(kind: str, count: int, seed: int) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    done = 0
+    while done < count:
+        command = [sys.executable, __file__, "--work", kind]
+        command += ["--seed", str(seed + done), "--count", str(count - done)]
+        worker = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        verdicts = worker.stdout.split()
+        for i, each in enumerate(verdicts, start=seed + done):
+            counts[each] += 1
+            if each in ("unnamed", *(["different"] if kind in SEALED else [])):
+                print(f"{kind}: seed {i}: {each}")
+        done += len(verdicts)
+        if worker.returncode and done < count:
+            if worker.returncode > 0:
+                raise SystemExit(f"the harness itself failed on seed {seed + done}")
+            print(f"{kind}: seed {seed + done}: signal {-worker.returncode}")
+            counts["crashed"] += 1
+            done += 1
+    return counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Damage curve files and read them.")
+    parser.add_argument("--count", type=int, default=10_000, help="files of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", choices=[*SEALED, *FOREIGN], help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.work:
+        _work(given.work, given.seed, given.count)
+        return
+    failed = 0
+    for kind in (*SEALED, *FOREIGN):
+        began = time.monotonic()
+        counts = _counted(kind, given.count, given.seed)
+        row = ", ".join(f"{counts[each]} {each}" for each in VERDICTS)
+        print(f"{kind}: {given.count} damaged: {row} ({time.monotonic() - began:.0f} s)")
+        failed += counts["crashed"] + counts["unnamed"]
+        # what has no digests can be read as other data
+        failed += counts["different"] if kind in SEALED else 0
+    if failed:
+        raise SystemExit(f"{failed} failures")
+
+
+if __name__ == "__main__":
+    main()
