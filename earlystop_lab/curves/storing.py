@@ -273,9 +273,9 @@ def _looked_at(path: Path) -> _File:
     stat = os.stat(path)
     stamp = stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
     path = path.absolute()
-    if path in _known and _known[path][0] == stamp:
-        return _known[path][1]
-    _known.pop(path, None)
+    known = _known.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]
     file = _File(path, _read_seal(path), set())
     if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > _SETTLED_NS:
         _known[path] = stamp, file
