@@ -387,7 +387,8 @@ class _Chooser:
 def _common(columns: Sequence[Numbers], rows: IntArray) -> FloatArray:
     """The numbers of columns in those of the rows that have one in each."""
     for column in columns:
-        rows = rows[np.isin(rows, column.rows, assume_unique=True)]
+        if column.rows is not rows:
+            rows = np.intersect1d(rows, column.rows, assume_unique=True)
     return np.stack([c.values[np.searchsorted(c.rows, rows)] for c in columns])
 
 

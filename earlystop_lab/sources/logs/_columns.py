@@ -47,7 +47,7 @@ class Column:
 
     cells: pa.Array | Sequence[Any]
     rows: IntArray
-    #: the cells as they were written, where ``cells`` has their numbers alone
+    #: reads the cells as they were written, where ``cells`` has their numbers alone
     written: Callable[[], Sequence[Any]] | None = None
 
     @cached_property

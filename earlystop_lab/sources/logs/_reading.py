@@ -18,9 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from earlystop_lab.sources.logs._cells import LONGEST_NUMBER, LogError, repeated, shown
+from earlystop_lab.sources.logs._cells import LogError, repeated, shown
 from earlystop_lab.sources.logs._columns import Log, log_of_entries
 
 #: a file above this is no log: reading it whole would only fill the memory
@@ -30,7 +28,6 @@ _FIRST_LINES = 22
 #: what below the first line of a table wants care: quotes, objects, calls, other than ASCII
 _NOT_PLAIN = bytes({*range(256)} - {*b"\n\r\t", *range(32, 127)} | {*b"\"'({["})
 _CHUNK = 2**20
-_LONG_CELL = re.compile(rb"[^,;\t\n]{%d}" % LONGEST_NUMBER)
 
 
 class Skipped(NamedTuple):
@@ -139,8 +136,8 @@ class Source:
     def first_lines(self) -> list[str] | None:
         """The first lines of a plain file, which a fast reader reads as a careful one does.
 
-        Below its first line it is ASCII without quotes and brackets, blank first lines and cells
-        that are too long for a number. None where it is something else.
+        Below its first line it is ASCII without quotes and brackets, and none of the first lines
+        is blank. None where it is something else.
         """
         data = self.data.removeprefix(codecs.BOM_UTF8)
         begin = data.find(b"\n") + 1
@@ -150,26 +147,16 @@ class Source:
             return None
         if not first.strip() or first.lstrip()[0] in "{[" or not set("\0\x1b").isdisjoint(first):
             return None
-        if not self._is_plain(data, begin):
+        chunks = (data[at : at + _CHUNK] for at in range(begin, len(data), _CHUNK))
+        if any(len(chunk.translate(None, _NOT_PLAIN)) < len(chunk) for chunk in chunks):
+            return None
+        if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
             return None
         end = begin
         for _ in range(_FIRST_LINES - 1):
             end = data.find(b"\n", end) + 1 or len(data)
         lines = re.split("\r?\n", data[:end].decode().removesuffix("\n").removesuffix("\r"))
         return lines if all(line.strip() for line in lines) else None
-
-    def _is_plain(self, data: bytes, begin: int) -> bool:
-        at, longest = begin, 0
-        for start in range(begin, len(data), _CHUNK):
-            chunk = data[start : start + _CHUNK]
-            if len(chunk.translate(None, _NOT_PLAIN)) < len(chunk):
-                return False
-            ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + start
-            longest = max(longest, np.diff(ends, prepend=at, append=start + len(chunk)).max())
-            at = ends[-1] if len(ends) else at
-        if data.count(b"\r") != data.count(b"\r\n"):
-            return False
-        return longest <= LONGEST_NUMBER or _LONG_CELL.search(data, begin) is None
 
     @cached_property
     def lines(self) -> list[str]:
