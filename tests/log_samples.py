@@ -173,27 +173,27 @@ def write_mlflow(folder):
 
 def event_file():
     """Bytes of an event file with simple values, written from the format's description."""
-    records = [_event(b"", 0, version=b"brain.Event:2")]
+    version = b"\x09" + struct.pack("<d", 1.0) + b"\x1a\x0dbrain.Event:2"
+    events = [version]
     for i, (t, v) in enumerate(zip(TRAIN, VAL, strict=True), start=1):
-        records += [_event(b"train/loss", i, t), _event(b"val/loss", i, v)]
-    return b"".join(map(_record, records))
+        events += [scalar(b"train/loss", i, t), scalar(b"val/loss", i, v)]
+    return b"".join(map(record, events))
 
 
-def _event(tag, step, value=None, version=b""):
-    event = b"\x09" + struct.pack("<d", 1.0) + b"\x10" + bytes([step])
-    if version:
-        return event + b"\x1a" + bytes([len(version)]) + version
+def scalar(tag, step, value, time=1.0):
+    """An event with a simple value; its step is below 128."""
     one = b"\x0a" + bytes([len(tag)]) + tag + b"\x15" + struct.pack("<f", value)
     summary = b"\x0a" + bytes([len(one)]) + one
+    event = b"\x09" + struct.pack("<d", time) + b"\x10" + bytes([step])
     return event + b"\x2a" + bytes([len(summary)]) + summary
 
 
-def _record(data):
+def record(data):
     length = struct.pack("<Q", len(data))
-    return length + _masked_crc(length) + data + _masked_crc(data)
+    return length + masked_crc(length) + data + masked_crc(data)
 
 
-def _masked_crc(data):
+def masked_crc(data):
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte

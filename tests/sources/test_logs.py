@@ -60,8 +60,6 @@ def assert_kept(curves, folder):
 @pytest.mark.parametrize("name", GENUINE)
 def test_genuine_files_give_the_channels_a_person_would_choose(name):
     path = genuine_folder() / name
-    if "tensorboard" in name:
-        pytest.importorskip("tensorboard", reason="event files need the extra [logs]")
     found = read_logs(path)
     assert found.skipped == ()
     assert table(found) == GENUINE[name]
@@ -130,7 +128,6 @@ def test_sklearn_scores_are_negated_and_losses_not(tmp_path):
 
 
 def test_event_files(tmp_path):
-    pytest.importorskip("tensorboard", reason="event files need the extra [logs]")
     path = written(tmp_path, event_file(), "events.out.tfevents.1.host")
     curve = one(path)
     assert curve.epoch.tolist() == [1, 2, 3, 4, 5, 6]
@@ -139,13 +136,6 @@ def test_event_files(tmp_path):
     cut = read_logs(written(tmp_path, event_file()[:-3], "events.out.tfevents.1.host"))
     assert cut.curves[0].val.tolist() == np.float32(VAL[:-1]).astype(float).tolist()
     assert len(cut.skipped) == 1
-
-
-def test_event_files_without_their_reader_name_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing.event_file_loader", None)
-    found = read_logs(written(tmp_path, event_file(), "events.out.tfevents.1.host"))
-    assert len(found.curves) == 0
-    assert "pip install 'earlystop_lab[logs]'" in found.skipped[0].reason
 
 
 def test_mlflow_keeps_the_steps_of_each_metric(tmp_path):
@@ -524,7 +514,6 @@ def test_a_file_reached_twice_counts_once_and_names_are_relative(tmp_path):
 
 
 def test_keras_event_folders_are_one_run(tmp_path):
-    pytest.importorskip("tensorboard", reason="event files need the extra [logs]")
     for part in ("train", "validation"):
         (tmp_path / "fit" / part).mkdir(parents=True)
         (tmp_path / "fit" / part / "events.out.tfevents.1.h").write_bytes(event_file())
@@ -773,7 +762,7 @@ print(json.dumps([e["eval_loss"] for e in trainer.state.log_history if "eval_los
 
 
 def test_tensorboard_writes(tmp_path):
-    pytest.importorskip("tensorboard", reason="event files need the extra [logs]")
+    pytest.importorskip("tensorboard", reason="torch writes event files with it")
     by_library(tmp_path, "torch", f"""
 from torch.utils.tensorboard import SummaryWriter
 with SummaryWriter("log") as writer:
@@ -793,7 +782,7 @@ print(0)
 
 
 def test_tensorboard_purges(tmp_path):
-    pytest.importorskip("tensorboard", reason="event files need the extra [logs]")
+    pytest.importorskip("tensorboard", reason="torch writes event files with it")
     by_library(tmp_path, "torch", f"""
 import time
 from torch.utils.tensorboard import SummaryWriter

@@ -3,7 +3,6 @@
 2,000 mutants in the suite; set ``EARLYSTOP_FUZZ`` to a number for more (20,000 take minutes).
 """
 
-import importlib.util
 import json
 import math
 import os
@@ -213,9 +212,6 @@ def test_mutated_logs_are_imported_or_refused_by_name(tmp_path):
     assert min(counts.values()) > MUTANTS / 20, counts
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("tensorboard") is None, reason="event files need the extra [logs]"
-)
 def test_mutated_event_files(tmp_path):
     rng = np.random.default_rng(7)
     whole = event_file()

@@ -566,7 +566,6 @@ def test_decimals_of_parquet(tmp_path):
 
 
 def test_pytorch_s_folders_of_one_tag_are_one_run(tmp_path):
-    pytest.importorskip("tensorboard", reason="event files need the extra [logs]")
     for folder in ("a", "a/Loss_train", "a/Loss_val", "b_train", "b_val"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / "events.out.tfevents.1.host").write_bytes(event_file())

@@ -5,37 +5,28 @@ the like inside it, which Keras writes, or ``Loss_train``, which PyTorch's ``add
 their tags get the folder's name in front.
 """
 
-import math
 import re
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from earlystop_lab.sources.logs._cells import LogError, shown
-from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._columns import Column, Log
+from earlystop_lab.sources.logs._event_file import SCALAR, is_setting, read_scalars
 from earlystop_lab.sources.logs._reading import Source, read_bytes
 
-#: a session's status in the event files, where its writer was told to purge
-_START = 1
-#: tags under which PyTorch's add_hparams keeps the settings of a run, in a folder of their own
-_SETTINGS = "_hparams_/"
 _PART = re.compile(r"(?P<tag>.*_)?(?:train|validation|val|valid|eval|test)")
 
 
-class _Scalar(NamedTuple):
-    """One recorded value; the part is the folder below the run's that it was in."""
+class _Piece(NamedTuple):
+    """What one file gave; the part is the folder below the run's that it was in."""
 
     part: str
-    step: int
-    tag: str
-    value: float
-
-    @property
-    def name(self) -> str:
-        """The column: a tag may be any text, and "step" is where the position goes."""
-        name = f"{self.part}/{self.tag}" if self.part else self.tag
-        return "step " if name == "step" else name
+    #: of :data:`SCALAR`
+    rows: NDArray[Any]
 
 
 def owner(path: Path) -> Path | None:
@@ -52,102 +43,76 @@ def owner(path: Path) -> Path | None:
 
 
 def read(source: Source) -> list[Log]:
-    """Every scalar; the files in the order in which they were begun.
-
-    Raises :class:`LogError`, naming the extra to install, where TensorBoard's reader is missing.
-    """
-    kept: list[_Scalar] = []
+    """Every scalar; the files in the order in which they were begun."""
+    pieces: list[_Piece] = []
+    names: dict[str, int] = {}
+    settings: set[int] = set()
+    began: list[float] = []
     notes: list[str] = []
     skipped: list[LogError] = []
     for path in sorted(source.files, key=lambda path: path.name):
         part = path.parent.name if path.parent != source.path and source.path.is_dir() else ""
         try:
-            for step, tag, value in _scalars(path):
-                if tag is None:
-                    kept = _purged(kept, part, step, path, notes)
-                else:
-                    kept.append(_Scalar(part, step, tag, value))
+            found = read_scalars(read_bytes(path))
         except LogError as error:
             skipped.append(LogError(f"{path.name}: {error}"))
-    scalars = [each for each in kept if not each.tag.startswith(_SETTINGS)]
-    if not scalars:
+            continue
+        if found.error is not None:
+            skipped.append(LogError(f"{path.name}: {found.error}"))
+        own = [names.setdefault(_name(part, tag), len(names)) for tag in found.tags]
+        settings.update(i for i, tag in zip(own, found.tags, strict=True) if is_setting(tag))
+        found.rows["tag"] = np.array(own, np.int32)[found.rows["tag"]]
+        began.append(found.began)
+        pieces.append(_Piece(part, found.rows))
+        if found.starts:
+            valid = _valid(pieces, found.starts)
+            if sum(len(rows) for _, rows in valid) < sum(len(rows) for _, rows in pieces):
+                notes.append(
+                    f"{path.name} begins anew at step {min(step for _, step in found.starts)}: "
+                    "what was recorded from there on before is left out"
+                )
+            pieces = valid
+    rows = np.concatenate([np.empty(0, SCALAR), *(piece.rows for piece in pieces)])
+    scalars = rows[~np.isin(rows["tag"], [*settings])]
+    if not len(scalars):
         raise skipped[0] if skipped else LogError("no scalars in these event files")
-    if len(scalars) < len(kept) and len({each.name for each in scalars}) == len(scalars):
+    if len(scalars) < len(rows) and len(np.unique(scalars["tag"])) == len(scalars):
         raise LogError("settings and results of a run, each once (add_hparams): no curves")
-    rows: list[Row] = [
-        (i, {"step": each.step, each.name: each.value}) for i, each in enumerate(scalars, start=1)
+    every = np.arange(len(scalars))
+    columns = {
+        "step": Column(pa.array(scalars["step"]), every),
+        **_columns(scalars, list(names)),
+    }
+    columns.setdefault("seconds", Column(pa.array(scalars["time"] - min(began)), every))
+    return [Log(every + 1, columns, shared=False, notes=notes, skipped=skipped)]
+
+
+def _name(part: str, tag: str) -> str:
+    """The column; a tag may be any text, and "step" is where the position goes."""
+    name = f"{part}/{tag}" if part else tag
+    return "step " if name == "step" else name
+
+
+def _valid(pieces: list[_Piece], starts: list[tuple[int, int]]) -> list[_Piece]:
+    """The pieces without what the session starts of the last one make void in its part."""
+    part, last = pieces[-1]
+    # the lowest step at which a session starts that comes after so many rows of the last piece
+    lowest = np.full(len(last) + 1, np.inf)
+    for before, step in starts:
+        lowest[before] = min(lowest[before], step)
+    lowest = np.minimum.accumulate(lowest[::-1])[::-1]
+    return [
+        *(
+            _Piece(name, rows[rows["step"] < lowest[0]] if name == part else rows)
+            for name, rows in pieces[:-1]
+        ),
+        _Piece(part, last[last["step"] < lowest[1:]]),
     ]
-    log = log_of_rows(rows)
-    log.shared, log.notes, log.skipped = False, notes, skipped
-    return [log]
 
 
-def _purged(
-    kept: list[_Scalar], part: str, step: int, path: Path, notes: list[str]
-) -> list[_Scalar]:
-    """The scalars but those of the same part from the step on, where a new session begins."""
-    left = [each for each in kept if each.part != part or each.step < step]
-    if len(left) < len(kept):
-        notes.append(
-            f"{path.name} begins anew at step {step}: what was recorded from there on before is "
-            "left out"
-        )
-    return left
-
-
-def _scalars(path: Path) -> Iterator[tuple[int, str | None, float]]:
-    """Step, tag and value; no tag where a session starts at a step, and so drops later ones.
-
-    Settings have no value that is read: NaN.
-    """
-    try:
-        loader = import_module("tensorboard.backend.event_processing.event_file_loader")
-        tensors = import_module("tensorboard.util.tensor_util")
-    except ImportError as error:
-        raise LogError(
-            "event files are read with TensorBoard's own reader; install it: "
-            "pip install 'earlystop_lab[logs]'"
-        ) from error
-    data = read_bytes(path)
-    if not data:
-        raise LogError("the file is empty")
-    events = 0
-    try:
-        for event in loader.EventFileLoader(str(path)).Load():
-            events += 1
-            if event.HasField("session_log") and event.session_log.status == _START:
-                yield int(event.step), None, math.nan
-            for value in event.summary.value:
-                scalar = _scalar(value, tensors.make_ndarray)
-                if value.tag.startswith(_SETTINGS):
-                    yield int(event.step), str(value.tag), math.nan
-                elif scalar is not None:
-                    yield int(event.step), str(value.tag), scalar
-    except Exception as error:  # a damaged record may break that reader in any way
-        raise LogError(
-            f"a damaged record; what comes after it is lost ({type(error).__name__}: "
-            f"{str(error)[:80]})"
-        ) from error
-    # that reader checks every record and ends at the first damaged one without a word
-    if not _is_whole(data, events):
-        raise LogError(f"record {events + 1} is damaged or cut off; it and what follows is lost")
-
-
-def _is_whole(data: bytes, events: int) -> bool:
-    """Whether the records, each a length and its checksum, bytes and theirs, fill the file."""
-    at = 0
-    for _ in range(events):
-        at += 16 + int.from_bytes(data[at : at + 8], "little")
-    return at == len(data)
-
-
-def _scalar(value: Any, make_ndarray: Any) -> float | None:
-    if value.WhichOneof("value") != "tensor" or len(value.tensor.tensor_shape.dim) > 1:
-        return None
-    array = make_ndarray(value.tensor)
-    if array.size != 1 or array.dtype.kind not in "fiu":
-        return None
-    number = float(array.reshape(()))
-    if math.isfinite(number) or array.dtype.kind == "f":
-        return number
-    raise LogError(f"{shown(value.tag)}: {array} is too large")
+def _columns(scalars: NDArray[Any], names: list[str]) -> dict[str, Column]:
+    """The scalars of each tag and the rows that they are in."""
+    order = np.argsort(scalars["tag"], kind="stable")
+    ends = np.cumsum(np.bincount(scalars["tag"], minlength=len(names)))
+    parts = zip(names, np.split(order, ends[:-1]), strict=True)
+    return {n: Column(pa.array(scalars["value"][rows]), rows) for n, rows in parts if len(rows)}
