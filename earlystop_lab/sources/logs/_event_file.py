@@ -251,6 +251,8 @@ class _Batch:
             value[going] |= (byte & 127).astype(np.int64) << shift
             after[going] += 1
             going = going[byte > 127]
+            if not len(going):
+                break
         after[going] = end[going] + 1
         return value, after
 
