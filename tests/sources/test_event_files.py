@@ -1,6 +1,7 @@
 """TensorBoard's event files: records, checksums and protobuf read with numpy."""
 
 import struct
+import tracemalloc
 from unittest.mock import patch
 
 import numpy as np
@@ -299,6 +300,33 @@ def test_a_session_that_starts_in_a_file_makes_later_steps_before_it_void(tmp_pa
     assert log.notes == [
         "2.tfevents begins anew at step 3: what was recorded from there on before is left out"
     ]
+
+
+@pytest.mark.parametrize("time", [np.nan, np.inf])
+def test_times_and_values_that_are_none(tmp_path, time):
+    """Also a NaN of the kind that signals, whose first bit after the exponent is 0."""
+    files = [tmp_path / name for name in ("1.tfevents", "2.tfevents", "3.tfevents")]
+    files[0].write_bytes(b"no event file")
+    files[1].write_bytes(record(scalar(b"loss", 1, np.inf, time)))
+    last = scalar(b"loss", 2, 1.0, 3.0).replace(struct.pack("<f", 1.0), b"\x01\x00\xa0\x7f")
+    files[2].write_bytes(record(last))
+    log = log_of(tmp_path, *files)
+    np.testing.assert_equal(log.numbers("loss").values, [np.inf, np.nan])
+    np.testing.assert_equal(log.numbers("seconds").values, [time, 0.0])
+
+
+def test_memory_is_bounded_by_the_size(tmp_path):
+    whole = event_file() * 10_000
+    path = tmp_path / "a.tfevents"
+    path.write_bytes(whole)
+    tracemalloc.start()
+    try:
+        log = log_of(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(log) == 120_000
+    assert peak < 4 * len(whole)
 
 
 def test_files_without_a_scalar(tmp_path):

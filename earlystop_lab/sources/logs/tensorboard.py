@@ -42,6 +42,7 @@ def owner(path: Path) -> Path | None:
     return folder.parent if own else folder
 
 
+@np.errstate(invalid="ignore")  # a time or a value may be infinite or NaN
 def read(source: Source) -> list[Log]:
     """Every scalar; the files in the order in which they were begun."""
     pieces: list[_Piece] = []
@@ -83,7 +84,7 @@ def read(source: Source) -> list[Log]:
         "step": Column(pa.array(scalars["step"]), every),
         **_columns(scalars, list(names)),
     }
-    columns.setdefault("seconds", Column(pa.array(scalars["time"] - min(began)), every))
+    columns.setdefault("seconds", Column(pa.array(scalars["time"] - np.fmin.reduce(began)), every))
     return [Log(every + 1, columns, shared=False, notes=notes, skipped=skipped)]
 
 
