@@ -138,7 +138,7 @@ def _read_in_groups(path: Path) -> pa.Table:
         for i, group in enumerate(storing.groups(path))
         for part in storing.read_group(path, i, 0, group.runs, 7)
     ]
-    return pa.concat_tables([storing.read_schema(path).empty_table(), *parts])
+    return pa.concat_tables(parts) if parts else storing.read_schema(path).empty_table()
 
 
 def same(one: pa.Table, other: pa.Table) -> bool:
