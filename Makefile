@@ -29,6 +29,7 @@ docs: $(VENV)/.installed
 # speed against peers, as ratios; takes some minutes, 4 GB of memory and 7 GB of disk
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/logs.py
 
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"

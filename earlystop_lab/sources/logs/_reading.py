@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from earlystop_lab.sources.logs._cells import LogError, repeated, shown
 from earlystop_lab.sources.logs._columns import Log, log_of_entries
+from earlystop_lab.sources.logs._json_lines import read_plain
 
 #: a file above this is no log: reading it whole would only fill the memory
 LARGEST = 2**30
@@ -166,7 +167,7 @@ class Source:
     @cached_property
     def document(self) -> Any:
         """The one JSON value in the file; None where it is something else."""
-        if self.first_lines is not None:
+        if self.first_lines is not None or self.plain_records is not None:
             return None
         start = self.text.lstrip()[:1]
         if start not in ("{", "[") or self.records is not None:
@@ -179,6 +180,13 @@ class Source:
                 return None
             raise
 
+    @cached_property
+    def plain_records(self) -> Log | None:
+        """The rows of JSON Lines that a fast reader reads."""
+        several = 0 < self.data.find(b"\n") + 1 < len(self.data)
+        known = several or self.suffix in (".jsonl", ".ndjson")
+        return read_plain(self.data, LEVELS) if known else None
+
     @property
     def is_json(self) -> bool:
         """Whether it is a JSON document, or records a line each."""
@@ -187,8 +195,8 @@ class Source:
     @cached_property
     def records(self) -> Log | None:
         """The rows of JSON Lines, one object a line; None where it is something else."""
-        if self.first_lines is not None:
-            return None
+        if self.first_lines is not None or self.plain_records is not None:
+            return self.plain_records
         filled = [(i, line) for i, line in enumerate(self.lines, start=1) if line.strip()]
         if len(filled) < 2 and self.suffix not in (".jsonl", ".ndjson"):
             return None
@@ -303,7 +311,11 @@ def _int(text: str) -> int | str:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_int=_int)
 
 
-def flat(record: Mapping[str, Any], levels: int = 3) -> dict[str, Any]:
+#: down to which inner objects are unfolded
+LEVELS = 3
+
+
+def flat(record: Mapping[str, Any], levels: int = LEVELS) -> dict[str, Any]:
     """A record with its inner objects unfolded: ``{"val": {"loss": 1}}`` has ``val/loss``.
 
     Objects that are more levels down stay as they are.

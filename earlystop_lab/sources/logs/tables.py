@@ -102,7 +102,7 @@ def _draws(line: str) -> bool:
 @lru_cache(1)
 def is_table(source: Source) -> bool:
     """Whether the file is delimited text with a header."""
-    if source.first_lines is None and not source.text.strip():
+    if source.plain_records is not None or (source.first_lines is None and not source.text.strip()):
         return False
     try:
         table = _beginning(source)
