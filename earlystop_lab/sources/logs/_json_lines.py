@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 
 from earlystop_lab.sources.logs._columns import Column, IntArray, Log
@@ -32,6 +33,10 @@ def read_plain(data: bytes, levels: int) -> Log | None:
     names = {name for name, _ in columns}
     lists = any(pa.types.is_nested(cells.type) for _, cells in columns)
     if table.num_rows != lines or len(names) < len(columns) or lists:
+        return None
+    # an integer that is too large for a float is infinite to that reader
+    floats = [cells for _, cells in columns if pa.types.is_floating(cells.type)]
+    if sum(pc.sum(pc.is_inf(cells)).as_py() or 0 for cells in floats) != data.count(b"Infinity"):
         return None
     return Log(rows + 1, {name: _column(cells, rows) for name, cells in columns})
 

@@ -42,6 +42,7 @@ def json_lines(draw):
 @given(json_lines())
 @example(b'{"a": 1}{"a": 2}\n{"a":\n3}\n')
 @example(b'{"a": 1}\n{"a": 2, "a": 3}\n')
+@example(b'{"a": 0.5}\n{"a": %s}\n' % (b"1" * 400))
 @example(b'{"val": {"loss": 1}, "val/loss": 2}\n{"val": {"loss": 3}}\n')
 def test_the_fast_reader_says_what_the_careful_one_says_or_nothing(data):
     source, careful = source_of(data, ".jsonl"), source_of(data, ".jsonl")
