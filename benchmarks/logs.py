@@ -1,7 +1,8 @@
-"""Time and memory of reading logs against pandas, whole processes side by side, as ratios.
+"""Time and memory of reading logs against pandas and TensorBoard, whole processes, as ratios.
 
-`python benchmarks/logs.py` rewrites the table of logs in README.md here; it needs no extra. The two
-processes of a pair take turns, and the medians of their times and peaks are compared.
+`python benchmarks/logs.py` rewrites the table of logs in README.md here; of the extra `bench` it
+needs TensorBoard. The two processes of a pair take turns, and the medians of their times and peaks
+are compared.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ for path in sorted(pathlib.Path({path!r}).iterdir()):
     pandas.read_csv(path)
 """
 PANDAS_LINES = "import pandas; pandas.read_json({path!r}, lines=True)"
+TENSORBOARD = """
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+found = EventAccumulator({path!r}, size_guidance={{"scalars": 0}}).Reload()
+assert all(len(found.Scalars(tag)) for tag in ("train/loss", "val/loss"))
+"""
 NAMES = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr"]
 
 
@@ -82,11 +88,30 @@ def keras(files: int) -> Callable[[Path], Path]:
     return write
 
 
+def events(steps: int) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        writer = EventFileWriter(str(folder))
+        for step, values in enumerate(np.random.default_rng(0).random((steps, 2)).tolist()):
+            for tag, value in zip(("train/loss", "val/loss"), values, strict=True):
+                event = Event(wall_time=1e9 + step, step=step)
+                event.summary.value.add(tag=tag, simple_value=value)
+                writer.add_event(event)
+        writer.close()
+        return folder
+
+    return write
+
+
 CASES = (
     Case("one CSV of 200,000 rows x 6", csv(200_000), PANDAS),
     Case("one CSV of 800,000 rows x 6", csv(800_000), PANDAS),
     Case("a folder of 500 Keras CSVs of 100 epochs", keras(500), PANDAS_FOLDER),
     Case("JSON lines of 200,000 rows x 6", json_lines(200_000), PANDAS_LINES),
+    Case("an event file of 50,000 steps x 2", events(50_000), TENSORBOARD),
+    Case("an event file of 200,000 steps x 2", events(200_000), TENSORBOARD),
 )
 
 

@@ -74,7 +74,8 @@ def read(source: Source) -> list[Log]:
                 )
             pieces = valid
     rows = np.concatenate([np.empty(0, SCALAR), *(piece.rows for piece in pieces)])
-    scalars = rows[~np.isin(rows["tag"], [*settings])]
+    pieces.clear()  # or they would be held twice
+    scalars = rows[~np.isin(rows["tag"], [*settings])] if settings else rows
     if not len(scalars):
         raise skipped[0] if skipped else LogError("no scalars in these event files")
     if len(scalars) < len(rows) and len(np.unique(scalars["tag"])) == len(scalars):
