@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         step_decay as step_decay,
     )
     from earlystop_lab.curves import (
+        Channel as Channel,
         Curve as Curve,
         CurveSet as CurveSet,
         read_curves as read_curves,
@@ -29,6 +30,7 @@ else:
     #: where a public name is, beside those of the room :mod:`criteria`
     _PLACES = {
         "Calibrated": "studies.calibration",
+        "Channel": "curves",
         "Curve": "curves",
         "CurveSet": "curves",
         "RefusedError": "studies.calibration",

@@ -25,9 +25,9 @@ class Saves(NamedTuple):
     best: Patience
 
 
-def checkpoint_step(s: Saves, epoch: float, val: float, train: float) -> tuple[Saves, float]:
+def checkpoint_step(s: Saves, epoch: float, val: float) -> tuple[Saves, float]:
     """It sees the epoch and never stops training."""
-    best, _ = patience_step(s.best, epoch, val, train)
+    best, _ = patience_step(s.best, epoch, val)
     begin = epoch if s.first and math.isnan(s.begin) else s.begin
     return Saves(s.always, s.first, begin, epoch, best), math.nan
 
@@ -39,7 +39,11 @@ def checkpoint_epoch(s: Saves) -> float:
     return s.begin if math.isnan(s.best.kept) else s.best.kept
 
 
-@criterion(step=checkpoint_step, restores=checkpoint_epoch)
+@criterion(
+    step=checkpoint_step,
+    restores=checkpoint_epoch,
+    recorded=("initial_value_threshold",),
+)
 def ModelCheckpoint(
     *,
     save_best_only: bool = False,
@@ -51,9 +55,9 @@ def ModelCheckpoint(
     Give it as ``restore`` to :func:`replay`. By default every epoch is saved and the last one
     kept. With ``save_best_only`` an epoch is saved where its error is strictly below the best;
     ``ties="last"`` saves equal errors, too, as other libraries do. The first error always counts
-    as the best, a NaN included, which nothing is below; with ``initial_value_threshold``, in
-    units of the error, the best starts there instead. Where nothing was saved, the weights are
-    those at the stop.
+    as the best, a NaN included, which nothing is below; with ``initial_value_threshold``, a value
+    of the metric as recorded, the best starts there instead. Where nothing was saved, the weights
+    are those at the stop.
 
     Source: Keras 3.15, ``keras/src/callbacks/model_checkpoint.py``.
 

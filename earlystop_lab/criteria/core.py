@@ -20,13 +20,13 @@ from typing import Any, Literal
 
 from earlystop_lab._common.checks import as_number
 from earlystop_lab._common.wording import cut
+from earlystop_lab.curves import ERRORS, Form, canonical
 
 #: how a statistic passes its threshold
 Passes = Literal[">", ">=", "<", "<="]
 #: a parameter's value
 Value = float | int | bool | str | None
 
-_CHANNELS = ("val", "train", "epoch")
 _HOLDS = {
     "at least": operator.ge,
     "more than": operator.gt,
@@ -55,8 +55,12 @@ class Family:
     bounds: Mapping[str, Mapping[str, float]]
     #: those for which 0 means "off" in the rule's library, and which are therefore above 0
     off: tuple[str, ...]
-    #: curves the rule looks at: of "val", "train"
+    #: the channels that the rule looks at, as its function calls them
     watches: tuple[str, ...]
+    #: parameters that are values of the first channel's metric, given as that is recorded
+    recorded: tuple[str, ...] = ()
+    #: how it takes errors and scores
+    takes: Form = "error"
     #: name of the parameter that is the length of its strips, for rules with strips
     strip: str | None = None
     #: the step is taken at the ends of strips alone, the statistic NaN at other checks
@@ -77,11 +81,13 @@ class Family:
 
     def __call__(self, *values: Value, **named: Value) -> Criterion:
         """The criterion of this family with that threshold and those parameters."""
+        bound = {name: named.pop(name) for name in self.watches if name in named}
+        channels = tuple(self._channel(name, bound.get(name, name)) for name in self.watches)
         given = self._bound(values, named)
         checked = {name: self._checked(name, value) for name, value in given.items()}
         threshold = checked.pop(self.threshold) if self.threshold else 1
         assert isinstance(threshold, (int, float))
-        return Criterion(self, threshold, tuple(checked.items()))
+        return Criterion(self, threshold, tuple(checked.items()), channels=channels)
 
     def __repr__(self) -> str:
         return f"<criterion family {self.name}({', '.join(self.slots)})>"
@@ -116,6 +122,19 @@ class Family:
         """Names in the order of the text form: the threshold, then the parameters."""
         return [*self.defaults]
 
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """How the rule takes its channels: errors with lower better, others as recorded."""
+        return tuple(self.takes if name in ERRORS else "recorded" for name in self.watches)
+
+    def _channel(self, name: str, bound: Value) -> str:
+        """The channel that the rule is to watch, or ``ValueError`` where that names none."""
+        if not isinstance(bound, str) or not bound or bound in ("run", "epoch"):
+            raise ValueError(
+                f"{self.name}: {name} = {_shown(bound)}; expected the name of a channel"
+            )
+        return canonical(bound)
+
     def _bound(self, values: tuple[Value, ...], named: dict[str, Value]) -> dict[str, Value]:
         slots = self.slots
         if len(values) > min(1, len(slots)):
@@ -127,6 +146,7 @@ class Family:
             raise ValueError(
                 f"{self.name}: unknown parameter {unknown[0]!r} = {_shown(named[unknown[0]])}; "
                 f"it takes {', '.join(slots) or 'none'}"
+                + (f", and the channels {', '.join(self.watches)}" if self.watches else "")
             )
         if values and slots[0] in named:
             raise ValueError(f"{self.name}: {slots[0]} is given twice")
@@ -174,13 +194,16 @@ class Criterion:
     """A family with its threshold and parameters: what stops a run.
 
     ``str`` gives the shortest text that :func:`parse` reads as this criterion: defaults are
-    left out. ``warmup`` is in epochs, see :func:`after`.
+    left out. ``warmup`` is in the units of the positions, see :func:`after`. ``channels`` are
+    those that it watches, in the order of the family's ``watches``: ``GL(2, val="val_accuracy")``
+    watches the channel of that name.
     """
 
     family: Family
     threshold: float
     params: tuple[tuple[str, Value], ...]
     warmup: float = 0
+    channels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         family = self.family
@@ -189,23 +212,44 @@ class Criterion:
             if value != family.defaults[name]:
                 leading = not family.threshold and name == family.slots[0]
                 parts.append(_literal(value) if leading else f"{name}={_literal(value)}")
+        for name, bound in zip(family.watches, self.channels, strict=True):
+            if bound != canonical(name):
+                parts.append(f"{name}={bound!r}")
         text = f"{family.name}({', '.join(parts)})"
         return f"after({_literal(self.warmup)}, {text})" if self.warmup else text
 
     __repr__ = __str__
 
     @property
-    def strips(self) -> frozenset[int]:
-        """Which checks ``restore="best"`` sees: every k-th for each k here; all where none is."""
-        if self.family.strip is not None:
-            return frozenset([int(typing.cast(int, dict(self.params)[self.family.strip]))])
-        return frozenset([1] if "val" in self.family.watches else [])
+    def watched(self) -> tuple[tuple[str, Form], ...]:
+        """The channels that it watches, and how it takes them."""
+        return tuple(zip(self.channels, self.family.forms, strict=True))
+
+    def with_threshold(self, threshold: float) -> Criterion:
+        """The same with another threshold; ``ValueError`` where the family does not allow it."""
+        assert self.family.threshold is not None
+        checked = self.family._checked(self.family.threshold, threshold)
+        assert isinstance(checked, (int, float))
+        return replace(self, threshold=checked)
+
+    def strips(self, select: str = "val") -> frozenset[int]:
+        """Which checks of a channel ``restore="best"`` sees: every k-th for each k here.
+
+        Counted are those at which that channel was measured; all are seen where no k is here.
+        """
+        if self._strip is not None:
+            return frozenset([self._strip])
+        return frozenset([1] if select in self.channels else [])
+
+    @property
+    def _strip(self) -> int | None:
+        strip = self.family.strip
+        return None if strip is None else int(typing.cast(int, dict(self.params)[strip]))
 
     @property
     def stride(self) -> int:
         """The step is taken at every check that this number divides."""
-        (length,) = self.strips if self.family.at_ends else (1,)
-        return length
+        return (self._strip or 1) if self.family.at_ends else 1
 
     @property
     def leaves(self) -> tuple[Criterion, ...]:
@@ -225,10 +269,9 @@ class Combination:
 
     __repr__ = __str__
 
-    @property
-    def strips(self) -> frozenset[int]:
+    def strips(self, select: str = "val") -> frozenset[int]:
         """The checks that any member's own ``strips`` let through."""
-        return frozenset().union(*(member.strips for member in self.members))
+        return frozenset().union(*(member.strips(select) for member in self.members))
 
     @property
     def leaves(self) -> tuple[Criterion, ...]:
@@ -301,15 +344,19 @@ def criterion(
     restores_only_if_stopped: bool = False,
     tests_between_checks: bool = False,
     watches: tuple[str, ...] = ("val",),
+    recorded: tuple[str, ...] = (),
+    takes: Form = "error",
     strip: str | None = None,
     at_ends: bool = False,
     unit: str = "",
 ) -> Callable[[Callable[..., Any]], Family]:
     """Make a family of stopping criteria from one pure function.
 
-    *Array form.* The function gets the curves it names (``val``, ``train``, ``epoch``: 1-D
-    arrays of one run, one value a check) and its parameters by keyword; it returns one value a
-    check, which at t must depend on nothing after t:
+    *Array form.* The function gets the channels it names (1-D arrays of one run, one value a
+    check; ``epoch`` is the position) and its parameters by keyword; it returns one value a
+    check, which at t must depend on nothing after t. ``val``, ``train`` and ``test`` are errors,
+    lower is better, also where a score was recorded; any other channel, such as ``lr``, comes as
+    recorded. A check is a row at which all of them were measured:
 
     >>> import numpy as np
     >>> from earlystop_lab import criterion
@@ -321,14 +368,15 @@ def criterion(
     Below(0.1)
 
     *Scan form*, which runs compiled: with ``step=``, the function takes the parameters and
-    returns the first state, a tuple of numbers; ``step(state, epoch, val, train)`` returns the
-    next state and the statistic at this check. State and statistic keep their types.
+    returns the first state, a tuple of numbers; ``step(state, epoch, *values)``, told a value of
+    each channel in the order of ``watches``, returns the next state and the statistic at this
+    check. State and statistic keep their types.
     ``restores`` gives, from a state, the epoch whose weights the rule's library would restore
     (NaN: none), ``restores_only_if_stopped`` says that it does so only where this rule stopped the
     run, ``tests_between_checks`` that the library tests between checks, too, so that where the
     statistic is above its threshold the check itself is not seen any more.
 
-    ``cannot_pass(state, bound, val, train)``, which only makes a replay faster, is true where the
+    ``cannot_pass(state, bound, *values)``, which only makes a replay faster, is true where the
     next statistic surely does not pass the limit and this costs less to tell than the statistic.
     ``bound`` is what ``pass_bound(limit)`` makes of the limit once, without it the limit itself;
     to be at least a threshold is to pass the number before it, which then is the limit.
@@ -340,10 +388,14 @@ def criterion(
     0 elsewhere; ``default`` is its default, ``whole`` says that it is a whole number.
     ``at_least``, ``above``, ``at_most`` and ``below`` bound it and the parameters, whose types
     come from their annotations; those in ``off`` cannot be 0, which switches the library's rule
-    off. ``watches`` names the curves a scan looks at; unless ``train`` is among them it is told
-    NaN. ``strip`` names the parameter that is the length of its strips, ``at_ends`` says that the
-    step is taken at their ends alone and the statistic is NaN at other checks. ``unit`` is what
-    is written behind the statistic.
+    off. ``watches`` names the channels a scan looks at; a criterion may bind others in their
+    place, ``GL(2, val="val_accuracy")``. ``recorded`` names parameters that are values of the first
+    channel's metric: of a score they are given as that is recorded, and the function is told their
+    negatives. ``takes="ratio"`` says that the rule divides by an error: a score then needs a known
+    upper bound, its distance from which is the error; ``takes="score"`` that it compares scores: it
+    is told those as recorded, of an error 1 - error. ``strip`` names the parameter that is the
+    length of its strips, ``at_ends`` says that the step is taken at their ends alone and the
+    statistic is NaN at other checks. ``unit`` is what is written behind the statistic.
     """
     above = {**dict.fromkeys(off, 0.0), **(above or {})}
     at_least = {**({strip: 1} if strip else {}), **(at_least or {})}
@@ -355,8 +407,8 @@ def criterion(
             raise ValueError(f"{function.__name__}: the name of a combination; choose another")
         signature = inspect.signature(function).parameters.values()
         inputs = tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY)
-        if wrong := [name for name in inputs if step is not None or name not in _CHANNELS]:
-            allowed = "a scan has only keyword ones" if step else "curves are val, train, epoch"
+        if wrong := [name for name in inputs if step is not None or name == "run"]:
+            allowed = "a scan has only keyword ones" if step else "expected the name of a channel"
             raise ValueError(f"{function.__name__}: positional parameter {wrong[0]!r}; {allowed}")
         hints = typing.get_type_hints(function)
         hints.pop("return", None)
@@ -368,6 +420,13 @@ def criterion(
         if (cannot_pass or pass_bound) and step is None:
             only = "cannot_pass and pass_bound are of a scan; give step, too"
             raise ValueError(f"{function.__name__}: {only}")
+        watched = watches if step else tuple(name for name in inputs if name != "epoch")
+        if twice := {*watched} & {*defaults, threshold}:
+            raise ValueError(
+                f"{function.__name__}: {twice.pop()!r} names a channel and a parameter; rename one"
+            )
+        if unknown := [name for name in recorded if name not in {*defaults, threshold}]:
+            raise ValueError(f"{function.__name__}: recorded = {unknown[0]!r} names no parameter")
         if threshold:
             defaults = {threshold: nothing if default is None else default, **defaults}
         family = Family(
@@ -378,7 +437,9 @@ def criterion(
             defaults=defaults,
             bounds={words: limits for words, limits in bounds.items() if limits},
             off=off,
-            watches=watches if step else tuple(n for n in inputs if n != "epoch"),
+            watches=watched,
+            recorded=recorded,
+            takes=takes,
             strip=strip,
             at_ends=at_ends,
             unit=unit,

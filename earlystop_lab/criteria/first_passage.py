@@ -14,7 +14,7 @@ all have passed.
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from inspect import signature
 from itertools import groupby
 from operator import attrgetter
@@ -24,10 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab._common.compiling import call_bound
-from earlystop_lab.criteria.core import Criterion, Family, Value
-from earlystop_lab.curves import Checks, FloatArray, Runs, read_only
+from earlystop_lab.criteria.core import Criterion, Value
+from earlystop_lab.curves import Channel, Checks, FloatArray, Runs, Watched, read_only
 
 Indices = NDArray[np.int32]
+#: the curves of one run by name, and the positions as ``epoch``
+Curves = Mapping[str, FloatArray]
 #: index of a check that never comes
 NEVER = -1
 _PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -35,9 +37,9 @@ _JOINS = {"any_of": operator.or_, "all_of": operator.and_}
 
 
 class Trace(NamedTuple):
-    """What a criterion saw of one run, one value a check."""
+    """What a criterion saw of one run, one value a row."""
 
-    #: the statistic; NaN where it is undefined
+    #: the statistic; NaN where it is undefined, or a channel was not measured
     statistic: FloatArray
     #: where it passes its threshold (and the warm-up is over)
     holds: NDArray[np.bool_]
@@ -46,7 +48,7 @@ class Trace(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One check of a :class:`Trace`."""
+    """One row of a :class:`Trace`."""
 
     statistic: float
     holds: bool
@@ -69,7 +71,7 @@ class BoundRule(NamedTuple):
 
 
 class Passages(NamedTuple):
-    """What :func:`first_passages` fills in: checks, (runs, columns)."""
+    """What :func:`first_passages` fills in: checks as the rule counts them, (runs, columns)."""
 
     #: the first check past each threshold, or NEVER
     stop: Indices
@@ -79,9 +81,9 @@ class Passages(NamedTuple):
     column: int
 
 
-def step(state: Any, epoch: float, val: float, train: float) -> tuple[Any, float]:
-    """The rule's step; as it is, the statistic is what comes as ``train``."""
-    return state, train
+def step(state: Any, epoch: float, *values: float) -> tuple[Any, float]:
+    """The rule's step; as it is, the statistic is the value of the first channel."""
+    return state, values[0]
 
 
 def restores(state: Any) -> float:
@@ -89,7 +91,22 @@ def restores(state: Any) -> float:
     return np.nan
 
 
-def cannot_pass(state: Any, bound: float, val: float, train: float) -> bool:
+def part(channels: Any, first: int, last: int) -> Any:
+    """The channels from one place to before another; see :func:`_readers`."""
+    raise NotImplementedError
+
+
+def thinned(channels: Any, stride: int) -> Any:
+    """The channels at every ``stride``-th check; see :func:`_readers`."""
+    raise NotImplementedError
+
+
+def at(channels: Any, check: int) -> Any:
+    """A value of each channel; see :func:`_readers`."""
+    raise NotImplementedError
+
+
+def cannot_pass(state: Any, bound: float, *values: float) -> bool:
     """Whether the next check's statistic surely does not pass the limit, told at less cost."""
     return False
 
@@ -121,47 +138,43 @@ def first_selectable(strips: Any, errors: FloatArray) -> int:
 
 
 def first_passages(  # type: ignore[no-untyped-def]
-    rule: BoundRule, stride, strips, checks: Checks, train, passages: Passages
+    rule: BoundRule, stride, strips, checks: Checks, errors, passages: Passages
 ):
     """Fill ``passages`` with the first check past each threshold, or NEVER.
 
-    The rule's step is taken at every ``stride``-th check, at every one where that is None. Where
-    ``train`` is None the step is told NaN; else every run has it. (These are arguments of their
-    own since numba drops the branches not taken where an argument is None, but not where a field
-    is: without a stride it compiles to plain arrays.)
+    The rule's step is taken at every ``stride``-th check, at every one where that is None. (These
+    are arguments of their own since numba drops the branches not taken where an argument is None,
+    but not where a field is: without a stride it compiles to plain arrays.)
 
-    The lowest error is that up to the passage (up to the end of a run that never passes), the
-    earliest of ties; where none was selectable, the last check itself. Of the checks at which a
-    step is taken those at the end of a strip are selectable, see :func:`selectable`; only one of
-    ``stride`` and ``strips`` is given.
+    The lowest of ``errors``, one a check, is that up to the passage (up to the end of a run that
+    never passes), the earliest of ties; where none was selectable, the last check itself. Of the
+    checks at which a step is taken those at the end of a strip are selectable, see
+    :func:`selectable`; only one of ``stride`` and ``strips`` is given.
     """
     limits, sign, warmup = rule.limits, rule.sign, rule.warmup
-    epoch, starts, val, offsets = checks.epoch, checks.starts, checks.val, checks.offsets
+    epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
     count = limits.size
     columns = slice(passages.column, passages.column + count)
     every = 1 if stride is None else stride
     for run in range(offsets.size - 1):
         # slices, since indices from 0 need no look at whether they are negative
-        errors = val[offsets[run] : offsets[run + 1]]
-        positions = epoch[starts[run] : starts[run] + errors.size]
-        last = errors.size - 1
-        if train is not None:
-            trained = train[offsets[run] : offsets[run + 1]]
+        selected = errors[offsets[run] : offsets[run + 1]]
+        positions = epoch[starts[run] : starts[run] + selected.size]
+        values = part(channels, offsets[run], offsets[run + 1])
+        last = selected.size - 1
         if stride is not None:
-            errors, positions = errors[stride - 1 :: stride], positions[stride - 1 :: stride]
-            if train is not None:
-                trained = trained[stride - 1 :: stride]
+            selected, positions = selected[stride - 1 :: stride], positions[stride - 1 :: stride]
+            values = thinned(values, stride)
         stops, bests = passages.stop[run, columns], passages.best[run, columns]
         state = rule.start
         passed = 0
         # NaN is never the lowest, infinity is where nothing else is
-        best, lowest = first_selectable(strips, errors), np.inf
+        best, lowest = first_selectable(strips, selected), np.inf
         left = 0 if strips is None else strips[0]
         limit = float(limits[0])
         bound = pass_bound(sign * limit)
-        for i in range(errors.size):
-            error = float(errors[i])
-            train_error = np.nan if train is None else float(trained[i])
+        for i in range(selected.size):
+            error = float(selected[i])
             if strips is None:
                 if error < lowest:
                     best, lowest = i, error
@@ -171,11 +184,12 @@ def first_passages(  # type: ignore[no-untyped-def]
                     left = strips[0]
                     if error < lowest and (strips.size == 1 or selectable(strips, i)):
                         best, lowest = i, error
-            if cannot_pass(state, bound, error, train_error):
+            told = at(values, i)
+            if cannot_pass(state, bound, *told):
                 # the statistic is not asked for, so that compiled it is not computed
-                state = step(state, float(positions[i]), error, train_error)[0]
+                state = step(state, float(positions[i]), *told)[0]
                 continue
-            state, statistic = step(state, float(positions[i]), error, train_error)
+            state, statistic = step(state, float(positions[i]), *told)
             value = sign * statistic
             if value > limit and positions[i] > warmup:
                 first = passed
@@ -191,18 +205,15 @@ def first_passages(  # type: ignore[no-untyped-def]
         bests[passed:] = min(every * (best + 1) - 1, last)
 
 
-def scan(start, stride, train, epoch, val, trace: Trace):  # type: ignore[no-untyped-def]
+def scan(start, stride, epoch, channels, statistic, restored):  # type: ignore[no-untyped-def]
     """Fill the statistic and the restored epoch of every check of one run, as above."""
     every = 1 if stride is None else stride
     state = start
-    for check in range(val.size):
-        trace.statistic[check] = np.nan
+    for check in range(epoch.size):
+        statistic[check] = np.nan
         if (check + 1) % every == 0:
-            train_error = np.nan if train is None else float(train[check])
-            state, trace.statistic[check] = step(
-                state, float(epoch[check]), float(val[check]), train_error
-            )
-        trace.restored[check] = restores(state)
+            state, statistic[check] = step(state, float(epoch[check]), *at(channels, check))
+        restored[check] = restores(state)
 
 
 # -- what the rest of the package calls ------------------------------------------------------
@@ -223,60 +234,128 @@ def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
     ]
 
 
-def stops(criteria: Sequence[Criterion], runs: Runs) -> tuple[Indices, Indices]:
+def stops(
+    criteria: Sequence[Criterion], runs: Runs, select: str = "val"
+) -> tuple[Indices, Indices]:
     """Where each criterion stops each run, and the lowest error up to there: (runs, criteria).
 
-    The first is NEVER where it does not stop; the second is the check of the lowest selectable
-    validation error up to its stop or the run's end (see :attr:`Criterion.strips`), the last
-    check where all were NaN.
+    Both are rows of the runs. The first is NEVER where it does not stop; the second is that of the
+    lowest selectable error of the channel ``select`` up to its stop or the run's end (see
+    :meth:`Criterion.strips`), where all of them were NaN the stop or the end itself.
 
-    One pass over the runs for those that share family and parameters, whatever their number of
-    thresholds; they come :func:`in_order`. Raises ``ValueError`` where a run lacks a curve that a
-    rule watches, or an array rule returns something else than asked.
+    One pass over the runs for those that share family, parameters and channels, whatever their
+    number of thresholds; they come :func:`in_order`. Raises ``ValueError`` where a run lacks a
+    channel that a rule watches, or an array rule returns something else than asked.
     """
     # in one piece, which is large enough for large pages of memory
-    stop, best = np.empty((2, len(runs.ids), len(criteria)), np.int32)
+    stop, best = np.empty((2, len(runs), len(criteria)), np.int32)
     column = 0
-    for (family, params, warmup), group in groupby(criteria, key=_shared):
+    for _, group in groupby(criteria, key=_shared):
         members = list(group)
-        _require_train(family, runs, 0, len(runs.ids))
-        train = _told(family, runs.train.values)
-        if family.step is None:
-            # the stand-in step passes on what comes as train: the statistic itself
-            statistics = [
-                _array_statistic(family, params, runs.one(i), runs.name(i))
-                for i in range(len(runs.ids))
-            ]
-            train = read_only(np.concatenate(statistics))
-        parts = {name: getattr(family, name) for name in ("step", "cannot_pass", "pass_bound")}
-        rule = BoundRule(start(family, params), _limits(members), family.sign, _gate(warmup))
-        passages = Passages(stop, best, column)
-        arguments = (rule, *_looks(members[0]), runs.checks, train, passages)
-        call_bound(first_passages, parts, *arguments, rule=family.name)
+        _answer(members, runs, select, Passages(stop, best, column))
         column += len(members)
     return stop, best
 
 
-def _shared(criterion: Criterion) -> tuple[Family, tuple[tuple[str, Value], ...], float]:
+def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Passages) -> None:
+    """Fill in the rows for criteria that are answered in one pass."""
+    rule = members[0]
+    family, watched = rule.family, watched_by(rule, runs)
+    checks = watched.checks
+    if family.step is None:
+        # the stand-in step passes on the statistic itself
+        statistics = [
+            _array_statistic(rule, _curves(rule, watched, i), runs.about, runs.name(i))
+            for i in range(len(runs))
+        ]
+        checks = checks._replace(values=(read_only(np.concatenate(statistics)),))
+    errors, nowhere_else, everywhere = runs.errors_at(watched, select)
+    looks = _looks(rule, select)
+    # strips are of the checks at which the error was measured
+    whole = nowhere_else and (everywhere or looks == (None, None))
+    bound = BoundRule(start(rule, runs.about), _limits(members), family.sign, _gate(rule.warmup))
+    parts = {name: getattr(family, name) for name in ("step", "cannot_pass", "pass_bound")}
+    arguments = (bound, *looks, checks, errors, passages)
+    _drive(first_passages, parts, len(checks.values), *arguments, rule=family.name)
+    columns = slice(passages.column, passages.column + len(members))
+    stop, best = passages.stop[:, columns], passages.best[:, columns]
+    if watched.rows is None and whole:
+        return
+    stop[:] = watched.to_rows(stop)
+    ended = np.where(stop == NEVER, runs.lengths[:, None] - 1, stop)
+    if whole:
+        rows = watched.to_rows(best)
+        best[:] = np.where(runs.is_number(select, rows), rows, ended)
+        return
+    for j in range(len(members)):
+        best[:, j] = lowest_errors(runs, rule.strips(select), ended[:, j], select)
+
+
+def watched_by(criterion: Criterion, runs: Runs) -> Watched:
+    """The channels of the rule, where all were measured; ``ValueError`` where a run lacks one."""
+    for name in criterion.channels:
+        lacking = runs.lacks(name)
+        if lacking is not None:
+            kinds = {"train": "training errors", "val": "validation errors", "test": "test errors"}
+            raise ValueError(
+                f"{criterion.family.name} needs {kinds.get(name, f'the channel {name!r}')}; run "
+                f"{lacking!r} has none (column {name!r}); the set has {', '.join(runs.about)}"
+            )
+    return runs.watched(criterion.watched)
+
+
+def _shared(criterion: Criterion) -> tuple[Any, ...]:
     """What criteria that are answered in one pass have in common."""
-    return criterion.family, criterion.params, criterion.warmup
+    return criterion.family, criterion.params, criterion.warmup, criterion.channels
 
 
-def lowest_errors(runs: Runs, strips: frozenset[int], stop: Indices) -> Indices:
-    """Check of the lowest selectable validation error up to one stop of each run.
+def lowest_errors(
+    runs: Runs, strips: frozenset[int], stop: Indices, select: str = "val"
+) -> Indices:
+    """Row of the lowest selectable error of a channel up to one stop, a row, of each run.
 
-    ``strips`` says which are selectable (:attr:`Criterion.strips`); the stop itself where all
+    ``strips`` says which are selectable (:meth:`Criterion.strips`); the stop itself where all
     of them were NaN.
     """
-    # the statistic, which the stand-in step passes on, is 1 at the stop
-    marks = np.zeros(len(runs.checks.val))
-    marks[runs.checks.offsets[:-1] + stop] = 1
+    watched, errors = runs.selectable(select)
+    last = watched.last_checks(stop)
+    # the statistic, which the stand-in step passes on, is 1 at the last check up to the stop
+    marks = np.zeros(len(errors))
+    marks[(watched.checks.offsets[:-1] + last)[last >= 0]] = 1
     nowhere, best = np.empty((2, len(stop), 1), np.int32)
-    passages = Passages(nowhere, best, 0)
     rule = BoundRule((0,), np.zeros(1), 1.0, -math.inf)
-    arguments = (rule, None, strides(strips), runs.checks, read_only(marks), passages)
-    call_bound(first_passages, {}, *arguments, rule="any_of")
-    return best[:, 0]
+    checks = watched.checks._replace(values=(read_only(marks),))
+    arguments = (rule, None, strides(strips), checks, errors, Passages(nowhere, best, 0))
+    _drive(first_passages, {}, 1, *arguments, rule="any_of")
+    rows = watched.to_rows(best)[:, 0]
+    found = (last >= 0) & runs.is_number(select, rows[:, None])[:, 0]
+    return np.where(found, rows, stop).astype(np.int32)
+
+
+def _drive(
+    driver: Any, parts: Mapping[str, Any], channels: int, *arguments: Any, rule: str
+) -> None:
+    """Call a driver with a rule's parts and with what reads that many channels."""
+    call_bound(driver, {**parts, **_readers(channels)}, *arguments, rule=rule)
+
+
+@cache
+def _readers(channels: int) -> dict[str, Any]:
+    """The functions that read a tuple of that many channels.
+
+    Written out, since numba makes no tuple in a loop; they know nothing of which channels these
+    are, so that binding other ones compiles nothing anew.
+    """
+    reads = {
+        "part": ("first, last", "channels[{}][first:last]"),
+        "thinned": ("stride", "channels[{}][stride - 1 :: stride]"),
+        "at": ("check", "float(channels[{}][check])"),
+    }
+    made = {}
+    for name, (arguments, read) in reads.items():
+        parts = "".join(f"{read.format(k)}, " for k in range(channels))
+        made[name] = eval(f"lambda channels, {arguments}: ({parts})", globals())
+    return made
 
 
 def _limits(members: Sequence[Criterion]) -> FloatArray:
@@ -303,27 +382,44 @@ def strides(strips: frozenset[int]) -> NDArray[np.int64] | None:
 
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     """What the criterion sees of run ``index``: its statistic, where it passes, its own epoch."""
-    family, params = criterion.family, criterion.params
-    _require_train(family, runs, index, index + 1)
-    curves = runs.one(index)
+    family, watched = criterion.family, watched_by(criterion, runs)
     if family.step is None:
-        return array_trace(criterion, curves, runs.name(index))
-    epoch, val = curves["epoch"], curves["val"]
-    seen = Trace(np.empty_like(val), np.empty(len(val), np.bool_), np.empty_like(val))
-    stride, train = _looks(criterion)[0], _told(family, curves.get("train"))
-    parts = {"step": family.step, "restores": family.restores}
-    state = start(family, params)
-    call_bound(scan, parts, state, stride, train, epoch, val, seen, rule=family.name)
-    return seen._replace(holds=holds(criterion, epoch, seen.statistic))
+        curves = _curves(criterion, watched, index)
+        seen = array_trace(criterion, curves, runs.about, runs.name(index))
+    else:
+        epoch, values = watched.checks.run(index)
+        statistic, restored = np.empty((2, len(epoch)))
+        parts = {"step": family.step, "restores": family.restores}
+        state, stride = start(criterion, runs.about), _looks(criterion, "val")[0]
+        arguments = (state, stride, epoch, values, statistic, restored)
+        _drive(scan, parts, len(values), *arguments, rule=family.name)
+        seen = Trace(statistic, holds(criterion, epoch, statistic), restored)
+    return seen if watched.rows is None else _at_rows(seen, runs, watched, index)
 
 
-def array_trace(criterion: Criterion, curves: Mapping[str, FloatArray], run: str) -> Trace:
-    """As :func:`trace`, of a rule that is an array function and the curves of one run by name."""
-    family, params = criterion.family, criterion.params
-    statistic = _array_statistic(family, params, curves, run)
+def _at_rows(seen: Trace, runs: Runs, watched: Watched, index: int) -> Trace:
+    """A trace of a rule's checks as one of the rows of the run."""
+    count = int(runs.lengths[index])
+    rows = watched.rows_of(index)
+    statistic, passes = np.full(count, np.nan), np.zeros(count, np.bool_)
+    statistic[rows], passes[rows] = seen.statistic, seen.holds
+    # what would be restored stays so until the next check
+    before = np.searchsorted(rows, np.arange(count), side="right") - 1
+    restored = np.append(seen.restored, np.nan)[before]
+    return Trace(statistic, passes, restored)
+
+
+def array_trace(
+    criterion: Criterion, curves: Curves, about: Mapping[str, Channel], run: str
+) -> Trace:
+    """As :func:`trace`, of a rule that is an array function and the curves of one run.
+
+    ``curves`` are those at its checks, by the names that its function knows them by.
+    """
+    statistic = _array_statistic(criterion, curves, about, run)
     restored = np.full(len(statistic), np.nan)
-    if family.restores is not None:
-        restored[:] = _called(family.restores, params, curves)
+    if (restores := criterion.family.restores) is not None:
+        restored[:] = _called(restores, _params(criterion, about), curves)
     return Trace(statistic, holds(criterion, curves["epoch"], statistic), restored)
 
 
@@ -363,47 +459,50 @@ def restored_at(criterion: Criterion, check: Check, before: float, stops: bool) 
     return before if stops and family.tests_between_checks and above else check.restored
 
 
-def start(family: Family, params: tuple[tuple[str, Value], ...]) -> Any:
-    """The state of a rule that has seen nothing."""
-    return family.start(**dict(params)) if family.start else (0,)
+def start(criterion: Criterion, about: Mapping[str, Channel]) -> Any:
+    """The state of a rule that has seen nothing, told what the channels are."""
+    first = criterion.family.start
+    return first(**_params(criterion, about)) if first else (0,)
 
 
 # -- inside --------------------------------------------------------------------------------
 
 
-def _looks(criterion: Criterion) -> tuple[int | None, NDArray[np.int64] | None]:
+def _params(criterion: Criterion, about: Mapping[str, Channel]) -> dict[str, Value]:
+    """The parameters as the rule's function takes them, which sees every score negated."""
+    params = dict(criterion.params)
+    if criterion.family.recorded:
+        (name, form), *_ = criterion.watched
+        if form == "error" and about[name].direction == "max":
+            for each in criterion.family.recorded:
+                value = params[each]
+                params[each] = value if value is None else -value  # type: ignore[operator]
+    return params
+
+
+def _looks(criterion: Criterion, select: str) -> tuple[int | None, NDArray[np.int64] | None]:
     """At which checks steps are taken, and which are selectable, as the driver takes them."""
     if criterion.family.at_ends:
         return (None if criterion.stride == 1 else criterion.stride), None
-    return None, strides(criterion.strips)
+    return None, strides(criterion.strips(select))
 
 
-def _told(family: Family, train: FloatArray | None) -> FloatArray | None:
-    """The training errors where the rule watches them."""
-    return train if "train" in family.watches else None
-
-
-def _require_train(family: Family, runs: Runs, first: int, end: int) -> None:
-    """``ValueError`` where one of these runs lacks the training errors that the rule watches."""
-    if "train" in family.watches:
-        lacking = np.flatnonzero(np.diff(runs.train.offsets[first : end + 1]) == 0)
-        if len(lacking):
-            raise ValueError(
-                f"{family.name} needs training errors; run {runs.name(first + int(lacking[0]))!r} "
-                "has none (column 'train')"
-            )
+def _curves(criterion: Criterion, watched: Watched, index: int) -> Curves:
+    """The curves of one run by the names that the rule's function knows them by."""
+    epoch, values = watched.checks.run(index)
+    return {"epoch": epoch, **dict(zip(criterion.family.watches, values, strict=True))}
 
 
 def _array_statistic(
-    family: Family,
-    params: tuple[tuple[str, Value], ...],
-    curves: Mapping[str, FloatArray],
-    run: str,
+    criterion: Criterion, curves: Curves, about: Mapping[str, Channel], run: str
 ) -> FloatArray:
     """The statistic of an array function at every check of one run."""
+    family = criterion.family
     assert family.array is not None
-    result = np.asarray(_called(family.array, params, curves))
-    expected = len(curves["val"])
+    expected = len(curves["epoch"])
+    if not expected:  # never measured: there is nothing to be called with
+        return np.empty(0)
+    result = np.asarray(_called(family.array, _params(criterion, about), curves))
     if result.shape != (expected,) or result.dtype.kind not in "fiub":
         raise ValueError(
             f"{family.name}: returned {result.dtype} of shape {result.shape} for run "
@@ -412,12 +511,8 @@ def _array_statistic(
     return result.astype(np.float64)
 
 
-def _called(
-    function: Callable[..., Any],
-    params: tuple[tuple[str, Value], ...],
-    curves: Mapping[str, FloatArray],
-) -> Any:
+def _called(function: Callable[..., Any], params: Mapping[str, Value], curves: Curves) -> Any:
     """An array function of one run: the curves that it names, and the parameters."""
     asked = signature(function).parameters
     named = {name: values for name, values in curves.items() if name in asked}
-    return function(**named, **dict(params))
+    return function(**named, **params)

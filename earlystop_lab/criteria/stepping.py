@@ -1,4 +1,4 @@
-"""A criterion on a run that is still going on, check by check: the replay of its start.
+"""A criterion on a run that is still going on, row by row: the replay of its start.
 
 A scan keeps its state and takes one step a check, the same lines that a replay runs compiled. An
 array function is called with the whole run so far, which at the n-th check costs n.
@@ -6,57 +6,85 @@ array function is called with the whole run so far, which at the n-th check cost
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+
+import numpy as np
 
 from earlystop_lab.criteria.core import Criterion
 from earlystop_lab.criteria.first_passage import Check, array_trace, holds, start
-from earlystop_lab.curves import FloatArray
+from earlystop_lab.curves import Channel, FloatArray, read_only, taken
 
-#: the curves of one run so far by name: epoch, val, train
-Curves = Mapping[str, FloatArray]
+#: what was measured at a row by channel, and the position as ``epoch``; what was not is left out
+Row = Mapping[str, float]
 
 
 class Stepper:
-    """What one criterion sees of a run, as :func:`first_passage.trace` does, one check at a time.
+    """What one criterion sees of a run, as :func:`first_passage.trace` does, one row at a time.
+
+    ``about`` says what the channels are that it watches. A row at which not all of them were
+    measured is no check of the rule.
 
     >>> from earlystop_lab import GL
-    >>> stepper = Stepper(GL(10, k=1))
-    >>> [stepper(epoch, val, 0.0, dict).holds for epoch, val in ((1.0, 2.0), (2.0, 2.5))]
-    [False, True]
+    >>> stepper = Stepper(GL(10, k=1), {"val": Channel(direction="min")})
+    >>> rows = [{"epoch": 1.0, "val": 2.0}, {"epoch": 2.0}, {"epoch": 3.0, "val": 2.5}]
+    >>> [stepper(row, list).holds for row in rows]
+    [False, False, True]
     """
 
-    def __init__(self, criterion: Criterion) -> None:
+    def __init__(self, criterion: Criterion, about: Mapping[str, Channel]) -> None:
         self.criterion = criterion
-        self._state: Any = start(criterion.family, criterion.params)
-        self._step = criterion.family.step
-        self._watches_train = "train" in criterion.family.watches
+        self._about = about
+        self._state = start(criterion, about)
         self._stride = criterion.stride
         self._checks = 0
-        self._restores = criterion.family.restores
+        self._restored = math.nan
+        self._watched = criterion.watched
 
-    def __call__(
-        self, epoch: float, val: float, train: float, curves: Callable[[], Curves]
-    ) -> Check:
-        """The next check; ``curves`` gives the run up to it, where that is needed."""
-        if self._step is None:
-            return next(self._last(curves(), 1))
+    def __call__(self, row: Row, rows: Callable[[], list[Row]]) -> Check:
+        """The next row; ``rows`` gives all up to it, where they are needed."""
+        if not all(name in row for name in self.criterion.channels):
+            return Check(math.nan, False, self._restored)
+        family = self.criterion.family
+        if family.step is None:
+            *_, check = self._array(rows())
+            self._restored = check.restored
+            return check
         self._checks += 1
         statistic = math.nan
         if self._checks % self._stride == 0:
-            told = train if self._watches_train else math.nan
-            self._state, statistic = self._step(self._state, epoch, val, told)
-        restored = math.nan if self._restores is None else self._restores(self._state)
-        return Check(statistic, holds(self.criterion, epoch, statistic), restored)
+            told = (
+                float(taken(row[name], self._about[name], form, name))
+                for name, form in self._watched
+            )
+            self._state, statistic = family.step(self._state, row["epoch"], *told)
+        if family.restores is not None:
+            self._restored = family.restores(self._state)
+        return Check(statistic, holds(self.criterion, row["epoch"], statistic), self._restored)
 
-    def all(self, curves: Curves) -> Iterator[Check]:
-        """Every check of a recorded run, from the first; an array function is called once."""
-        if self._step is None:
-            return self._last(curves, len(curves["val"]))
-        lists = (curves[name].tolist() for name in ("epoch", "val", "train"))
-        checks = zip(*lists, strict=True)
-        return (self(epoch, val, train, dict) for epoch, val, train in checks)
+    def all(self, rows: list[Row]) -> Iterator[Check]:
+        """Every row of a recorded run, from the first; an array function is called once."""
+        if self.criterion.family.step is not None:
+            return (self(row, list) for row in rows)
+        return self._array(rows)
 
-    def _last(self, curves: Curves, count: int) -> Iterator[Check]:
-        trace = array_trace(self.criterion, curves, "now in training")
-        columns = (column[-count:].tolist() for column in trace)
-        return (Check(*check) for check in zip(*columns, strict=True))
+    def _array(self, rows: list[Row]) -> Iterator[Check]:
+        """What an array function sees of rows, called once with those that are its checks."""
+        names = self.criterion.channels
+        checks = [row for row in rows if all(name in row for name in names)]
+        curves = {"epoch": _column(checks, "epoch")}
+        watches = zip(self.criterion.family.watches, self._watched, strict=True)
+        for called, (name, form) in watches:
+            curves[called] = read_only(taken(_column(checks, name), self._about[name], form, name))
+        trace = array_trace(self.criterion, curves, self._about, "now in training")
+        columns = (column.tolist() for column in trace)
+        seen = (Check(*check) for check in zip(*columns, strict=True))
+        for row in rows:
+            if all(name in row for name in names):
+                check = next(seen)
+                self._restored = check.restored
+            else:
+                check = Check(math.nan, False, self._restored)
+            yield check
+
+
+def _column(rows: list[Row], name: str) -> FloatArray:
+    return read_only(np.array([row[name] for row in rows], np.float64))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlystop_lab.curves.sets import ERRORS, CurveSet, FloatArray, read_curves, read_only
+from earlystop_lab.curves.sets import CurveSet, FloatArray, read_curves, read_only
 
 Mask = NDArray[np.bool_]
 
@@ -24,8 +24,8 @@ class Lowest(NamedTuple):
     value: FloatArray
     #: its position; NaN where there is none
     epoch: FloatArray
-    #: the same, counted in checks from 0; -1 where there is none
-    check: NDArray[np.intp]
+    #: the same, counted in rows from 0; -1 where there is none
+    row: NDArray[np.intp]
 
 
 class Facts:
@@ -37,12 +37,12 @@ class Facts:
 
     @cached_property
     def first(self) -> FloatArray:
-        """Position of the first check."""
+        """Position of the first row."""
         return self._epoch_at(np.zeros(len(self._curves), np.intp))
 
     @cached_property
     def last(self) -> FloatArray:
-        """Position of the last check."""
+        """Position of the last row."""
         return self._epoch_at(self._curves.lengths - 1)
 
     def lowest(self, error: str, *, finite: bool = False) -> Lowest:
@@ -57,15 +57,15 @@ class Facts:
         Their errors are all finite and the lowest is not 0. Averages of regret are over such runs:
         one infinite regret makes a mean infinite. Say how many were left out.
         """
-        recorded = np.diff(self._curves.channel(error).offsets) > 0
+        recorded = self.counts(error) > 0
         lowest = self.lowest(error).value
         return read_only(recorded & (self._not_finite(error) == 0) & (lowest != 0))
 
     @cached_property
     def censored(self) -> Mask:
         """The lowest finite validation error is at the last check: a longer record may be lower."""
-        at = self.lowest("val", finite=True).check
-        return read_only(at == self._curves.lengths - 1)
+        at = self.lowest("val", finite=True).row
+        return read_only((at >= 0) & (at == self.last_row("val")))
 
     @cached_property
     def diverged(self) -> Mask:
@@ -75,7 +75,7 @@ class Facts:
     @cached_property
     def never_finite(self) -> Mask:
         """All validation errors are NaN or infinite."""
-        return read_only(self._not_finite("val") == self._curves.lengths)
+        return read_only(self._not_finite("val") == self.counts("val"))
 
     @cached_property
     def copies(self) -> Mask:
@@ -83,12 +83,17 @@ class Facts:
 
         Same is bit for bit, and of more than one check: a single one is easily the same by chance.
         """
-        val, offsets = self._curves.channel("val")
-        columns = {"val": val, "epoch": self._curves.channel("epoch").values}
-        bits = {name: values.view(np.uint64) for name, values in columns.items()}
-        sums = pd.DataFrame({k: np.add.reduceat(v, offsets[:-1]) for k, v in bits.items()})
-        several = self._curves.lengths > 1
+        val, offsets, rows = self._curves.channel("val")
+        epoch = self._curves.channel("epoch").values
+        if rows is not None:
+            starts = self._curves.channel("epoch").offsets[:-1]
+            epoch = epoch[rows + np.repeat(starts, np.diff(offsets))]
+        several = self.counts("val") > 1
         mask, seen = np.zeros(len(several), bool), set()
+        if not several.any():
+            return read_only(mask)
+        bits = {"val": val.view(np.uint64), "epoch": epoch.view(np.uint64)}
+        sums = pd.DataFrame({k: _sums(v, offsets) for k, v in bits.items()})
         # only runs whose sums are the same can be
         for i in np.flatnonzero(several & sums.duplicated(keep=False)):
             checks = slice(offsets[i], offsets[i + 1])
@@ -109,11 +114,24 @@ class Facts:
             raise ValueError(f"run {run!r} has no problem; name one for every run or for none")
         return pd.Index(problems.astype(str), name="problem")
 
-    def _epoch_at(self, checks: NDArray[np.intp]) -> FloatArray:
-        return read_only(self._curves.at("epoch", checks.astype(np.int32)[:, None])[:, 0])
+    def counts(self, name: str) -> NDArray[np.int64]:
+        """How often a channel was measured in each run: its checks."""
+        return np.diff(self._curves.channel(name).offsets)
+
+    def last_row(self, name: str) -> NDArray[np.int64]:
+        """The row at which a channel was measured last, counted from 0; -1 where it never was."""
+        _, offsets, rows = self._curves.channel(name)
+        counts = np.diff(offsets)
+        if rows is None:
+            return counts - 1
+        last = np.append(rows, -1)[offsets[1:] - 1]
+        return np.where(counts > 0, last, -1)
+
+    def _epoch_at(self, rows: NDArray[np.intp]) -> FloatArray:
+        return read_only(self._curves.at("epoch", rows.astype(np.int32)[:, None])[:, 0])
 
     def _found_lowest(self, error: str, finite: bool) -> Lowest:
-        values, offsets = self._curves.channel(error)
+        values, offsets, rows = self._curves.error(error)
         lengths = np.diff(offsets)
         recorded = lengths > 0
         starts = offsets[:-1][recorded]
@@ -123,17 +141,27 @@ class Facts:
         value[recorded] = np.fmin.reduceat(values, starts)
         lowest = np.append(np.flatnonzero(values == np.repeat(value, lengths)), len(values))
         at = lowest[np.searchsorted(lowest, starts)]
-        check = np.full(len(lengths), -1, np.intp)
+        row = np.full(len(lengths), -1, np.intp)
         # a run without any takes the place in a later one
-        check[recorded] = np.where(at < offsets[1:][recorded], at - starts, -1)
-        epoch = np.where(check < 0, np.nan, self._epoch_at(np.maximum(check, 0)))
-        return Lowest(read_only(value), read_only(epoch), read_only(check))
+        own = at < offsets[1:][recorded]
+        of_check = at - starts if rows is None else np.append(rows, -1)[at]
+        row[recorded] = np.where(own, of_check, -1)
+        epoch = np.where(row < 0, np.nan, self._epoch_at(np.maximum(row, 0)))
+        return Lowest(read_only(value), read_only(epoch), read_only(row))
 
     def _not_finite(self, error: str) -> NDArray[np.int64]:
         """How many errors of each run are NaN or infinite."""
-        values, offsets = self._curves.channel(error)
+        values, offsets, _ = self._curves.channel(error)
         before = np.concatenate([[0], np.cumsum(~np.isfinite(values))])
         return np.diff(before[offsets])
+
+
+def _sums(values: NDArray[np.uint64], offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The sum of each run's values; 0 of none."""
+    sums = np.zeros(len(offsets) - 1, np.uint64)
+    some = np.diff(offsets) > 0
+    sums[some] = np.add.reduceat(values, offsets[:-1][some])
+    return sums
 
 
 _KNOWN: weakref.WeakKeyDictionary[CurveSet, Facts] = weakref.WeakKeyDictionary()
@@ -144,7 +172,7 @@ def facts_of(curves: CurveSet) -> Facts:
 
     >>> known = facts_of(CurveSet.from_runs([{"val": [3.0, 1.0, 1.0, 2.0]}]))
     >>> known.lowest("val")
-    Lowest(value=array([1.]), epoch=array([2.]), check=array([1]))
+    Lowest(value=array([1.]), epoch=array([2.]), row=array([1]))
     >>> known.last, known.censored, known.lowest("test").value
     (array([4.]), array([False]), array([nan]))
     """
@@ -176,7 +204,7 @@ def outcomes(curves: CurveSet) -> pd.DataFrame:
         {
             "run": curves.runs,
             "problem": curves.meta["problem"].map(str) if curves.has("problem") else "curves",
-            "checks": curves.lengths,
+            "checks": known.counts("val"),
             "best_epoch": known.lowest("val", finite=True).epoch,
             "last_epoch": known.last,
             "censored": known.censored,
@@ -208,9 +236,9 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
         curves = read_curves(curves)
     runs = outcomes(curves)
     late = runs["best_epoch"] > 0.9 * runs["last_epoch"]
-    recorded = {name: np.diff(curves.channel(name).offsets) > 0 for name in ERRORS}
+    recorded = {name: facts_of(curves).counts(name) > 0 for name in curves.names}
     groups = runs.assign(
-        last_tenth=late.where(~runs["never_finite"]), one_check=runs["checks"] == 1, **recorded
+        last_tenth=late.where(~runs["never_finite"]), one_check=runs["checks"] == 1
     ).groupby("problem", sort=True)
     table = groups.agg(
         runs=("run", "size"),
@@ -223,8 +251,8 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
         repeated=("repeated", "sum"),
         one_check=("one_check", "sum"),
     )
+    some = pd.DataFrame(recorded).groupby(runs["problem"], sort=True).any()
     table["channels"] = [
-        ", ".join(name for name in ERRORS if row[name])
-        for row in groups[list(ERRORS)].any().to_dict("records")
+        ", ".join(str(name) for name, has in row.items() if has) for row in some.to_dict("records")
     ]
     return table.reset_index()

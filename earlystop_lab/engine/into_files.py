@@ -25,6 +25,7 @@ def replay_to_file(
     out: str | Path,
     *,
     restore: Restore = "best",
+    select: str | None = None,
     n_jobs: int = 1,
     progress: bool = False,
     chunk_size: int | None = None,
@@ -46,7 +47,7 @@ def replay_to_file(
     curves, out = Path(curves).resolve(), Path(out)
     if out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"{out}: expected a name ending in .parquet or .csv")
-    asked = plan(criteria, restore, chunk_size)
+    asked = plan(criteria, restore, chunk_size, select)
     key = _key(curves, asked)
     made = [folder for folder in out.parents if not folder.exists()]
     folder = _begun(out, key)
@@ -82,7 +83,7 @@ def _finished_units(
     results = parts(curves, asked, n_jobs=n_jobs, skip=len(done))
     for i, part in enumerate(shown(results, curves) if progress else results, start=len(done)):
         meta, look_up = part.meta.to_pandas(), part.looked_up.__getitem__
-        frame = Stops(asked.texts, meta, look_up).to_frame()
+        frame = Stops(asked.texts, meta, look_up, part.about).to_frame()
         _add(runs, part.meta["run"].to_pylist(), curves)
         file = folder / f"{i:08}.parquet"
         with written_whole(file) as temporary:
@@ -105,6 +106,7 @@ def _key(curves: Path, asked: Plan) -> str:
             "rules": [str(asked.rules[at]) for at in asked.columns],
             "code": digest(part for family in families for part in family.functions),
             "restore": str(asked.restore),
+            "select": asked.select,
             "chunk_size": asked.chunk_size,
         }
     )
@@ -137,17 +139,18 @@ def _add(runs: set[str], more: list[str], curves: Path) -> None:
 def _put_together(files: list[Path], out: Path) -> int:
     """The finished units as one file; how many rows they have."""
     rows = 0
+    # epochs are whole in some units and not in others, and so with channels
+    schema = pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
     if out.suffix == ".csv":
         for i, file in enumerate(files):
-            frame = pd.read_parquet(file)
+            frame = pd.read_parquet(file).reindex(columns=schema.names)
             frame.to_csv(out, index=False, header=not i, mode="a")
             rows += len(frame)
         return rows
-    # epochs are whole in some units and not in others
-    schema = pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         for file in files:
-            table = pq.read_table(file).cast(schema)
+            parts = [schema.empty_table(), pq.read_table(file)]
+            table = pa.concat_tables(parts, promote_options="permissive")
             writer.write_table(table)
             rows += table.num_rows
     return rows

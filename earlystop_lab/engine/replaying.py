@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,11 +25,21 @@ from earlystop_lab.criteria import (
     parse,
 )
 from earlystop_lab.criteria.first_passage import NEVER, Check, Indices, Trace
-from earlystop_lab.curves import ERRORS, Curve, CurveSet, FloatArray, Runs
+from earlystop_lab.curves import (
+    ERRORS,
+    Channel,
+    Curve,
+    CurveSet,
+    FloatArray,
+    Runs,
+    canonical,
+    same_channels,
+    taken,
+)
 from earlystop_lab.curves.files import CHECKS, Unit, chunks, units
 
-#: what the stops look up in the curves
-_LOOKED_UP = ("fired", "stop", "selected", *ERRORS)
+#: what the stops look up in the curves, beside every channel
+_LOOKED_UP = ("fired", "stop", "selected")
 _POLICIES = "expected 'best', 'last', 'own' or a ModelCheckpoint(...)"
 #: "best", "last", "own", or a ModelCheckpoint
 Restore = str | Criterion
@@ -38,10 +48,11 @@ Restore = str | Criterion
 class Stops:
     """Where every criterion stopped every run: arrays of shape (runs, criteria).
 
-    ``stop`` and ``selected`` are epochs as recorded; ``fired`` says whether the criterion
-    passed at all; ``train``, ``val`` and ``test`` are the errors at the selected epoch, NaN
-    where that curve was not recorded. ``meta`` has one row a run. What has to be looked up in the
-    curves is when first asked for; until then they hold on to them.
+    ``stop`` and ``selected`` are positions as recorded; ``fired`` says whether the criterion
+    passed at all; ``stops["lr"]`` and, of the errors, ``stops.val`` are what was recorded at the
+    selected position, NaN where it was not measured there; ``channels`` are their names. ``meta``
+    has one row a run. What has to be looked up in the curves is when first asked for; until then
+    they hold on to them.
     """
 
     def __init__(
@@ -49,10 +60,34 @@ class Stops:
         criteria: Sequence[str],
         meta: pd.DataFrame,
         look_up: Callable[[str], NDArray[Any]],
+        about: Mapping[str, Channel],
     ) -> None:
         self.criteria = list(criteria)
         self.meta = meta
+        self.about = about
         self._look_up = look_up
+        self._found: dict[str, NDArray[Any]] = {}
+
+    def __getitem__(self, name: str) -> FloatArray:
+        """A channel at the selected position, as recorded; NaN where it was not measured."""
+        name = canonical(name)
+        if name not in self._found:
+            known = name in self.about or name in ERRORS
+            if not known:
+                raise KeyError(f"no channel {name!r}; there are {', '.join(self.channels)}")
+            there = name in self.about
+            self._found[name] = self._look_up(name) if there else np.full(self.stop.shape, np.nan)
+        return self._found[name]
+
+    @property
+    def channels(self) -> list[str]:
+        """The names of the channels."""
+        return list(self.about)
+
+    def error(self, name: str) -> FloatArray:
+        """An error at the selected position; of a score its negative, so that lower is better."""
+        recorded = self[name]
+        return taken(recorded, self.about[name], "error", name) if name in self.about else recorded
 
     @cached_property
     def fired(self) -> NDArray[np.bool_]:
@@ -69,20 +104,20 @@ class Stops:
         """Epoch whose weights are kept."""
         return self._look_up("selected")
 
-    @cached_property
+    @property
     def train(self) -> FloatArray:
-        """Training error at the selected epoch."""
-        return self._look_up("train")
+        """Training error or score at the selected epoch; NaN where none was recorded."""
+        return self["train"]
 
-    @cached_property
+    @property
     def val(self) -> FloatArray:
-        """Validation error at the selected epoch."""
-        return self._look_up("val")
+        """Validation error or score at the selected epoch; NaN where none was recorded."""
+        return self["val"]
 
-    @cached_property
+    @property
     def test(self) -> FloatArray:
-        """Test error at the selected epoch."""
-        return self._look_up("test")
+        """Test error or score at the selected epoch; NaN where none was recorded."""
+        return self["test"]
 
     def __len__(self) -> int:
         return len(self.meta)
@@ -93,10 +128,18 @@ class Stops:
 
     def with_meta(self, meta: pd.DataFrame) -> Stops:
         """The same stops with other metadata columns, such as groups to tabulate by."""
-        return Stops(self.criteria, meta, partial(getattr, self))
+        return Stops(self.criteria, meta, self._value, self.about)
+
+    def _value(self, name: str) -> NDArray[Any]:
+        value: NDArray[Any] = getattr(self, name) if name in _LOOKED_UP else self[name]
+        return value
 
     def to_frame(self) -> pd.DataFrame:
-        """Tidy long form, run by run: run, criterion, stop, selected, fired, train, val, test."""
+        """Tidy long form, run by run.
+
+        Columns: run, criterion, stop, selected, fired, and what every channel recorded at the
+        selected position; train, val and test always.
+        """
         frame = pd.DataFrame(
             {
                 "run": np.repeat(self.meta["run"].to_numpy(), len(self.criteria)),
@@ -106,8 +149,8 @@ class Stops:
                 "fired": self.fired.ravel(),
             }
         )
-        for name in ("train", "val", "test"):
-            frame[name] = getattr(self, name).ravel()
+        for name in ("train", "val", "test", *(n for n in self.channels if n not in ERRORS)):
+            frame[name] = self[name].ravel()
         return frame
 
 
@@ -116,6 +159,7 @@ def replay(
     criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
     *,
     restore: Restore = "best",
+    select: str | None = None,
     n_jobs: int = 1,
     progress: bool = False,
     chunk_size: int | None = None,
@@ -126,18 +170,19 @@ def replay(
     time (by default about a million checks), so that memory stays bounded. ``criteria`` are
     objects or their text; a mapping gives them other names in the result. Those that share
     family and parameters are answered in one pass. Where a criterion never passes, stop is the
-    last recorded epoch and ``fired`` False: nothing is padded or invented.
+    last recorded epoch and ``fired`` False: nothing is padded or invented. A rule sees a run at
+    the rows at which all channels that it watches were measured.
 
-    ``restore`` says which weights are kept: ``"best"``, those of the lowest validation error
-    seen up to the stop, the earliest of ties (a rule with strips sees only their ends; where
-    every error seen is NaN, the stop itself); ``"last"``, those at the stop; ``"own"``, those
-    that the rule's own library would restore, of a combination its first member's; a
-    :data:`ModelCheckpoint`, those that it would have saved.
+    ``restore`` says which weights are kept: ``"best"``, those of the lowest error seen up to the
+    stop, the earliest of ties (a rule with strips sees only their ends; where every error seen is
+    NaN, the stop itself), of the channel that ``select`` names, ``val`` if None; ``"last"``, those
+    at the stop; ``"own"``, those that the rule's own library would restore, of a combination its
+    first member's; a :data:`ModelCheckpoint`, those that it would have saved.
 
     ``n_jobs`` spreads chunks over threads, or over processes where a rule is an array function
     (``joblib.parallel_config`` chooses otherwise). The result is the same for any ``n_jobs`` and
-    ``chunk_size``. Raises ``ValueError`` for an empty set, a text that is no criterion, or a
-    run without a curve that a criterion needs.
+    ``chunk_size``. Raises ``ValueError`` for an empty set, a text that is no criterion, a run
+    without a channel that a criterion needs, or a ``select`` that is no error of the set.
 
     >>> from earlystop_lab import CurveSet, GL, replay
     >>> curves = CurveSet.from_runs([{"run": "a", "val": [2.0, 1.0, 1.5, 3.0]}])
@@ -146,7 +191,7 @@ def replay(
     0  GL(60, k=1)     4  1.0
     1     Keras(1)     3  1.0
     """
-    asked = plan(criteria, restore, chunk_size)
+    asked = plan(criteria, restore, chunk_size, select)
     results = parts(curves, asked, n_jobs=n_jobs)
     if progress:
         results = shown(results, curves)
@@ -155,12 +200,13 @@ def replay(
         name = "the curve set" if isinstance(curves, CurveSet) else curves
         raise ValueError(f"replay: {name} is empty; there is nothing to replay")
     if isinstance(curves, CurveSet):
-        return Stops(asked.texts, curves.meta, _LookUp(curves, replayed, asked.columns))
+        look_up = _LookUp(curves, replayed, asked.columns)
+        return Stops(asked.texts, curves.meta, look_up, look_up.about)
     whole = joined(replayed)
     meta = whole.meta.to_pandas()
     if (twice := meta["run"].duplicated()).any():
         raise ValueError(f"{curves}: run {meta['run'][twice.argmax()]!r} is there twice")
-    return Stops(asked.texts, meta, whole.looked_up.__getitem__)
+    return Stops(asked.texts, meta, whole.looked_up.__getitem__, whole.about)
 
 
 class Plan(NamedTuple):
@@ -174,12 +220,22 @@ class Plan(NamedTuple):
     columns: list[int]
     restore: Restore
     chunk_size: int | None
+    #: the channel whose lowest error ``restore="best"`` keeps; None for val
+    select: str | None = None
+
+    @property
+    def channels(self) -> set[str]:
+        """The channels that it takes to answer."""
+        policies = [self.restore] if isinstance(self.restore, Criterion) else []
+        leaves = [leaf for rule in (*self.rules, *policies) for leaf in rule.leaves]
+        return {self.select or "val", *(name for leaf in leaves for name in leaf.channels)}
 
 
 def plan(
     criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
     restore: Restore = "best",
     chunk_size: int | None = None,
+    select: str | None = None,
 ) -> Plan:
     """What :func:`replay` is asked for, read and checked."""
     items = criteria.values() if isinstance(criteria, Mapping) else criteria
@@ -198,7 +254,8 @@ def plan(
     ordered += dict.fromkeys(rule for rule in rules if isinstance(rule, Combination))
     at = {rule: j for j, rule in enumerate(ordered)}
     columns = [at[rule] for rule in rules]
-    return Plan(texts, ordered, leaves, columns, policy_of(restore), chunk_size)
+    chosen = None if select is None else canonical(select)
+    return Plan(texts, ordered, leaves, columns, policy_of(restore), chunk_size, chosen)
 
 
 def parts(
@@ -210,7 +267,8 @@ def parts(
     if isinstance(curves, CurveSet):
         count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)
         starts = range(0, count, size)
-        ranges = (curves.laid_out(start, min(start + size, count)) for start in starts)
+        names = asked.channels
+        ranges = (curves.laid_out(start, min(start + size, count), names) for start in starts)
         tasks = (joblib.delayed(_replayed)(runs, asked) for runs in ranges)
     else:
         waiting = units(Path(curves), len(asked.rules))[skip:]
@@ -230,19 +288,19 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
     >>> trace(GL(10, k=1), curve).statistic
     array([ 0.,  0., 50.])
     """
-    return traces(criterion, CurveSet.from_runs([curve._asdict()]))[0]
+    return traces(criterion, curve.alone())[0]
 
 
 def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
     """What a criterion sees of every run of a set; see :func:`trace`."""
-    rule, runs = rule_of(criterion), curves.laid_out().widened()
+    rule, runs = rule_of(criterion), curves.laid_out()
     return [_trace(rule, runs, i) for i in range(len(curves))]
 
 
 class Stopped(NamedTuple):
-    """Where rules stop some runs: arrays of checks, (runs, criteria)."""
+    """Where rules stop some runs: arrays of rows, (runs, criteria)."""
 
-    #: the checks at which each run stopped, or NEVER
+    #: the rows at which each run stopped, or NEVER
     stop: Indices
     #: and those whose weights are kept
     selected: Indices
@@ -254,6 +312,8 @@ class Part(NamedTuple):
     #: run ids and metadata
     meta: pa.Table
     looked_up: dict[str, FloatArray]
+    #: what the channels are
+    about: dict[str, Channel]
 
 
 class _LookUp:
@@ -262,6 +322,7 @@ class _LookUp:
     def __init__(self, curves: CurveSet, parts: list[Stopped], columns: list[int]) -> None:
         self.curves = curves
         self.parts = parts
+        self.about = {name: curves.about(name) for name in curves.names}
         #: None where all stand as they were asked for
         self.columns = None if columns == list(range(len(columns))) else columns
 
@@ -340,26 +401,36 @@ def _replay_unit(unit: Unit, asked: Plan) -> Part:
     """What the stops of a unit of a file look up, read here."""
     parts = []
     for chunk in chunks(unit, asked.chunk_size):
-        look_up = _LookUp(chunk, [_replayed(chunk.laid_out(), asked)], asked.columns)
+        runs = chunk.laid_out(names=asked.channels)
+        look_up = _LookUp(chunk, [_replayed(runs, asked)], asked.columns)
         # copied, since one id would keep a whole mapped file in memory
         meta = chunk.scalars.take(np.arange(len(chunk)))
-        parts.append(Part(meta, {name: look_up(name) for name in _LOOKED_UP}))
+        names = (*_LOOKED_UP, *look_up.about)
+        parts.append(Part(meta, {name: look_up(name) for name in names}, look_up.about))
     return joined(parts)
 
 
 def joined(parts: Sequence[Part]) -> Part:
-    """Chunks of runs that are gone, put together."""
-    return Part(
-        pa.concat_tables([part.meta for part in parts], promote_options="permissive"),
-        {name: np.concatenate([part.looked_up[name] for part in parts]) for name in _LOOKED_UP},
-    )
+    """Chunks of runs that are gone, put together; what some of them lack is NaN there."""
+    about = same_channels(part.about for part in parts)
+    looked_up = {}
+    for name in (*_LOOKED_UP, *about):
+        nowhere = (np.full(part.looked_up["stop"].shape, np.nan) for part in parts)
+        found = (p.looked_up.get(name, none) for p, none in zip(parts, nowhere, strict=True))
+        looked_up[name] = np.concatenate([*found])
+    meta = pa.concat_tables([part.meta for part in parts], promote_options="permissive")
+    return Part(meta, looked_up, about)
 
 
 def _replayed(runs: Runs, asked: Plan) -> Stopped:
-    """Check at which each rule stops each run, or NEVER, and the one whose weights are kept."""
-    runs, rules, leaves = runs.widened(), asked.rules, asked.leaves
-    stop, selected = first_passage.stops(leaves, runs)
-    lengths = np.diff(runs.checks.offsets)
+    """Row at which each rule stops each run, or NEVER, and the one whose weights are kept."""
+    rules, leaves, select = asked.rules, asked.leaves, asked.select or "val"
+    if asked.select is not None and asked.restore == "best":
+        lacking = runs.lacks(select)
+        if lacking is not None:
+            raise ValueError(f"select = {select!r}: run {lacking!r} has no such channel")
+    stop, selected = first_passage.stops(leaves, runs, select)
+    lengths = runs.lengths
     if leaves != rules:
         passed = dict(zip(leaves, stop.T, strict=True))
         best = dict(zip(leaves, selected.T, strict=True))
@@ -370,7 +441,8 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
             if isinstance(rule, Criterion):
                 selected[:, j] = best[rule]
             else:
-                selected[:, j] = first_passage.lowest_errors(runs, rule.strips, ended[:, j])
+                strips = rule.strips(select)
+                selected[:, j] = first_passage.lowest_errors(runs, strips, ended[:, j], select)
     if asked.restore == "last":
         selected = _ended(stop, lengths)
     elif asked.restore != "best":
@@ -382,7 +454,7 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
             if first_passage.restores_by_stop(policy):
                 alike.setdefault(policy, []).append(j)
             elif policy.family.restores is not None:
-                alike.setdefault((policy.family, policy.params), []).append(j)
+                alike.setdefault((policy.family, policy.params, policy.channels), []).append(j)
         for of in alike.values():
             ended, fired = _ended(stop[:, of], lengths), stop[:, of] != NEVER
             selected[:, of] = _restored(policies[of[0]], runs, ended, fired)
@@ -390,7 +462,7 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
 
 
 def _ended(stop: Indices, lengths: NDArray[np.int64]) -> Indices:
-    """Check at which the training ends: the stop, or the run's last where there is none."""
+    """Row at which the training ends: the stop, or the run's last where there is none."""
     return np.where(stop == NEVER, lengths[:, None] - 1, stop).astype(np.int32)
 
 
@@ -404,7 +476,7 @@ def _own_passes(rule: Rule) -> Iterator[Criterion]:
 
 
 def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indices:
-    """Check at which the rule stops each run, or NEVER."""
+    """Row at which the rule stops each run, or NEVER."""
     if isinstance(rule, Criterion):
         return passed[rule]
     if rule.how == "any_of":
@@ -412,7 +484,7 @@ def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indice
         members = [_stop(member, runs, passed) for member in rule.members]
         earliest = np.min([np.where(m == NEVER, last, m) for m in members], axis=0)
         return np.where(earliest == last, NEVER, earliest).astype(np.int32)
-    holds = [_trace(rule, runs, i).holds for i in range(len(runs.ids))]
+    holds = [_trace(rule, runs, i).holds for i in range(len(runs))]
     return np.array([int(h.argmax()) if h.any() else NEVER for h in holds], np.int32)
 
 
@@ -425,7 +497,7 @@ def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
 
 
 def _restored(policy: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bool_]) -> Indices:
-    """Check that a rule's library would restore at some stops a run; the stop where none."""
+    """Row that a rule's library would restore at some stops a run; the stop where none."""
     selected = stop.copy()
     by_stop = first_passage.restores_by_stop(policy)
     for i, at in enumerate(stop):

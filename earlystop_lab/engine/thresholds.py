@@ -10,14 +10,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.criteria import Criterion, Family, first_passage
-from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves import CurveSet, FloatArray, canonical, taken
 
 R = TypeVar("R", bound=Family | Criterion)
 
@@ -79,13 +78,28 @@ def sweeps(
 
 def swept(rules: Iterable[R], curves: CurveSet) -> list[R]:
     """Those of the rules that these curves can be swept with."""
-    trained = bool((np.diff(curves.channel("train").offsets) > 0).all())
-    families = ((rule, rule if isinstance(rule, Family) else rule.family) for rule in rules)
     return [
         rule
-        for rule, family in families
-        if (trained or "train" not in family.watches) and _swept(family) is not None
+        for rule in rules
+        if _has(curves, rule)
+        and _swept(rule if isinstance(rule, Family) else rule.family) is not None
     ]
+
+
+def _has(curves: CurveSet, rule: Family | Criterion) -> bool:
+    """Whether every run has all that the rule watches, in the form in which it takes it."""
+    if isinstance(rule, Family):
+        watched = [(canonical(n), f) for n, f in zip(rule.watches, rule.forms, strict=True)]
+    else:
+        watched = list(rule.watched)
+    for name, form in watched:
+        if not (np.diff(curves.channel(name).offsets) > 0).all():
+            return False
+        try:
+            taken(np.empty(0), curves.about(name), form, name)
+        except ValueError:
+            return False
+    return True
 
 
 class Thresholds(NamedTuple):
@@ -112,7 +126,7 @@ class Thresholds(NamedTuple):
     def of(cls, rule: Family | Criterion, curves: CurveSet) -> Thresholds:
         """Of a rule that has a threshold; a look at every run."""
         rule = _member(rule)
-        runs = curves.laid_out().widened()
+        runs = curves.laid_out(names=rule.channels)
         sign = rule.family.sign
         firsts, values, gains, members = [], [], [], []
         start = np.zeros(len(curves))
@@ -201,9 +215,8 @@ class Thresholds(NamedTuple):
         return values, float(weights @ self.start) + np.concatenate([[0.0], steps])
 
     def _members(self, values: FloatArray) -> list[Criterion]:
-        rule, params = self.rule, dict(self.rule.params)
-        turned = rule.family.sign * values
-        return [replace(rule.family(float(v), **params), warmup=rule.warmup) for v in turned]
+        turned = self.rule.family.sign * values
+        return [self.rule.with_threshold(float(value)) for value in turned]
 
     def _is_whole(self) -> bool:
         family = self.rule.family
@@ -322,9 +335,12 @@ def _over_parameter(rule: Criterion, curves: CurveSet, n: int) -> list[Criterion
     low = 0.0 if limits.low == -np.inf else limits.low
     low = math.floor(low) + 1 if limits.above else math.ceil(low)
     longest = int(curves.lengths.max())
-    params = dict(rule.params)
+    given: dict[str, Any] = {
+        **dict(rule.params),
+        **dict(zip(family.watches, rule.channels, strict=True)),
+    }
     return [
-        family(**{**params, name: int(low + value)}) for value in _thinned(max(longest - low, 0), n)
+        family(**{**given, name: int(low + value)}) for value in _thinned(max(longest - low, 0), n)
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
+from earlystop_lab.curves import Channel, Mode
 from earlystop_lab.engine.replaying import Restore
 from earlystop_lab.live.stopper import Stopper
 
@@ -17,6 +17,8 @@ class RunOptions(TypedDict, total=False):
     """What every adapter hands on to its :class:`Stopper`."""
 
     restore: Restore
+    select: str | None
+    channels: Mapping[str, Channel] | None
     record: str | Path | None
     run: str | None
 

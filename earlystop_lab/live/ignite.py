@@ -19,7 +19,7 @@ class StopHandler:
 
     To be added to the evaluator: ``evaluator.add_event_handler(Events.COMPLETED, handler)``. As in
     Ignite's ``EarlyStopping`` the ``score_function`` gets the evaluator's engine; with
-    ``mode="max"``, the default there, a higher score is better and the error is its negative.
+    ``mode="max"``, the default there, a higher score is better.
     ``train_function`` gets the trainer's and returns the training score, on the same scale.
     Positions are in epochs. With a ``model`` it gets the weights of the selected epoch when the
     trainer ends, kept in main memory. Rank 0 alone records. The other arguments are those of
@@ -28,9 +28,9 @@ class StopHandler:
 
     >>> from ignite.engine import Engine
     >>> trainer = Engine(lambda engine, batch: None)
-    >>> handler = StopHandler("GL(5)", lambda engine: -engine.state.metrics["loss"], trainer)
+    >>> handler = StopHandler("Keras(5)", lambda engine: -engine.state.metrics["loss"], trainer)
     >>> handler.stopper.criterion
-    GL(5)
+    Keras(5)
     """
 
     stopper = CurrentStopper()

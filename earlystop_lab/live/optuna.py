@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import CurveSet, Mode
+from earlystop_lab.curves import Channel, CurveSet, Mode
 from earlystop_lab.engine.replaying import replay, rule_of
 from earlystop_lab.live._adapters import library
 
@@ -17,7 +17,8 @@ with library("optuna"):
 class StopPruner(BasePruner):
     """Prune an Optuna trial by any criterion, at the report at which its replay stops.
 
-    The reported values are the validation errors, of a study that maximizes their negatives; the
+    The reported values are the validation errors, of a study that maximizes scores, of which
+    ``upper`` is the highest possible value (for rules that divide by an error, such as GL); the
     position is the step plus 1, since Optuna counts from 0. It keeps nothing but asks the
     replay of what was reported, so it works with every storage and any number of processes. Rules
     that need training errors cannot be used: a trial reports one value.
@@ -37,34 +38,42 @@ class StopPruner(BasePruner):
     True
     """
 
-    def __init__(self, criterion: Rule | str, *, record: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        criterion: Rule | str,
+        *,
+        upper: float | None = None,
+        record: str | Path | None = None,
+    ) -> None:
         self.criterion = rule_of(criterion)
         for leaf in self.criterion.leaves:
-            if "train" in leaf.family.watches:
-                raise ValueError(f"{leaf} needs training errors, which a trial cannot report")
+            if others := [name for name in leaf.channels if name != "val"]:
+                what = "training errors" if others == ["train"] else f"the channel {others[0]!r}"
+                raise ValueError(f"{leaf} needs {what}, which a trial cannot report")
+        self.upper = upper
         self.record = None if record is None else Path(record)
 
     def prune(self, study: Any, trial: Any) -> bool:
         """Whether the criterion has stopped a run of the values reported."""
         if not trial.intermediate_values:
             return False
-        return bool(replay(_curve(study, trial), [self.criterion]).fired[0, 0])
+        return bool(replay(self._curve(study, trial), [self.criterion]).fired[0, 0])
 
     def record_trial(self, study: Any, trial: Any) -> None:
         """Write a finished trial: ``study.optimize(..., callbacks=[pruner.record_trial])``."""
         if self.record is not None and trial.intermediate_values:
-            curves = _curve(study, trial)
+            curves = self._curve(study, trial)
             name = re.sub(r"[^\w.-]", "_", curves.runs[0])
             curves.write(self.record / f"{name}.parquet")
 
-
-def _curve(study: Any, trial: Any) -> CurveSet:
-    """What the trial reported, as a run."""
-    steps = sorted(trial.intermediate_values)
-    run = {
-        "run": f"{study.study_name}-{trial.number}",
-        "epoch": [step + 1 for step in steps],
-        "val": [float(trial.intermediate_values[step]) for step in steps],
-    }
-    mode: Mode = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
-    return CurveSet.from_runs([run], mode=mode)
+    def _curve(self, study: Any, trial: Any) -> CurveSet:
+        """What the trial reported, as a run."""
+        steps = sorted(trial.intermediate_values)
+        run = {
+            "run": f"{study.study_name}-{trial.number}",
+            "epoch": [step + 1 for step in steps],
+            "val": [float(trial.intermediate_values[step]) for step in steps],
+        }
+        mode: Mode = "max" if study.direction == StudyDirection.MAXIMIZE else "min"
+        about = Channel(direction=mode, upper=self.upper)
+        return CurveSet.from_runs([run], channels={"val": about})

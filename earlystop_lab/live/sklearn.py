@@ -26,7 +26,8 @@ def fit_until(
     """Train by one ``partial_fit`` an epoch until the stopper stops, or for ``max_iter`` epochs.
 
     ``scoring`` is what scikit-learn takes (by default the estimator's own score), higher is
-    better, so the stopper has ``mode="max"``; rules of ratios, such as GL, want a loss:
+    better, so the stopper has ``mode="max"``; rules that divide by an error, such as GL, have to
+    know the highest possible score, ``channels={"val": Channel(upper=0)}`` of
     ``"neg_log_loss"``. It is also taken on the training data. ``fit_params``, such as
     ``classes``, go to ``partial_fit``.
 

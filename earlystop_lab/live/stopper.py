@@ -3,13 +3,10 @@
 import math
 import time
 import uuid
-from array import array
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
-
-import numpy as np
 
 from earlystop_lab._common.checks import as_number, require, require_mode
 from earlystop_lab.criteria import Criterion, Rule
@@ -21,8 +18,8 @@ from earlystop_lab.criteria.first_passage import (
     selectable,
     strides,
 )
-from earlystop_lab.criteria.stepping import Curves, Stepper
-from earlystop_lab.curves import CurveSet, Mode, read_only
+from earlystop_lab.criteria.stepping import Row, Stepper
+from earlystop_lab.curves import ERRORS, Channel, CurveSet, Mode, canonical, taken
 from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
 
 
@@ -46,8 +43,10 @@ class Stopper:
     steps that a replay takes, so that a live run and its replay cannot disagree.
 
     ``criterion`` is one or its text. ``restore`` says whose weights are selected, as in
-    :func:`replay`: ``"best"``, ``"own"``, ``"last"`` or a :data:`ModelCheckpoint`. With
-    ``mode="max"`` higher values are better, and their negatives are the errors. ``record`` is
+    :func:`replay`: ``"best"``, of the channel ``select`` (``val`` if None), ``"own"``, ``"last"``
+    or a :data:`ModelCheckpoint`. With ``mode="max"`` higher values of ``val``, ``train`` and
+    ``test`` are better; ``channels`` says so of any: ``{"accuracy": Channel(direction="max")}``.
+    Values are told and recorded as they are. ``record`` is
     where :meth:`close` writes the run: a ``.parquet`` or ``.arrow`` file, or a folder, which gets
     a file for every run, for ``earlystop recommend`` to learn from. ``run`` is its id and the
     name of that file, which another run of that id replaces; by default it is the time and some
@@ -65,7 +64,8 @@ class Stopper:
     'GL 20% > 5 at epoch 4; best epoch 2'
 
     As a context manager it closes itself. Raises ``ValueError`` for what is no criterion, mode,
-    ``restore`` or name of a file, ``OSError`` where the folder to record in cannot be made.
+    ``restore`` or name of a file, for a channel of which a criterion has to know more, ``OSError``
+    where the folder to record in cannot be made.
     """
 
     def __init__(
@@ -73,7 +73,9 @@ class Stopper:
         criterion: Rule | str,
         *,
         restore: Restore = "best",
+        select: str | None = None,
         mode: Mode = "min",
+        channels: Mapping[str, Channel] | None = None,
         record: str | Path | None = None,
         run: str | None = None,
     ) -> None:
@@ -81,15 +83,29 @@ class Stopper:
         self.criterion = rule_of(criterion)
         self.restore = policy_of(restore)
         self.mode: Mode = mode
+        self.select = canonical(select or "val")
+        self._said = {canonical(name): channel for name, channel in (channels or {}).items()}
         self.run = _named(run)
         self.record = None if record is None else _made(Path(record))
         self._keeper = self._kept_by()
-        self._strides = strides(self.criterion.strips)
+        self._strides = strides(self.criterion.strips(self.select))
         #: every criterion looked at, and where it stands in ``_steppers`` and ``_now``
         keepers = [self._keeper] if self._keeper else []
         leaves = dict.fromkeys([*self.criterion.leaves, *keepers])
         self._at = {leaf: i for i, leaf in enumerate(leaves)}
+        #: what the channels are that are watched
+        watched = [name for leaf in self._at for name in leaf.channels]
+        self._watched = list(dict.fromkeys([*watched, self.select]))
+        self._about = {name: self._channel(name) for name in self._watched}
+        for leaf in self._at:
+            for name, form in leaf.watched:
+                taken(0.0, self._about[name], form, name)
         self._begin()
+
+    def _channel(self, name: str) -> Channel:
+        """What a channel is, as far as is known."""
+        by_name = next((Channel(each, self.mode) for each in ERRORS if each == name), Channel())
+        return self._said.get(name, Channel()).over(by_name)
 
     def _kept_by(self) -> Criterion | None:
         """Whose own epoch is selected; None where it is that of the lowest error, or the last."""
@@ -100,55 +116,89 @@ class Stopper:
 
     def _begin(self) -> None:
         """Nothing has been seen."""
-        self._epoch, self._val, self._train = array("d"), array("d"), array("d")
-        self._has_train = False
-        self._steppers = [Stepper(leaf) for leaf in self._at]
+        self._rows: list[Row] = []
+        #: the channels that were measured at all
+        self._seen: set[str] = set()
+        self._steppers = [Stepper(leaf, self._about) for leaf in self._at]
         self._now: list[Check] = []
         self._lowest, self._best, self._selected = math.inf, math.nan, math.nan
+        #: checks of the channel that selects
+        self._checks = 0
         self._keep = False
         self._stop: tuple[float, str] | None = None
 
     # -- in training ---------------------------------------------------------------------------
 
-    def update(self, *, val: Any, train: Any = None, epoch: Any = None) -> bool:
-        """Tell the errors of the next check; true where training is to stop.
+    def update(
+        self, *, val: Any = None, train: Any = None, epoch: Any = None, **channels: Any
+    ) -> bool:
+        """Tell what was measured at the next row; true where training is to stop.
 
         Values are numbers, or what ``float`` takes, such as 0-d arrays; NaN and infinity are
-        errors like others. ``epoch`` is the check's position, 1-based, by default one after the
-        last. Once it has said stop it stays so: later checks are recorded and change nothing.
+        values like others, None says that a channel was not measured. Any channel may be told by
+        its name. ``epoch`` is the position, by default one after the last. Once it has said stop
+        it stays so: later rows are recorded and change nothing.
 
-        Raises ``ValueError``, and has not seen the check, where a value is no number, the epoch
-        does not increase, or the criterion needs training errors and there is none.
+        Raises ``ValueError``, and has not seen the row, where a value is no number, the epoch
+        does not increase, nothing was measured, or a channel that the criterion needs was not
+        measured so far.
 
         >>> from earlystop_lab.live import Stopper
         >>> stopper = Stopper("UP(2, k=1)")
         >>> [stopper.update(val=error) for error in (3.0, 1.0, 2.0, 2.5)]
         [False, False, False, True]
+        >>> watching = Stopper("any_of(Keras(1), Keras(1, val='val_loss'))", channels={
+        ...     "val_loss": Channel(direction="min")})
+        >>> [watching.update(val=a, val_loss=b) for a, b in ((3, 1), (2, 1.5))]
+        [False, True]
         """
-        last = self._epoch[-1] if self._epoch else 0.0
+        last = self._rows[-1]["epoch"] if self._rows else 0.0
         position = last + 1 if epoch is None else _number("epoch", epoch)
-        if not math.isfinite(position) or (self._epoch and position <= last):
+        if not math.isfinite(position) or (self._rows and position <= last):
             raise ValueError(f"epoch = {position:g} after {last:g}; expected a later one")
-        error = _number("val", val)
-        trained = math.nan if train is None else _number("train", train)
-        if train is None:
-            self._require_train()
-        if self.mode == "max":
-            error, trained = -error, -trained
-        self._has_train = self._has_train or train is not None
-        self._epoch.append(position)
-        self._val.append(error)
-        self._train.append(trained)
-        now = [each(position, error, trained, self._curves) for each in self._steppers]
-        self._decide(len(self._epoch) - 1, position, error, now)
+        told = {"val": val, "train": train, **channels}
+        row = {
+            canonical(name): _number(name, value)
+            for name, value in told.items()
+            if value is not None
+        }
+        self._require(row)
+        self._see({"epoch": position, **row})
         return self.stopped
+
+    def _require(self, row: Row) -> None:
+        """``ValueError`` where nothing was measured, or a criterion lacks what it needs.
+
+        That is a channel that was never measured up to a row at which another one of it, or the
+        validation error, was.
+        """
+        if not row:
+            raise ValueError("update: nothing was measured; give val or another channel")
+        if self._seen.issuperset(self._watched):
+            return
+        self._seen.update(row)
+        for leaf in self._at:
+            missing = [name for name in leaf.channels if name not in self._seen]
+            if missing and ("val" in row or leaf.channels[0] in row):
+                self._seen -= row.keys()
+                name = missing[0]
+                what = "training errors" if name == "train" else f"the channel {name!r}"
+                raise ValueError(f"{leaf} needs {what}; give {name}, too")
+
+    def _see(self, row: Row) -> None:
+        self._rows.append(row)
+        now = [each(row, self._so_far) for each in self._steppers]
+        self._decide(row, now)
+
+    def _so_far(self) -> list[Row]:
+        return self._rows
 
     def close(self) -> None:
         """Write the run's curves where ``record`` said, once there are any; an older file goes.
 
         Raises ``OSError`` where the file cannot be written.
         """
-        if self.record is not None and self._epoch:
+        if self.record is not None and self._rows:
             self.history.write(_file(self.record, self.run))
 
     def __enter__(self) -> Self:
@@ -172,7 +222,7 @@ class Stopper:
     @property
     def epoch(self) -> float | None:
         """The epoch of the last check; None before any."""
-        return _whole(self._epoch[-1]) if self._epoch else None
+        return _whole(self._rows[-1]["epoch"]) if self._rows else None
 
     @property
     def stop_epoch(self) -> float | None:
@@ -187,7 +237,7 @@ class Stopper:
     @property
     def best_epoch(self) -> float | None:
         """The epoch whose weights are selected if training ends here; None before any check."""
-        return _whole(self._selected) if self._epoch else None
+        return _whole(self._selected) if self._rows else None
 
     @property
     def keep(self) -> bool:
@@ -218,13 +268,12 @@ class Stopper:
 
     @property
     def history(self) -> CurveSet:
-        """The errors so far as a set of one run; ``ValueError`` before any check."""
-        if not self._epoch:
+        """All that it was told as a set of one run; ``ValueError`` before any check."""
+        if not self._rows:
             raise ValueError(f"run {self.run!r}: no check yet")
-        curves = dict(self._curves())
-        if not self._has_train:
-            del curves["train"]
-        return CurveSet.from_runs([{"run": self.run, **curves}])
+        lists = self._lists()
+        about = {name: self._channel(name) for name in lists if name != "epoch"}
+        return CurveSet.from_runs([{"run": self.run, **lists}], channels=about)
 
     # -- saved and restored --------------------------------------------------------------------
 
@@ -240,8 +289,8 @@ class Stopper:
         >>> second.update(val=3.0)
         True
         """
-        curves = {name: _plain(values.tolist()) for name, values in self._curves().items()}
-        return {**self._settings, "run": self.run, "has_train": self._has_train, **curves}
+        lists = {name: _plain(values) for name, values in self._lists().items()}
+        return {**self._settings, "run": self.run, "channels": lists}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become as the stopper was that the state is of, by a replay of the curves in it.
@@ -255,59 +304,59 @@ class Stopper:
                     f"the saved state has {name} = {state.get(name)!r}; this one is {value!r}: "
                     "go on with the settings that the run began with"
                 )
-        names = ("epoch", "val", "train")
         try:
             run = _named(state["run"])
-            curves = {name: [float(value) for value in state[name]] for name in names}
-            has_train = bool(state["has_train"])
-            if curves["val"]:
-                CurveSet.from_runs([{"run": run, **curves}])
-        except (KeyError, TypeError, ValueError) as error:
+            lists = {
+                str(name): [None if value is None else float(value) for value in values]
+                for name, values in state["channels"].items()
+            }
+            if lists:
+                CurveSet.from_runs([{"run": run, **lists}])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not the saved state of a Stopper: {error}") from error
         self._begin()
-        self.run, self._has_train = run, has_train
-        self._epoch, self._val, self._train = (array("d", curves[name]) for name in names)
-        seen_by = zip(*(each.all(self._curves()) for each in self._steppers), strict=True)
-        for check, now in enumerate(seen_by):
-            self._decide(check, self._epoch[check], self._val[check], list(now))
+        self.run = run
+        columns = zip(*lists.values(), strict=True)
+        self._rows = [
+            {name: value for name, value in zip(lists, row, strict=True) if value is not None}
+            for row in columns
+        ]
+        seen_by = zip(*(each.all(self._rows) for each in self._steppers), strict=True)
+        for row, now in zip(self._rows, seen_by, strict=True):
+            self._decide(row, list(now))
 
     @property
     def _settings(self) -> dict[str, str]:
         return {
             "criterion": str(self.criterion),
             "restore": str(self.restore),
+            "select": self.select,
             "mode": self.mode,
         }
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _curves(self) -> Curves:
-        """The run so far as read-only arrays, copied: what grows must not be shared."""
-        channels = {"epoch": self._epoch, "val": self._val, "train": self._train}
-        return {name: read_only(np.array(values)) for name, values in channels.items()}
+    def _lists(self) -> dict[str, list[float | None]]:
+        """What was told, a list a channel; None where it was not measured."""
+        names = dict.fromkeys(name for row in self._rows for name in row)
+        return {name: [row.get(name) for row in self._rows] for name in names}
 
-    def _require_train(self) -> None:
-        for leaf in self._at:
-            if "train" in leaf.family.watches:
-                raise ValueError(f"{leaf} needs training errors; give train, too")
-
-    def _decide(self, check: int, epoch: float, error: float, now: list[Check]) -> None:
-        """What a check changes, told what each criterion sees of it."""
+    def _decide(self, row: Row, now: list[Check]) -> None:
+        """What a row changes, told what each criterion sees of it."""
         before, self._now = self._now or now, now
+        epoch = row["epoch"]
         if self._stop is not None:
             self._keep = False
             return
         stops = self._holds(self.criterion)
-        kept, candidate = self._kept(check, epoch, error, before, stops)
+        kept, candidate = self._kept(row, before, stops)
         self._selected = epoch if math.isnan(kept) else kept
         # where it stops at weights of before, these are not to take their place
         self._keep = candidate == epoch and not (stops and self._selected != epoch)
         if stops:
             self._stop = epoch, f"{self._words(self.criterion)} at epoch {_short(epoch)}"
 
-    def _kept(
-        self, check: int, epoch: float, error: float, before: list[Check], stops: bool
-    ) -> tuple[float, float]:
+    def _kept(self, row: Row, before: list[Check], stops: bool) -> tuple[float, float]:
         """The epoch selected if training ends here, and the one that a later check may select.
 
         NaN for none: then it is that of the check itself.
@@ -319,10 +368,14 @@ class Stopper:
             return restored, now.restored
         if self.restore == "last":
             return math.nan, math.nan
+        if self.select not in row:
+            return self._best, self._best
+        error = float(taken(row[self.select], self._about[self.select], "error", self.select))
         # NaN is never the lowest, infinity is where nothing else is
         lower = error < self._lowest or (math.isnan(self._best) and not math.isnan(error))
-        if lower and selectable(self._strides, check):
-            self._lowest, self._best = error, epoch
+        if lower and selectable(self._strides, self._checks):
+            self._lowest, self._best = error, row["epoch"]
+        self._checks += 1
         return self._best, self._best
 
     def _holds(self, rule: Rule) -> bool:
@@ -373,9 +426,9 @@ def _file(record: Path, run: str) -> Path:
     return record if _is_file(record) else record / f"{run}.parquet"
 
 
-def _plain(values: Iterable[float]) -> list[float | str]:
+def _plain(values: Iterable[float | None]) -> list[float | str | None]:
     """Numbers as JSON has them; the others, which it has not, as texts that ``float`` reads."""
-    return [value if math.isfinite(value) else repr(value) for value in values]
+    return [v if v is None or math.isfinite(v) else repr(v) for v in values]
 
 
 def _whole(epoch: float) -> float:

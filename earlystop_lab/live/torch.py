@@ -58,13 +58,17 @@ class TorchStopper(Stopper):
         self.model = model
         self._weights = Weights()
 
-    def update(self, *, val: Any, train: Any = None, epoch: Any = None) -> bool:
+    def update(
+        self, *, val: Any = None, train: Any = None, epoch: Any = None, **channels: Any
+    ) -> bool:
         """As :meth:`Stopper.update`; also 0-d tensors will do."""
-        errors = [x.detach() if isinstance(x, torch.Tensor) else x for x in (val, train)]
+        told = {"val": val, "train": train, **channels}
+        told = {k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in told.items()}
         if _ranks() > 1:
-            errors = [x.item() if isinstance(x, torch.Tensor) else x for x in errors]
-            distributed.broadcast_object_list(errors, src=0)
-        stops = super().update(val=errors[0], train=errors[1], epoch=epoch)
+            values = [v.item() if isinstance(v, torch.Tensor) else v for v in told.values()]
+            distributed.broadcast_object_list(values, src=0)
+            told = dict(zip(told, values, strict=True))
+        stops = super().update(epoch=epoch, **told)
         self._weights.keep(self, lambda: copied(self.model))
         return stops
 

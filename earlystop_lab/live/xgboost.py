@@ -87,8 +87,7 @@ class StopCallback(TrainingCallback):
         """Tell the model its best iteration and score, as XGBoost's own early stopping does."""
         best, curve = self.stopper.best_epoch, self.stopper.history[0]
         score = curve.val[curve.epoch.tolist().index(best)]
-        sign = -1 if self.stopper.mode == "max" else 1
-        model.set_attr(best_iteration=str(int(best or 0) - 1), best_score=str(sign * score))
+        model.set_attr(best_iteration=str(int(best or 0) - 1), best_score=str(score))
 
 
 def _last(evals_log: Mapping[str, Mapping[str, Sequence[Any]]], data: str, metric: str) -> float:

@@ -69,13 +69,16 @@ def regrets(stops: Stops, curves: CurveSet) -> Regrets:
         run = curves.runs[int(np.argmax(known.first < 0))]
         raise ValueError(f"run {run!r} has epochs below 0; count them from 0 or 1")
     best, ends, stop = known.lowest("val"), known.last[:, None], stops.stop
-    val = regret(stops.val, best.value[:, None])
-    val[np.isnan(stops.val) & ~np.isnan(best.value)[:, None]] = np.inf
+    kept = stops.error("val")
+    val = regret(kept, best.value[:, None])
+    val[np.isnan(kept) & ~np.isnan(best.value)[:, None]] = np.inf
     lowest_at = best.epoch[:, None]
     early = 1 - np.divide(stop, lowest_at, out=np.ones_like(stop), where=stop < lowest_at)
     # a record that ends at epoch 0 took no time, all of it
     time = np.divide(stop, ends, out=np.ones_like(stop), where=ends > 0)
-    return Regrets(val, regret(stops.test, known.lowest("test").value[:, None]), time, early)
+    return Regrets(
+        val, regret(stops.error("test"), known.lowest("test").value[:, None]), time, early
+    )
 
 
 def worst_share(excess: FloatArray, worst: float = 0.01) -> FloatArray:

@@ -47,7 +47,7 @@ def run_ratios(stops: Stops, reference: str) -> RunRatios:
             f"reference {reference!r} is not among the criteria: {', '.join(stops.criteria)}"
         )
     for name in ("val", "test"):
-        if (missing := np.isnan(getattr(stops, name)).any(axis=1)).any():
+        if (missing := np.isnan(stops[name]).any(axis=1)).any():
             run = stops.meta["run"].iloc[int(missing.argmax())]
             raise ValueError(
                 f"{missing.sum()} of {len(stops)} runs have no {name} error at a selected epoch, "
@@ -58,13 +58,14 @@ def run_ratios(stops: Stops, reference: str) -> RunRatios:
         raise ValueError(f"run {run!r} selects epoch 0 or less; ratios need epochs from 1 on")
     best = _best(stops)
     ref = stops.criteria.index(reference)
+    val, test = stops.error("val"), stops.error("test")
     return RunRatios(
         slowness_best=stops.stop / np.take_along_axis(stops.stop, best, 1),
         slowness_ref=stops.stop / stops.stop[:, [ref]],
         redundancy=stops.stop / stops.selected - 1,
-        badness_best=_ratio(stops.test, np.take_along_axis(stops.test, best, 1)),
-        badness_ref=_ratio(stops.test, stops.test[:, [ref]]),
-        good=stops.val == stops.val.min(axis=1, keepdims=True),
+        badness_best=_ratio(test, np.take_along_axis(test, best, 1)),
+        badness_ref=_ratio(test, test[:, [ref]]),
+        good=val == val.min(axis=1, keepdims=True),
     )
 
 
@@ -101,7 +102,10 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
             if name != "redundancy":
                 with np.errstate(divide="ignore", invalid="ignore"):  # errors of 0 and infinity
                     table[f"{name}_geometric"] = np.exp(np.log(values).mean(axis=0))
-        for name, values in (("slowness", stops.stop[rows]), ("badness", stops.test[rows])):
+        for name, values in (
+            ("slowness", stops.stop[rows]),
+            ("badness", stops.error("test")[rows]),
+        ):
             totals, of_best = values.sum(axis=0), np.take_along_axis(values, best[rows], 1).sum()
             table[f"{name}_best_total"] = _ratio(totals, of_best)
             table[f"{name}_ref_total"] = _ratio(totals, totals[ref])
@@ -130,7 +134,8 @@ def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[n
 
 def _best(stops: Stops) -> NDArray[np.intp]:
     """The best criterion of each run, a row each: lowest validation error, then first to stop."""
-    lowest = stops.val == stops.val.min(axis=1, keepdims=True)
+    val = stops.error("val")
+    lowest = val == val.min(axis=1, keepdims=True)
     return np.where(lowest, stops.stop, np.inf).argmin(axis=1, keepdims=True)
 
 

@@ -130,7 +130,7 @@ def _packed(found: OnCorpus, restore: Restore, curves: CurveSet) -> Iterator[tup
     sweeps = [list(rows["member"]) for rows in found.sweeps.values()]
     stops = replay(curves, [member for members in sweeps for member in members], restore=restore)
     losses = getattr(regrets(stops, curves), found.error)
-    runs = curves.laid_out().widened()
+    runs = curves.laid_out()
     for i, curve in enumerate(curves):
         rules, column = [], 0
         for members in sweeps:
@@ -166,7 +166,7 @@ def _statistics(
     epoch = runs.epochs(index)
     alike: dict[Any, list[int]] = {}
     for j, member in enumerate(members):
-        alike.setdefault(member.params, []).append(j)
+        alike.setdefault((member.params, member.channels), []).append(j)
     which, statistics = [0] * len(members), []
     for series, mine in enumerate(alike.values()):
         seen = np.clip(first_passage.trace(members[mine[0]], runs, index).statistic, -HUGE, HUGE)
@@ -182,9 +182,9 @@ def _drawn(curve: Curve, kept: Checks) -> dict[str, Any]:
     """The curves of a run, and the errors between which they are drawn."""
     curves, errors = {}, []
     for name, column in CURVES.items():
-        values = getattr(curve, column)
-        if values is None:
+        if column not in curve.channels:
             continue
+        values = curve[column]
         values = np.where(np.isfinite(values), values, np.nan)
         at = thinned(curve.epoch, values, COLUMNS, kept)
         curves[name] = {"epoch": short(curve.epoch[at], None), "error": short(values[at])}

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from earlystop_lab.curves import Curve
+from earlystop_lab.curves import Curve, CurveSet
 from earlystop_lab.engine.replaying import Stops, trace
 from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 from earlystop_lab.report.axes import (
@@ -47,7 +47,7 @@ def one_run(curve: Curve, stops: dict[str, float]) -> Figure:
         4, 1, figsize=(8, 9), sharex=True, height_ratios=[3, 1.2, 1.2, 1.2], layout="constrained"
     )
     # the training error leaves the range of the validation error within the first epochs
-    shown = curve._replace(train=None)
+    shown = CurveSet(curve.alone().table.drop_columns("train"))[0]
     plot_curve(shown, stops, axes[0], strip=5, until=1.1 * max(stops.values()))
     axes[0].set(xlabel="", ylabel="squared error percentage")
     labels = {"GL": "GL (%)", "PQ": "GL / P$_5$", "UP": "successive\nincreases"}

@@ -202,7 +202,7 @@ def measured(
     losses = every.val
     if error == "test":
         last = MaxEpochs(max(1, int(np.ceil(facts_of(curves).last.max()))))
-        losses = np.maximum(regret(stops.test, replay(curves, [last]).test), 0)
+        losses = np.maximum(regret(stops.error("test"), replay(curves, [last]).error("test")), 0)
     if (unknown := np.isnan(losses).any(axis=1)).any():
         raise ValueError(
             f"{unknown.sum()} of {len(curves)} runs have no known {error} error at some stop, the "

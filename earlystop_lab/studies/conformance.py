@@ -6,8 +6,8 @@ Beside ``replay`` rather than among the criteria, because it uses the replay.
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
 from earlystop_lab.criteria.first_passage import Trace
-from earlystop_lab.curves import Curve, CurveSet, FloatArray
+from earlystop_lab.curves import Channel, Curve, CurveSet, FloatArray, concatenated
 from earlystop_lab.engine.replaying import replay, trace, traces
 from earlystop_lab.engine.thresholds import sweep
 
@@ -80,10 +80,12 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
         raise ConformanceError(sample, "text form reads back as ", str(again))
     rng = np.random.default_rng(seed)
     levels: list[float] = []
-    for curve in _trial_curves(rng):
+    for curve in _trial_curves(sample, rng):
         statistic = _on_shortest(_checked_traces, sample, curve)[0].statistic
         levels.extend(statistic[np.isfinite(statistic)])
-    for curve in _long_curves(rng):  # their levels would be thresholds that stop no short curve
+    for curve in _long_curves(
+        sample, rng
+    ):  # their levels would be thresholds that stop no short curve
         _on_shortest(_checked_traces, sample, curve)
     rules = _thresholds(sample, levels)
     for rule in rules:
@@ -101,7 +103,7 @@ def check_on(
     Raises ``ConformanceError`` with the run, and the epoch that saw what came later.
     """
     sample = _sample(criterion) if isinstance(criterion, Family) else criterion
-    if any(curve.train is None for curve in curves) and "train" in sample.family.watches:
+    if any(name not in curve.channels for curve in curves for name in sample.channels):
         return  # the replay says so
     # without a threshold each member of the sweep is another statistic
     members = [sample] if sample.family.threshold else _members(sample, curves)
@@ -155,7 +157,7 @@ def _on_shortest(check: Callable[[Rule, Curve], T], rule: Rule, curve: Curve) ->
 
 def _shorter(curve: Curve) -> Iterator[Curve]:
     """The curve without some of its checks, many at first."""
-    length = len(curve.val)
+    length = len(curve)
     block = length // 2
     while block:
         for start in range(length - block, -1, -block):
@@ -168,27 +170,22 @@ def _simpler(curve: Curve) -> Iterator[Curve]:
     for i, error in enumerate(curve.val.tolist()):
         for simple in (0.0, 1.0, round(error, 1)):
             if len(repr(simple)) < len(repr(error)):
-                yield _made(curve, np.arange(len(curve.val)), {i: simple})
+                yield _made(curve, np.arange(len(curve)), {i: simple})
 
 
 def _made(curve: Curve, kept: Positions, changed: Mapping[int, float] | None = None) -> Curve:
     """Some checks of the curve, numbered anew, with some validation errors changed."""
-    val = curve.val[kept]
+    run = {name: curve[name][kept] for name in curve.channels}
     for i, value in (changed or {}).items():
-        val[i] = value
-    train = None if curve.train is None else curve.train[kept]
+        run["val"][i] = value
     name = curve.run.removesuffix(_CUT) + _CUT
-    return CurveSet.from_runs([{"run": name, "val": val, "train": train}])[0]
+    return CurveSet.from_runs([{"run": name, **run}], channels=curve.about)[0]
 
 
 def _values(rule: Rule, curve: Curve) -> str:
     """The curves that the rule watches, as one would write them."""
-    watched = sorted({name for leaf in rule.leaves for name in leaf.family.watches}, reverse=True)
-    values = [
-        f"{name} = {errors.tolist()}"
-        for name in watched
-        if (errors := getattr(curve, name)) is not None
-    ]
+    watched = sorted({name for leaf in rule.leaves for name in leaf.channels}, reverse=True)
+    values = [f"{name} = {curve[name].tolist()}" for name in watched]
     return f"; for example: {', '.join(values)}" if values else ""
 
 
@@ -215,7 +212,16 @@ def _small(family: Family, name: str) -> float | None:
     return 0 if name == family.threshold else None
 
 
-def _trial_curves(rng: np.random.Generator) -> Iterator[Curve]:
+def _run(rule: Rule, name: str, val: FloatArray, train: FloatArray) -> CurveSet:
+    """One run with all that the rule watches; what is neither of these two falls as ``train``."""
+    watched = {channel: form for leaf in rule.leaves for channel, form in leaf.watched}
+    others = {channel: train for channel in watched if channel not in ("val", "train")}
+    errors = {c: Channel(direction="min") for c in others if watched[c] != "recorded"}
+    run = {"run": name, "val": val, "train": train, **others}
+    return CurveSet.from_runs([run], channels=errors)
+
+
+def _trial_curves(rule: Rule, rng: np.random.Generator) -> Iterator[Curve]:
     falling = 1 / np.arange(1.0, 41)
     noisy = falling + 0.1 * rng.random(40) + 0.01 * np.arange(40)
     holes = np.where(rng.random(40) < 0.2, np.nan, noisy)
@@ -235,10 +241,10 @@ def _trial_curves(rng: np.random.Generator) -> Iterator[Curve]:
     }
     for name, val in curves.items():
         train = val * (0.9 - 0.01 * np.arange(len(val)))
-        yield CurveSet.from_runs([{"run": name, "val": val, "train": train}])[0]
+        yield _run(rule, name, val, train)[0]
 
 
-def _long_curves(rng: np.random.Generator) -> Iterator[Curve]:
+def _long_curves(rule: Rule, rng: np.random.Generator) -> Iterator[Curve]:
     """Of some hundred checks, for rules that look ahead only late."""
     t = np.arange(1.0, 401)
     curves = {
@@ -247,13 +253,14 @@ def _long_curves(rng: np.random.Generator) -> Iterator[Curve]:
         "long, overfitting": 1 / np.sqrt(t) + 0.02 * rng.random(400) + 0.001 * t,
     }
     for name, val in curves.items():
-        yield CurveSet.from_runs([{"run": name, "val": val, "train": 0.9 * val}])[0]
+        yield _run(rule, name, val, 0.9 * val)[0]
 
 
 def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
     """The traces of the curve's prefixes, the whole first, where no promise is broken."""
     prefixes = _prefixes(curve)
-    before = [prefixes.channel(name).values.copy() for name in ("val", "train", "epoch")]
+    names = ("epoch", *curve.channels)
+    before = [prefixes.channel(name).values.copy() for name in names]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -266,7 +273,7 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
             raise _changes_input(rule, curve) from error
         where = f"on the curve {curve.run!r} or its start"
         raise ConformanceError(rule, *_raised(error, where)) from error
-    after = [prefixes.channel(name).values for name in ("val", "train", "epoch")]
+    after = [prefixes.channel(name).values for name in names]
     if not all(_same(a, b) for a, b in zip(before, after, strict=True)):
         raise _changes_input(rule, curve)
     if not all(_same(a.statistic, b.statistic) for a, b in zip(once, again, strict=True)):
@@ -298,7 +305,7 @@ def _require_causal(
 
 
 def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
-    curves = _random_set(rng)
+    curves = _random_set(rule, rng)
     for curve in curves:
         _on_shortest(_require_step, rule, curve)
     stops = replay(curves, [rule])
@@ -313,7 +320,7 @@ def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
 
 def _require_step(rule: Rule, curve: Curve) -> None:
     holds = [prefix.holds[-1] for prefix in reversed(_checked_traces(rule, curve))]
-    stops = replay(CurveSet.from_runs([curve._asdict()]), [rule])
+    stops = replay(curve.alone(), [rule])
     stepped = holds.index(True) + 1 if any(holds) else None
     replayed = int(stops.stop[0, 0]) if stops.fired[0, 0] else None
     if stepped != replayed:
@@ -327,7 +334,7 @@ def _require_step(rule: Rule, curve: Curve) -> None:
 def _require_monotone(rules: Sequence[Rule], passes: str, rng: np.random.Generator) -> None:
     if len(rules) < 2:
         return
-    curves = _random_set(rng)
+    curves = _random_set(rules[0], rng)
     for curve in curves:
         _on_shortest(_checked_traces, rules[0], curve)
     stops = replay(curves, rules)
@@ -349,43 +356,34 @@ def _thresholds(sample: Rule, levels: list[float]) -> Sequence[Rule]:
     values = np.unique(np.quantile(levels, [0.1, 0.3, 0.5, 0.7, 0.9]))
     if sample.family.kinds.get(sample.family.threshold) is int:
         values = np.unique(np.floor(values))
-    named: dict[str, Any] = dict(sample.params)
     rules: set[Criterion] = {sample}
     for value in values:
-        try:
-            rule = sample.family(float(value), **named)
-        except ValueError:  # a value that the statistic takes, but the threshold cannot
-            continue
-        rules.add(replace(rule, warmup=sample.warmup))
+        with suppress(ValueError):  # a value that the statistic takes, but the threshold cannot
+            rules.add(sample.with_threshold(float(value)))
     return sorted(rules, key=lambda rule: rule.threshold)
 
 
-def _random_set(rng: np.random.Generator) -> CurveSet:
+def _random_set(rule: Rule, rng: np.random.Generator) -> CurveSet:
     runs = []
     for i in range(12):
         length = int(rng.integers(1, 30))
         val = np.round(rng.random(length) + 1 / np.arange(1, length + 1), 1 + i % 3)
         val[rng.random(length) < 0.05] = np.nan
-        runs.append({"run": f"random {i}", "val": val, "train": val * 0.9})
-    return CurveSet.from_runs(runs)
+        runs.append(_run(rule, f"random {i}", val, val * 0.9))
+    return CurveSet(concatenated([run.table for run in runs]))
 
 
 def _prefixes(curve: Curve) -> CurveSet:
     """Prefixes of a run as runs, the longest first: every one of a short run, some of a long."""
-    length, train = len(curve.val), curve.train
+    length, whole = len(curve), curve.as_run()
     lengths: Sequence[int] = range(length, 0, -1)
     if length > _EVERY_PREFIX:
         even = np.linspace(length, 0, _SOME_PREFIXES, endpoint=False)
         lengths = [length, length - 1, *even[1:].astype(int).tolist()]
-    return CurveSet.from_runs(
-        {
-            "run": str(n),
-            "epoch": curve.epoch[:n],
-            "val": curve.val[:n],
-            "train": None if train is None else train[:n],
-        }
-        for n in lengths
-    )
+    del whole["run"]
+    starts = ({name: values[:n] for name, values in whole.items()} for n in lengths)
+    runs = ({"run": str(n), **start} for n, start in zip(lengths, starts, strict=True))
+    return CurveSet.from_runs(runs, channels=curve.about)
 
 
 def _same(a: FloatArray, b: FloatArray) -> bool:

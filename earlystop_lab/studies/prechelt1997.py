@@ -344,14 +344,16 @@ def equal_time_points(study: Replayed) -> pd.DataFrame:
     ``overfitting_group`` the half of the problems with less or more of it.
     """
     stops, problem = study.stops, study.stops.meta["problem"]
-    lowest = stops.val.min(axis=1, keepdims=True)
-    reference = np.log(stops.test[:, [stops.criteria.index(REFERENCE)]])
+    lowest = stops.error("val").min(axis=1, keepdims=True)
+    reference = np.log(stops.error("test")[:, [stops.criteria.index(REFERENCE)]])
     sweeps = {
         family: (
             cluster_means(np.log(sweep.stop), problem).apply(np.exp),
             {
-                "p_good": cluster_means(sweep.val <= lowest, problem),
-                "log_test": cluster_means(np.log(sweep.test) - reference, problem, infinite=True),
+                "p_good": cluster_means(sweep.error("val") <= lowest, problem),
+                "log_test": cluster_means(
+                    np.log(sweep.error("test")) - reference, problem, infinite=True
+                ),
             },
         )
         for family, sweep in study.sweeps.items()
@@ -374,8 +376,10 @@ def equal_time_points(study: Replayed) -> pd.DataFrame:
         rows[name] = {"from": reached.index.min(), "to": reached.index.max(), **reached.mean()}
     points = pd.DataFrame(rows).T.rename_axis("problem")
     # of the strips, the last and the lowest
-    last = study.curves.at("val", (study.curves.lengths[:, None] // 5 * 5 - 1).astype(np.int32))
-    points["overfitting"] = cluster_means(np.log(last / study.never.val), problem)[0]
+    last = study.curves.at(
+        "val", (study.curves.lengths[:, None] // 5 * 5 - 1).astype(np.int32), "error"
+    )
+    points["overfitting"] = cluster_means(np.log(last / study.never.error("val")), problem)[0]
     less = points["overfitting"] <= points["overfitting"].median()
     points["overfitting_group"] = np.where(less, "less", "more")
     return points

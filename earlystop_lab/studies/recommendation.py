@@ -306,7 +306,7 @@ def _declined(curves: CurveSet) -> Reason | None:
     if len(curves) < FEWEST:
         what = {0: Why.NO_RUN, 1: Why.ONE_RUN}.get(len(curves), Why.TOO_FEW_RUNS)
         return Reason(what, {"runs": len(curves), "needed": FEWEST})
-    errors, lengths = curves.channel("val").values, curves.lengths
+    errors, lengths = curves.channel("val").values, facts_of(curves).counts("val")
     if (lengths == lengths[0]).all():
         first = errors[: lengths[0]]
         # one run with noise in the last digits

@@ -36,7 +36,7 @@ def much(reason: Reason) -> bool:
 def _stopped(curves: CurveSet) -> list[Reason]:
     """What shows that a patience had stopped the runs: as many checks after the best in most."""
     lengths, lowest = curves.lengths, facts_of(curves).lowest("val")
-    after = np.where(lowest.check < 0, 0, lengths - 1 - lowest.check)
+    after = np.where(lowest.row < 0, 0, lengths - 1 - lowest.row)
     ended = after[lengths < lengths.max()]
     if len(ended) < 3:
         return []

@@ -104,7 +104,7 @@ def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], pd.D
     for chunk in [task] if isinstance(task, CurveSet) else chunks(task):
         ids += chunk.runs
         counted = CurveSet(chunk.table.drop_columns("epoch")) if chunk.has("epoch") else chunk
-        trained = np.diff(chunk.channel("train").offsets) > 0
+        trained = facts_of(chunk).counts("train") > 0
         for watched, part in ((True, counted.select(trained)), (False, counted)):
             mine = [rule for rule in rules if _watches_train(rule) is watched]
             if mine and len(part):
@@ -113,7 +113,7 @@ def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], pd.D
 
 
 def _watches_train(rule: Rule) -> bool:
-    return any("train" in leaf.family.watches for leaf in rule.leaves)
+    return any("train" in leaf.channels for leaf in rule.leaves)
 
 
 def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:

@@ -383,16 +383,28 @@ def test_any_text_is_a_criterion_or_a_value_error(text):
     assert parse(str(rule)) == rule
 
 
-def test_a_family_must_take_curves_it_knows():
-    with pytest.raises(ValueError, match=r"Loss.*'loss'.*val, train, epoch"):
+def test_a_family_names_channels_and_parameters_apart():
+    with pytest.raises(ValueError, match=r"Loss.*'run'.*channel"):
 
         @criterion(threshold="level")
-        def Loss(loss):
-            return loss
+        def Loss(run):
+            return run
+
+    with pytest.raises(ValueError, match=r"Level.*'level' names a channel and a parameter"):
+
+        @criterion(threshold="level")
+        def Level(level):
+            return level
+
+    with pytest.raises(ValueError, match=r"Limit.*'limit' names no parameter"):
+
+        @criterion(threshold="level", recorded=("limit",))
+        def Limit(val):
+            return val
 
     with pytest.raises(ValueError, match=r"Scan.*'val'.*keyword"):
 
-        @criterion(threshold="level", step=lambda s, epoch, val, train: (s, val))
+        @criterion(threshold="level", step=lambda s, epoch, val: (s, val))
         def Scan(val):
             return (0,)
 
@@ -480,7 +492,7 @@ class Ema(NamedTuple):
     mean: float
 
 
-def ema_step(s, epoch, val, train):
+def ema_step(s, epoch, val):
     mean = val if math.isnan(s.mean) else s.decay * s.mean + (1 - s.decay) * val
     return Ema(s.decay, mean), val / mean
 
@@ -548,12 +560,12 @@ def test_an_array_family_that_returns_something_else_is_named(returned):
         replay(run, [Wrong(1)])
 
 
-def window_tuple(s, epoch, val, train):
+def window_tuple(s, epoch, val):
     window = (*s[1], val)[-s[0] :]
     return (s[0], window), max(window) - min(window)
 
 
-def window_dict(s, epoch, val, train):
+def window_dict(s, epoch, val):
     held = {**s[1], epoch: val}
     held = {e: held[e] for e in sorted(held)[-s[0] :]}
     return (s[0], held), max(held.values()) - min(held.values())
@@ -569,12 +581,12 @@ class Window:
         return max(self.values) - min(self.values)
 
 
-def window_object(s, epoch, val, train):
+def window_object(s, epoch, val):
     window = Window((*s[1].values, val)[-s[0] :])
     return (s[0], window), window.spread()
 
 
-def window_list(s, epoch, val, train):
+def window_list(s, epoch, val):
     window = [*s[1], val][-s[0] :]
     return (s[0], window), max(window) - min(window)
 
@@ -608,7 +620,7 @@ def test_a_step_that_cannot_be_compiled_runs_as_plain_python(step, empty):
                 assert (found.stop[i, j], found.fired[i, j]) == (stop or len(spread), bool(stop))
 
 
-def failing_step(s, epoch, val, train):
+def failing_step(s, epoch, val):
     return s, {1.0: val}[val]
 
 
@@ -637,7 +649,7 @@ FINE = np.array([0.1234567890123])
 def helper(val):
     return val * 1.0
 
-def step(s, epoch, val, train, plus=1.0):
+def step(s, epoch, val, plus=1.0):
     return s, helper(val) + LEVEL + TABLE[2500] + FINE[0] + plus
 
 @criterion(threshold="level", passes=">", step=step)
@@ -678,7 +690,7 @@ def cached_rule(tmp_path_factory):
         ("LEVEL = 1.0", "LEVEL = 3.0", 2.0),
         ("return val * 1.0", "return val * 2.0", 4.0),
         ("+ plus", "+ math.floor(plus + 0.5) + 1", 1.0),
-        ("train, plus=1.0", "train, plus=2.0", 1.0),
+        ("val, plus=1.0", "val, plus=2.0", 1.0),
         ("np.arange(5000.0)", "np.arange(5000.0) * (np.arange(5000) != 2500)", -2500.0),
         ("0.1234567890123", "0.1234567891123", 1e-10),
     ],
@@ -736,7 +748,7 @@ class Seen(NamedTuple):
     last: float
 
 
-def scaled_step(s, epoch, val, train):
+def scaled_step(s, epoch, val):
     rise = val - s.last if s.settings.rising else s.last - val
     return Seen(s.settings, val), s.settings.times * rise
 

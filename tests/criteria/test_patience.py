@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 from strategies import errors, random_errors, random_values
 
-from earlystop_lab import CurveSet, Keras, Keras2, MaxEpochs, TerminateOnNaN, replay
+from earlystop_lab import Channel, CurveSet, Keras, Keras2, MaxEpochs, TerminateOnNaN, replay
 
 NAN, INF = math.nan, math.inf
 
@@ -134,7 +134,7 @@ def test_keras_is_the_real_callback_on_short_lists(val, patience, min_delta):
 @given(st.lists(errors, min_size=1, max_size=12), st.integers(0, 4))
 def test_negated_metrics_stop_where_keras_mode_max_does(val, patience):
     metric = [1 - v for v in val]
-    curves = CurveSet.from_runs([{"val": metric}], mode="max")
+    curves = CurveSet.from_runs([{"val": metric}], channels={"val": Channel(direction="max")})
     stops = replay(curves, [Keras(patience)], restore="own")
     expected = real_keras(metric, patience, mode="max")
     assert (stops.stop[0, 0], stops.selected[0, 0], stops.fired[0, 0]) == expected

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from strategies import curves, random_runs
 
-from earlystop_lab import Curve, CurveSet, read_curves
+from earlystop_lab import Channel, CurveSet, read_curves
 
 LISTS = ("epoch", "val", "train", "test")
 
@@ -96,12 +96,15 @@ def test_a_missing_curve_may_be_given_as_none():
     assert made[0].epoch.tolist() == [1]
 
 
-def test_mode_max_negates_errors_and_nothing_else():
+def test_scores_are_kept_as_recorded_and_their_negatives_are_the_errors():
     metric, epoch = [0.25, math.nan, 0.75], [1, 2, 5]
-    run = {"val": metric, "train": metric, "test": metric, "epoch": epoch, "accuracy": 0.75}
-    made = CurveSet.from_runs([run], mode="max")
-    for values in made[0][2:]:
-        np.testing.assert_array_equal(values, [-0.25, math.nan, -0.75])
+    run = {"val": metric, "test": metric, "epoch": epoch, "accuracy": 0.75}
+    higher = Channel(direction="max")
+    made = CurveSet.from_runs([run], channels={"val": higher, "test": higher})
+    for name in ("val", "test"):
+        np.testing.assert_array_equal(made[0][name], metric)
+        np.testing.assert_array_equal(made.channel(name).values, metric)
+        np.testing.assert_array_equal(made.error(name).values, [-0.25, math.nan, -0.75])
     assert made[0].epoch.tolist() == epoch
     assert made.meta["accuracy"].tolist() == [0.75]
 
@@ -130,9 +133,13 @@ def run(**changes):
     [
         ([[1.0, 2.0]], ["run 0", "mapping", "list"]),
         ({"val": [1.0]}, ["run 0", "mapping", "str"]),
-        ([{"run": "r7", "train": [1.0]}], ["'r7'", "no 'val'", "train"]),
-        ([run(), {}], ["'1'", "no 'val'"]),
-        ([run(val=None)], ["'r7'", "no 'val'"]),
+        ([{"run": "r7", "rate": 1.0}], ["'r7'", "no channel", "rate"]),
+        ([run(), {}], ["'1'", "no channel", "nothing"]),
+        ([run(val=None)], ["'r7'", "no channel"]),
+        ([run(epoch=[1, 2], val=None)], ["'r7'", "no channel"]),
+        ([run(epoch=[1, None])], ["'r7'", "'epoch'", "position 1"]),
+        ([run(lr=[1, 2], learning_rate=[1, 2])], ["'r7'", "'lr'", "twice"]),
+        ([run(seed=[1, 2]), run(run="b", seed=1)], ["'b'", "'seed'", "list of numbers", "int"]),
         ([run(val=[])], ["'r7'", "'val'", "no values"]),
         ([run(val=3.0)], ["'r7'", "'val'", "list of numbers"]),
         ([run(val="12")], ["'r7'", "'val'", "list of numbers"]),
@@ -143,12 +150,11 @@ def run(**changes):
         ([run(val=[1.0, "x"])], ["'r7'", "'val'", "position 1"]),
         ([run(val=[1.0, "2"])], ["'r7'", "'val'", "position 1"]),
         ([run(val=["1", "2"])], ["'r7'", "'val'", "position 0"]),
-        ([run(val=[1.0, None])], ["'r7'", "'val'", "position 1"]),
         ([run(val=[1.0, 2j])], ["'r7'", "'val'", "position 1"]),
         ([run(val=np.array([1.0, "x"], object))], ["'r7'", "'val'", "position 1"]),
         ([run(train=[1.0, object()])], ["'r7'", "'train'", "position 1"]),
         ([run(train=[1.0])], ["'r7'", "'train'", "1 values", "2"]),
-        ([run(test=[])], ["'r7'", "'test'", "0 values", "2"]),
+        ([run(test=[])], ["'r7'", "'test'", "no values"]),
         ([run(epoch=[1, 2, 3])], ["'r7'", "'epoch'", "3 values", "2"]),
         ([run(epoch=[2, 2])], ["'r7'", "'epoch'", "position 1", "2 after 2"]),
         ([run(epoch=[2, 1.5])], ["'r7'", "'epoch'", "position 1", "1.5 after 2"]),
@@ -158,8 +164,8 @@ def run(**changes):
         ([run(run="a", epoch=[1, 2]), run(run="b"), run(epoch=[5, 4])], ["'r7'", "position 1"]),
         ([run(), run()], ["'r7'", "more than once"]),
         ([{"run": "1", "val": [1.0]}, {"val": [1.0]}], ["'1'", "more than once"]),
-        ([run(seed=[1, 2])], ["'r7'", "'seed'", "one scalar", "list"]),
-        ([run(loss=np.ones(2))], ["'r7'", "'loss'", "one scalar", "val"]),
+        ([run(seed={1: 2})], ["'r7'", "'seed'", "one scalar", "dict"]),
+        ([run(names=["a", "b"])], ["'r7'", "'names'", "position 0", "list of numbers"]),
         ([run(seed=1), run(run="b", seed="one")], ["'seed'", "int, str"]),
     ],
 )
@@ -170,13 +176,19 @@ def test_what_is_no_run_is_named(runs, words):
         assert word in str(caught.value)
 
 
-def test_an_unknown_mode_is_named(tmp_path):
-    for make in (
-        lambda: CurveSet.from_runs([], mode="best"),
-        lambda: read_curves("x", mode="best"),
-    ):
-        with pytest.raises(ValueError, match=r"'best'.*'min'.*'max'"):
-            make()
+@pytest.mark.parametrize(
+    ("channels", "words"),
+    [
+        ({"val": Channel(direction="up")}, ["'val'", "direction", "'up'", "min, max"]),
+        ({"val": Channel(role="dev")}, ["'val'", "role", "'dev'", "val, train, test"]),
+        ({"accuracy": Channel(direction="max")}, ["no channel 'accuracy'", "val"]),
+    ],
+)
+def test_what_no_channel_can_be_is_named(channels, words):
+    with pytest.raises(ValueError, match=r".") as caught:
+        CurveSet.from_runs([run()], channels=channels)
+    for word in words:
+        assert word in str(caught.value)
 
 
 # -- looking ---------------------------------------------------------------------------------
@@ -186,17 +198,13 @@ def test_repr_shows_runs_checks_and_columns():
     assert repr(TOY) == "CurveSet: 3 runs, 2 to 4 checks, val, train, test; metadata: problem, seed"
     assert repr(TOY[:1]).startswith("CurveSet: 1 runs, 3 checks each")
     assert repr(TOY["b"]) == "Curve('b', 2 checks, last epoch 20, val, test)"
-    assert (
-        repr(Curve("e", np.empty(0), np.empty(0))) == "Curve('e', 0 checks, last epoch none, val)"
-    )
 
 
 def test_arrays_are_read_only():
     for curve in (*TOY, *TOY[1:], *TOY.select([True, False, True])):
-        for values in curve[1:]:
-            if values is not None:
-                with pytest.raises(ValueError, match="read-only"):
-                    values[0] = 0
+        for name in ("epoch", *curve.channels):
+            with pytest.raises(ValueError, match="read-only"):
+                curve[name][0] = 0
     for name in ("val", "train", "test"):
         with pytest.raises(ValueError, match="read-only"):
             TOY.channel(name).values[:] = 0
@@ -281,7 +289,8 @@ def test_epochs_are_counted_in_the_runs_that_have_none():
     )
     expected = [[1, 2], [0.5, 1.5, 9], [1], [1, 2, 3]]
     assert [curve.epoch.tolist() for curve in made] == expected
-    values, offsets = made.channel("epoch")
+    values, offsets, rows = made.channel("epoch")
+    assert rows is None
     assert values.tolist() == [*expected[0], *expected[1], *expected[2], *expected[3]]
     assert offsets.tolist() == [0, 2, 5, 6, 9]
     # also where no run has epochs, and in a part
@@ -319,16 +328,13 @@ def test_parquet_gives_back_what_was_written(tmp_path, name, dtype):
     assert sorted(file.name for file in folder.iterdir()) == files
 
 
-def test_written_errors_of_a_maximised_metric_are_negated_when_read(tmp_path):
+def test_what_is_said_of_a_file_goes_over_what_it_says(tmp_path):
     made = CurveSet.from_runs(runs_for_files(np.float64))
     made.write(tmp_path / "x.parquet")
-    again = read_curves(tmp_path / "x.parquet", mode="max")
-    for found, expected in zip(again, made, strict=True):
-        np.testing.assert_array_equal(found.val, -expected.val)
-        np.testing.assert_array_equal(found.epoch, expected.epoch)
-        assert (found.test is None) == (expected.test is None)
-        if found.test is not None:
-            np.testing.assert_array_equal(found.test, -expected.test)
+    again = read_curves(tmp_path / "x.parquet", channels={"val": Channel(direction="max")})
+    assert_same_set(again, made)
+    np.testing.assert_array_equal(again.error("val").values, -made.error("val").values)
+    np.testing.assert_array_equal(again.error("test").values, made.error("test").values)
 
 
 @pytest.mark.parametrize("kind", [pa.uint8(), pa.int32(), pa.float32()])
@@ -336,9 +342,9 @@ def test_other_writers_numbers_are_read(tmp_path, kind):
     column = pa.array([[1, 2], [3]], pa.list_(kind))
     pq.write_table(pa.table({"run": [5, 6], "val": column}), tmp_path / "x.parquet")
     assert [c.val.tolist() for c in read_curves(tmp_path / "x.parquet")] == [[1, 2], [3]]
-    negated = read_curves(tmp_path / "x.parquet", mode="max")
-    assert [c.val.tolist() for c in negated] == [[-1, -2], [-3]]
-    assert negated.runs == ["5", "6"]
+    scores = read_curves(tmp_path / "x.parquet", channels={"val": Channel(direction="max")})
+    assert scores.error("val").values.tolist() == [-1, -2, -3]
+    assert scores.runs == ["5", "6"]
 
 
 @pytest.mark.parametrize(
@@ -409,16 +415,14 @@ def table(**columns):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (table().drop(["val"]), ["no column val", "it has run"]),
-        (pa.table({"x": [1]}), ["no column run and val", "it has x"]),
+        (table().drop(["val"]), ["no channel", "it has run"]),
+        (pa.table({"x": [1]}), ["no column run", "it has x"]),
         (table(val=["text"]), ["'val'", "list of numbers", "string"]),
         (table(val=[["1", "2"]]), ["'val'", "list of numbers"]),
-        (table(val=[[1.0, None]]), ["'val'", "null", "NaN"]),
-        (table(val=pa.array([None], pa.list_(pa.float64()))), ["'r7'", "'val'", "no values"]),
-        (
-            table(val=pa.array([None], pa.list_(pa.float64())), train=[[1.0, 2.0]]),
-            ["'r7'", "'val'", "no values"],
-        ),
+        (table(epoch=[[1, None]]), ["'epoch'", "null"]),
+        (table(val=pa.array([None], pa.list_(pa.float64()))), ["'r7'", "no channel"]),
+        (table(val=[[]]), ["'val'", "list of numbers", "null"]),
+        (table(val=pa.array([[]], pa.list_(pa.float64()))), ["'r7'", "'val'", "no values"]),
         (table(train=[[1.0]]), ["'r7'", "'train'", "1 values", "2"]),
         (table(epoch=[[3, 3]]), ["'r7'", "'epoch'", "position 1", "3 after 3"]),
         (table(run=pa.array([None], pa.string())), ["run 0", "no id"]),

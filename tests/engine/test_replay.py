@@ -141,9 +141,10 @@ def stepped(rule, curve):
     """Position of the first check that passes, and the epochs the library would restore."""
     family, owns = rule.family, []
     state = family.start(**dict(rule.params))
-    train = curve.train if curve.train is not None else [math.nan] * len(curve.val)
     every = dict(rule.params)["k"] if family.at_ends else 1
-    for at, values in enumerate(zip(curve.epoch, curve.val, train, strict=True)):
+    # the errors of random runs are below 1, so that a fitness is 1 - error
+    watched = [1 - curve[n] if family.takes == "score" else curve[n] for n in family.watches]
+    for at, values in enumerate(zip(curve.epoch, *watched, strict=True)):
         statistic = math.nan
         if (at + 1) % every == 0:
             state, statistic = family.step(state, *map(float, values))
@@ -164,30 +165,30 @@ def lowest(curve, last, k):
     return min(seen, key=lambda i: curve.val[i], default=last)
 
 
-def told_step(s, epoch, val, train):
-    """1 where there is a training error, 0 where it is NaN; the state is the check's number."""
-    return s + 1, 0.0 if math.isnan(train) else 1.0
+def first_step(s, epoch, first, *others):
+    """The value of the first channel; the state is the check's number."""
+    return s + 1, first
 
 
-@pytest.mark.parametrize("watches", [("val",), ("val", "train")])
-def test_a_step_is_told_the_training_errors_only_where_it_watches_them(watches):
-    @criterion(threshold="level", step=told_step, watches=watches)
+@pytest.mark.parametrize("watches", [("val",), ("train", "val"), ("lr", "train", "val")])
+def test_a_step_is_told_what_it_watches_in_that_order(watches):
+    @criterion(threshold="level", step=first_step, watches=watches)
     def Told():
         return 0
 
-    stops = replay(CurveSet.from_runs([{"val": [2.0, 1.0], "train": [1.0, 1.0]}]), [Told(1)])
-    stopper = Stopper(Told(1))
-    assert stops.fired[0, 0] == ("train" in watches) == stopper.update(val=2.0, train=1.0)
-    curve = CurveSet.from_runs([{"val": [2.0], "train": [1.0]}])[0]
-    assert trace(Told(1), curve).holds[0] == ("train" in watches)
+    row = {"val": 2.0, "train": 1.0, "lr": 0.5}
+    curves = CurveSet.from_runs([{name: [value] for name, value in row.items()}])
+    assert trace(Told(1), curves[0]).statistic[0] == row[watches[0]]
+    assert replay(curves, [Told(1)]).fired[0, 0] == (row[watches[0]] >= 1)
+    assert Stopper(Told(1)).update(**row) == (row[watches[0]] >= 1)
 
 
-def count_step(s, epoch, val, train):
+def count_step(s, epoch, val):
     """How many steps were taken."""
     return s + 1, float(s + 1)
 
 
-def count_cannot_pass(s, bound, val, train):
+def count_cannot_pass(s, bound, val):
     return 2 * (s + 1) < bound
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earlystop_lab import Curve, CurveSet, read_curves
+from earlystop_lab import CurveSet, read_curves
 from experiments.recorded_problems import counts, write_card
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,12 +150,16 @@ def test_double_descents_are_as_many_as_the_data_card_says(recorder):
 def test_descends_twice_wants_a_second_fall(recorder):
     descends_twice = recorder("modern-nets").descends_twice
     epochs = np.arange(300.0)
+
+    def tested(test):
+        return CurveSet.from_runs([{"val": test, "test": test}])[0]
+
     once = 1 + np.abs(epochs - 100) / 100
     twice = 2 + np.cos(epochs / 25)
-    assert not descends_twice(Curve("once", epochs + 1, once, test=once))
-    assert descends_twice(Curve("twice", epochs + 1, twice, test=twice))
+    assert not descends_twice(tested(once))
+    assert descends_twice(tested(twice))
     spike = np.where(epochs == 150, 9.0, 1.0)
-    assert not descends_twice(Curve("spike", epochs + 1, spike, test=spike))
+    assert not descends_twice(tested(spike))
 
 
 @pytest.mark.parametrize(("name", "run"), AGAIN)

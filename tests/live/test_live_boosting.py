@@ -264,7 +264,7 @@ def test_arguments_that_are_none_are_named(name, wrong):
     pytest.importorskip(name)
     callback = importlib.import_module(f"earlystop_lab.live.{name}").StopCallback
     if wrong == "mode" and name != "lightgbm":  # which says itself what is better
-        assert callback("GL(2)", mode="max").stopper.mode == "max"
+        assert callback("UP(2)", mode="max").stopper.mode == "max"
         return
     with pytest.raises(TypeError, match=f"'{wrong}'"):
         callback("GL(2)", **{wrong: "max"})

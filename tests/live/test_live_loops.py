@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from adapters import at, noisy, require_replayed, run_examples, run_page
 
-from earlystop_lab import CurveSet, read_curves, replay
+from earlystop_lab import Channel, CurveSet, read_curves, replay
 from earlystop_lab.live import Stopper
 
 X, Y = noisy(40)
@@ -38,14 +38,16 @@ def sklearn_trained(stopper, estimator, **kwargs):
 
 @pytest.mark.parametrize("rule", ["GL(5, k=1)", "PQ(0.5)", "Keras(8)"])
 def test_sklearn_stops_where_its_replay_does(network, tmp_path, rule):
-    stopper = Stopper(rule, mode="max", record=tmp_path)
+    negated = Channel(upper=0)
+    channels = {"val": negated, "train": negated}
+    stopper = Stopper(rule, mode="max", channels=channels, record=tmp_path)
     model = sklearn_trained(stopper, network)
     curve = require_replayed(stopper, tmp_path)
     errors = [np.mean((model.predict(x) - y) ** 2) for x, y in ((X_VAL, Y_VAL), (X, Y))]
     # t_ counts the samples seen
     assert model.t_ / len(X) == stopper.best_epoch < stopper.stop_epoch == network.t_ / len(X)
-    assert errors[0] == pytest.approx(at(curve, "val", stopper.best_epoch), rel=1e-6)
-    assert errors[1] == pytest.approx(at(curve, "train", stopper.best_epoch), rel=1e-6)
+    assert errors[0] == pytest.approx(-at(curve, "val", stopper.best_epoch), rel=1e-6)
+    assert errors[1] == pytest.approx(-at(curve, "train", stopper.best_epoch), rel=1e-6)
 
 
 def test_sklearn_without_a_stop_ends_after_max_iter(network):
@@ -96,7 +98,7 @@ def test_optuna_prunes_where_the_replay_stops(optuna, tmp_path, rule, direction)
                 raise optuna.TrialPruned
         return sign * error
 
-    chosen = pruner(rule, record=tmp_path)
+    chosen = pruner(rule, upper=0, record=tmp_path)
     study = optuna.create_study(direction=direction, pruner=chosen, study_name="a study/1")
     study.optimize(objective, n_trials=8, callbacks=[chosen.record_trial])
     stops = replay(CurveSet.from_runs([{"val": row} for row in errors]), [rule])
@@ -104,7 +106,8 @@ def test_optuna_prunes_where_the_replay_stops(optuna, tmp_path, rule, direction)
         assert (trial.state == optuna.trial.TrialState.PRUNED) == stops.fired[i, 0]
         assert trial.last_step + 1 == stops.stop[i, 0]
     recorded = read_curves(tmp_path)
-    assert recorded["a study/1-3"].val.tolist() == errors[3][: int(stops.stop[3, 0])].tolist()
+    told = sign * errors[3][: int(stops.stop[3, 0])]
+    assert recorded["a study/1-3"].val.tolist() == told.tolist()
 
 
 def test_optuna_refuses_what_a_trial_cannot_report(optuna):
@@ -120,7 +123,7 @@ def test_optuna_refuses_what_a_trial_cannot_report(optuna):
 class IgniteTraining:
     """A network trained full-batch by an engine, evaluated after every epoch by another."""
 
-    def __init__(self, rule="GL(5, k=1)", **kwargs):
+    def __init__(self, rule="Keras(5)", **kwargs):
         torch, engine = pytest.importorskip("torch"), pytest.importorskip("ignite.engine")
         from earlystop_lab.live.ignite import StopHandler
 
@@ -155,6 +158,7 @@ class IgniteTraining:
                 self.trainer,
                 train_function=lambda e: -e.state.output,
                 model=self.model,
+                channels={"val": Channel(upper=0), "train": Channel(upper=0)},
                 **kwargs,
             )
             evaluator.add_event_handler(engine.Events.COMPLETED, self.handler)
@@ -172,7 +176,7 @@ def test_ignite_stops_where_its_replay_does(tmp_path, rule):
     stopper = training.handler.stopper
     curve = require_replayed(stopper, tmp_path)
     assert training.trainer.state.epoch == stopper.stop_epoch
-    assert training.validate() == at(curve, "val", stopper.best_epoch)
+    assert training.validate() == -at(curve, "val", stopper.best_epoch)
     # another training is another run
     training.trainer.state.max_epochs = None
     training.run(1)

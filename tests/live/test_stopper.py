@@ -8,7 +8,7 @@ import pytest
 from restated import RULES
 from strategies import random_errors
 
-from earlystop_lab import CurveSet, ModelCheckpoint, criterion, parse, read_curves, replay
+from earlystop_lab import Channel, CurveSet, ModelCheckpoint, criterion, parse, read_curves, replay
 from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.live import Stopper
 
@@ -176,10 +176,14 @@ def test_what_comes_after_the_stop_is_recorded_and_decides_nothing():
 
 
 def test_higher_is_better():
-    stopper = Stopper("GL(10, k=1)", mode="max")
+    with pytest.raises(ValueError, match=r"'val' is a score without a known upper bound"):
+        Stopper("GL(10, k=1)", mode="max")
+    # errors 0.5, 0.2, 0.21 and 0.3
+    stopper = Stopper("GL(10, k=1)", mode="max", channels={"val": Channel(upper=1)})
     assert [stopper.update(val=score) for score in (0.5, 0.8, 0.79, 0.7)] == [0, 0, 0, 1]
     assert stopper.best_epoch == 2
-    assert stopper.history[0].val.tolist() == [-0.5, -0.8, -0.79, -0.7]
+    assert stopper.history[0].val.tolist() == [0.5, 0.8, 0.79, 0.7]
+    assert stopper.history.error("val").values.tolist() == [-0.5, -0.8, -0.79, -0.7]
 
 
 def test_history_is_the_run_as_it_was_told():
@@ -235,14 +239,13 @@ def test_refused_when_made(made, words):
     ("check", "words"),
     [
         ({"val": "0.5"}, "val = '0.5'; expected a number"),
-        ({"val": None}, "val = None; expected a number"),
+        ({"val": None, "train": None}, "nothing was measured; give val"),
         ({"val": True}, "val = True; expected a number"),
         ({"val": 1 + 2j}, "val = (1+2j); expected a number"),
         ({"val": [1.0, 2.0]}, "val = [1.0, 2.0]; expected a number"),
         ({"val": 1.0, "train": "x"}, "train = 'x'; expected a number"),
         ({"val": 1.0, "epoch": 1}, "epoch = 1 after 1; expected a later one"),
         ({"val": 1.0, "epoch": float("nan")}, "epoch = nan after 1; expected a later one"),
-        ({"val": 1.0, "train": None}, "PQ(2, k=1) needs training errors"),
     ],
 )
 def test_a_refused_check_was_not_seen(check, words):
@@ -260,10 +263,16 @@ def test_a_refused_check_was_not_seen(check, words):
     [
         ({"criterion": "GL(3)"}, "the saved state has criterion = 'GL(3)'; this one is 'GL(2)'"),
         ({"mode": "max"}, "the saved state has mode = 'max'"),
-        ({"val": [1.0]}, "not the saved state of a Stopper: run 'a': column 'epoch' has 2 values"),
-        ({"epoch": [2.0, 1.0]}, "epochs must increase"),
-        ({"val": ["x", 1.0]}, "not the saved state of a Stopper: could not convert"),
-        ({"val": None}, "not the saved state of a Stopper"),
+        (
+            {"channels": {"epoch": [1.0, 2.0], "val": [1.0]}},
+            "not the saved state of a Stopper: run 'a': column 'epoch' has 2 values",
+        ),
+        ({"channels": {"epoch": [2.0, 1.0], "val": [1.0, 2.0]}}, "epochs must increase"),
+        (
+            {"channels": {"epoch": [1.0, 2.0], "val": ["x", 1.0]}},
+            "not the saved state of a Stopper: could not convert",
+        ),
+        ({"channels": None}, "not the saved state of a Stopper"),
         ({"run": "../a"}, "run = '../a'"),
     ],
 )

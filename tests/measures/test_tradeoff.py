@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from earlystop_lab import GL, UP, CurveSet, Stops, replay, tradeoff
+from earlystop_lab import GL, UP, Channel, CurveSet, Stops, replay, tradeoff
 from earlystop_lab.measures.prechelt import RunRatios, run_ratios
 
 LOOKS = {"rtol": 1e-12, "atol": 0}
@@ -26,7 +26,9 @@ def stops_of(criteria, *, stop, val, test, selected=None, fired=None, **metadata
         "test": test,
     }
     meta = pd.DataFrame({"run": [f"run {i}" for i in range(len(stop))], **metadata})
-    return Stops(criteria, meta, arrays.__getitem__)
+    return Stops(
+        criteria, meta, arrays.__getitem__, {n: Channel(n, "min") for n in ("val", "test")}
+    )
 
 
 # -- by hand -------------------------------------------------------------------------------

@@ -93,7 +93,8 @@ def test_the_number_of_blas_threads_does_not_matter():
         "import hashlib; from earlystop_lab.sources.synthetic import simulate\n"
         "for family in ('gradient_flow', 'double_descent', 'parametric'):\n"
         "    for curve in simulate(family, 3, seed=1):\n"
-        "        print(hashlib.sha256(b''.join(map(bytes, curve[2:]))).hexdigest())"
+        "        values = b''.join(bytes(curve[name]) for name in curve.channels)\n"
+        "        print(hashlib.sha256(values).hexdigest())"
     )
     said = []
     for threads in ("1", "2"):

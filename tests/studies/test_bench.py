@@ -244,7 +244,7 @@ def test_what_no_corpus_can_show_by_itself_all_together_can():
         curves = planted("gradient_flow", 50, seed)
         corpora[f"c{seed}"] = CurveSet.from_runs(
             # five problems, too few for p < .05 whatever the rule does
-            c._asdict() | {"problem": f"{seed}: {i % 5}"}
+            c.as_run() | {"problem": f"{seed}: {i % 5}"}
             for i, c in enumerate(curves)
         )
     found = bench(Seer, corpora, known=[Keras, UP, GL])
@@ -273,7 +273,7 @@ def test_a_corpus_that_is_there_twice_counts_once(flow):
 
 
 def without_problems(curves):
-    return CurveSet.from_runs(curve._asdict() for curve in curves)
+    return CurveSet.from_runs(curve.as_run() for curve in curves)
 
 
 def test_runs_of_two_corpora_are_other_runs_whatever_their_names(flow):
@@ -349,7 +349,7 @@ def test_a_difference_that_few_problems_carry_is_called_that(flow):
     runs = []
     for curve, problem in zip(flow, flow.meta["problem"], strict=True):
         excess = (curve.test - curve.test.min()) * (100 if problem == first else 1)
-        runs.append(curve._asdict() | {"test": curve.test.min() + excess, "problem": problem})
+        runs.append(curve.as_run() | {"test": curve.test.min() + excess, "problem": problem})
     found = bench(Seer, {"flow": CurveSet.from_runs(runs)}, known=[Keras])
     (row,) = found.corpora[0].comparisons.to_dict("records")
     assert row["verdict"] == Verdict.BETTER

@@ -304,7 +304,7 @@ def scanned(start, step):
 def test_a_step_that_remembers_between_calls_is_refused():
     seen = []
 
-    def step(state, epoch, val, train):
+    def step(state, epoch, val):
         seen.append(val)
         return state, float(len(seen))
 
@@ -315,7 +315,7 @@ def test_a_step_that_remembers_between_calls_is_refused():
 
 def test_a_state_that_is_changed_in_place_is_refused():
     # one run after the other starts from the state that the one before left
-    def step(state, epoch, val, train):
+    def step(state, epoch, val):
         state[0][0] += 1
         return state, state[0][0]
 
@@ -325,7 +325,7 @@ def test_a_state_that_is_changed_in_place_is_refused():
 def test_a_state_shared_by_all_runs_is_refused():
     shared = (np.zeros(1),)
 
-    def step(state, epoch, val, train):
+    def step(state, epoch, val):
         state[0][0] += 1
         return state, state[0][0]
 

@@ -679,7 +679,7 @@ def test_mistakes_are_one_message(earlystop, tmp_path, words, message):
 
 
 def test_lines_count_checks_where_the_records_count_steps():
-    runs = [c._asdict() for c in simulate("gradient_flow", 40, seed=2, epochs=80)]
+    runs = [c.as_run() for c in simulate("gradient_flow", 40, seed=2, epochs=80)]
     flow = CurveSet.from_runs(runs)
     steps = CurveSet.from_runs(run | {"epoch": 500 * run["epoch"]} for run in runs)
     by_epoch, by_step = recommend(flow, max_loss=0.02), recommend(steps, max_loss=0.02)

@@ -47,6 +47,7 @@ def OptunaPatient(val: FloatArray, *, patience: int, min_delta: float = 0.0) -> 
     threshold="std",
     default=0.01,
     passes="<",
+    recorded=("metric_threshold",),
     at_least={"std": 0, "num_results": 1, "grace_period": 0},
 )
 def RayPlateau(
@@ -59,8 +60,8 @@ def RayPlateau(
     """``ray.tune.stopper.TrialPlateauStopper``: the last ``num_results`` errors hardly vary.
 
     Their population standard deviation, in units of the error, is strictly below ``std``, from
-    the ``grace_period``-th result on and, with ``metric_threshold`` (mode "min"), only where the
-    error is not above it. Nothing is restored.
+    the ``grace_period``-th result on and, with ``metric_threshold``, a value of the metric as
+    recorded, only where the error is not worse. Nothing is restored.
 
     Statistic: standard deviation of the last num_results errors
 

@@ -19,6 +19,7 @@ __all__ = ["Keras", "Keras2", "TerminateOnNaN"]
     threshold="patience",
     default=0,
     restores=kept_epoch,
+    recorded=("baseline",),
     at_least={"patience": 0, "start_from_epoch": 0},
 )
 def Keras(
@@ -66,6 +67,7 @@ def Keras(
     default=0,
     restores=kept_epoch,
     restores_only_if_stopped=True,
+    recorded=("baseline",),
     at_least={"patience": 0},
 )
 def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience:
@@ -94,9 +96,7 @@ def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience
     return patience_state(Knobs(SUM), delta=min_delta, best=best)
 
 
-def not_finite_step(
-    s: tuple[int], epoch: float, val: float, train: float
-) -> tuple[tuple[int], float]:
+def not_finite_step(s: tuple[int], epoch: float, train: float) -> tuple[tuple[int], float]:
     """1 where the training error is NaN or infinite."""
     return s, 0.0 if math.isfinite(train) else 1.0
 

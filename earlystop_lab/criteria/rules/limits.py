@@ -5,7 +5,7 @@ from earlystop_lab.criteria.core import criterion
 __all__ = ["MaxEpochs"]
 
 
-def epoch_step(s: tuple[int], epoch: float, val: float, train: float) -> tuple[tuple[int], float]:
+def epoch_step(s: tuple[int], epoch: float) -> tuple[tuple[int], float]:
     """The epoch itself."""
     return s, epoch
 

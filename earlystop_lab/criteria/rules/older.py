@@ -121,11 +121,11 @@ class Looks(NamedTuple):
     looks: Patience
 
 
-def look_step(s: Looks, epoch: float, val: float, train: float) -> tuple[Looks, float]:
+def look_step(s: Looks, epoch: float, val: float) -> tuple[Looks, float]:
     """Checks without improvement, seen at some checks only."""
     if s.left > 1:
         return Looks(s.between, s.left - 1, s.looks), math.nan
-    looks, bad = patience_step(s.looks, epoch, val, train)
+    looks, bad = patience_step(s.looks, epoch, val)
     return Looks(s.between, s.between, looks), bad * s.between
 
 

@@ -95,7 +95,7 @@ class Quality(NamedTuple):
     since: int
 
 
-def quality_step(s: Quality, epoch: float, val: float, train: float) -> tuple[Quality, float]:
+def quality_step(s: Quality, epoch: float, val: float) -> tuple[Quality, float]:
     """Checks since the smoothed quality was highest."""
     smooth = s.smooth * s.smoothing + (-val - s.min_delta) * (1 - s.smoothing)
     if smooth > s.best:

@@ -133,7 +133,7 @@ def improves(test: int, val: float, best: float, delta: float) -> bool:
     return val < best or best == 0
 
 
-def patience_step(s: Patience, epoch: float, val: float, train: float) -> tuple[Patience, float]:
+def patience_step(s: Patience, epoch: float, val: float) -> tuple[Patience, float]:
     """Checks in a row without improvement; NaN where the library cannot fire, inf where it must."""
     k = s.knobs
     if epoch < s.first_epoch:
@@ -176,11 +176,11 @@ patience_rule = partial(criterion, whole=True, step=patience_step)
 
 
 def saved_step(
-    s: tuple[Patience, Patience], epoch: float, val: float, train: float
+    s: tuple[Patience, Patience], epoch: float, val: float
 ) -> tuple[tuple[Patience, Patience], float]:
     """Patience, and beside it what a model saver holds."""
-    rule, bad = patience_step(s[0], epoch, val, train)
-    saved, _ = patience_step(s[1], epoch, val, train)
+    rule, bad = patience_step(s[0], epoch, val)
+    saved, _ = patience_step(s[1], epoch, val)
     return (rule, saved), bad
 
 

@@ -48,7 +48,7 @@ def relative_excess(value: float, reference: float) -> float:
     return math.inf if value > reference else math.nan
 
 
-def loss_step(best: float, epoch: float, val: float, train: float) -> tuple[float, float]:
+def loss_step(best: float, epoch: float, val: float) -> tuple[float, float]:
     """Generalisation loss at a strip end, in percent; the state is the lowest error at one."""
     lowest = val if val < best else best
     return lowest, 100 * relative_excess(val, lowest)
@@ -62,7 +62,7 @@ def loss_bound(limit: float) -> float:
     return max(1.0, (1 + limit / 100) * (1 - 16 * EPSILON))
 
 
-def loss_cannot_pass(best: float, bound: float, val: float, train: float) -> bool:
+def loss_cannot_pass(best: float, bound: float, val: float) -> bool:
     """Whether the loss surely passes no limit, told without a division.
 
     A negative lowest error times the bound is at most itself, and below it there is no loss.
@@ -70,7 +70,7 @@ def loss_cannot_pass(best: float, bound: float, val: float, train: float) -> boo
     return val < best * bound
 
 
-def gain_step(s: Gain, epoch: float, val: float, train: float) -> tuple[Gain, float]:
+def gain_step(s: Gain, epoch: float, train: float) -> tuple[Gain, float]:
     """Training progress P_k at strip ends, per thousand."""
     total = s.total + train
     low = train if train < s.low else s.low
@@ -86,16 +86,16 @@ def quotient_step(
     s: tuple[float, Gain], epoch: float, val: float, train: float
 ) -> tuple[tuple[float, Gain], float]:
     """Generalisation loss over progress at strip ends."""
-    gain_state, gain = gain_step(s[1], epoch, val, train)
+    gain_state, gain = gain_step(s[1], epoch, train)
     if s[1].left > 1:
         return (s[0], gain_state), math.nan
-    best, loss = loss_step(s[0], epoch, val, train)
+    best, loss = loss_step(s[0], epoch, val)
     if gain == 0:  # no progress at all: any loss is infinitely larger, no loss is none
         return (best, gain_state), math.inf if loss > 0 else loss
     return (best, gain_state), loss / gain
 
 
-def rises_step(s: Rises, epoch: float, val: float, train: float) -> tuple[Rises, float]:
+def rises_step(s: Rises, epoch: float, val: float) -> tuple[Rises, float]:
     """Successive strips whose last error is above that of the strip before, less a tolerance."""
     # without a branch, since nobody can predict it
     rose = (val > s.before) | (val > s.before - s.tol * abs(s.before))
@@ -109,6 +109,7 @@ def rises_step(s: Rises, epoch: float, val: float, train: float) -> tuple[Rises,
     step=loss_step,
     cannot_pass=loss_cannot_pass,
     pass_bound=loss_bound,
+    takes="ratio",
     strip="k",
     at_ends=True,
     unit="%",
@@ -122,7 +123,7 @@ def GL(*, k: int = 5) -> float:
     ``alpha`` is in percent, at least 0; ``k`` counts checks, at least 1, which looks at every
     check. Where E_opt = 0 the
     loss is 0 while the error stays 0 and infinite once it is above; for a negative E_opt (a
-    log-likelihood, a negated score) it is measured on abs(E_opt). A NaN error gives NaN and
+    negative log-likelihood) it is measured on abs(E_opt). A NaN error gives NaN and
     leaves E_opt; an infinite one gives an infinite loss, NaN while none was finite.
 
     Statistic: 100 (E_va / E_opt - 1) at strip ends
@@ -145,6 +146,7 @@ def GL(*, k: int = 5) -> float:
     passes=">",
     step=quotient_step,
     watches=("val", "train"),
+    takes="ratio",
     strip="k",
     at_least={"alpha": 0},
 )
@@ -210,6 +212,7 @@ def UP(*, k: int = 5) -> Rises:
     passes="<",
     step=gain_step,
     watches=("train",),
+    takes="ratio",
     strip="k",
     unit=" per thousand",
     at_least={"level": 0},

@@ -69,40 +69,38 @@ def median(values: tuple[float, ...]) -> float:
 
 
 def average_patience_step(
-    s: tuple[Average, Patience], epoch: float, val: float, train: float
+    s: tuple[Average, Patience], epoch: float, val: float
 ) -> tuple[tuple[Average, Patience], float]:
     """Patience on the moving average; at a NaN error the check counts as bad."""
     average = averaged(s[0], val)
-    patience, bad = patience_step(
-        s[1], epoch, math.nan if math.isnan(val) else average.value, train
-    )
+    patience, bad = patience_step(s[1], epoch, math.nan if math.isnan(val) else average.value)
     return (average, patience), bad
 
 
 def median_patience_step(
-    s: tuple[Last, Patience], epoch: float, val: float, train: float
+    s: tuple[Last, Patience], epoch: float, val: float
 ) -> tuple[tuple[Last, Patience], float]:
     """Patience on the rolling median."""
     last = shifted(s[0], val)
-    patience, bad = patience_step(s[1], epoch, median(last.values), train)
+    patience, bad = patience_step(s[1], epoch, median(last.values))
     return (last, patience), bad
 
 
 def average_loss_step(
-    s: tuple[Average, float], epoch: float, val: float, train: float
+    s: tuple[Average, float], epoch: float, val: float
 ) -> tuple[tuple[Average, float], float]:
     """Generalisation loss of the moving average, in percent; NaN at a NaN error."""
     average = averaged(s[0], val)
-    loss, percent = loss_step(s[1], epoch, math.nan if math.isnan(val) else average.value, train)
+    loss, percent = loss_step(s[1], epoch, math.nan if math.isnan(val) else average.value)
     return (average, loss), percent
 
 
 def median_loss_step(
-    s: tuple[Last, float], epoch: float, val: float, train: float
+    s: tuple[Last, float], epoch: float, val: float
 ) -> tuple[tuple[Last, float], float]:
     """Generalisation loss of the rolling median, in percent."""
     last = shifted(s[0], val)
-    loss, percent = loss_step(s[1], epoch, median(last.values), train)
+    loss, percent = loss_step(s[1], epoch, median(last.values))
     return (last, loss), percent
 
 
@@ -172,6 +170,7 @@ def Median(*, window: int = 5, min_delta: float = 0.0) -> tuple[Last, Patience]:
     threshold="alpha",
     passes=">",
     step=average_loss_step,
+    takes="ratio",
     unit="%",
     at_least={"alpha": 0, "decay": 0},
     below={"decay": 1},
@@ -199,6 +198,7 @@ def EMAGL(*, decay: float = 0.6) -> tuple[Average, float]:
     threshold="alpha",
     passes=">",
     step=median_loss_step,
+    takes="ratio",
     unit="%",
     at_least={"alpha": 0, "window": 1},
 )

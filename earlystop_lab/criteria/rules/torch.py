@@ -43,6 +43,7 @@ __all__ = [
 @patience_rule(
     threshold="patience",
     default=3,
+    recorded=("stopping_threshold", "divergence_threshold"),
     at_least={"patience": 0},
 )
 def Lightning(
@@ -55,9 +56,10 @@ def Lightning(
     """``lightning.pytorch.callbacks.EarlyStopping``: ``patience`` checks without improvement.
 
     A value improves where val + min_delta < best; a negative ``min_delta`` lets worse values
-    improve. At once it stops at a value that is not finite (``check_finite``), below
-    ``stopping_threshold`` or above ``divergence_threshold``, all strict; with
-    ``check_finite=False`` a NaN is just no improvement. It restores nothing.
+    improve. At once it stops at a value that is not finite (``check_finite``), better than
+    ``stopping_threshold`` or worse than ``divergence_threshold``, both values of the metric as
+    recorded and strict; with ``check_finite=False`` a NaN is just no improvement. It restores
+    nothing.
 
     Statistic: checks since val + min_delta < best; infinite past a limit
 
@@ -198,10 +200,10 @@ def Fastai(*, min_delta: float = 0.0) -> Patience:
 
 
 def fitness_step(
-    s: tuple[Patience, Patience], epoch: float, val: float, train: float
+    s: tuple[Patience, Patience], epoch: float, fitness: float
 ) -> tuple[tuple[Patience, Patience], float]:
-    """Patience on the negated fitness -(1 - error), whose rounding decides what is a tie."""
-    return saved_step(s, epoch, -(1 - val), train)
+    """Patience on the negated fitness."""
+    return saved_step(s, epoch, -fitness)
 
 
 @criterion(
@@ -210,18 +212,20 @@ def fitness_step(
     passes=">=",
     whole=True,
     step=fitness_step,
+    takes="score",
     restores=saved_epoch,
     off=("patience",),
 )
 def Ultralytics() -> tuple[Patience, Patience]:
     """``ultralytics.utils.torch_utils.EarlyStopping``: ``patience`` epochs since the best.
 
-    Its fitness is 1 - error, which improves where it is above the best or the best is 0: while
-    the fitness stays 0 (error 1) training never stops. A NaN among the first values is never
+    Its fitness is the score as recorded, of an error 1 - error, whose rounding decides what is a
+    tie. It improves where it is above the best or the best is 0: while the fitness stays 0
+    training never stops. A NaN among the first values is never
     improved on. The count is in epochs. ``restore="own"``: the *last* epoch of the best
     fitness, which ``best.pt`` holds, though the count starts at the first.
 
-    Statistic: epochs since 1 - val > 1 - best
+    Statistic: epochs since fitness > best
 
     Source: Ultralytics 8.4.190, ``ultralytics/utils/torch_utils.py`` and ``engine/trainer.py``.
 
