@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from numba.core.event import install_recorder
 
 from earlystop_lab import (
     GL,
@@ -32,9 +33,7 @@ from earlystop_lab import (
     replay,
     trace,
 )
-from earlystop_lab._common import compiling
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.criteria.first_passage import first_passages
 from earlystop_lab.live import Stopper
 
 SCORE = Channel(role="val", direction="max")
@@ -277,29 +276,16 @@ def test_a_binding_is_part_of_a_criterion_and_of_its_text():
 
 
 def test_binding_another_channel_compiles_nothing():
-    runs = [{name: [1.0, 2.0, 3.0] for name in ("val", "test", "other")}]
-    curves = CurveSet.from_runs(runs, channels={"other": Channel(direction="min")})
-
-    def compiled():
-        made = compiling._compiled.cache_info().currsize
-        return made, sum(len(each.signatures) for each in dispatchers())
-
-    def dispatchers():
-        import gc
-
-        from numba.core.registry import CPUDispatcher
-
-        return [
-            each
-            for each in gc.get_objects()
-            if isinstance(each, CPUDispatcher) and each.__name__.startswith(first_passages.__name__)
-        ]
-
+    names = ("val", "test", "other", "another")
+    curves = CurveSet.from_runs(
+        [{name: [1.0, 2.0, 3.0] for name in names}],
+        channels=dict.fromkeys(names[2:], Channel(direction="min")),
+    )
     replay(curves, [Keras(1)])
-    before = compiled()
-    stops = replay(curves, [Keras(1, val=name) for name in ("val", "test", "other")])
-    assert stops.stop.tolist() == [[2, 2, 2]]
-    assert compiled() == before
+    with install_recorder("numba:compile") as compiled:
+        stops = replay(curves, [Keras(1, val=name) for name in names])
+    assert stops.stop.tolist() == [[2, 2, 2, 2]]
+    assert not compiled.buffer
 
 
 # -- scores ----------------------------------------------------------------------------------

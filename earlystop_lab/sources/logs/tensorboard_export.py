@@ -42,8 +42,10 @@ def _read(source: Source) -> Log:
         name = f"{match['set']}/{name}"
     if columns(source) == _COLUMNS:
         table = read_table(source)
-        steps, values = table.columns["Step"], table.columns["Value"]
-        return replace(table, columns={"step": steps, name: values})
+        # none are there where no row could be read
+        called = {"Step": "step", "Value": name}
+        known = {called[c]: cells for c, cells in table.columns.items() if c in called}
+        return replace(table, columns=known)
     points = source.document if suffix(source.path) == ".json" else None
     if not isinstance(points, list) or not all(isinstance(p, list) and len(p) == 3 for p in points):
         raise LogError(f"{source.path.name}: expected {', '.join(_COLUMNS)}")
