@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from earlystop_lab.curves.sets import CurveSet, curve_files, not_curves
-from earlystop_lab.curves.storing import groups, read_group
+from earlystop_lab.curves.sets import CurveSet, curve_files
+from earlystop_lab.curves.storing import groups, naming, read_group
 
 #: checks that are looked at together: 16 MB of two channels
 CHECKS = 2**20
@@ -40,7 +40,7 @@ def chunks(unit: Unit, size: int | None = None) -> Iterator[CurveSet]:
     """The runs of a unit, ``size`` at a time; by default about a million checks."""
     size = size or max(1, 16 * CHECKS // max(1, unit.width))
     for table in read_group(unit.file, unit.group, unit.start, unit.runs, size):
-        with not_curves(unit.file):
+        with naming(unit.file):
             curves = CurveSet(table)
         yield curves
 

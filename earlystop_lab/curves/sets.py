@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
@@ -22,11 +21,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab._common.checks import is_number, one_of, require
 from earlystop_lab._common.files import written_whole
+from earlystop_lab.curves.storing import (
+    RefusedError,
+    naming,
+    read_schema,
+    read_table,
+    write_table,
+)
 
 FloatArray = NDArray[np.float64]
 Mode = Literal["min", "max"]
@@ -483,7 +488,7 @@ class CurveSet:
     @property
     def meta(self) -> pd.DataFrame:
         """The run ids and metadata, one row a run."""
-        return self.scalars.to_pandas()
+        return self.scalars.to_pandas(ignore_metadata=True)
 
     @property
     def scalars(self) -> pa.Table:
@@ -671,22 +676,23 @@ class CurveSet:
         """Write one file for ``x.parquet`` or ``x.arrow``, else a folder of Parquet, one a problem.
 
         Parquet is small: floats are split by byte and compressed with zstd. Arrow is fast: read
-        again it is mapped into memory, and nothing is copied. An existing file is replaced once
-        the new one is whole; an existing folder is refused with ``FileExistsError``.
+        again it is mapped into memory, and nothing is copied. Both hold digests, by which damage
+        is noticed. An existing file is replaced once the new one is whole; an existing folder is
+        refused with ``FileExistsError``.
         """
         path = Path(path)
         if not path.name:
             raise ValueError(f"{str(path)!r} is no name for a curve set; give a file or folder")
         if path.suffix in (".parquet", ".arrow"):
             with written_whole(path) as temporary:
-                self._write_file(temporary)
+                write_table(self.table, temporary)
             return
         if path.exists():
             raise FileExistsError(f"{path} exists already; remove it or choose another folder")
         with written_whole(path) as folder:
             folder.mkdir()
             for name, part in self._by_problem():
-                part._write_file(folder / f"{name}.parquet")
+                write_table(part.table, folder / f"{name}.parquet")
 
     def _by_problem(self) -> Iterator[tuple[str, CurveSet]]:
         if "problem" not in self.table.column_names:
@@ -697,27 +703,6 @@ class CurveSet:
         labels = np.array([re.sub(r"[^\w-]", "_", name) for name in problems])
         for label in dict.fromkeys(labels):
             yield label, self.select(labels == label)
-
-    def _write_file(self, path: Path) -> None:
-        if path.suffix == ".arrow":
-            with pa.ipc.new_file(str(path), self.table.schema) as writer:
-                writer.write_table(self.table)
-            return
-        floats = [
-            f"{field.name}.list.element"
-            for field in self.table.schema
-            if field.name in self._columns and pa.types.is_floating(field.type.value_type)
-        ]
-        others = self.scalars.column_names
-        pq.write_table(
-            self.table,
-            path,
-            compression="zstd",
-            compression_level=9,
-            use_dictionary=others,
-            column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
-            row_group_size=1024,
-        )
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -760,27 +745,33 @@ class CurveSet:
 def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = None) -> CurveSet:
     """Read a curve set from a Parquet or Arrow file, or a folder of them.
 
-    An Arrow file is mapped into memory, not copied. ``channels`` says what is known of channels
-    beyond what the file says, see :meth:`CurveSet.from_runs`. Raises ``OSError`` where nothing can
-    be read and ``ValueError``, naming the file, where it is not a curve set.
+    An Arrow file of up to 1 GiB is mapped into memory, not copied. Files of ours are checked
+    against the digests that they hold, once for a file as it is, so that a damaged one is refused;
+    what other programs wrote is validated.
+
+    ``channels`` says what is known of channels beyond what the file says, see
+    :meth:`CurveSet.from_runs`. Raises ``OSError`` where nothing can be read and ``ValueError``,
+    naming the file, where it is not a curve set, is damaged, or is of a newer version.
     """
     path = Path(path)
     tables = []
     for file in curve_files(path):
-        with not_curves(file):
-            if file.suffix == ".arrow":
-                tables.append(pa.ipc.open_file(pa.memory_map(str(file))).read_all())
-            else:
-                tables.append(pq.read_table(file))
+        tables.append(read_table(file))
+        with naming(file):
             _require_curves(tables[-1].schema)
-    with not_curves(path):
+    with naming(path):
         return CurveSet(concatenated(tables), channels)
 
 
 def is_curves(path: Path) -> bool:
-    """Whether a curve set is there: Parquet or Arrow files with runs and lists of numbers."""
+    """Whether a curve set is there: Parquet or Arrow files with runs and lists of numbers.
+
+    Raises ``ValueError`` naming the file where one of ours is damaged or of a newer version.
+    """
     try:
-        return all(_wrong_with(_read_schema(file)) is None for file in curve_files(path))
+        return all(_wrong_with(read_schema(file)) is None for file in curve_files(path))
+    except RefusedError:
+        raise
     except (ValueError, OSError, pa.ArrowException):
         return False
 
@@ -801,24 +792,6 @@ def _wrong_with(schema: pa.Schema) -> str | None:
 def _require_curves(schema: pa.Schema) -> None:
     if wrong := _wrong_with(schema):
         raise ValueError(f"not a curve set: {wrong}")
-
-
-def _read_schema(file: Path) -> pa.Schema:
-    if file.suffix == ".arrow":
-        return pa.ipc.open_file(pa.memory_map(str(file))).schema
-    return pq.read_schema(file)
-
-
-@contextmanager
-def not_curves(path: Path) -> Iterator[None]:
-    """Name the file in the errors of reading it."""
-    try:
-        yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
-        raise ValueError(f"{path}: not {kind} file ({error})") from error
-    except (ValueError, KeyError, pa.ArrowException) as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def curve_files(path: Path) -> list[Path]:
@@ -1084,8 +1057,7 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, _Column], NDArray[n
     if len(set(names)) < len(names):
         raise ValueError(f"not a curve set: a column twice among {', '.join(names)}")
     _require_curves(table.schema)
-    if not pa.types.is_string(table.schema.field("run").type):
-        table = with_column(table, "run", table["run"].cast(pa.string()))
+    table = _in_plain_text(table)
     runs = table["run"]
     if runs.null_count:
         raise ValueError(f"run {pc.index(pc.is_null(runs), True).as_py()}: it has no id")
@@ -1113,6 +1085,18 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, _Column], NDArray[n
     if "epoch" in columns:
         _check_epochs(columns["epoch"], runs)
     return table, columns, offsets
+
+
+def _in_plain_text(table: pa.Table) -> pa.Table:
+    """The table with run ids as text, and without views of text, with which Arrow can do little."""
+    for field in table.schema:
+        kind = pa.string()
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            kind = pa.dictionary(field.type.index_type, pa.string(), field.type.ordered)
+        elif field.name != "run" and not pa.types.is_string_view(field.type):
+            continue
+        table = with_column(table, field.name, table[field.name].cast(kind))
+    return table
 
 
 def _row_offsets(columns: Mapping[str, _Column], runs: int) -> NDArray[np.int64]:

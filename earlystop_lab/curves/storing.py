@@ -47,6 +47,10 @@ _MARK = b"earlystop-digest"
 _SETTLED_NS = 10**8
 
 
+class RefusedError(ValueError):
+    """A file of ours that cannot be read: it is damaged, or of a newer version."""
+
+
 class Group(NamedTuple):
     """Runs that lie together in a file."""
 
@@ -102,7 +106,7 @@ def read_table(path: Path) -> pa.Table:
     """The table in a file, its Arrow data mapped and not copied.
 
     Raises ``OSError`` where the file cannot be read, and ``ValueError`` naming it where it is
-    damaged, neither Parquet nor Arrow, or of a newer version.
+    neither Parquet nor Arrow, or refused (:class:`RefusedError`).
     """
     with naming(path):
         file = _looked_at(path)
@@ -178,7 +182,7 @@ def read_group(path: Path, group: int, start: int, runs: int, size: int) -> Iter
                 yield _without_version(pa.table(_validated(file, batch)))
                 missing -= len(batch)
             if missing:
-                raise ValueError(_damaged(f"a group without {missing} of its runs"))
+                raise _damaged(f"a group without {missing} of its runs")
 
 
 @contextmanager
@@ -186,6 +190,8 @@ def naming(path: Path) -> Iterator[None]:
     """Name the file in the errors of reading it."""
     try:
         yield
+    except RefusedError as error:
+        raise RefusedError(f"{path}: {error}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
         raise ValueError(f"{path}: not {kind} file ({error})") from error
@@ -298,15 +304,15 @@ def _read_seal(path: Path) -> NDArray[Any] | None:
         if not any(map(_is_marked, marks)):
             return None
         if len(found) < _TRAILER.itemsize or marks != (_MARK, _MARK):
-            raise ValueError(_damaged("its seal"))
+            raise _damaged("its seal")
         trailer = np.frombuffer(found, _TRAILER)
         begin -= int(trailer["groups"][0]) * _ENTRY.itemsize
         seal = np.frombuffer(_bytes(file, begin, at - _TRAILER.itemsize - begin), _ENTRY)
         if trailer["seal"][0] != _crc_of_seal(seal, trailer):
-            raise ValueError(_damaged("its seal"))
+            raise _damaged("its seal")
         rest = _crc(file, int(seal["end"][-1]) if len(seal) else 0, begin)
         if trailer["rest"][0] != zlib.crc32(_bytes(file, at), rest):
-            raise ValueError(_damaged("its footer"))
+            raise _damaged("its footer")
         return seal
 
 
@@ -324,7 +330,7 @@ def _check(file: _File, wanted: Iterable[int]) -> None:
     with file.path.open("rb") as data:
         for i in sorted(set(wanted) - file.checked):
             if _crc(data, ends[i - 1] if i else 0, ends[i]) != file.seal["crc"][i]:
-                raise ValueError(_damaged(f"a run from {before[i]} to {before[i + 1] - 1}"))
+                raise _damaged(f"a run from {before[i]} to {before[i + 1] - 1}")
             file.checked.add(i)
 
 
@@ -369,8 +375,8 @@ def _crc_of_seal(seal: NDArray[Any], trailer: NDArray[Any]) -> int:
     return zlib.crc32(seal.tobytes() + rest + count)
 
 
-def _damaged(what: str) -> str:
-    return (
+def _damaged(what: str) -> RefusedError:
+    return RefusedError(
         f"damaged: {what} is not what was written; "
         "take the file from where it came from, or record it anew"
     )
@@ -383,7 +389,7 @@ def _of_a_known_version(schema: pa.Schema) -> pa.Schema:
     """The schema without the version; ``ValueError`` for a newer one."""
     text = (schema.metadata or {}).get(_VERSION_KEY, b"1").decode()
     if not text.isdigit() or not 1 <= int(text) <= FORMAT:
-        raise ValueError(
+        raise RefusedError(
             f"written by a newer earlystop_lab: format {text}; this one reads 1 and {FORMAT}; "
             "upgrade it"
         )

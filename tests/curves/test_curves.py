@@ -384,15 +384,14 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch, failing):
     TOY.write(tmp_path / "x.parquet")
     before = (tmp_path / "x.parquet").read_bytes()
 
-    def half_written(table, path, **options):
-        path.write_bytes(b"half")
+    def half_written(writer, table):
         raise OSError("no space left")
 
     def refused(source, target):
         raise OSError("no space left")
 
     if failing is pq:
-        monkeypatch.setattr(pq, "write_table", half_written)
+        monkeypatch.setattr(pq.ParquetWriter, "write_table", half_written)
     else:
         monkeypatch.setattr(os, "replace", refused)
     for target in ("x.parquet", "new.parquet", "folder"):

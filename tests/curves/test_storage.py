@@ -6,7 +6,7 @@ import pytest
 from strategies import random_runs
 
 from earlystop_lab import GL, CurveSet, read_curves, replay
-from earlystop_lab.curves import files
+from earlystop_lab.curves import files, is_curves
 
 CURVES = CurveSet.from_runs(random_runs(seed=4, count=50))
 
@@ -89,3 +89,14 @@ def test_a_cut_file_is_named(tmp_path, suffix, length):
     for read in (read_curves, lambda path: replay(path, [GL(2)])):
         with pytest.raises(ValueError, match=rf"cut\.{suffix}: not an? \w+ file"):
             read(cut)
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+def test_a_damaged_file_is_a_curve_set_that_is_refused(tmp_path, suffix):
+    path = tmp_path / f"damaged.{suffix}"
+    CURVES.write(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-60] + b"damage" + whole[-54:])
+    for read in (read_curves, is_curves, lambda path: replay(path, [GL(2)])):
+        with pytest.raises(ValueError, match=rf"damaged\.{suffix}: damaged: its footer is not"):
+            read(path)
