@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from earlystop_lab import GL, PQ, UP, CurveSet, Keras, read_curves, replay
+from earlystop_lab import GL, PQ, UP, CurveSet, Keras, criterion, read_curves, replay
 from earlystop_lab._common.compiling import compiled
 from earlystop_lab.live import Stopper
 
@@ -40,6 +40,30 @@ PRECHELT = [
     *(UP(s) for s in (2, 3, 4, 6, 8)),
 ]
 PATIENCE = [Keras(p, min_delta=d) for p in range(1, 21) for d in (0, 0.001, 0.01, 0.1)]
+
+
+def gap_step(low: float, epoch: float, val: float, train: float) -> tuple[float, float]:
+    """Validation less training error; the state is the lowest validation error."""
+    return min(low, val), val - train
+
+
+def weighed_step(
+    low: float, epoch: float, val: float, train: float, lr: float
+) -> tuple[float, float]:
+    """The same by the learning rate."""
+    return min(low, val), (val - train) * lr
+
+
+@criterion(threshold="gap", passes=">", step=gap_step, watches=("val", "train"))
+def Gap() -> float:
+    """A rule of two channels."""
+    return np.inf
+
+
+@criterion(threshold="gap", passes=">", step=weighed_step, watches=("val", "train", "lr"))
+def Weighed() -> float:
+    """A rule of three."""
+    return np.inf
 
 
 def curves(
@@ -311,6 +335,11 @@ def against_reading(rows: list[dict[str, object]]) -> dict[str, float]:
     five_every = seconds(lambda: replay(found, GL5_EVERY))
     many_every = [GL(rule.threshold, k=1) for rule in many]
     thousand_every = seconds(lambda: replay(found, many_every))
+    # never passed, so that every check is looked at
+    column = found.table["train"]
+    with_rate = CurveSet(found.table.append_column("lr", column))
+    rules = ((found, Gap(1e9)), (with_rate, Weighed(1e9)))
+    two_channels, three_channels = (seconds(lambda e=e: replay(e[0], [e[1]])) for e in rules)
     large = curves(100_000)
     one = seconds(lambda: replay(large, PRECHELT))
     two = seconds(lambda: replay(large, PRECHELT, n_jobs=2))
@@ -321,6 +350,8 @@ def against_reading(rows: list[dict[str, object]]) -> dict[str, float]:
         ("GL, 1000 thresholds at strip ends", 10_000, thousand),
         ("GL, 5 thresholds at every check", 10_000, five_every),
         ("GL, 1000 thresholds at every check", 10_000, thousand_every),
+        ("a rule of two channels", 10_000, two_channels),
+        ("a rule of three channels", 10_000, three_channels),
         ("14 criteria, 1 thread", 100_000, one),
         ("14 criteria, 2 threads", 100_000, two),
     ):
@@ -329,6 +360,7 @@ def against_reading(rows: list[dict[str, object]]) -> dict[str, float]:
         "14 criteria / reading both channels once": ours / read,
         "GL 1000 thresholds / 5, strips of 5": thousand / five,
         "GL 1000 thresholds / 5, every check": thousand_every / five_every,
+        "a rule of three channels / of two": three_channels / two_channels,
         "1 thread / 2 threads, 100,000 x 1000": one / two,
     }
 

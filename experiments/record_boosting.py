@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab.sources.recording import Job, record
-from experiments.recorded_problems import PROBLEMS, Part, split, write_card
+from experiments.recorded_problems import PROBLEMS, Part, measured, split, write_card
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("xgboost", "lightgbm", "scikit-learn")
@@ -57,15 +57,16 @@ def _job(
     meta = {
         "run": f"{problem}-{library}-{rate}-{depth}-{subsample}-{seed}",
         "problem": problem,
+        "dataset": problem.split("-noise")[0],
         "library": library,
         "version": version(library),
         "learning_rate": rate,
         "depth": depth,
         "subsample": subsample,
         "label_noise": PROBLEMS[problem].label_noise,
-        "measure": "log loss" if PROBLEMS[problem].classes else "squared error",
         "n_train": n_train,
         "seed": seed,
+        **measured("round", "log loss" if PROBLEMS[problem].classes else "squared error"),
     }
     trees = ITERATIONS[rate] * max(1, PROBLEMS[problem].classes)
     cost = float(trees * (6 if library == "scikit-learn" else 1))
@@ -229,8 +230,9 @@ its generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of
 class; validation and test labels stay clean |
 | split | a permutation by the seed: a quarter validation, a quarter test, the rest training, of \
 which at most {largest} examples are used |
-| metadata | `problem` (the cluster for statistics), `library`, `version`, `learning_rate`, \
-`depth`, `subsample`, `label_noise`, `measure`, `n_train`, `seed` |
+| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ in \
+label noise alone), `library`, `version`, `learning_rate`, `depth`, `subsample`, `label_noise`, \
+`n_train`, `seed`; `val.metric` and its like, `epoch.unit` |
 | random numbers | split and label noise: `numpy.random.default_rng(seed)`, seeds {seed_list}; the \
 library's own seed is the same number |
 | command | `python -m experiments.record_boosting` |

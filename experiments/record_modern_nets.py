@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from earlystop_lab import Curve
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.sources.recording import Job, record
-from experiments.recorded_problems import PROBLEMS, split, write_card
+from experiments.recorded_problems import PROBLEMS, measured, split, write_card
 
 if TYPE_CHECKING:
     import torch
@@ -160,15 +160,16 @@ def _job(group: Group, architecture: str, recipe: Recipe, seed: int) -> Job:
     meta = {
         "run": f"{group.problem}-{architecture}-{settings}-{seed}",
         "problem": group.problem,
+        "dataset": group.data.split("-noise")[0],
         "library": "torch",
         "version": _torch_version(),
         "architecture": architecture,
         **recipe._asdict(),
         "label_noise": group.label_noise,
-        "measure": "squared error" if group.squared else "log loss",
         "batch": group.batch,
         "n_train": n_train,
         "seed": seed,
+        **measured("epoch", "squared error" if group.squared else "log loss"),
     }
     cost = float(group.epochs * n_train * (3 if "256" in architecture else 1))
     return Job(meta, cost, train, (group, architecture, recipe, seed))
@@ -201,7 +202,7 @@ def _parts(group: Group, seed: int) -> dict[str, tuple[FloatArray, NDArray[Any]]
 def train(
     group: Group, architecture: str, recipe: Recipe, seed: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Errors of every part after every epoch, without dropout.
+    """Errors of every part after every epoch, without dropout, and its learning rate.
 
     All arithmetic is float64 on one thread. Weights, dropout and the order of the examples come
     from torch's generator, seeded with ``seed``.
@@ -216,8 +217,8 @@ def train(
         net = _network(architecture, inputs.shape[1], outputs, recipe.dropout).double()
         optimizer = _optimizer(recipe, net)
         errors: dict[str, list[float]] = {name: [] for name in parts}
-        for epoch in range(group.epochs):
-            rate = recipe.learning_rate * factor(recipe.schedule, epoch / group.epochs)
+        rates = learning_rates(recipe, group.epochs)
+        for rate in rates:
             optimizer.param_groups[0]["lr"] = rate
             net.train()
             for rows in torch.randperm(len(inputs)).split(group.batch):
@@ -229,7 +230,14 @@ def train(
                 for name, (x, y) in parts.items():
                     errors[name].append(loss(net(x), y).item())
     with np.errstate(over="ignore"):  # a diverged run is recorded as infinite
-        return {name: np.array(values).astype(np.float32) for name, values in errors.items()}
+        recorded = {**errors, "lr": rates}
+        return {name: np.array(values).astype(np.float32) for name, values in recorded.items()}
+
+
+def learning_rates(recipe: Recipe, epochs: int) -> list[float]:
+    """The learning rate of every epoch."""
+    progress = (epoch / epochs for epoch in range(epochs))
+    return [recipe.learning_rate * factor(recipe.schedule, done) for done in progress]
 
 
 def factor(schedule: str, progress: float) -> float:
@@ -349,9 +357,12 @@ generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of \
 class; validation and test labels stay clean |
 | split | a permutation by the seed: a quarter validation, a quarter test, of the rest the first \
 `n_train` examples; inputs scaled to mean 0, variance 1 of the training set, digits to 0..1 |
-| metadata | `problem` (the cluster for statistics), `library`, `version`, `architecture`, \
-`optimizer`, `learning_rate`, `dropout`, `schedule`, `label_noise`, `measure`, `batch`, `n_train`, \
-`seed` |
+| learning rate | `lr`, that of every epoch as float32; `learning_rate` is the one that its \
+schedule starts from |
+| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ in \
+label noise or loss alone), `library`, `version`, `architecture`, `optimizer`, `learning_rate`, \
+`dropout`, `schedule`, `label_noise`, `batch`, `n_train`, `seed`; `val.metric` and its like, \
+`epoch.unit` |
 | random numbers | split and label noise: `numpy.random.default_rng(seed)`; weights, batches and \
 dropout: `torch.manual_seed(seed)`; seeds 1 and 2, of the `-squared` problems 1 to 6 |
 | command | `python -m experiments.record_modern_nets` |

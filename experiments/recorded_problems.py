@@ -28,6 +28,11 @@ class Problem(NamedTuple):
     label_noise: float = 0.0
 
 
+def measured(unit: str, metric: str) -> dict[str, str]:
+    """What a run says of its curves: the unit of their positions, the metric of its errors."""
+    return {"epoch.unit": unit, **{f"{part}.metric": metric for part in ("train", "val", "test")}}
+
+
 class Part(NamedTuple):
     """The examples of one part: inputs, and classes 0, 1, ... or real targets."""
 

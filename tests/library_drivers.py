@@ -23,6 +23,7 @@ def Lightning(
     check_finite=True,
     stopping_threshold=None,
     divergence_threshold=None,
+    mode="min",
 ):
     import torch
     from lightning.pytorch.callbacks import EarlyStopping
@@ -31,7 +32,7 @@ def Lightning(
         "v",
         patience=patience,
         min_delta=min_delta,
-        mode="min",
+        mode=mode,
         check_finite=check_finite,
         stopping_threshold=stopping_threshold,
         divergence_threshold=divergence_threshold,
@@ -401,9 +402,10 @@ def Fastai(values, patience=1, min_delta=0.0):
     return None, None
 
 
-def Ultralytics(values, patience=50):
-    """fitness = 1 - value, epochs from 1 as its trainer counts them. Restored is what best.pt
-    holds: save_model writes it at every epoch whose fitness equals the trainer's best."""
+def Ultralytics(values, patience=50, mode="min"):
+    """fitness = 1 - value, of a score the value itself, epochs from 1 as its trainer counts them.
+    Restored is what best.pt holds: save_model writes it at every epoch whose fitness equals the
+    trainer's best."""
     import logging
 
     import torch
@@ -419,7 +421,7 @@ def Ultralytics(values, patience=50):
     trainer = SimpleNamespace(ema=None, world_size=1, best_fitness=None, loss=torch.zeros(()))
     restored = None
     for i, v in enumerate(values):
-        trainer.validator = lambda self, v=v: {"fitness": 1 - v}
+        trainer.validator = lambda self, v=v: {"fitness": 1 - v if mode == "min" else v}
         _, fitness = validate(trainer)
         if trainer.best_fitness == fitness:
             restored = i

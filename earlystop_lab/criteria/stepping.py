@@ -11,7 +11,7 @@ import numpy as np
 
 from earlystop_lab.criteria.core import Criterion
 from earlystop_lab.criteria.first_passage import Check, array_trace, holds, start
-from earlystop_lab.curves import Channel, FloatArray, read_only, taken
+from earlystop_lab.curves import Channel, FloatArray, is_recorded, read_only, taken
 
 #: what was measured at a row by channel, and the position as ``epoch``; what was not is left out
 Row = Mapping[str, float]
@@ -37,32 +37,35 @@ class Stepper:
         self._stride = criterion.stride
         self._checks = 0
         self._restored = math.nan
-        self._watched = criterion.watched
+        self._step, self._restores = criterion.family.step, criterion.family.restores
+        #: the channels that are told as something else than was recorded
+        self._others = [
+            (i, name, form)
+            for i, (name, form) in enumerate(criterion.watched)
+            if not is_recorded(about[name], form)
+        ]
 
     def __call__(self, row: Row, rows: Callable[[], list[Row]]) -> Check:
         """The next row; ``rows`` gives all up to it, where they are needed."""
-        if not all(name in row for name in self.criterion.channels):
+        told = [row.get(name) for name in self.criterion.channels]
+        if None in told:
             return Check(math.nan, False, self._restored)
-        family = self.criterion.family
-        if family.step is None:
+        if self._step is None:
             *_, check = self._array(rows())
-            self._restored = check.restored
             return check
         self._checks += 1
         statistic = math.nan
         if self._checks % self._stride == 0:
-            told = (
-                float(taken(row[name], self._about[name], form, name))
-                for name, form in self._watched
-            )
-            self._state, statistic = family.step(self._state, row["epoch"], *told)
-        if family.restores is not None:
-            self._restored = family.restores(self._state)
+            for i, name, form in self._others:
+                told[i] = float(taken(told[i], self._about[name], form, name))
+            self._state, statistic = self._step(self._state, row["epoch"], *told)
+        if self._restores is not None:
+            self._restored = self._restores(self._state)
         return Check(statistic, holds(self.criterion, row["epoch"], statistic), self._restored)
 
     def all(self, rows: list[Row]) -> Iterator[Check]:
         """Every row of a recorded run, from the first; an array function is called once."""
-        if self.criterion.family.step is not None:
+        if self._step is not None:
             return (self(row, list) for row in rows)
         return self._array(rows)
 
@@ -71,7 +74,7 @@ class Stepper:
         names = self.criterion.channels
         checks = [row for row in rows if all(name in row for name in names)]
         curves = {"epoch": _column(checks, "epoch")}
-        watches = zip(self.criterion.family.watches, self._watched, strict=True)
+        watches = zip(self.criterion.family.watches, self.criterion.watched, strict=True)
         for called, (name, form) in watches:
             curves[called] = read_only(taken(_column(checks, name), self._about[name], form, name))
         trace = array_trace(self.criterion, curves, self._about, "now in training")

@@ -353,7 +353,7 @@ class Runs:
     def _form(self, name: str, form: Form) -> FloatArray:
         """A column in a form, made once: the errors that are watched are those that select."""
         # an error is its own error
-        form = "recorded" if self.about[name].direction == "min" and form != "score" else form
+        form = "recorded" if is_recorded(self.about[name], form) else form
         if (name, form) not in self._forms:
             values = taken(self._columns[name].values, self.about[name], form, name)
             self._forms[name, form] = _wide(values)
@@ -650,7 +650,7 @@ class CurveSet:
 
     def has(self, name: str) -> bool:
         """Whether the set has a column of that name."""
-        return canonical(name) in self.table.column_names
+        return not {name, canonical(name)}.isdisjoint(self.table.column_names)
 
     def at(self, name: str, rows: NDArray[np.int32], form: Form = "recorded") -> FloatArray:
         """A channel's values at some rows, counted from 0, of every run.
@@ -1015,21 +1015,24 @@ def _with_facts(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
     return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, table.schema.metadata))
 
 
+def is_recorded(about: Channel, form: Form) -> bool:
+    """Whether a channel in that form is what was recorded."""
+    return form == "recorded" or about.direction == ("max" if form == "score" else "min")
+
+
 def taken(values: Any, about: Channel, form: Form, name: str) -> Any:
     """Recorded values in a form; ``ValueError`` where the channel has none.
 
     >>> taken(np.array([0.5, 0.75]), Channel(direction="max", upper=1), "ratio", "accuracy")
     array([0.5 , 0.25])
     """
-    if form == "recorded":
+    if is_recorded(about, form):
         return values
     if about.direction is None:
         raise ValueError(
             f"channel {name!r} is no error or score, as far as is known: say whether lower or "
             f"higher is better, channels={{{name!r}: Channel(direction='max')}} for instance"
         )
-    if about.direction == ("max" if form == "score" else "min"):
-        return values
     if isinstance(values, np.ndarray) and values.dtype.kind != "f":
         values = values.astype(np.float64)  # of which there are negatives
     if form == "score":

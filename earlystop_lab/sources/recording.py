@@ -134,9 +134,9 @@ def _record_one(job: Job, file: Path) -> float:
 
 def _lists(file: Path) -> dict[str, Any]:
     """The curves of a recorded run in the type they were recorded in."""
-    table = read_curves(file).table
-    names = [name for name in ("epoch", "train", "val", "test") if name in table.column_names]
-    return {name: table[name][0].values.to_numpy() for name in names}
+    curves = read_curves(file)
+    names = [name for name in curves.table.column_names if name in ("epoch", *curves.names)]
+    return {name: curves.table[name][0].values.to_numpy() for name in names}
 
 
 def _require_same(where: Path, curves: CurveSet, jobs: Sequence[Job]) -> None:

@@ -179,7 +179,9 @@ def _job(
     meta = {
         "run": run,
         "problem": data.problem,
-        "dataset": data.name,
+        # hearta has the examples of heart, with another output
+        "dataset": {"hearta": "heart"}.get(data.problem, data.problem),
+        "data_file": data.name,
         "permutation": data.permutation,
         "topology": topology,
         "output": output,
@@ -195,6 +197,8 @@ def _job(
         "delta_min": rprop.delta_min,
         "delta_max": rprop.delta_max,
         "data_sha256": source[1],
+        "epoch.unit": "epoch",
+        **{f"{part}.metric": "squared error percentage" for part in ("train", "val", "test")},
     }
     cost = float(weights * len(data.train.inputs) * epochs)
     return Job(meta, cost, _train_job, (source, hidden, output, epochs, rprop, seed, run))

@@ -115,7 +115,7 @@ def replay_study(
     are compared beside those of this one. Raises ``ValueError`` where the corpus lacks what the
     study needs.
     """
-    needed = {"problem", "dataset", "topology", "output", "train", "test"}
+    needed = {"problem", "data_file", "topology", "output", "train", "test"}
     missing = needed - set(curves.table.column_names)
     if missing or curves.meta["problem"].nunique() < 2:
         what = f"no column {', '.join(sorted(missing))}" if missing else "fewer than two problems"
@@ -191,7 +191,8 @@ def facts(study: Replayed) -> pd.DataFrame:
     row = {
         "corpus": study.corpus,
         "runs": len(meta),
-        **{f"{n}s": meta[n].nunique() for n in ("problem", "permutation", "dataset")},
+        **{f"{n}s": meta[n].nunique() for n in ("problem", "permutation")},
+        "datasets": meta["data_file"].nunique(),
         "topologies": meta["topology"].nunique(),
         "progress": PROGRESS.threshold,
         "limit": LIMIT.threshold,
@@ -263,7 +264,7 @@ def compare_datasets(corpus: str, curves: CurveSet, printed: pd.DataFrame) -> pd
     """
     runs = curves.meta.assign(**_at_record_end(curves))
     rows = []
-    for dataset, part in runs.groupby("dataset", sort=False):
+    for dataset, part in runs.groupby("data_file", sort=False):
         best = part.iloc[part["val"].argmin()]
         near = part[part["val"] <= 1.1 * best["val"]]
         rows.append(

@@ -15,7 +15,7 @@ import pytest
 from restated import GOLDENS, ON_EPOCHS, ON_TRAIN, RESTATED, RULES
 from strategies import random_errors
 
-from earlystop_lab import CurveSet, parse, replay
+from earlystop_lab import Channel, CurveSet, parse, replay
 from earlystop_lab.criteria import FAMILIES
 
 #: the rules that other tests hold against something independent
@@ -123,3 +123,39 @@ def test_the_rule_is_the_library_s_own(name, record_property):
     package = PACKAGES.get(module, module)
     record_property("verified", (package, version(package), name, TRIALS, len(found)))
     assert found == []
+
+
+#: rules whose libraries are told which way is better, with what the rule is tried with
+SCORED = {
+    "Lightning": {
+        "patience": [1, 2, 3],
+        "min_delta": [0.0, 0.125],
+        "stopping_threshold": [None, 0.85],
+        "divergence_threshold": [None, 0.125],
+    },
+    "Ultralytics": {"patience": [1, 2, 3, 5]},
+}
+
+
+@pytest.mark.parametrize("name", SCORED)
+@pytest.mark.filterwarnings("ignore")  # a library's own warnings are not ours to fix
+def test_scores_are_to_the_rule_what_they_are_to_the_library(name):
+    module = DRIVEN[name][0]
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed: make verify installs it")
+    rng = np.random.default_rng(14)
+    for _ in range(TRIALS):
+        params = {key: some[rng.integers(len(some))] for key, some in SCORED[name].items()}
+        # with ties, and zeros at first: of a fitness of 0 Ultralytics knows no best
+        scores = (rng.integers(0, 9, int(rng.integers(1, 16))) / 8).tolist()
+        scores[: int(rng.integers(4))] = []
+        scores = [0.0] * int(rng.integers(4)) + scores
+        if not scores:
+            continue
+        curves = CurveSet.from_runs([{"val": scores}], channels={"val": Channel(direction="max")})
+        stops = replay(curves, [FAMILIES[name](**params)], restore="own")
+        stop = int(stops.stop[0, 0]) - 1 if stops.fired[0, 0] else None
+        expected, restored = getattr(library_drivers, name)(scores, **params, mode="max")
+        assert stop == expected, (scores, params)
+        if restored is not None:
+            assert stops.selected[0, 0] - 1 == restored, (scores, params)

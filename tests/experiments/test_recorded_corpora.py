@@ -19,13 +19,17 @@ RECORDERS = {"boosting": "record_boosting", "modern-nets": "record_modern_nets"}
 COMMON = {
     "run",
     "problem",
+    "dataset",
     "library",
     "version",
     "learning_rate",
     "label_noise",
-    "measure",
     "n_train",
     "seed",
+    "epoch.unit",
+    "train.metric",
+    "val.metric",
+    "test.metric",
 }
 #: beside those of every corpus
 OWN = {
@@ -82,8 +86,12 @@ def test_corpus_has_the_runs_and_columns_it_should(corpus):
     assert (lengths.min(), lengths.max()) == (shortest, longest)
     for name in ("train", "val", "test"):
         assert curves.table.schema.field(name).type.value_type == "float"
-    # one measure a problem, or its runs could not be averaged
-    assert (curves.meta.groupby("problem")["measure"].nunique() == 1).all()
+    # one metric a problem, or its runs could not be averaged
+    assert (curves.meta.groupby("problem")["val.metric"].nunique() == 1).all()
+    # problems that differ in label noise or loss alone are of one data set
+    named = curves.meta["problem"].str.replace("-squared", "").str.split("-noise").str[0]
+    assert (curves.meta["dataset"] == named).all()
+    assert curves.about("epoch").unit == {"boosting": "round", "modern-nets": "epoch"}[corpus.name]
 
 
 def test_numbers_of_the_data_card_are_those_of_the_curves(corpus):

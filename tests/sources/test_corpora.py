@@ -48,8 +48,10 @@ def test_corpus_is_the_whole_study(corpus):
     curves = read_curves(corpus)
     meta = curves.meta
     assert len(curves) == 1296
-    assert list(meta["dataset"].unique()) == list(DATASETS)
-    assert (meta.groupby(["dataset", "topology", "output"]).size().unstack() == [2, 1]).all(
+    assert list(meta["data_file"].unique()) == list(DATASETS)
+    assert set(meta["dataset"]) == set(meta["problem"]) - {"hearta"}
+    assert curves.about("epoch").unit == "epoch"
+    assert (meta.groupby(["data_file", "topology", "output"]).size().unstack() == [2, 1]).all(
         axis=None
     )
     assert (meta["init"] == CORPORA[corpus.name].init).all()

@@ -495,7 +495,7 @@ def study_folder(write_dt):
 def test_the_study_has_1296_runs(study_folder):
     jobs = proben1_jobs(study_folder)
     assert len({job.meta["run"] for job in jobs}) == len(jobs) == 1296
-    datasets = [job.meta["dataset"] for job in jobs]
+    datasets = [job.meta["data_file"] for job in jobs]
     assert {datasets.count(name) for name in DATASETS} == {36}
     outputs = [job.meta["output"] for job in jobs]
     assert (outputs.count("linear"), outputs.count("sigmoid")) == (864, 432)
@@ -531,7 +531,8 @@ def test_metadata_says_what_a_run_is(write_dt):
     )
     expected = {
         "problem": "glass",
-        "dataset": "glass2",
+        "dataset": "glass",
+        "data_file": "glass2",
         "permutation": 2,
         "topology": "16+8",
         "output": "sigmoid",
