@@ -1,13 +1,16 @@
 """Curve sets in files: mapped Arrow files, and units that cover every run once."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from strategies import random_runs
 
 from earlystop_lab import GL, CurveSet, read_curves, replay
-from earlystop_lab.curves import files, is_curves
+from earlystop_lab.curves import files, is_curves, storing
 
+DATA = Path(__file__).parent / "data"
 CURVES = CurveSet.from_runs(random_runs(seed=4, count=50))
 
 
@@ -100,3 +103,25 @@ def test_a_damaged_file_is_a_curve_set_that_is_refused(tmp_path, suffix):
     for read in (read_curves, is_curves, lambda path: replay(path, [GL(2)])):
         with pytest.raises(ValueError, match=rf"damaged\.{suffix}: damaged: its footer is not"):
             read(path)
+
+
+def test_a_set_in_several_batches_is_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(storing, "_BATCH", 4096)
+    path = tmp_path / "curves.arrow"
+    CURVES.write(path)
+    assert len(storing.groups(path)) > 3
+    assert repr(read_curves(path).table.to_pylist()) == repr(CURVES.table.to_pylist())
+    rules = [GL(5, k=1), GL(20, k=1)]
+    for stops in (replay(path, rules), replay(path, rules, n_jobs=2), replay(CURVES, rules)):
+        assert stops.stop.tolist() == replay(read_curves(path), rules).stop.tolist()
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+def test_in_a_file_of_version_1_low_is_good_and_no_metric_known(suffix):
+    curves = read_curves(DATA / f"version1.{suffix}")
+    assert list(curves.channels.index) == ["epoch", "val", "train"]
+    known = curves.channels.loc[["val", "train"]]
+    assert known["direction"].tolist() == ["min", "min"]
+    assert known["role"].tolist() == ["val", "train"]
+    assert known["metric"].isna().all()
+    assert replay(curves, [GL(20, k=1)]).stop.tolist() == [[15.0], [2.0]]
