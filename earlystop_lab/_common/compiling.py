@@ -78,10 +78,20 @@ def call_plain(
     _rebound(driver, **{name: part for name, part in parts.items() if part is not None})(*arguments)
 
 
-def digest(functions: Iterable[Function]) -> str:
+def digest(functions: Iterable[Function], *others: Any) -> str:
     """What changes with the code of the functions and of every plain function that they call."""
     code = [_code(each) for part in functions for each in _with_helpers(part)]
-    return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((code, *others)).encode()).hexdigest()[:16]
+
+
+def _types(driver: Function) -> list[Any]:
+    """The classes of its arguments as far as they are said: what is stored finds them by name."""
+    said = driver.__annotations__.values()
+    return [
+        (t.__module__, t.__qualname__, getattr(t, "_fields", ()))
+        for t in said
+        if isinstance(t, type)
+    ]
 
 
 @cache
@@ -94,7 +104,8 @@ def _compiled(driver: Function, *parts: tuple[str, Function]) -> Function:
     """
     called = {**_helpers(driver), **dict(parts)}
     bound = _rebound(driver, **{name: _jitted(part) for name, part in called.items()})
-    bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{digest(called.values())}"
+    mark = digest(called.values(), _types(driver))
+    bound.__name__ = bound.__qualname__ = f"{driver.__name__}_{mark}"
     functions = [each for part in called.values() for each in _with_helpers(part)]
     known = all(f.__globals__ is vars(sys.modules.get(f.__module__, sys)) for f in functions)
     return compiled(bound, cache=known)

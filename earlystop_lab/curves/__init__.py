@@ -1,30 +1,28 @@
 """What was recorded: curve sets, validated, in memory and in files."""
 
-from earlystop_lab.curves.facts import facts_of
-from earlystop_lab.curves.sets import (
+from earlystop_lab.curves.channels import (
     ERRORS,
     Channel,
-    Checks,
-    Curve,
-    CurveSet,
-    FloatArray,
     Form,
     Mode,
-    Recorded,
     Role,
-    Runs,
-    Watched,
     canonical,
     concatenated,
-    curve_files,
-    is_curves,
     is_recorded,
-    local_minima,
-    read_curves,
-    read_only,
     same_channels,
     taken,
 )
+from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.curves.flat import (
+    Checks,
+    FloatArray,
+    Recorded,
+    Runs,
+    Watched,
+    local_minima,
+    read_only,
+)
+from earlystop_lab.curves.sets import Curve, CurveSet, curve_files, is_curves, read_curves
 
 __all__ = [
     "ERRORS",

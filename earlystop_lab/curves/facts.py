@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlystop_lab.curves.sets import CurveSet, FloatArray, read_curves, read_only
+from earlystop_lab.curves.flat import FloatArray, read_only
+from earlystop_lab.curves.sets import CurveSet, read_curves
 
 Mask = NDArray[np.bool_]
 

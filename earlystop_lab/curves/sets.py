@@ -13,9 +13,9 @@ What may differ from run to run is a column of its own: ``val.metric``, ``val.da
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from earlystop_lab._common.checks import is_number, one_of, require
 from earlystop_lab._common.files import written_whole
+from earlystop_lab.curves.channels import (
+    ERRORS,
+    NAMED,
+    OF_RUNS,
+    Channel,
+    Form,
+    canonical,
+    channel_of,
+    concatenated,
+    is_channel,
+    taken,
+    with_channels,
+    with_column,
+)
+from earlystop_lab.curves.flat import (
+    Column,
+    FloatArray,
+    Recorded,
+    Runs,
+    blanked,
+    laid_out,
+    no_column,
+    read_only,
+    row_numbers,
+    row_offsets,
+    wide,
+    with_counted,
+)
+from earlystop_lab.curves.making import list_array, metadata_array, row_of
 from earlystop_lab.curves.storing import (
     RefusedError,
     naming,
@@ -32,88 +60,6 @@ from earlystop_lab.curves.storing import (
     read_table,
     write_table,
 )
-
-FloatArray = NDArray[np.float64]
-Mode = Literal["min", "max"]
-Role = Literal["val", "train", "test"]
-#: how the values of a channel are taken: as recorded; as an error, lower better, of a score the
-#: negated one, or where it is divided by, the distance from the upper bound; as a score, higher
-#: better, of an error 1 - error
-Form = Literal["recorded", "error", "ratio", "score"]
-
-#: the channels that are errors (or scores) by their names
-ERRORS: tuple[Role, ...] = ("val", "train", "test")
-#: other names of a channel
-_ALIASES = {"learning_rate": "lr"}
-#: what is kept with the column of a channel, and in columns of the runs
-_OF_FIELD = ("role", "direction", "unit", "upper")
-_OF_RUNS = ("metric", "data", "source", "stand_in", "unit")
-#: the names that only a channel can have
-_NAMED = ("epoch", *ERRORS)
-_CHOICES = {"role": ERRORS, "direction": ("min", "max")}
-
-
-class Channel(NamedTuple):
-    """What a channel is; None where it is not known.
-
-    >>> Channel(role="val", direction="max", metric="accuracy", upper=1)
-    Channel(role='val', direction='max', upper=1, metric='accuracy')
-    """
-
-    #: the set on which an error or a score was measured: "val", "train", "test"
-    role: Role | None = None
-    #: whether lower ("min") or higher ("max") values are better; None for what has no better
-    direction: Mode | None = None
-    #: the unit of a cost or of the position: "s", "step", "epoch", "round"
-    unit: str | None = None
-    #: the highest value that a score can have, such as 1 or 100
-    upper: float | None = None
-    #: the name of the metric, such as "logloss"
-    metric: str | None = None
-    #: the data set that it was measured on, as its source calls it
-    data: str | None = None
-    #: the column that it was read from
-    source: str | None = None
-    #: a training curve that stands in for a validation curve which was not recorded
-    stand_in: bool | None = None
-
-    def over(self, other: Channel) -> Channel:
-        """What is said here, and where nothing is what the other says.
-
-        >>> Channel(direction="max").over(Channel(role="val", direction="min"))
-        Channel(role='val', direction='max')
-        """
-        known = {name: value for name, value in self._asdict().items() if value is not None}
-        return other._replace(**known)
-
-    def __repr__(self) -> str:
-        known = {k: v for k, v in self._asdict().items() if v is not None}
-        return f"Channel({', '.join(f'{name}={value!r}' for name, value in known.items())})"
-
-
-class Recorded(NamedTuple):
-    """The values of a channel, those that were measured, one run after the other."""
-
-    #: run i is ``values[offsets[i]:offsets[i + 1]]``
-    values: FloatArray
-    offsets: NDArray[np.int64]
-    #: the row of its run that each value is of; None where each row has one
-    rows: NDArray[np.int64] | None = None
-
-
-class _Column(NamedTuple):
-    """A column of lists laid out flat, in its own type; what stands at a null is arbitrary."""
-
-    values: NDArray[Any]
-    offsets: NDArray[np.int64]
-    #: where a value was measured; None where all were
-    measured: NDArray[np.bool_] | None = None
-
-    def part(self, start: int, stop: int) -> _Column:
-        """The runs from ``start`` to before ``stop``."""
-        first, last = self.offsets[start], self.offsets[stop]
-        measured = None if self.measured is None else self.measured[first:last]
-        return _Column(self.values[first:last], self.offsets[start : stop + 1] - first, measured)
 
 
 class Curve:
@@ -161,7 +107,7 @@ class Curve:
     @property
     def channels(self) -> list[str]:
         """The names of the channels that the run has."""
-        return self._set._channels_of(self._row)
+        return self._set._has_channels(self._row)
 
     @property
     def about(self) -> dict[str, Channel]:
@@ -177,7 +123,7 @@ class Curve:
                 f"run {self.run!r} has no channel {name!r}; it has {_list(self.channels)}"
             )
         part = self._set._columns[name].part(self._row, self._row + 1)
-        return _blanked(part)
+        return blanked(part)
 
     def measured(self, name: str) -> NDArray[np.bool_]:
         """At which rows the channel was measured."""
@@ -212,206 +158,6 @@ def _curve_of(curves: CurveSet) -> Curve:
     return curves[0]
 
 
-class Checks(NamedTuple):
-    """Rows of some runs at which all of some channels were measured, laid out flat."""
-
-    #: positions of the checks; one ramp 1, 2, 3 ... for all runs where none were given
-    epoch: FloatArray
-    #: where each run's positions begin in ``epoch``
-    starts: NDArray[np.int64]
-    #: where each run's checks begin, and where the last one's end
-    offsets: NDArray[np.int64]
-    #: the channels in the order in which they were asked for
-    values: tuple[FloatArray, ...]
-
-    def run(self, index: int) -> tuple[FloatArray, tuple[FloatArray, ...]]:
-        """Positions and values of one run."""
-        checks, first = slice(*self.offsets[index : index + 2]), self.starts[index]
-        epoch = self.epoch[first : first + checks.stop - checks.start]
-        return epoch, tuple(values[checks] for values in self.values)
-
-
-class Watched(NamedTuple):
-    """The checks of a rule, and the rows that they are."""
-
-    checks: Checks
-    #: the row, counted over all runs, that each check is; None where each row is one
-    rows: NDArray[np.int64] | None
-    #: where each run's rows begin, and where the last one's end
-    offsets: NDArray[np.int64]
-
-    def rows_of(self, index: int) -> NDArray[np.int64]:
-        """The rows of one run at which its checks are."""
-        first, last = self.checks.offsets[index : index + 2]
-        if self.rows is None:
-            return np.arange(last - first)
-        return self.rows[first:last] - self.offsets[index]
-
-    def to_rows(self, checks: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The rows of checks, (runs, columns); what is below 0 stays as it is."""
-        if self.rows is None or not len(self.rows):
-            return checks
-        at = (self.checks.offsets[:-1, None] + checks).clip(0, len(self.rows) - 1)
-        rows = self.rows[at] - self.offsets[:-1, None]
-        return np.where(checks < 0, checks, rows).astype(np.int32)
-
-    def last_checks(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The last check of each run up to a row of it; -1 where there is none."""
-        if self.rows is None:
-            return rows.astype(np.int64)
-        before = np.searchsorted(self.rows, self.offsets[:-1] + rows, side="right") - 1
-        return np.maximum(before - self.checks.offsets[:-1], -1)
-
-
-class Runs:
-    """Some runs of a set as a replay takes them: whole channels, not a curve a run.
-
-    All arrays that it gives are read-only float64 or int64, so that numba compiles once.
-    """
-
-    def __init__(
-        self,
-        ids: pa.ChunkedArray,
-        offsets: NDArray[np.int64],
-        columns: Mapping[str, _Column],
-        about: Mapping[str, Channel],
-    ) -> None:
-        self.ids = ids
-        #: where each run's rows begin, and where the last one's end
-        self.offsets = read_only(offsets)
-        #: what the channels are
-        self.about = about
-        self._columns = columns
-        self._watched: dict[tuple[tuple[str, Form], ...], Watched] = {}
-        self._forms: dict[tuple[str, Form], FloatArray] = {}
-        self._errors: dict[str, tuple[FloatArray, NDArray[np.bool_] | None]] = {}
-        self._positions: tuple[FloatArray, NDArray[np.int64]] | None = None
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Number of rows of every run."""
-        return np.diff(self.offsets)
-
-    def name(self, index: int) -> str:
-        """Id of one run."""
-        return self.ids[index].as_py()
-
-    def epochs(self, index: int) -> FloatArray:
-        """Positions of the rows of one run."""
-        epoch, starts = self._places()
-        first = starts[index]
-        return epoch[first : first + self.offsets[index + 1] - self.offsets[index]]
-
-    def lacks(self, name: str) -> str | None:
-        """A run without that channel; None where each has it."""
-        if name not in self._columns:
-            return self.name(0) if len(self) else None
-        lacking = np.flatnonzero(np.diff(self._columns[name].offsets) == 0)
-        return self.name(int(lacking[0])) if len(lacking) else None
-
-    def watched(self, channels: tuple[tuple[str, Form], ...]) -> Watched:
-        """The channels in these forms where all were measured; they are there in every run.
-
-        Raises ``ValueError`` for a form that a channel cannot be taken in.
-        """
-        if channels not in self._watched:
-            columns = [self._columns[name] for name, _ in channels]
-            masks = [column.measured for column in columns if column.measured is not None]
-            measured = np.logical_and.reduce(masks) if masks else None
-            values = [self._form(name, form) for name, form in channels]
-            self._watched[channels] = self._gathered(measured, values)
-        return self._watched[channels]
-
-    def selectable(self, error: str) -> tuple[Watched, FloatArray]:
-        """Where an error was measured, and it there; also where runs lack it."""
-        values, measured = self._row_errors(error)
-        watched = self._gathered(measured, [values])
-        return watched, watched.checks.values[0]
-
-    def errors_at(self, watched: Watched, error: str) -> tuple[FloatArray, bool, bool]:
-        """An error at the checks of a rule, NaN where it was not measured.
-
-        Also whether it was measured nowhere else, and whether at all of them.
-        """
-        values, measured = self._row_errors(error)
-        if watched.rows is None:
-            return values, True, measured is None
-        there = np.ones(len(values), np.bool_) if measured is None else measured
-        at_checks = there[watched.rows]
-        nowhere_else = bool(at_checks.sum() == there.sum())
-        return read_only(values[watched.rows]), nowhere_else, bool(at_checks.all())
-
-    def is_number(self, error: str, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Whether an error was measured at rows, (runs, columns), and is not NaN."""
-        values, _ = self._row_errors(error)
-        found: NDArray[np.bool_] = ~np.isnan(values[self.offsets[:-1, None] + np.maximum(rows, 0)])
-        return found & (rows >= 0)
-
-    def _form(self, name: str, form: Form) -> FloatArray:
-        """A column in a form, made once: the errors that are watched are those that select."""
-        # an error is its own error
-        form = "recorded" if is_recorded(self.about[name], form) else form
-        if (name, form) not in self._forms:
-            values = taken(self._columns[name].values, self.about[name], form, name)
-            self._forms[name, form] = _wide(values)
-        return self._forms[name, form]
-
-    def _row_errors(self, error: str) -> tuple[FloatArray, NDArray[np.bool_] | None]:
-        """An error at every row, NaN where there is none; where it was measured, None for all."""
-        if error not in self._errors:
-            self._errors[error] = self._found_errors(error)
-        return self._errors[error]
-
-    def _found_errors(self, error: str) -> tuple[FloatArray, NDArray[np.bool_] | None]:
-        column = self._columns.get(error)
-        if column is None:
-            nowhere = np.full(self.offsets[-1], np.nan)
-            return read_only(nowhere), np.zeros(len(nowhere), np.bool_)
-        values = self._form(error, "error")
-        given = np.diff(column.offsets) > 0
-        if column.measured is None and given.all():
-            return values, None
-        rows, measured = np.full(self.offsets[-1], np.nan), np.repeat(given, self.lengths)
-        rows[measured] = values
-        if column.measured is not None:
-            measured[measured.copy()] = column.measured
-        return read_only(np.where(measured, rows, np.nan)), measured
-
-    def _gathered(
-        self, measured: NDArray[np.bool_] | None, values: Sequence[FloatArray]
-    ) -> Watched:
-        epoch, starts = self._places()
-        if measured is None:
-            checks = Checks(epoch, starts, self.offsets, tuple(values))
-            return Watched(checks, None, self.offsets)
-        offsets = np.concatenate([[0], np.cumsum(measured)])[self.offsets]
-        if len(epoch) != len(measured):
-            epoch = _wide(_row_numbers(self.offsets) + 1.0)
-        checks = Checks(
-            _wide(epoch[measured]),
-            read_only(offsets[:-1]),
-            read_only(offsets),
-            tuple(_wide(each[measured]) for each in values),
-        )
-        return Watched(checks, read_only(np.flatnonzero(measured)), self.offsets)
-
-    def _places(self) -> tuple[FloatArray, NDArray[np.int64]]:
-        """The positions of the rows, one ramp for all runs where none were given."""
-        if self._positions is None:
-            recorded = self._columns.get("epoch")
-            if recorded is not None:
-                epoch: NDArray[Any] = _with_counted(recorded, self.offsets)
-                starts = self.offsets[:-1]
-            else:
-                epoch = np.arange(1.0, self.lengths.max(initial=0) + 1)
-                starts = np.zeros(len(self), np.int64)
-            self._positions = _wide(epoch), read_only(starts)
-        return self._positions
-
-
 class CurveSet:
     """Recorded runs: an Arrow table with one row a run.
 
@@ -434,7 +180,7 @@ class CurveSet:
     def __init__(self, table: Any, channels: Mapping[str, Channel] | None = None) -> None:
         table = table if isinstance(table, pa.Table) else pa.table(table)
         self.table, self._columns, self._offsets = _validated(
-            _told(table.combine_chunks(), channels or {})
+            with_channels(table.combine_chunks(), channels or {})
         )
         self._rows: dict[str, int] | None = None
 
@@ -468,19 +214,19 @@ class CurveSet:
         >>> curves[0].val, curves.error("val").values
         (array([0.5 , 0.75]), array([-0.5 , -0.75]))
         """
-        rows = [_row(i, run) for i, run in enumerate(runs)]
+        rows = [row_of(i, run) for i, run in enumerate(runs)]
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = {}
         for name in names:
             cells = [row.get(name) for row in rows]
-            if name in _NAMED and all(cell is None for cell in cells):
+            if name in NAMED and all(cell is None for cell in cells):
                 continue
             if any(isinstance(cell, np.ndarray) for cell in cells):
-                columns[name] = _list_array(name, cells, rows)
+                columns[name] = list_array(name, cells, rows)
             else:
-                columns[name] = _metadata_array(name, cells, rows)
+                columns[name] = metadata_array(name, cells, rows)
         if not rows:
-            columns = {"run": pa.array([], pa.string()), "val": _list_array("val", [], [])}
+            columns = {"run": pa.array([], pa.string()), "val": list_array("val", [], [])}
         return cls(pa.table(columns), channels)
 
     # -- looking ---------------------------------------------------------------------------
@@ -536,9 +282,9 @@ class CurveSet:
         """
         name = canonical(name)
         there = name in self.table.column_names
-        known = _named(self.table.schema.field(name)) if there else Channel()
+        known = channel_of(self.table.schema.field(name)) if there else Channel()
         said: dict[str, Any] = {}
-        for fact in _OF_RUNS:
+        for fact in OF_RUNS:
             column = f"{name}.{fact}"
             if column in self.table.column_names:
                 found = self.table[column].drop_null().unique().to_pylist()
@@ -556,7 +302,7 @@ class CurveSet:
         checks = f"{lengths.min()} to {lengths.max()} checks" if len(self) else "no checks"
         if len(self) and lengths.min() == lengths.max():
             checks = f"{lengths[0]} checks each"
-        facts = {f"{name}.{fact}" for name in ("epoch", *self._columns) for fact in _OF_RUNS}
+        facts = {f"{name}.{fact}" for name in ("epoch", *self._columns) for fact in OF_RUNS}
         others = [name for name in self.scalars.column_names if name not in {"run", *facts}]
         return (
             f"CurveSet: {len(self)} runs, {checks}, {', '.join(self.names)}"
@@ -617,16 +363,16 @@ class CurveSet:
     def _taken(self, name: str, form: Form) -> Recorded:
         name = canonical(name)
         if name == "epoch":
-            epoch = self._columns.get("epoch", _nowhere(len(self)))
-            return Recorded(_wide(_with_counted(epoch, self._offsets)), self._offsets)
+            epoch = self._columns.get("epoch", no_column(len(self)))
+            return Recorded(wide(with_counted(epoch, self._offsets)), self._offsets)
         if name not in self._columns:
-            return Recorded(*_nowhere(len(self))[:2])
+            return Recorded(*no_column(len(self))[:2])
         values, offsets, measured = self._columns[name]
         found = taken(values, self.about(name), form, name)
         if measured is None:
-            return Recorded(_wide(found), offsets)
+            return Recorded(wide(found), offsets)
         counts = np.concatenate([[0], np.cumsum(measured)])[offsets]
-        return Recorded(_wide(found[measured]), counts, _row_numbers(offsets)[measured])
+        return Recorded(wide(found[measured]), counts, row_numbers(offsets)[measured])
 
     def laid_out(
         self, start: int = 0, stop: int | None = None, names: Iterable[str] | None = None
@@ -640,7 +386,7 @@ class CurveSet:
             if n in self._columns
         }
         offsets = self._offsets[start : stop + 1] - self._offsets[start]
-        about = {n: _named(self.table.schema.field(n)) for n in self.names}
+        about = {n: channel_of(self.table.schema.field(n)) for n in self.names}
         return Runs(self.table["run"].slice(start, stop - start), offsets, columns, about)
 
     @property
@@ -711,8 +457,8 @@ class CurveSet:
         """A part of a set: valid because the whole is."""
         part = cls.__new__(cls)
         part.table = table.combine_chunks()
-        part._columns = _laid_out(part.table)
-        part._offsets = _row_offsets(part._columns, len(part))
+        part._columns = laid_out(part.table)
+        part._offsets = row_offsets(part._columns, len(part))
         part._rows = None
         return part
 
@@ -734,10 +480,10 @@ class CurveSet:
         if "epoch" in self._columns:
             values, offsets, _ = self._columns["epoch"]
             if len(given := values[offsets[row] : offsets[row + 1]]):
-                return _wide(given)
+                return wide(given)
         return read_only(np.arange(1.0, self._offsets[row + 1] - self._offsets[row] + 1))
 
-    def _channels_of(self, row: int) -> list[str]:
+    def _has_channels(self, row: int) -> list[str]:
         offsets = ((name, self._columns[name].offsets) for name in self.names)
         return [name for name, each in offsets if each[row + 1] > each[row]]
 
@@ -781,9 +527,9 @@ def _wrong_with(schema: pa.Schema) -> str | None:
     if "run" not in schema.names:
         return f"no column run; it has {', '.join(schema.names)}"
     for field in schema:
-        if field.name in _NAMED and not _is_channel(field.type):
+        if field.name in NAMED and not is_channel(field.type):
             return f"column {field.name!r}: expected a list of numbers a run, found {field.type}"
-    if not [f.name for f in schema if _is_channel(f.type) and f.name != "epoch"]:
+    if not [f.name for f in schema if is_channel(f.type) and f.name != "epoch"]:
         has = ", ".join(schema.names)
         return f"no channel, a column of lists of numbers such as val; it has {has}"
     return None
@@ -806,252 +552,7 @@ def curve_files(path: Path) -> list[Path]:
     return files
 
 
-# -- making and validating -----------------------------------------------------------------
-
-
-def canonical(name: str) -> str:
-    """The name of a channel, of several that it may go by."""
-    return _ALIASES.get(name, name)
-
-
-def _row(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
-    """One run as arrays and scalars; what only the run itself can show wrong is refused here."""
-    if not isinstance(run, Mapping):
-        raise ValueError(f"run {index}: expected a mapping with lists, got {type(run).__name__}")
-    name = str(index if run.get("run") is None else run["run"])
-    row: dict[str, Any] = {"run": name}
-    for key, value in run.items():
-        own = canonical(str(key)) if _is_list(value) else str(key)
-        if own in row and own != "run":
-            raise ValueError(f"run {name!r}: {own!r} is given twice, also as {key!r}")
-        if value is not None and (own in _NAMED or _is_list(value)):
-            row[own] = _numbers(name, own, value)
-        elif own != "run":
-            row[own] = value
-    if not any(isinstance(cell, np.ndarray) for key, cell in row.items() if key != "epoch"):
-        has = ", ".join(map(str, run)) or "nothing"
-        raise ValueError(f"run {name!r}: no channel, a list such as 'val'; it has {has}")
-    return row
-
-
-def _is_list(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.ndim > 0
-    return isinstance(value, (list, tuple, range, pd.Series))
-
-
-def _numbers(run: str, column: str, values: Any) -> NDArray[Any]:
-    """The list as an array, masked where it has None."""
-    masked = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError):
-        array = np.array(None)
-    if array.dtype == object and array.ndim == 1:
-        missing = np.array([cell is None for cell in array], np.bool_)
-        if all(is_number(cell) for cell in array[~missing]):
-            array = np.where(missing, np.nan, array).astype(np.float64)
-            masked = missing if masked is None else masked | missing
-    if array.ndim != 1 or array.dtype.kind not in "fiu":
-        listed = values if isinstance(values, Sequence) and not isinstance(values, str) else array
-        cells = listed if np.ndim(array) <= 1 and np.iterable(listed) else []
-        wrong = (i for i, cell in enumerate(cells) if not (cell is None or is_number(cell)))
-        position = next(wrong, None)
-        at = "" if position is None else f", position {position}"
-        raise ValueError(f"run {run!r}, column {column!r}{at}: expected a list of numbers")
-    if column == "epoch" and masked is not None and masked.any():
-        at = f", position {int(masked.argmax())}"
-        raise ValueError(f"run {run!r}, column {column!r}{at}: expected a position, found None")
-    if array.dtype != np.float32 or column == "epoch":
-        array = array.astype(np.float64)
-    if column == "epoch" and np.all(array == np.floor(array)) and np.all(np.abs(array) < 2**53):
-        array = array.astype(np.int64)
-    return array if masked is None else np.ma.array(array, mask=masked)
-
-
-def _list_array(name: str, cells: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> pa.Array:
-    """Ragged arrays as one Arrow list array; null where they are masked."""
-    for row, cell in zip(rows, cells, strict=True):
-        if cell is not None and not isinstance(cell, np.ndarray):
-            raise ValueError(
-                f"run {row['run']!r}, column {name!r}: expected a list of numbers, got "
-                f"{type(cell).__name__}: other runs have a list"
-            )
-    given = [cell for cell in cells if cell is not None]
-    dtype = np.result_type(*given) if given else np.dtype(np.float64)
-    lengths = [0 if cell is None else len(cell) for cell in cells]
-    masks = [np.ma.getmaskarray(cell) for cell in given if isinstance(cell, np.ma.MaskedArray)]
-    some = any(mask.any() for mask in masks)
-    field = pa.field("element", pa.from_numpy_dtype(dtype), nullable=some)
-    mask = np.concatenate([np.ma.getmaskarray(cell) for cell in given]) if some else None
-    values = np.concatenate([*(np.ma.getdata(cell) for cell in given), np.empty(0, dtype)])
-    return pa.ListArray.from_arrays(
-        pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
-        pa.array(values, mask=mask),
-        type=pa.list_(field),
-        mask=pa.array([cell is None for cell in cells], pa.bool_()),
-    )
-
-
-def _metadata_array(name: str, cells: list[Any], rows: list[dict[str, Any]]) -> pa.Array:
-    for row, cell in zip(rows, cells, strict=True):
-        if isinstance(cell, (list, tuple, dict, set, np.ndarray)):
-            raise ValueError(
-                f"run {row['run']!r}, metadata {name!r}: expected one scalar or a list of numbers, "
-                f"got {type(cell).__name__}"
-            )
-    try:
-        return pa.array(cells)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        kinds = ", ".join(sorted({type(cell).__name__ for cell in cells}))
-        raise ValueError(f"metadata {name!r}: mixed types ({kinds}); give one type") from error
-
-
-# -- what a channel is ---------------------------------------------------------------------
-
-
-def _field_facts(field: pa.Field) -> dict[str, Any]:
-    """What the metadata of a column says of its channel, checked."""
-    own = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-    facts: dict[str, Any] = {fact: own[fact] for fact in _OF_FIELD if fact in own}
-    if "upper" in facts:
-        try:
-            facts["upper"] = float(facts["upper"])
-        except ValueError:
-            require(f"column {field.name!r}: upper", facts["upper"], False, "a number")
-    _checked(field.name, Channel(**facts))
-    return facts
-
-
-def _checked(name: str, channel: Channel) -> Channel:
-    """The same; ``ValueError`` for a role or direction that there is not."""
-    for fact, choices in _CHOICES.items():
-        if (value := getattr(channel, fact)) is not None:
-            one_of(f"channel {name!r}: {fact}", value, choices)
-    return channel
-
-
-def _told(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
-    """The table with what is known of its channels: of ``val``, ``train``, ``test`` by their names.
-
-    What ``channels`` says goes over what the table says.
-    """
-    known = _channels_of(table)
-    told = {canonical(name): channel for name, channel in channels.items()}
-    if unknown := [name for name in told if name != "epoch" and name not in known]:
-        raise ValueError(f"channels: no channel {unknown[0]!r}; there are {_list(known)}")
-    for name, channel in told.items():
-        for fact in ("unit",) if name == "epoch" else _OF_RUNS[:-1]:
-            if (value := getattr(channel, fact)) is None:
-                continue
-            column = f"{name}.{fact}"
-            if column in table.column_names:
-                table = with_column(table, column, pc.fill_null(table[column], value))
-            else:
-                table = table.append_column(column, pa.array([value] * len(table)))
-        if name != "epoch":
-            known[name] = _checked(name, channel.over(known[name]))
-    return _with_facts(table, known)
-
-
-def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """The table with other values in a column, which stays what it is; Arrow itself forgets it."""
-    at = table.column_names.index(name)
-    metadata = table.schema.field(at).metadata
-    return table.set_column(at, pa.field(name, values.type, metadata=metadata), values)
-
-
-def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of several tables of runs, one after the other; a column that one lacks is null.
-
-    Raises ``ValueError`` where a channel has another direction or unit in another table.
-    """
-    facts = same_channels(_channels_of(table) for table in tables)
-    metadata = tables[0].schema.metadata
-    bare = [_with_facts(table, {}).replace_schema_metadata(metadata) for table in tables]
-    whole = pa.concat_tables(bare, promote_options="permissive")
-    return _with_facts(whole, facts)
-
-
-def same_channels(several: Iterable[Mapping[str, Channel]]) -> dict[str, Channel]:
-    """The channels of all; ``ValueError`` where one has another direction or unit elsewhere."""
-    known: dict[str, Channel] = {}
-    for channels in several:
-        for name, channel in channels.items():
-            before = known.setdefault(name, channel)
-            for fact in ("direction", "unit"):
-                one, other = getattr(before, fact), getattr(channel, fact)
-                if one != other:
-                    raise ValueError(
-                        f"channel {name!r} has {fact} {one or 'unknown'} in one set and "
-                        f"{other or 'unknown'} in another: not put together; say what it is with "
-                        "channels= where it is known"
-                    )
-            known[name] = before.over(channel)
-    return known
-
-
-def _channels_of(table: pa.Table) -> dict[str, Channel]:
-    """What the fields say of the channels, of errors by their names."""
-    fields = [field for field in table.schema if _is_channel(field.type)]
-    return {field.name: _named(field) for field in fields}
-
-
-def _named(field: pa.Field) -> Channel:
-    """What is known of a channel by its field, and where that says nothing by its name."""
-    by_name = {"role": field.name, "direction": "min"} if field.name in ERRORS else {}
-    return Channel(**{**by_name, **_field_facts(field)})
-
-
-def _with_facts(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
-    """The table with these facts in the metadata of its fields, in place of those there."""
-    fields = []
-    for field in table.schema:
-        others = {k: v for k, v in (field.metadata or {}).items() if k.decode() not in _OF_FIELD}
-        channel = channels.get(field.name, Channel())
-        facts = {fact: getattr(channel, fact) for fact in _OF_FIELD}
-        texts = {k: f"{v:g}" if k == "upper" else v for k, v in facts.items() if v is not None}
-        fields.append(field.with_metadata({**others, **texts}))
-    return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, table.schema.metadata))
-
-
-def is_recorded(about: Channel, form: Form) -> bool:
-    """Whether a channel in that form is what was recorded."""
-    return form == "recorded" or about.direction == ("max" if form == "score" else "min")
-
-
-def taken(values: Any, about: Channel, form: Form, name: str) -> Any:
-    """Recorded values in a form; ``ValueError`` where the channel has none.
-
-    >>> taken(np.array([0.5, 0.75]), Channel(direction="max", upper=1), "ratio", "accuracy")
-    array([0.5 , 0.25])
-    """
-    if is_recorded(about, form):
-        return values
-    if about.direction is None:
-        raise ValueError(
-            f"channel {name!r} is no error or score, as far as is known: say whether lower or "
-            f"higher is better, channels={{{name!r}: Channel(direction='max')}} for instance"
-        )
-    if isinstance(values, np.ndarray) and values.dtype.kind != "f":
-        values = values.astype(np.float64)  # of which there are negatives
-    if form == "score":
-        return 1 - np.float64(1) * values
-    if form == "error":
-        return -values
-    if about.upper is None:
-        raise ValueError(
-            f"channel {name!r} is a score without a known upper bound, and a rule divides by the "
-            f"error: say the bound, channels={{{name!r}: Channel(direction='max', upper=1)}} for "
-            "instance"
-        )
-    return about.upper - np.float64(1) * values
-
-
-# -- laid out flat -------------------------------------------------------------------------
-
-
-def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, _Column], NDArray[np.int64]]:
+def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np.int64]]:
     """The table, where it keeps every promise of a curve set, and its channels laid out flat.
 
     ``ValueError`` for another table.
@@ -1068,8 +569,8 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, _Column], NDArray[n
         twice = runs.value_counts().to_pylist()
         name = next(v["values"] for v in twice if v["counts"] > 1)
         raise ValueError(f"run {name!r} is there more than once; run ids must be unique")
-    columns = _laid_out(table)
-    offsets = _row_offsets(columns, len(table))
+    columns = laid_out(table)
+    offsets = row_offsets(columns, len(table))
     rows = np.diff(offsets)
     for name, column in columns.items():
         length = np.diff(column.offsets)
@@ -1102,58 +603,7 @@ def _in_plain_text(table: pa.Table) -> pa.Table:
     return table
 
 
-def _row_offsets(columns: Mapping[str, _Column], runs: int) -> NDArray[np.int64]:
-    """Where the rows of each run begin: as many as its longest channel has, positions apart."""
-    curves = [column for name, column in columns.items() if name != "epoch"]
-    if len(curves) == 1:
-        return curves[0].offsets
-    lengths = [np.diff(column.offsets) for column in curves]
-    if all(np.array_equal(lengths[0], each) for each in lengths[1:]):
-        return curves[0].offsets
-    longest = np.maximum.reduce(lengths)
-    return np.concatenate([[0], np.cumsum(longest, dtype=np.int64)])
-
-
-def _is_channel(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return is_list and (
-        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
-    )
-
-
-def _laid_out(table: pa.Table) -> dict[str, _Column]:
-    """The list columns as their values one after the other, in their own types, and offsets.
-
-    Nothing is copied but what stands between values that are hidden by a null, and where a value
-    itself is null.
-    """
-    columns = {}
-    for name in table.column_names:
-        column = table[name]
-        kind = column.type
-        if not _is_channel(kind):
-            if pa.types.is_nested(kind):
-                raise ValueError(f"column {name!r}: expected a list of numbers a run, found {kind}")
-            continue
-        # of a single chunk that chunk, which combining would copy
-        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        first, end = column.offsets[0].as_py(), column.offsets[-1].as_py()
-        whole = end - first == offsets[-1]
-        values = column.values.slice(first, end - first) if whole else column.flatten()
-        measured = None
-        if values.null_count:
-            if name == "epoch":
-                raise ValueError(
-                    "column 'epoch': a null among its values; every row has a position"
-                )
-            measured = read_only(values.is_valid().to_numpy(zero_copy_only=False))
-        columns[name] = _Column(values.to_numpy(zero_copy_only=False), offsets, measured)
-    return columns
-
-
-def _check_epochs(column: _Column, runs: pa.ChunkedArray) -> None:
+def _check_epochs(column: Column, runs: pa.ChunkedArray) -> None:
     values, starts, _ = column
     rising = np.ones(len(values), bool)
     rising[1:] = values[1:] > values[:-1]
@@ -1168,45 +618,6 @@ def _check_epochs(column: _Column, runs: pa.ChunkedArray) -> None:
         )
 
 
-def _nowhere(runs: int) -> _Column:
-    """A column that no run has."""
-    return _Column(np.empty(0), np.zeros(runs + 1, np.int64))
-
-
-def _with_counted(recorded: _Column, offsets: NDArray[np.int64]) -> NDArray[Any]:
-    """Epochs as recorded where they were, counted in the runs that have none."""
-    given = np.diff(recorded.offsets) > 0
-    if given.all() and len(given):
-        return recorded.values
-    counts = _row_numbers(offsets) + 1.0
-    counts[np.repeat(given, np.diff(offsets))] = recorded.values
-    return counts
-
-
-def _row_numbers(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The row within its run of every row, counted from 0."""
-    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
-
-
-def _blanked(column: _Column) -> FloatArray:
-    """The values in float64, NaN where nothing was measured."""
-    if column.measured is None:
-        return _wide(column.values)
-    return _wide(np.where(column.measured, column.values, np.nan))
-
-
-def _wide(values: NDArray[Any]) -> FloatArray:
-    """The values as read-only float64, copied where they are not."""
-    return read_only(values.astype(np.float64, copy=False))
-
-
-def read_only(values: NDArray[Any]) -> NDArray[Any]:
-    """A view of the array that cannot be written to."""
-    values = values.view()
-    values.flags.writeable = False
-    return values
-
-
 def _ordered(names: Iterable[str]) -> list[str]:
     """The errors first, in their order, the others as they come."""
     listed = list(names)
@@ -1216,14 +627,3 @@ def _ordered(names: Iterable[str]) -> list[str]:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
-
-
-def local_minima(values: FloatArray) -> NDArray[np.intp]:
-    """Positions lower than the value before and not above the one after; ends excluded.
-
-    >>> import numpy as np
-    >>> local_minima(np.array([3.0, 1.0, 2.0, 0.5, 0.5, 0.7]))
-    array([1, 3])
-    """
-    inner = values[1:-1]
-    return 1 + np.flatnonzero((inner < values[:-2]) & (inner <= values[2:]))

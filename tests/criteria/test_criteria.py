@@ -37,6 +37,7 @@ from earlystop_lab import (
     replay,
     trace,
 )
+from earlystop_lab._common import compiling
 from earlystop_lab._common.compiling import _plain
 from earlystop_lab._common.settings import Constant
 from earlystop_lab.criteria import FAMILIES
@@ -765,3 +766,18 @@ def test_settings_that_are_compiled_in_are_those_of_the_state(rising, times):
     assert found.statistic.tolist() == [sign * times * 2.0, sign * times * 3.0]
     # compiled, not fallen back to plain Python
     assert not any(scaled_step in dict(parts).values() for _, *parts in _plain)
+
+
+def test_stored_code_is_found_again_only_where_its_arguments_are_of_the_same_classes():
+    # what is stored finds them by module and name, and fails to load where one has moved
+    def driver(pair):
+        return pair
+
+    names = []
+    for place in ("one", "another", "one"):
+        pair = NamedTuple("Pair", [("a", float)])
+        pair.__module__ = place
+        driver.__annotations__["pair"] = pair
+        compiling._compiled.cache_clear()
+        names.append(compiling._compiled(driver).__name__)
+    assert names[0] == names[2] != names[1]

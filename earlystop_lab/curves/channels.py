@@ -1,0 +1,217 @@
+"""What a channel is: its role, direction, unit and bound, and in what form its values are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from earlystop_lab._common.checks import one_of, require
+
+Mode = Literal["min", "max"]
+Role = Literal["val", "train", "test"]
+#: how the values of a channel are taken: as recorded; as an error, lower better, of a score the
+#: negated one, or where it is divided by, the distance from the upper bound; as a score, higher
+#: better, of an error 1 - error
+Form = Literal["recorded", "error", "ratio", "score"]
+#: the channels that are errors (or scores) by their names
+ERRORS: tuple[Role, ...] = ("val", "train", "test")
+#: other names of a channel
+_ALIASES = {"learning_rate": "lr"}
+#: what is kept with the column of a channel, and in columns of the runs
+_OF_FIELD = ("role", "direction", "unit", "upper")
+OF_RUNS = ("metric", "data", "source", "stand_in", "unit")
+#: the names that only a channel can have
+NAMED = ("epoch", *ERRORS)
+_CHOICES = {"role": ERRORS, "direction": ("min", "max")}
+
+
+class Channel(NamedTuple):
+    """What a channel is; None where it is not known.
+
+    >>> Channel(role="val", direction="max", metric="accuracy", upper=1)
+    Channel(role='val', direction='max', upper=1, metric='accuracy')
+    """
+
+    #: the set on which an error or a score was measured: "val", "train", "test"
+    role: Role | None = None
+    #: whether lower ("min") or higher ("max") values are better; None for what has no better
+    direction: Mode | None = None
+    #: the unit of a cost or of the position: "s", "step", "epoch", "round"
+    unit: str | None = None
+    #: the highest value that a score can have, such as 1 or 100
+    upper: float | None = None
+    #: the name of the metric, such as "logloss"
+    metric: str | None = None
+    #: the data set that it was measured on, as its source calls it
+    data: str | None = None
+    #: the column that it was read from
+    source: str | None = None
+    #: a training curve that stands in for a validation curve which was not recorded
+    stand_in: bool | None = None
+
+    def over(self, other: Channel) -> Channel:
+        """What is said here, and where nothing is what the other says.
+
+        >>> Channel(direction="max").over(Channel(role="val", direction="min"))
+        Channel(role='val', direction='max')
+        """
+        known = {name: value for name, value in self._asdict().items() if value is not None}
+        return other._replace(**known)
+
+    def __repr__(self) -> str:
+        known = {k: v for k, v in self._asdict().items() if v is not None}
+        return f"Channel({', '.join(f'{name}={value!r}' for name, value in known.items())})"
+
+
+def canonical(name: str) -> str:
+    """The name of a channel, of several that it may go by."""
+    return _ALIASES.get(name, name)
+
+
+def is_recorded(about: Channel, form: Form) -> bool:
+    """Whether a channel in that form is what was recorded."""
+    return form == "recorded" or about.direction == ("max" if form == "score" else "min")
+
+
+def taken(values: Any, about: Channel, form: Form, name: str) -> Any:
+    """Recorded values in a form; ``ValueError`` where the channel has none.
+
+    >>> taken(np.array([0.5, 0.75]), Channel(direction="max", upper=1), "ratio", "accuracy")
+    array([0.5 , 0.25])
+    """
+    if is_recorded(about, form):
+        return values
+    if about.direction is None:
+        raise ValueError(
+            f"channel {name!r} is no error or score, as far as is known: say whether lower or "
+            f"higher is better, channels={{{name!r}: Channel(direction='max')}} for instance"
+        )
+    if isinstance(values, np.ndarray) and values.dtype.kind != "f":
+        values = values.astype(np.float64)  # of which there are negatives
+    if form == "score":
+        return 1 - np.float64(1) * values
+    if form == "error":
+        return -values
+    if about.upper is None:
+        raise ValueError(
+            f"channel {name!r} is a score without a known upper bound, and a rule divides by the "
+            f"error: say the bound, channels={{{name!r}: Channel(direction='max', upper=1)}} for "
+            "instance"
+        )
+    return about.upper - np.float64(1) * values
+
+
+def is_channel(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return is_list and (
+        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
+    )
+
+
+def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The table with other values in a column, which stays what it is; Arrow itself forgets it."""
+    at = table.column_names.index(name)
+    metadata = table.schema.field(at).metadata
+    return table.set_column(at, pa.field(name, values.type, metadata=metadata), values)
+
+
+def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
+    """The table with what is known of its channels: of ``val``, ``train``, ``test`` by their names.
+
+    What ``channels`` says goes over what the table says.
+    """
+    known = channels_of(table)
+    told = {canonical(name): channel for name, channel in channels.items()}
+    if unknown := [name for name in told if name != "epoch" and name not in known]:
+        raise ValueError(f"channels: no channel {unknown[0]!r}; there are {', '.join(known)}")
+    for name, channel in told.items():
+        for fact in ("unit",) if name == "epoch" else OF_RUNS[:-1]:
+            if (value := getattr(channel, fact)) is None:
+                continue
+            column = f"{name}.{fact}"
+            if column in table.column_names:
+                table = with_column(table, column, pc.fill_null(table[column], value))
+            else:
+                table = table.append_column(column, pa.array([value] * len(table)))
+        if name != "epoch":
+            known[name] = _checked(name, channel.over(known[name]))
+    return _with_facts(table, known)
+
+
+def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of several tables of runs, one after the other; a column that one lacks is null.
+
+    Raises ``ValueError`` where a channel has another direction or unit in another table.
+    """
+    facts = same_channels(channels_of(table) for table in tables)
+    metadata = tables[0].schema.metadata
+    bare = [_with_facts(table, {}).replace_schema_metadata(metadata) for table in tables]
+    whole = pa.concat_tables(bare, promote_options="permissive")
+    return _with_facts(whole, facts)
+
+
+def same_channels(several: Iterable[Mapping[str, Channel]]) -> dict[str, Channel]:
+    """The channels of all; ``ValueError`` where one has another direction or unit elsewhere."""
+    known: dict[str, Channel] = {}
+    for channels in several:
+        for name, channel in channels.items():
+            before = known.setdefault(name, channel)
+            for fact in ("direction", "unit"):
+                one, other = getattr(before, fact), getattr(channel, fact)
+                if one != other:
+                    raise ValueError(
+                        f"channel {name!r} has {fact} {one or 'unknown'} in one set and "
+                        f"{other or 'unknown'} in another: not put together; say what it is with "
+                        "channels= where it is known"
+                    )
+            known[name] = before.over(channel)
+    return known
+
+
+def channels_of(table: pa.Table) -> dict[str, Channel]:
+    """What the fields say of the channels, of errors by their names."""
+    fields = [field for field in table.schema if is_channel(field.type)]
+    return {field.name: channel_of(field) for field in fields}
+
+
+def channel_of(field: pa.Field) -> Channel:
+    """What is known of a channel by its field, and where that says nothing by its name."""
+    by_name = {"role": field.name, "direction": "min"} if field.name in ERRORS else {}
+    return Channel(**{**by_name, **_field_facts(field)})
+
+
+def _field_facts(field: pa.Field) -> dict[str, Any]:
+    """What the metadata of a column says of its channel, checked."""
+    own = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    facts: dict[str, Any] = {fact: own[fact] for fact in _OF_FIELD if fact in own}
+    if "upper" in facts:
+        try:
+            facts["upper"] = float(facts["upper"])
+        except ValueError:
+            require(f"column {field.name!r}: upper", facts["upper"], False, "a number")
+    _checked(field.name, Channel(**facts))
+    return facts
+
+
+def _checked(name: str, channel: Channel) -> Channel:
+    """The same; ``ValueError`` for a role or direction that there is not."""
+    for fact, choices in _CHOICES.items():
+        if (value := getattr(channel, fact)) is not None:
+            one_of(f"channel {name!r}: {fact}", value, choices)
+    return channel
+
+
+def _with_facts(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
+    """The table with these facts in the metadata of its fields, in place of those there."""
+    fields = []
+    for field in table.schema:
+        others = {k: v for k, v in (field.metadata or {}).items() if k.decode() not in _OF_FIELD}
+        channel = channels.get(field.name, Channel())
+        facts = {fact: getattr(channel, fact) for fact in _OF_FIELD}
+        texts = {k: f"{v:g}" if k == "upper" else v for k, v in facts.items() if v is not None}
+        fields.append(field.with_metadata({**others, **texts}))
+    return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, table.schema.metadata))
