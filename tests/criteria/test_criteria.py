@@ -770,14 +770,14 @@ def test_settings_that_are_compiled_in_are_those_of_the_state(rising, times):
 
 def test_stored_code_is_found_again_only_where_its_arguments_are_of_the_same_classes():
     # what is stored finds them by module and name, and fails to load where one has moved
-    def driver(pair):
-        return pair
+    def named(place):
+        class Pair(NamedTuple):
+            a: float
 
-    names = []
-    for place in ("one", "another", "one"):
-        pair = NamedTuple("Pair", [("a", float)])
-        pair.__module__ = place
-        driver.__annotations__["pair"] = pair
-        compiling._compiled.cache_clear()
-        names.append(compiling._compiled(driver).__name__)
-    assert names[0] == names[2] != names[1]
+        def driver(pair: Pair):
+            return pair
+
+        Pair.__module__ = place
+        return compiling._compiled(driver).__name__
+
+    assert named("one") == named("one") != named("another")
