@@ -82,8 +82,6 @@ def test_what_is_known_of_channels_is_kept(tmp_path):
         "table": CurveSet(curves.table),
         "stream": CurveSet(pa.table(curves)),
         "alone": curves["a"].alone() + curves["b"].alone(),
-        "again": CurveSet.from_runs([curves["a"].as_run()], channels=curves["a"].about)
-        + curves[1:],
     }
     for name in ("x.parquet", "x.arrow", "folder"):
         curves.write(tmp_path / name)
