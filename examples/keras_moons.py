@@ -77,13 +77,11 @@ def train(folder: Path, *, epochs: int, patience: int, plateau: int) -> tuple[An
 
 def table(log: Path) -> pd.DataFrame:
     """Where every rule would have stopped the training, from its log alone."""
-    loss = read_logs(log, val="val_loss", train="loss").curves
-    accuracy = read_logs(log, val="val_accuracy", train="accuracy", mode="max").curves
-    stops = replay(loss, [usual(family) for family in FAMILIES.values()])
-    found = stops.to_frame().sort_values("stop", kind="stable").drop(columns=["run", "test"])
-    epochs = accuracy[0].epoch.tolist()
-    found["accuracy"] = [-accuracy[0].val[epochs.index(epoch)] for epoch in found["selected"]]
-    return found.reset_index(drop=True)
+    curves = read_logs(log, val="val_loss", train="loss").curves
+    stops = replay(curves, [usual(family) for family in FAMILIES.values()])
+    found = stops.to_frame().sort_values("stop", kind="stable")
+    names = ["criterion", "stop", "selected", "fired", "val", "train", "val_accuracy", "lr"]
+    return found[names].reset_index(drop=True)
 
 
 def check(folder: Path, stopping: Any, ours: Any, *, patience: int, plateau: int) -> list[str]:
@@ -96,7 +94,7 @@ def check(folder: Path, stopping: Any, ours: Any, *, patience: int, plateau: int
     policy = ModelCheckpoint(save_best_only=True)
     kept = replay(accuracy, [Keras(10**6)], restore=policy)
     _, score = keras.saving.load_model(folder / "best.keras").evaluate(*moons()[2], verbose=0)
-    assert np.isclose(score, -kept.val[0, 0])
+    assert np.isclose(score, kept.val[0, 0])
     rates = reduce_lr_on_plateau(loss[0].val, lr=RATE, patience=plateau)
     # Keras logs the rate that an epoch was trained with, in float32
     logged = pd.read_csv(log)["learning_rate"]

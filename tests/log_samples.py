@@ -48,7 +48,7 @@ _HUGGINGFACE = {
         entry
         for e in entries(at="step", train="loss", val="eval_loss")
         for entry in (
-            {"loss": e["loss"], "epoch": e["step"] / 10, "step": e["step"]},
+            {"loss": e["loss"], "epoch": float(e["step"]), "step": e["step"]},
             {"eval_loss": e["eval_loss"], "eval_runtime": 3.5, "step": e["step"]},
         )
     ]
@@ -61,7 +61,7 @@ TEXTS = {
     "metrics.csv": (
         "lightning",
         rows("{at},{at},{train},\n{at},{at},,{val}", 0, "epoch,step,train_loss,val_loss"),
-        0,
+        1,
     ),
     "trainer_state.json": ("huggingface", json.dumps(_HUGGINGFACE), 1),
     "xgb.json": (

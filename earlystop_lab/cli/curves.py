@@ -30,10 +30,6 @@ def replay_command(
         str,
         typer.Option(help="Weights that are kept: best, last, own or ModelCheckpoint(...)."),
     ] = "best",
-    select: Annotated[
-        str | None,
-        typer.Option(help="Channel whose lowest error --restore best keeps; val by default."),
-    ] = None,
     n_jobs: Jobs = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")
@@ -49,8 +45,7 @@ def replay_command(
     ending(out, ".parquet", ".csv")
     progress = sys.stderr.isatty() and not quiet
     with _workers(scheduler) as jobs:
-        asked = {"restore": restore, "select": select}
-        options = {**asked, "n_jobs": jobs or n_jobs, "progress": progress}
+        options = {"restore": restore, "n_jobs": jobs or n_jobs, "progress": progress}
         if out is None:
             stops = es.replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
             print(stops.to_frame().to_string(max_rows=40))
@@ -118,7 +113,8 @@ def import_command(
 ) -> None:
     """Read training logs of other programs into a curve set.
 
-    Shows which column became which curve. What cannot be used is named, the rest is imported.
+    Shows which column became which curve, and every channel: from where, what, which direction.
+    What cannot be used is named, the rest is imported.
     """
     ending(out, ".parquet", ".arrow")
     if out is None and not dry_run:
@@ -135,9 +131,19 @@ def import_command(
     if not len(found.curves):
         raise ValueError("nothing was imported; the lines above say why")
     print(found.plan.to_string(index=False))
+    print(f"\n{_channels(found.curves)}")
     if out is not None and not dry_run:
         found.curves.write(out)
         print(f"{out}: {found.curves!r}")
+
+
+def _channels(curves: CurveSet) -> str:
+    """A line a channel: from where, what, which direction, unit, how many values."""
+    table = curves.channels.reset_index()
+    table["column"] = table["source"].where(table["source"].notna(), table["channel"])
+    names = ["channel", "column", "role", "metric", "data", "direction", "unit", "runs", "values"]
+    shown = table[names].astype(object)
+    return str(shown.where(shown.notna(), "").to_string(index=False))
 
 
 def _report(found: LogImport) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -327,17 +327,12 @@ def _clusters(curves: CurveSet) -> tuple[pd.Index, Reason]:
 
 
 def _watched(curves: CurveSet) -> Watched:
-    columns = {"monitor": "val_channel", "mode": "mode"}
-    logged = {
-        name: curves.meta[column].dropna().unique()
-        for name, column in columns.items()
-        if curves.has(column)
-    }
-    named: dict[str, Any] = {name: str(v[0]) for name, v in logged.items() if len(v) == 1}
-    if named.get("mode", "min") not in ("min", "max"):
-        named = {}
-    scores = bool((facts_of(curves).lowest("val").value < 0).any())
-    return Watched(int(curves.lengths.max()), scores, **named)
+    about = curves.about("val")
+    one = about.source is not None and curves.meta["val.source"].nunique() == 1
+    named = {"monitor": str(about.source)} if one else {}
+    # an error below 0 is a score that an earlier version negated
+    scores = about.direction == "max" or bool((facts_of(curves).lowest("val").value < 0).any())
+    return Watched(int(curves.lengths.max()), scores, mode=about.direction or "min", **named)
 
 
 # -- the candidates ------------------------------------------------------------------------

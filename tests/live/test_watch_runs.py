@@ -257,11 +257,20 @@ def test_a_saved_run_is_a_curve_set_like_others(tmp_path):
     save(snapshot(run), tmp_path, event=1)
     stops = replay(tmp_path, ["MaxEpochs(3)"])
     assert stops.to_frame().loc[0, ["run", "stop", "val"]].tolist() == ["a", 3, 0.4]
-    assert stops.meta.loc[0, ["val_channel", "train_channel", "mode"]].tolist() == [
-        "val_loss",
-        "loss",
-        "min",
-    ]
+    assert stops.meta.loc[0, ["val.source", "train.source"]].tolist() == ["val_loss", "loss"]
+
+
+def test_a_score_is_saved_as_it_was_posted_and_goes_on_as_an_error(tmp_path):
+    run = Run("a", 1, [])
+    for epoch, accuracy in ((1, 0.5), (2, 0.75)):
+        event = run.event(Post(epoch, {"val_accuracy": accuracy}), Asked(mode="max"))
+        run.apply(event)
+    save(snapshot(run), tmp_path, event=1)
+    (curve,) = read_curves(tmp_path)
+    assert (curve.val.tolist(), curve.about["val"].direction) == ([0.5, 0.75], "max")
+    again, _ = load(file_of(tmp_path, "a"), [])
+    assert again.curve("val").tolist() == [-0.5, -0.75]
+    assert again.channels == run.channels
 
 
 def test_a_file_of_an_earlier_version_knows_nothing_of_this_journal(tmp_path):
@@ -506,7 +515,7 @@ def test_what_cannot_be_saved_is_saved_later(tmp_path, monkeypatch):
 
 
 def raising(error):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     return fail

@@ -173,11 +173,11 @@ def test_ended_by_control_c_it_has_saved_everything_and_overwritten_nothing(tmp_
             assert answer.json() == {"run": "a (2)", "checks": epoch + 1}
         assert server.runs()["a (2)"]["stops"] == [3]
         assert server.interrupt() == (0, "")
-    curves = read_curves(folder)
-    assert curves["a"].val.tolist() == [9.0]
-    assert curves["a (2)"].val.tolist() == [-0.5, -0.75, -0.625]
-    about = curves.meta.set_index("run").loc["a (2)"]
-    assert about[["val_channel", "mode"]].tolist() == ["val_accuracy", "max"]
+    assert read_curves(folder / "a.parquet")["a"].val.tolist() == [9.0]
+    (curve,) = read_curves(folder / "a (2).parquet")
+    assert curve.val.tolist() == [0.5, 0.75, 0.625]
+    about = curve.about["val"]
+    assert (about.direction, about.source) == ("max", "val_accuracy")
 
 
 def test_killed_in_mid_run_it_loses_no_epoch_that_was_acknowledged(tmp_path):

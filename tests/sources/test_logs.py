@@ -85,7 +85,9 @@ def test_genuine_numbers():
     assert (curve.epoch[0], curve.epoch[-1]) == (1, 120)
     assert curve.val[0] == pytest.approx(0.05591 + 0.094807 + 0.036358, rel=1e-15)
     curve = one(folder / "hf_trainer_state" / "NijatZeynalov__trainer_state.json")
-    assert curve[1][:2].tolist() == [100, 200]
+    assert curve["step"][:2].tolist() == [100, 200]
+    # 9411 steps are 3 epochs; the log has epochs of two digits
+    assert curve.epoch[:2].tolist() == [100 / 3137, 200 / 3137]
     assert (curve.val[0], curve.train[0]) == (3.3984055519104004, 4.7258)
     curve = one(
         folder / "nanogpt" / "modded-nanogpt__records__track_2_medium__2025-01-18__main.log"
@@ -116,14 +118,15 @@ def test_every_format_of_the_table_is_tested():
     }  # fmt: skip
 
 
-def test_sklearn_scores_are_negated_and_losses_not(tmp_path):
+def test_scores_of_sklearn_are_as_recorded(tmp_path):
     scores = json.dumps({"loss_curve_": TRAIN, "validation_scores_": [0.5, 0.7, 0.6, 0.6, 0.8, 1]})
     curve = one(written(tmp_path, scores, "mlp.json"))
-    assert curve.val.tolist() == [-0.5, -0.7, -0.6, -0.6, -0.8, -1]
+    assert curve.val.tolist() == [0.5, 0.7, 0.6, 0.6, 0.8, 1]
     assert curve.train.tolist() == TRAIN
+    assert (curve.about["val"].direction, curve.about["train"].direction) == ("max", "min")
     boosted = json.dumps({"train_score_": [-0.5, -0.4], "validation_score_": [-0.7, -0.6]})
     curve = one(written(tmp_path, boosted, "hgb.json"))
-    assert (curve.val.tolist(), curve.train.tolist()) == ([0.7, 0.6], [0.5, 0.4])
+    assert (curve.val.tolist(), curve.train.tolist()) == ([-0.7, -0.6], [-0.5, -0.4])
     found = read_logs(written(tmp_path, json.dumps({"loss_curve_": TRAIN}), "plain.json"))
     assert found.curves[0].val.tolist() == TRAIN
     assert "stands in as val" in found.notes[0].text
@@ -313,18 +316,21 @@ def test_what_a_name_means(name, kind):
     assert meaning(name).kind == kind
 
 
-def test_scores_become_errors_only_when_told(tmp_path):
+def test_scores_are_validation_only_when_told(tmp_path):
     path = written(tmp_path, "epoch,loss,acc,val_acc\n1,3,0.5,0.4\n2,2,0.6,0.7\n")
     refused = read_logs(path)
     assert len(refused.curves) == 0
     assert "val='val_acc'" in refused.skipped[0].reason
-    assert "mode='max'" in read_logs(path, val="val_acc").skipped[0].reason
-    curve = one(path, val="val_acc", mode="max")
-    assert (curve.val.tolist(), curve.train.tolist()) == ([-0.4, -0.7], [-0.5, -0.6])
-    assert read_logs(path, val="val_acc", mode="max").plan["mode"].tolist() == ["max"]
+    for curve in (one(path, val="val_acc"), one(path, mode="max")):
+        assert (curve.val.tolist(), curve.train.tolist()) == ([0.4, 0.7], [0.5, 0.6])
+        assert [curve.about[name].direction for name in ("val", "train")] == ["max", "max"]
+        assert curve.about["val"].upper == 1
     # another metric keeps its own direction
-    assert one(path, val="val_acc", train="loss", mode="max").train.tolist() == [3, 2]
-    assert one(path, val="val_acc", mode="min").val.tolist() == [0.4, 0.7]
+    curve = one(path, val="val_acc", train="loss", mode="max")
+    assert curve.train.tolist() == [3, 2]
+    assert [curve.about[name].direction for name in ("val", "train")] == ["max", "min"]
+    # and what is said goes over what the name says
+    assert one(path, val="val_acc", mode="min").about["val"].direction == "min"
 
 
 def test_mode_max_never_means_a_loss(tmp_path):
@@ -529,8 +535,8 @@ def test_metadata_parquet_and_arrow(tmp_path):
         written(tmp_path, text, name)
     found = read_logs(tmp_path)
     assert len(found.curves) == len(TEXTS)
-    assert {"format", "file", "val_channel", "train_channel", "test_channel", "epoch_channel",
-            "mode"} < {*found.curves.meta}  # fmt: skip
+    assert {"format", "file", "val.source", "train.source", "epoch.source", "epoch.unit",
+            "val.metric", "val.stand_in"} < {*found.curves.meta}  # fmt: skip
     assert_kept(found.curves, tmp_path / "out")
 
 
@@ -665,8 +671,8 @@ told = [told["validation"]["Logloss"], told["learn"]["Logloss"]]
         ("catboost", """
 model = catboost.CatBoostClassifier(iterations=9, train_dir="info", eval_metric="F1")
 model.fit(X[:40], y[:40], eval_set=(X[40:], y[40:]), log_cout=sys.stdout)
-told = model.get_evals_result()  # higher is better: read as errors
-told = [[-v for v in told[of]["F1"]] for of in ("validation", "learn")]
+told = model.get_evals_result()
+told = [told[of]["F1"] for of in ("validation", "learn")]
 """, 7),
         ("skorch", """
 import torch
@@ -698,7 +704,7 @@ json.dump(told, open("log.json", "w"))
 print(json.dumps(told))
 """)  # fmt: skip
     curve = one(tmp_path / "log.json")
-    assert (-curve.val).tolist() == told["validation_scores_"]
+    assert curve.val.tolist() == told["validation_scores_"]
     assert curve.train.tolist() == told["loss_curve_"]
 
 

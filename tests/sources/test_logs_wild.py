@@ -135,7 +135,7 @@ WILD = {
     "trained.json": (columns(c={"rmse": [9.5] * 6}, Train={"mphe": TRAIN, "auc": VAL},
                              b={"mphe": VAL, "auc": TRAIN}),
                      "xgboost", "b-mphe", "Train-mphe", None, 1),
-    "trees.json": (columns(train_score_=[-t for t in TRAIN], validation_score_=[-v for v in VAL]),
+    "trees.json": (columns(train_score_=TRAIN, validation_score_=VAL),
                    "sklearn", "validation_score_", "train_score_", "iteration", 0),
     "colours.txt": (rows("   {at}   \x1b[36m{train}\x1b[0m   \x1b[32m{val}\x1b[0m", 1,
                          "  epoch    train_loss    valid_loss\n-------  ----------  ----------"),
@@ -385,23 +385,24 @@ def test_a_large_gzip_is_not_unpacked_whole(tmp_path, monkeypatch):
 
 def test_catboost_s_printed_lines_say_which_way_is_better(tmp_path):
     line = "{at}:\tlearn: {train}\ttest: {val}\tbest: %s (0)\ttotal: 4ms"
-    for best, mode, sign in ((0.5, "min", 1), (1.0, "max", -1)):
+    for best, direction in ((0.5, "min"), (1.0, "max")):
         (tmp_path / "catboost.log").write_text(rows(line % best))
         found = read_logs(tmp_path)
-        assert found.plan["mode"].tolist() == [mode]
-        assert found.curves[0].val.tolist() == [sign * v for v in VAL]
-        assert found.curves[0].train.tolist() == [sign * t for t in TRAIN]
+        assert found.plan["direction"].tolist() == [direction]
+        assert found.curves[0].val.tolist() == VAL
+        assert found.curves[0].train.tolist() == TRAIN
     # while it gets better all the time its best is its last
     (tmp_path / "catboost.log").write_text(
         "".join(f"{i}:\tlearn: 0.5\ttest: 0.{i}\tbest: 0.{i} ({i})\ttotal: 4ms\n" for i in range(9))
     )
-    assert read_logs(tmp_path).plan["mode"].tolist() == ["max"]
+    assert read_logs(tmp_path).plan["direction"].tolist() == ["max"]
 
 
 def test_scores_of_sklearn_s_trees_that_were_not_validated(tmp_path):
     (tmp_path / "trees.json").write_text(columns(train_score_=VAL, validation_score_=[]))
     found = read_logs(tmp_path)
-    assert found.curves[0].val.tolist() == [-v for v in VAL]
+    assert found.curves[0].val.tolist() == VAL
+    assert found.curves.about("val").direction == "max"
     assert "stands in" in found.notes[0].text
 
 
@@ -475,7 +476,7 @@ def test_a_training_curve_that_stands_in_is_not_training_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("learn", "test", "val", "train", "mode"),
+    ("learn", "test", "val", "train", "direction"),
     [
         ("Logloss", "NormalizedGini Logloss", "Logloss", "Logloss", "min"),
         ("Own", "Mine Own", "Own", "Own", "min"),
@@ -485,7 +486,7 @@ def test_a_training_curve_that_stands_in_is_not_training_too(tmp_path):
         ("", "PFound", "PFound", None, "max"),
     ],
 )  # fmt: skip
-def test_catboost_s_tables_alone(tmp_path, learn, test, val, train, mode):
+def test_catboost_s_tables_alone(tmp_path, learn, test, val, train, direction):
     for part, names, curve in (("learn", learn.split(), TRAIN), ("test", test.split(), VAL)):
         lines = ["\t".join(["iter", *names])]
         lines += ["\t".join(map(str, [i, *[x] * len(names)])) for i, x in enumerate(curve) if names]
@@ -494,9 +495,8 @@ def test_catboost_s_tables_alone(tmp_path, learn, test, val, train, mode):
     assert plan(found) == [
         ("catboost", f"test-{val}", train and f"learn-{train}", "iteration")
     ]  # fmt: skip
-    sign = 1 if mode == "min" else -1
-    assert (found.plan["mode"].tolist(), found.skipped) == ([mode], ())
-    assert found.curves[0].val.tolist() == [sign * v for v in VAL]
+    assert (found.plan["direction"].tolist(), found.skipped) == ([direction], ())
+    assert found.curves[0].val.tolist() == VAL
 
 
 def test_catboost_s_metrics_are_known_by_their_direction():

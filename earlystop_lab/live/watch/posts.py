@@ -48,6 +48,11 @@ class Channels(NamedTuple):
     #: the metrics that are negated, because higher is better
     higher: tuple[str, ...] = ()
 
+    @classmethod
+    def read(cls, fields: Mapping[str, Any]) -> "Channels":
+        """The same from JSON, which has no tuples."""
+        return cls(**{**fields, "higher": tuple(fields.get("higher", ()))})
+
     def check(self, post: Post) -> list[float] | None:
         """Epoch, validation and training error of a post; None where val was not measured."""
         if self.val not in post.metrics:
@@ -106,6 +111,7 @@ def channels(metrics: Iterable[str], asked: Asked) -> Channels:
         choice = choose(log, {"val": asked.val, "train": asked.train}, asked.mode)
     except LogError as error:
         raise PostError(str(error)) from error
+    assert choice.val is not None, "of one row, an error is found or none at all"
     mode: Mode = "max" if choice.val in choice.higher else "min"
     return Channels(choice.val, choice.train, mode, tuple(sorted(choice.higher)))
 

@@ -141,26 +141,27 @@ class Run:
     def apply(self, event: Event) -> None:
         """Let an event happen; cheap, what it means to the criteria is for :meth:`evaluate`."""
         self._metrics.update(event.get("metrics", ()))
-        chosen = Channels(**event["channels"]) if "channels" in event else self.channels
+        chosen = Channels.read(event["channels"]) if "channels" in event else self.channels
         check = [[value] for value in event["check"]] if "check" in event else []
         self._change(chosen, event.get("keep", len(self)), check)
 
     def follow(self, curve: Curve, chosen: Channels, notes: list[str]) -> None:
         """Become the curve of a log file that may have grown or changed."""
-        kept = self.agrees(curve)
-        if kept == len(self) == len(curve.val) and (chosen, notes) == (self.channels, self.notes):
+        kept, (epoch, val, train) = self.agrees(curve), _errors(curve)
+        if kept == len(self) == len(val) and (chosen, notes) == (self.channels, self.notes):
             return
         self.notes = notes
         self._metrics.update(filter(None, (chosen.val, chosen.train, *chosen.higher)))
-        train = curve.train if curve.train is not None else np.full(len(curve.val), np.nan)
-        self._change(chosen, kept, [each[kept:] for each in (curve.epoch, curve.val, train)])
+        train = np.full(len(val), np.nan) if train is None else train
+        self._change(chosen, kept, [each[kept:] for each in (epoch, val, train)])
 
     def agrees(self, curve: Curve) -> int:
         """How many of the first checks are those of the curve."""
-        train = curve.train if self.has_train else None
-        most = min(len(self), len(curve.val))
+        epoch, val, train = _errors(curve)
+        train = train if self.has_train else None
+        most = min(len(self), len(val))
         same = np.ones(most, bool)
-        for name, values in zip(_CURVES, (curve.epoch, curve.val, train), strict=True):
+        for name, values in zip(_CURVES, (epoch, val, train), strict=True):
             if values is not None:
                 mine = self.curve(name)[:most]
                 same &= (mine == values[:most]) | (np.isnan(mine) & np.isnan(values[:most]))
@@ -256,6 +257,19 @@ class Board:
     @property
     def _checks(self) -> int:
         return sum(map(len, self.runs.values()))
+
+
+def _errors(curve: Curve) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Positions and errors, lower better, of a run at the checks of its validation error."""
+    at = curve.measured("val")
+    val, train = (
+        None
+        if name not in curve.channels
+        else (-curve[name] if curve.about[name].direction == "max" else curve[name])[at]
+        for name in ("val", "train")
+    )
+    assert val is not None, "only runs with a validation error are watched"
+    return curve.epoch[at], val, train
 
 
 def name_of(called: str, number: int) -> str:

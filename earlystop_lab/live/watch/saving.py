@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earlystop_lab._common.files import written_whole
-from earlystop_lab.curves import CurveSet, read_curves
+from earlystop_lab.curves import Channel, CurveSet, read_curves
 from earlystop_lab.live.watch.posts import Channels
 from earlystop_lab.live.watch.runs import Run
 
@@ -31,10 +31,12 @@ def snapshot(run: Run) -> Snapshot:
     """The run as it is now; nothing in it changes any more."""
     chosen = run.channels
     assert chosen is not None, "a run has channels before it has checks"
-    row: dict[str, Any] = {"run": run.name, "val_channel": chosen.val, "mode": chosen.mode}
-    row |= {"epoch": run.curve("epoch"), "val": run.curve("val")}
-    if run.has_train:
-        row |= {"train": run.curve("train"), "train_channel": chosen.train}
+    row: dict[str, Any] = {"run": run.name, "epoch": run.curve("epoch")}
+    for name, source in (("val", chosen.val), ("train", chosen.train)):
+        if source is not None:
+            # a score is saved as it was posted
+            sign = -1 if source in chosen.higher else 1
+            row |= {name: sign * run.curve(name), f"{name}.source": source}
     return row, {"called": run.called, "number": run.number, "channels": chosen._asdict()}
 
 
@@ -50,7 +52,14 @@ def save(run: Snapshot, folder: Path, event: int) -> None:
     """Write the run; it holds all that the journal says of it up to that event."""
     row, about = run
     mark = json.dumps({"event": event, **about})
-    table = CurveSet.from_runs([row]).table.replace_schema_metadata({_MARK: mark})
+    higher = about["channels"]["higher"]
+    channels: dict[str, Channel] = {
+        name: Channel(direction="max" if row[f"{name}.source"] in higher else "min")
+        for name in ("val", "train")
+        if name in row
+    }
+    table = CurveSet.from_runs([row], channels=channels).table
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: mark})
     with written_whole(file_of(folder, row["run"])) as temporary:
         CurveSet(table).write(temporary)
         with temporary.open("rb+") as file:
@@ -84,7 +93,7 @@ def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
     if mark is None:
         raise ValueError(f"{path}: not a run saved by earlystop watch")
     run = Run(mark["called"], mark["number"], criteria)
-    run.follow(read_curves(path)[0], Channels(**mark["channels"]), [])
+    run.follow(read_curves(path)[0], Channels.read(mark["channels"]), [])
     run.began = run.changed = path.stat().st_mtime
     # an earlier version counted otherwise, and its journal is not read
     return run, mark.get("event", 0)

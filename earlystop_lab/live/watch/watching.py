@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from earlystop_lab.curves import Curve
+from earlystop_lab.curves import Curve, Mode
 from earlystop_lab.live.watch.journal import Journal
 from earlystop_lab.live.watch.posts import Asked, Channels, Post, PostError
 from earlystop_lab.live.watch.runs import Board, Event, Run, name_of
@@ -261,10 +261,15 @@ def _state(path: Path) -> list[tuple[str, int, int]]:
 def _read(path: Path, asked: Asked) -> tuple[list[tuple[Curve, Channels, list[str]]], list[str]]:
     """The runs at a path, and why other things there are none."""
     logs = read_logs(path, val=asked.val, train=asked.train, mode=asked.mode)
-    runs = []
+    runs, reasons = [], [f"{skipped.file}: {skipped.reason}" for skipped in logs.skipped]
     for curve, row in zip(logs.curves, logs.curves.meta.to_dict("records"), strict=True):
         notes = [note.text for note in logs.notes if note.file == row["file"]]
-        # the curves are errors already: nothing is negated here
-        train = row["train_channel"] if curve.train is not None else None
-        runs.append((curve, Channels(row["val_channel"], train, row["mode"]), notes))
-    return runs, [f"{skipped.file}: {skipped.reason}" for skipped in logs.skipped]
+        chosen = {n: row[f"{n}.source"] for n in ("val", "train") if n in curve.channels}
+        if "val" not in chosen:
+            reasons.append(f"{curve.run}: no validation error in it")
+            continue
+        higher = {source for n, source in chosen.items() if curve.about[n].direction == "max"}
+        mode: Mode = "max" if chosen["val"] in higher else "min"
+        channels = Channels(chosen["val"], chosen.get("train"), mode, tuple(sorted(higher)))
+        runs.append((curve, channels, notes))
+    return runs, reasons

@@ -8,12 +8,12 @@ recognised, how it is read, and which files belong together. A new format is one
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from earlystop_lab._common.checks import one_of, require_mode
-from earlystop_lab.curves import CurveSet, Mode
+from earlystop_lab.curves import Channel, CurveSet, Mode
 from earlystop_lab.sources.logs import (
     autogluon,
     boosting,
@@ -31,12 +31,14 @@ from earlystop_lab.sources.logs import (
     ultralytics,
     wandb,
 )
+from earlystop_lab.sources.logs._about import channels
 from earlystop_lab.sources.logs._cells import LogError, listed, shown
-from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_names
+from earlystop_lab.sources.logs._channels import choose, run_columns, run_names
 from earlystop_lab.sources.logs._checks import measure
 from earlystop_lab.sources.logs._columns import Log, grouped
 from earlystop_lab.sources.logs._finding import Owner, clean, find, labels
 from earlystop_lab.sources.logs._reading import Note, Skipped, Source
+from earlystop_lab.sources.logs._together import Run, together
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
 
@@ -96,15 +98,20 @@ class LogImport(NamedTuple):
         """What was read from where, one row a run.
 
         Columns: file, run, format, the column that became each of val, train, test and epoch
-        (None: not there; epoch then is counted), mode (``max``: val was negated) and the number
-        of checks.
+        (None: not there; epoch then is counted), unit of the positions, direction (``max``: higher
+        is better in val), the number of checks and that of channels.
         """
         names = ["val", "train", "test", "epoch"]
-        columns = ["file", "run", "format", *names, "mode", "checks"]
-        meta = self.curves.meta
-        meta["checks"] = [len(curve.val) for curve in self.curves]
-        meta = meta.rename(columns={f"{name}_channel": name for name in names})
-        return meta.reindex(columns=columns)
+        columns = ["file", "run", "format", *names, "unit", "direction", "checks", "channels"]
+        plan = self.curves.meta
+        plan["checks"] = [len(curve) for curve in self.curves]
+        plan["channels"] = [len(curve.channels) for curve in self.curves]
+        plan["direction"] = self.curves.about("val").direction
+        sources = {f"{name}.source": name for name in names}
+        plan = plan.rename(columns={**sources, "epoch.unit": "unit"}).reindex(columns=columns)
+        for name in names:
+            plan[name] = plan[name].astype(object).where(plan[name].notna(), None)
+        return plan
 
 
 def read_logs(
@@ -131,16 +138,21 @@ def read_logs(
     them anew in every epoch, else epochs (counted from 1, also where the log counts from 0), else
     1, 2, 3 ...
 
-    Curves are errors, in the units of the log. ``mode="max"`` says that higher is better in
-    ``val`` and in the same metric of the other sets: they are negated, as in
-    :meth:`CurveSet.from_runs`. Some formats say so themselves; a metric whose name says so is
-    refused until ``mode`` tells what to do.
+    Every other column of numbers is a channel by its own name (``learning_rate`` is ``lr``; to one
+    that is taken, such as ``epoch``, " (logged)" is added), with the set, the metric, the direction
+    and the unit that the format or the name says. Values are as recorded: ``mode="max"`` says that
+    higher is better in ``val`` and in the same metric of the other sets.
+
+    A check is a position at which ``val`` was measured. Of what was measured more often, the last
+    value since the check before is kept; what was not is missing there. A log without any error
+    keeps all its positions. Steps become epochs, with fractions, where the log has both and they
+    agree; the unit of the positions is ``epoch.unit``: epoch, round, step, or check where they are
+    counted.
 
     A file or line that cannot be used is named in ``skipped`` and the rest is imported; what
-    was repaired or assumed is named in ``notes``. A check is a row in which ``val`` was measured;
-    ``train`` and ``test`` are taken there or at the last row before. Metadata columns of the
-    curves are format, file, ``val_channel``, ``train_channel``, ``test_channel``,
-    ``epoch_channel`` and mode.
+    was repaired or assumed is named in ``notes``. One channel has one direction in a set: runs
+    whose ``val`` has another than that of most are skipped. Metadata of the curves are format,
+    file, and of the channels ``val.source``, ``val.metric`` and the like.
 
     Raises ``ValueError`` only where ``format`` or ``mode`` is none of those there are.
 
@@ -151,8 +163,8 @@ def read_logs(
     >>> found.curves["history.csv"].val
     array([1. , 0.8])
     >>> print(found.plan.to_string(index=False))
-           file         run    format      val train test epoch mode  checks
-    history.csv history.csv keras-csv val_loss  loss None epoch  min       2
+           file         run    format      val train test epoch  unit direction  checks  channels
+    history.csv history.csv keras-csv val_loss  loss None epoch epoch       min       2         2
     >>> found.skipped
     (Skipped(file='history.csv', line=4, reason="column 'val_loss': 'oops' is not a number"),)
     >>> found.notes
@@ -164,7 +176,7 @@ def read_logs(
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
     asked = {"val": val, "train": train, "test": test, "epoch": epoch}
-    runs: list[dict[str, Any]] = []
+    runs: list[Run] = []
     notes: list[Note] = []
     # a folder with one file is named as that file: shorter to find, and no two are the same
     shown_as = [source.files[0] if len(source.files) == 1 else source.path for _, source in sources]
@@ -177,7 +189,8 @@ def read_logs(
         runs += file.runs
         notes += [Note(file.label, clean(text)) for text in dict.fromkeys(file.notes)]
         skipped += _named(file.label, file.skipped)
-    return LogImport(CurveSet.from_runs(_distinct(runs)), tuple(skipped), tuple(notes))
+    curves, apart = together(runs)
+    return LogImport(curves, (*skipped, *apart), tuple(notes))
 
 
 class _File:
@@ -185,7 +198,7 @@ class _File:
 
     def __init__(self, label: str, asked: Mapping[str, str | None], mode: Mode | None) -> None:
         self.label, self.asked, self.mode = label, asked, mode
-        self.runs: list[dict[str, Any]] = []
+        self.runs: list[Run] = []
         self.notes: list[str] = []
         self.skipped: list[LogError] = []
 
@@ -202,7 +215,8 @@ class _File:
         of = f"run {log.name}: " if log.name else ""
         try:
             choice = choose(log, self.asked, self.mode)
-            measured = measure(log, choice)
+            named = channels(log, choice)
+            measured = measure(log, choice, named)
         except LogError as error:
             self.notes += log.notes
             self.skipped += [*log.skipped, LogError(of + str(error), error.line)]
@@ -210,8 +224,13 @@ class _File:
         self.notes += [of + note for note in (*choice.notes, *measured.notes)]
         self.skipped += measured.skipped
         label = f"{self.label}:{log.name}" if log.name else self.label
-        about = {"run": clean(label), "format": name, "file": self.label, **_channels(choice)}
-        self.runs.append({**measured.run, **about})
+        about = {"run": clean(label), "format": name, "file": self.label}
+        if choice.epoch is not None:
+            about["epoch.source"] = clean(choice.epoch)
+        known = {channel: each.about for channel, each in named.items() if channel in measured.run}
+        if "step" in measured.run:
+            known["step"] = Channel(unit="step", source=choice.epoch)
+        self.runs.append(Run({**measured.run, **about}, known))
 
 
 def _recognised(source: Source) -> str:
@@ -239,26 +258,8 @@ def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
     return logs
 
 
-def _channels(choice: Choice) -> dict[str, str | None]:
-    columns = {role: getattr(choice, role) for role in ("val", "train", "test", "epoch")}
-    named = {f"{role}_channel": name and clean(name) for role, name in columns.items()}
-    return {**named, "mode": "max" if choice.val in choice.higher else "min"}
-
-
 def _named(label: str, errors: list[LogError]) -> list[Skipped]:
     named = [Skipped(label, error.line, clean(str(error))) for error in errors[:MOST_LINES]]
     if (more := len(errors) - MOST_LINES) > 0:
         named.append(Skipped(label, None, f"{more} further lines or entries like these"))
     return named
-
-
-def _distinct(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Runs with different ids; a second one of a name gets a number."""
-    seen: dict[str, int] = {}
-    for run in runs:
-        name = run["run"]
-        while run["run"] in seen:
-            seen[name] += 1
-            run["run"] = f"{name} ({seen[name]})"
-        seen[run["run"]] = 1
-    return runs

@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from earlystop_lab._common.wording import word_set
-from earlystop_lab.curves import FloatArray, Mode
+from earlystop_lab.curves import FloatArray, Mode, Role
 from earlystop_lab.sources.logs._cells import BLANK, LogError, listed, shown
-from earlystop_lab.sources.logs._columns import IntArray, Log, Numbers, Role
+from earlystop_lab.sources.logs._columns import IntArray, Log, Numbers
 
 _SETS: dict[str, Role] = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev", "holdout"), "val"),
@@ -118,13 +118,18 @@ class Meaning(NamedTuple):
 class Choice:
     """The columns of one run; ``epoch`` is None where checks are counted."""
 
-    val: str
+    #: None where nothing looks like an error
+    val: str | None
     train: str | None
     test: str | None
     epoch: str | None
-    #: nobody said that ``val`` is of validation: the training curve stands in
+    #: the epochs of steps, where the log has both
+    epochs: str | None
+    #: ``val`` is the training curve, for want of one of validation
     stands_in: bool
-    #: the chosen columns that are negated, because higher is better there
+    #: nothing says of which set ``val`` is
+    of_no_set: bool
+    #: the chosen columns in which higher is better
     higher: frozenset[str]
     notes: tuple[str, ...]
 
@@ -192,9 +197,8 @@ def _kind(
 def choose(log: Log, asked: Mapping[str, str | None], mode: Mode | None) -> Choice:
     """The columns for each curve: as asked, else as the format says, else by name.
 
-    Raises :class:`LogError` where a column that was asked for is not there, where no column can
-    be the validation curve, or where nobody said what to do with a metric of which higher is
-    better.
+    Raises :class:`LogError` where a column that was asked for is not there, or where no column can
+    be the validation curve and the rest is no curve either.
     """
     return _Chooser(log, asked).choice(mode)
 
@@ -215,30 +219,74 @@ class _Chooser:
         }
 
     def choice(self, mode: Mode | None) -> Choice:
-        val = self.asked.get("val") or self.log.roles.get("val") or self._val(mode)
-        told = mode or self.log.modes.get(val)
-        if told is None and meaning(val).kind == "higher":
-            raise LogError(
-                f"{shown(val)} is a metric where higher is better: say mode='max', which turns "
-                "it into an error, or mode='min' where it is an error already"
-            )
+        val = self.asked.get("val") or self._settled(mode) or self._val(mode)
+        if val is None:
+            return self._without_val()
+        told = mode or self._direction(val)
         train, test = self._like("train", val), self._like("test", val)
         higher = {val} if told == "max" else set()
         for name in (train, test):
             if name is None or name == val:
                 continue
-            if self._metric(name) == self._metric(val):
-                higher |= {name} if told == "max" else set()
-            elif self.log.modes.get(name) == "max":
+            alike = self._metric(name) == self._metric(val)
+            if (told if alike else self._direction(name)) == "max":
                 higher.add(name)
-            elif name not in self.log.modes and meaning(name).kind == "higher":
-                raise LogError(
-                    f"{shown(name)} and {shown(val)} are different metrics, and in the first "
-                    "higher is better; choose another column"
-                )
-        epoch = self._epoch(val)
-        stands_in = "val" not in self.asked and self._role(val) is None
-        return Choice(val, train, test, epoch, stands_in, frozenset(higher), tuple(self.notes))
+        epoch = self._epoch(self.log.numbers(val).rows)
+        role = "val" if "val" in self.asked else self._role(val)
+        return Choice(
+            val,
+            train,
+            test,
+            epoch,
+            self._epochs_of(epoch),
+            stands_in=role in ("train", None),
+            of_no_set=role is None,
+            higher=frozenset(higher),
+            notes=tuple(self.notes),
+        )
+
+    def _settled(self, mode: Mode | None) -> str | None:
+        """The validation curve that the format settles; a loss is not meant by ``mode="max"``."""
+        val = self.log.roles.get("val")
+        if val and mode == "max" and meaning(val).kind in ("loss", "error"):
+            return val if self.log.modes.get(val) == "max" else None
+        return val
+
+    def _without_val(self) -> Choice:
+        """The position alone, of a log that has no error but other numbers along it."""
+        numbers = [self.log.numbers(name) for name in self.free]
+        rows = np.unique(np.concatenate([each.rows for each in numbers if not each.wrong]))
+        epoch = self._epoch(rows)
+        self.notes.append("no validation error in it: all positions are kept")
+        return Choice(
+            None,
+            None,
+            None,
+            epoch,
+            self._epochs_of(epoch),
+            stands_in=False,
+            of_no_set=False,
+            higher=frozenset(),
+            notes=tuple(self.notes),
+        )
+
+    def _direction(self, name: str) -> Mode | None:
+        """What the format says, or the name."""
+        return self.log.modes.get(name) or ("max" if meaning(name).kind == "higher" else None)
+
+    def _epochs_of(self, epoch: str | None) -> str | None:
+        """The column that says of which epoch a step is; none where steps were asked for."""
+        if epoch is None or is_epoch(epoch) or "epoch" in self.asked:
+            return None
+        return next(filter(is_epoch, self.positions), None)
+
+    def _is_curve(self) -> bool:
+        """Whether other numbers than errors were recorded along two positions or more."""
+        places = [self.log.numbers(name).values for name in self.positions]
+        return any(len(np.unique(at)) > 1 for at in places) and any(
+            len(numbers.rows) > 1 and not numbers.wrong
+            for numbers in map(self.log.numbers, self.free)
+        )
 
     def _named(self, key: str, name: str) -> str:
         if name in self.log.columns:
@@ -277,7 +325,7 @@ class _Chooser:
         values = self.log.numbers(name).values
         return not meaning(name).metric and bool(np.isin(values, (0, 1)).all())
 
-    def _val(self, mode: Mode | None) -> str:
+    def _val(self, mode: Mode | None) -> str | None:
         if mode == "max":
             return self._score()
         if losses := self._losses("val"):
@@ -291,13 +339,12 @@ class _Chooser:
                 self.notes.append(f"val is {shown(losses[0])}; it could be {listed(equal)} too")
             return losses[0]
         if scores := [n for n in self._free("val") if self.log.modes.get(n) == "max"]:
-            self.notes.append(f"val is {shown(scores[0])}, where higher is better: negated")
+            self.notes.append(f"val is {shown(scores[0])}, where higher is better")
             return scores[0]
         if refused := [n for n in self._free("val") if meaning(n).kind in ("higher", "unknown")]:
             raise LogError(
                 f"no validation loss among {listed(refused)}: choose one with "
-                f"val={refused[0]!r}, and mode='max' where higher is better, which turns it into "
-                "an error"
+                f"val={refused[0]!r}, and mode='max' where higher is better"
             )
         for roles, words in (
             (("test",), "{} is taken as val"),
@@ -306,6 +353,8 @@ class _Chooser:
             if losses := self._losses(*roles):
                 self.notes.append(f"no validation curve: {words.format(shown(losses[0]))}")
                 return losses[0]
+        if self._is_curve():
+            return None
         raise LogError(
             f"no column looks like a validation error; it has {listed(self.log.columns)}; "
             "name one with val="
@@ -351,10 +400,10 @@ class _Chooser:
             return None
         return best
 
-    def _epoch(self, val: str) -> str | None:
+    def _epoch(self, measured: IntArray) -> str | None:
+        """The column of the position of these rows, where there is one."""
         if name := self.asked.get("epoch"):
             return name
-        measured = self.log.numbers(val).rows
         for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
             # a few may be damaged: the column that is there mostly is the one
             at = _common([self.log.numbers(name)], measured)[0]

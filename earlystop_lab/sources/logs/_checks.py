@@ -1,113 +1,151 @@
-"""From recorded columns to the curves of one run: positions, resumed pieces, sparse validation."""
+"""From recorded columns to the channels of a run: positions, resumed pieces, sparse validation."""
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab.curves import FloatArray
+from earlystop_lab.sources.logs._about import ERRORS, Named, unit
 from earlystop_lab.sources.logs._cells import LogError, shown
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
-from earlystop_lab.sources.logs._columns import IntArray, Log, Role
+from earlystop_lab.sources.logs._columns import IntArray, Log, Numbers
+from earlystop_lab.sources.logs._epochs import epochs_of
 
-_ROLES: tuple[Role, ...] = ("val", "train", "test")
+BoolArray = NDArray[np.bool_]
+
+
+class Series(NamedTuple):
+    """A channel: where it was measured, increasing, and what."""
+
+    at: FloatArray
+    values: FloatArray
 
 
 class Points(NamedTuple):
-    """The rows in which something was measured."""
+    """The rows of a log in which something was measured, and where they are."""
 
+    rows: IntArray
     at: FloatArray
-    #: a value a row, by channel
-    values: dict[Role, FloatArray]
-    #: the rows of each channel
-    there: dict[Role, NDArray[np.bool_]]
+    #: the numbers of each channel; those of other rows do not count
+    numbers: Mapping[str, Numbers]
 
-    def take(self, rows: IntArray | NDArray[np.bool_]) -> "Points":
-        return Points(
-            self.at[rows],
-            {role: values[rows] for role, values in self.values.items()},
-            {role: there[rows] for role, there in self.there.items()},
-        )
+    def within(self, name: str) -> tuple[IntArray, FloatArray]:
+        """The points, by number, at which a channel was measured, and its values there."""
+        rows, values, _ = self.numbers[name]
+        if rows is self.rows:
+            return np.arange(len(rows)), values
+        there = np.searchsorted(self.rows, rows)
+        there[there == len(self.rows)] = 0
+        known = self.rows[there] == rows if len(self.rows) else np.zeros(len(rows), bool)
+        return there[known], values[known]
 
-    def any(self, roles: Sequence[Role]) -> NDArray[np.bool_]:
-        """Where one of the channels was measured."""
-        found = np.zeros(len(self.at), bool)
-        for role in roles:
-            found |= self.there.get(role, False)
+    def where(self, name: str) -> BoolArray:
+        """Whether a channel was measured, point by point."""
+        found = np.zeros(len(self.rows), bool)
+        if name in self.numbers:
+            found[self.within(name)[0]] = True
         return found
+
+    def take(self, kept: BoolArray) -> "Points":
+        return self._replace(rows=self.rows[kept], at=self.at[kept])
 
 
 class Measured(NamedTuple):
-    """One run's curves and what it took to get them."""
+    """One run's channels and what it took to get them."""
 
     run: dict[str, Any]
     notes: list[str]
     skipped: list[LogError]
 
 
-def measure(log: Log, choice: Choice) -> Measured:
-    """The curves of a run: the checks at which ``val`` was measured, in order.
+def measure(log: Log, choice: Choice, channels: Mapping[str, Named]) -> Measured:
+    """The channels of a run at its checks, the positions at which ``val`` was measured, in order.
 
-    ``train`` and ``test`` are their values at the same position or, where they were measured
-    less often, the last ones before it. Raises :class:`LogError` where no check is left.
+    Of what was measured more often the last value since the check before is kept; what was not
+    measured since then is masked. Without ``val``, all positions are kept. Raises
+    :class:`LogError` where none is left.
     """
     notes, skipped = list(log.notes), list(log.skipped)
-    points = _without_gaps(_points(log, choice, skipped), choice.val, notes)
-    if choice.stands_in and _is_doubled(points):
-        raise LogError(
-            f"every position has two values of {shown(choice.val)}, and nothing says which of them "
-            f"is of validation; where both are of training name it: val={choice.val!r}"
-        )
+    points = _points(log, choice, channels, notes, skipped)
+    if "val" in channels:
+        points = _without_gaps(points, channels["val"].column, notes)
+        if choice.of_no_set and _is_doubled(points):
+            raise LogError(
+                f"every position has two values of {shown(choice.val)}, and nothing says which of "
+                "them is of validation; where both are of training name it: "
+                f"val={choice.val!r}"
+            )
     if choice.epoch is not None and (log.rounds or is_epoch(choice.epoch)):
         points = _from_one(points, choice.epoch, notes)
-    clocks = [_ROLES] if log.shared else [(role,) for role in _ROLES]
-    series: dict[Role, tuple[FloatArray, FloatArray]] = {}
-    for roles in clocks:
-        own = points.take(points.any(roles))
-        own = own.take(_in_order(own, roles, notes))
-        for role in roles:
-            if (there := own.there.get(role)) is not None and there.any():
-                at = own.at[there]
-                # a later value at the same position is the one that counts
-                last = np.append(at[1:] != at[:-1], True)
-                series[role] = at[last], own.values[role][there][last]
-    if "val" not in series:
+    series = _series(log, channels, points, notes)
+    if "val" in channels and "val" not in series:
         why = f"; line {skipped[0].line}: {skipped[0]}" if skipped else ""
         raise LogError(f"no value of {shown(choice.val)} could be read{why}")
-    epoch, val = series["val"]
-    run: dict[str, Any] = {"val": val}
-    for role in ("train", "test"):
-        if role in series:
-            run[role] = _at_checks(*series[role], epoch, role, notes)
-    return Measured({**run, "epoch": epoch}, notes, skipped)
+    at = series["val"].at if "val" in series else _everywhere(series)
+    run: dict[str, Any] = {"epoch": at, "epoch.unit": unit(log, choice)}
+    for name, each in series.items():
+        run[name] = _at_checks(each, at, name, notes)
+    if (epochs := _as_epochs(log, choice, at)) is not None:
+        assert choice.epoch is not None, "there are no steps without a column of them"
+        run |= {"epoch": epochs, "epoch.unit": "epoch", "step": at}
+        run |= {name: None for name, each in channels.items() if each.column == choice.epochs}
+    return Measured({k: v for k, v in run.items() if v is not None}, notes, skipped)
 
 
-def _points(log: Log, choice: Choice, skipped: list[LogError]) -> Points:
-    """What was measured, row by row; rows that cannot be read go to ``skipped``."""
-    names: dict[Role, str | None] = {"val": choice.val, "train": choice.train, "test": choice.test}
-    columns = {role: log.numbers(name) for role, name in names.items() if name is not None}
-    values, there = {}, {}
-    measured = np.zeros(len(log), bool)
+# -- which rows count --------------------------------------------------------------------------
+
+
+def _points(
+    log: Log,
+    choice: Choice,
+    channels: Mapping[str, Named],
+    notes: list[str],
+    skipped: list[LogError],
+) -> Points:
+    """What was measured; rows whose errors cannot be read go to ``skipped``.
+
+    Of the other channels what cannot be read is left out, with a note.
+    """
+    numbers = {name: log.numbers(each.column) for name, each in channels.items()}
+    errors, others = np.zeros(len(log), bool), np.zeros(len(log), bool)
     wrong: dict[int, LogError] = {}
-    for role, numbers in columns.items():
-        values[role], there[role] = numbers.in_rows(len(log))
-        if names[role] in choice.higher:
-            values[role] = -values[role]
-        measured |= there[role]
-        wrong = {**numbers.wrong, **wrong}
-    measured[list(wrong)] = True
-    at, misplaced = _positions(log, choice.epoch, measured)
+    for name, found in numbers.items():
+        if name in ERRORS:
+            errors[found.rows] = True
+            wrong = {**found.wrong, **wrong}
+        else:
+            others[found.rows] = True
+            notes += _left_out(log, channels[name].column, found.wrong)
+    errors[list(wrong)] = True
+    at, misplaced = _positions(log, choice.epoch, errors)
     wrong = {**misplaced, **wrong}
     for row in sorted(wrong):
         skipped.append(LogError(str(wrong[row]), int(log.lines[row])))
+    placed = (at >= 0) & (at < 2**53)
+    if nowhere := int((others & ~errors & ~placed).sum()):
+        notes.append(f"{nowhere} rows without a position and without an error are left out")
+    measured = (errors | others) & placed
     measured[list(wrong)] = False
-    return Points(at, values, there).take(measured)
+    rows = np.flatnonzero(measured)
+    if len(rows) == len(log):  # the very array of columns with a cell in each row
+        rows = next((n.rows for n in numbers.values() if len(n.rows) == len(log)), rows)
+        return Points(rows, at, numbers)
+    return Points(rows, at[measured], numbers)
+
+
+def _left_out(log: Log, column: str, wrong: Mapping[int, LogError]) -> list[str]:
+    if not wrong:
+        return []
+    row = min(wrong)
+    more = f", and {len(wrong) - 1} like it" if len(wrong) > 1 else ""
+    return [f"line {log.lines[row]}, {wrong[row]}: left out{more}"]
 
 
 def _positions(
-    log: Log, name: str | None, measured: NDArray[np.bool_]
+    log: Log, name: str | None, measured: BoolArray
 ) -> tuple[FloatArray, dict[int, LogError]]:
     """The position of each row, which is its number where no column has it; and what is wrong."""
     if name is None:
@@ -132,22 +170,25 @@ def _positions(
     return at, wrong
 
 
-def _without_gaps(points: Points, name: str, notes: list[str]) -> Points:
+def _without_gaps(points: Points, column: str, notes: list[str]) -> Points:
     """The points without the NaN that say "not measured": between any two values there is one."""
-    there = points.there["val"]
-    nan = np.isnan(points.values["val"][there])
+    there, values = points.within("val")
+    nan = np.isnan(values)
     if (~nan).sum() < 2 or not (nan[1:] | nan[:-1]).all():
         return points
-    notes.append(f"{shown(name)} is NaN between any two of its values: read as not measured")
-    kept = there & ~np.isnan(points.values["val"])
-    points = points._replace(there={**points.there, "val": kept})
-    return points.take(points.any(_ROLES))
+    notes.append(f"{shown(column)} is NaN between any two of its values: read as not measured")
+    val = Numbers(points.rows[there[~nan]], values[~nan], {})
+    points = points._replace(numbers={**points.numbers, "val": val})
+    measured = np.zeros(len(points.rows), bool)
+    for name in points.numbers:
+        measured |= points.where(name)
+    return points.take(measured)
 
 
 def _is_doubled(points: Points) -> bool:
     """Whether two sets without names may be mixed: every position has exactly two values."""
-    there = points.there["val"]
-    pairs = np.unique(np.stack([points.at[there], points.values["val"][there]]), axis=1)
+    there, values = points.within("val")
+    pairs = np.unique(np.stack([points.at[there], values]), axis=1)
     times = np.unique(pairs[0], return_counts=True)[1]
     return len(times) > 1 and bool((times == 2).all())
 
@@ -161,39 +202,93 @@ def _from_one(points: Points, name: str, notes: list[str]) -> Points:
     return points._replace(at=at + 1)
 
 
-def _in_order(points: Points, roles: Sequence[Role], notes: list[str]) -> IntArray:
+# -- in which order ----------------------------------------------------------------------------
+
+
+def _series(
+    log: Log, channels: Mapping[str, Named], points: Points, notes: list[str]
+) -> dict[str, Series]:
+    """Every channel in order; a later value at the same position is the one that counts."""
+    rising = bool((points.at[1:] > points.at[:-1]).all())
+    ranks = _ranks(channels, points, notes) if log.shared and not rising else None
+    series = {}
+    for name in channels:
+        if rising and points.numbers[name].rows is points.rows:
+            series[name] = Series(points.at, points.numbers[name].values)
+            continue
+        there, values = points.within(name)
+        at = points.at[there]
+        if rising:
+            order = np.arange(len(there))
+        elif ranks is None:
+            # each column keeps its own steps
+            last = name == "val" and _is_said(at, values)
+            one = np.ones(len(at), np.int64)
+            said = notes if name in ERRORS else []
+            order = _in_order(at, one, one == 0, last, f"{name}: ", said)
+        else:
+            order = np.argsort(ranks[there], kind="stable")[np.count_nonzero(ranks[there] < 0) :]
+        at, values = at[order], values[order]
+        if len(at):
+            last_there = np.append(at[1:] != at[:-1], True)
+            series[name] = Series(at[last_there], values[last_there])
+    return series
+
+
+def _ranks(channels: Mapping[str, Named], points: Points, notes: list[str]) -> IntArray:
+    """The place of each point in the order, -1 of those that do not count."""
+    test, other = np.zeros(len(points.rows), bool), np.zeros(len(points.rows), bool)
+    for name, (_, about) in channels.items():
+        if about.direction is not None:
+            of = test if about.role == "test" else other
+            of |= points.where(name)
+    keys = np.zeros(len(points.rows), np.int64)
+    for k, name in enumerate(ERRORS):
+        keys |= np.int64(1 << k) * points.where(name)
+    last = False
+    if "val" in points.numbers:
+        there, values = points.within("val")
+        ends = len(there) > 0 and there[-1] == len(points.rows) - 1
+        last = ends and points.at.max() > points.at[-1] and _is_said(points.at[there], values)
+    order = _in_order(points.at, keys, test & ~other, last, "", notes)
+    ranks = np.full(len(points.rows), -1)
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _in_order(
+    at: FloatArray, keys: IntArray, tests: BoolArray, last_is_said: bool, of: str, notes: list[str]
+) -> IntArray:
     """The points by position, a resumed piece in place of what it repeats.
 
     Training that resumes goes back to a position that was there before; all from there on was
     abandoned, whether or not the later piece gets as far. A position that was not there before
     is a row out of its place, and only sorted. A final test leaves the order alone, and so does a
-    last row that says again what was measured: both may be of the best weights.
+    last row that says again what was measured: both may be of the best weights. ``keys`` are the
+    errors of each point, a bit each.
     """
-    at = points.at
-    if (at[1:] > at[:-1]).all():
+    if (at[1:] >= at[:-1]).all() and not tests.any():
+        again = int(((at[1:] == at[:-1]) & ((keys[1:] & keys[:-1]) != 0)).sum())
+        _note_again(again, notes)
         return np.arange(len(at))
-    own = [role for role in roles if role in points.there]
-    keys = sum(np.int64(1 << k) * points.there[role] for k, role in enumerate(own))
-    test = np.int64(1 << own.index("test")) if "test" in own and len(roles) > 1 else -1
     kept: list[tuple[float, int]] = []
     seen: set[float] = set()
     strays = again = 0
-    tests = []
-    places, has = at.tolist(), np.asarray(keys).tolist()
+    final = []
+    places, has, is_test = at.tolist(), keys.tolist(), tests.tolist()
     for i, place in enumerate(places):
-        if has[i] == test:
-            tests.append((place, i))
+        if is_test[i]:
+            final.append((place, i))
             continue
-        if i == len(places) - 1 and _is_said(points):
+        if i == len(places) - 1 and last_is_said:
             again += 1
             continue
         if kept and place < kept[-1][0]:
             if place in seen:
                 cut = bisect_left(kept, (place, -1))
                 notes.append(
-                    f"{' '.join(roles) + ': ' if len(roles) == 1 else ''}resumed at {place:g} "
-                    f"after {kept[-1][0]:g}: the later values replace the {len(kept) - cut} from "
-                    "there on"
+                    f"{of}resumed at {place:g} after {kept[-1][0]:g}: the later values replace the "
+                    f"{len(kept) - cut} from there on"
                 )
                 seen.difference_update(p for p, _ in kept[cut:])
                 del kept[cut:]
@@ -207,25 +302,58 @@ def _in_order(points: Points, roles: Sequence[Role], notes: list[str]) -> IntArr
         seen.add(place)
     if strays:
         notes.append(f"{strays} rows out of order: sorted by position")
+    _note_again(again, notes)
+    return np.array([i for _, i in sorted(kept + final)], np.int64)
+
+
+def _note_again(again: int, notes: list[str]) -> None:
     if again:
         notes.append(f"{again} positions recorded more than once: the last value of each is kept")
-    return np.array([i for _, i in sorted(kept + tests)], np.int64)
 
 
-def _is_said(points: Points) -> bool:
-    """Whether the last point says what was said, and training went on from there."""
-    at, there = points.at, points.there.get("val", np.zeros(len(points.at), bool))
-    if not there[-1] or at.max() <= at[-1]:
+def _is_said(at: FloatArray, values: FloatArray) -> bool:
+    """Whether the last value was there before at its position, and training went on from there."""
+    if not len(at) or at.max() <= at[-1]:
         return False
-    said = (points.values["val"] == points.values["val"][-1]) & there & (at == at[-1])
-    return bool(said[:-1].any())
+    return bool(((values == values[-1]) & (at == at[-1]))[:-1].any())
+
+
+# -- at the checks -----------------------------------------------------------------------------
+
+
+def _everywhere(series: Mapping[str, Series]) -> FloatArray:
+    if not series:
+        raise LogError("no number in it that has a position")
+    return np.unique(np.concatenate([each.at for each in series.values()]))
 
 
 def _at_checks(
-    at: FloatArray, values: FloatArray, epoch: FloatArray, role: Role, notes: list[str]
-) -> FloatArray:
-    """The value at each check or the last before it; NaN, and a note, where there is none."""
-    latest = np.searchsorted(at, epoch, side="right") - 1
-    if missing := int((latest < 0).sum()):
-        notes.append(f"{role} was not measured up to the first {missing} checks: NaN there")
-    return np.where(latest >= 0, values[latest], np.nan)
+    series: Series, checks: FloatArray, name: str, notes: list[str]
+) -> FloatArray | np.ma.MaskedArray[Any, Any] | None:
+    """The last value since the check before, masked where there is none; None where none is."""
+    if series.at is checks or np.array_equal(series.at, checks):
+        return series.values
+    latest = np.searchsorted(series.at, checks, side="right") - 1
+    before = np.append(-np.inf, checks[:-1])
+    missing = (latest < 0) | (series.at[latest] <= before)
+    if name in ERRORS and (early := int((latest < 0).sum())):
+        notes.append(f"{name} was not measured up to the first {early} checks")
+    if missing.all():
+        notes.append(f"{name} was measured at no check: left out")
+        return None
+    values = series.values[latest]
+    return np.ma.array(values, mask=missing) if missing.any() else values
+
+
+def _as_epochs(log: Log, choice: Choice, at: FloatArray) -> FloatArray | None:
+    """The checks in epochs, where they are steps and the log says which epoch those are in."""
+    if choice.epochs is None or choice.epoch is None or unit(log, choice) != "step":
+        return None
+    steps, epochs = log.numbers(choice.epoch), log.numbers(choice.epochs)
+    rows = np.intersect1d(steps.rows, epochs.rows, assume_unique=True)
+    return epochs_of(
+        at,
+        steps.values[np.searchsorted(steps.rows, rows)],
+        epochs.values[np.searchsorted(epochs.rows, rows)],
+        log.epoch_steps,
+    )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from earlystop_lab.curves import FloatArray, Mode
+from earlystop_lab.curves import FloatArray, Mode, Role
 from earlystop_lab.sources.logs._cells import BLANK, LogError, number, shown
 
-Role = Literal["val", "train", "test"]
 IntArray = NDArray[np.int64]
 #: a line or entry number, and what was recorded there by column; a column left out was not measured
 Row = tuple[int, Mapping[str, Any]]
@@ -76,7 +75,7 @@ class Column:
     def numbers(self, name: str) -> Numbers:
         """The numbers in it; the name is for the messages."""
         if self.numeric is not None:
-            cells = self.numeric.cast(pa.float64(), safe=False)
+            cells = _as_floats(self.numeric)
             rows = self.rows
             if cells.null_count:
                 rows = rows[cells.is_valid().to_numpy(zero_copy_only=False)]
@@ -126,8 +125,16 @@ class Log:
     sets: Mapping[str, str] = field(default_factory=dict)
     #: columns of which the format itself says whether lower or higher is better
     modes: Mapping[str, Mode] = field(default_factory=dict)
+    #: the data set and the metric of columns, as the format names them
+    measures: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
+    #: the unit of columns that are costs, where the format says it
+    units: Mapping[str, str] = field(default_factory=dict)
     #: positions are boosting rounds: that of number 0 has made a tree
     rounds: bool = False
+    #: what the rows count, where the format says it
+    unit: str | None = None
+    #: the steps of an epoch, where the format has them
+    epoch_steps: float | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[LogError] = field(default_factory=list)
 
@@ -258,13 +265,17 @@ def merged(columns: Iterable[tuple[str, Column]]) -> dict[str, Column]:
     return {name: found[name] for name in sorted(found, key=first.__getitem__)}
 
 
+def _as_floats(cells: pa.Array) -> pa.Array:
+    return cells if cells.type == pa.float64() else cells.cast(pa.float64(), safe=False)
+
+
 def _of_parts(parts: Sequence[Column]) -> Column:
     if len(parts) == 1:
         return parts[0]
     rows = np.concatenate([part.rows for part in parts])
     numeric = [part.numeric for part in parts if part.numeric is not None]
     if len(numeric) == len(parts) and (np.diff(rows) > 0).all():
-        chunks = [cells.cast(pa.float64(), safe=False) for cells in numeric]
+        chunks = [_as_floats(cells) for cells in numeric]
         return Column(
             pa.concat_arrays(chunks), rows, lambda: [cell for p in parts for cell in p.objects]
         )

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from earlystop_lab.curves import Mode
+from earlystop_lab.curves import Mode, Role
 from earlystop_lab.sources.logs._cells import LogError, shown
-from earlystop_lab.sources.logs._columns import Log, Role, log_of_lists
+from earlystop_lab.sources.logs._columns import Log, log_of_lists
 from earlystop_lab.sources.logs._reading import Source
 
 
@@ -56,9 +56,10 @@ def _model(name: str, curves: Any, about: dict[str, Any]) -> Log:
     log.notes.append(
         "recorded as errors (use_error_for_curve_metrics)"
         if errors
-        else "recorded as scores, higher is better: negated"
+        else "recorded as scores, higher is better"
     )
-    return replace(log, roles=roles, modes=dict.fromkeys(lists, mode))
+    measures = {f"{s}/{m}": (s, m) for m in metrics for s in sets}
+    return replace(log, roles=roles, modes=dict.fromkeys(lists, mode), measures=measures)
 
 
 def _is_list(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def is_xgboost(source: Source) -> bool:
 def read_lightgbm(source: Source) -> list[Log]:
     if not _is_folds(source):
         return [_read(source, "{}'s {}")]
-    log = log_of_lists(source.document)
+    log = replace(log_of_lists(source.document), unit="round")
     log.sets = {n: "val" for n in log.columns if not n.startswith(("train ", "valid "))}
     return [log]
 
@@ -71,6 +72,8 @@ def printed(log: Log) -> Log:
     of_xgboost = "iteration" in log.columns and all("-" in name for name in names)
     of_catboost = "iteration" in log.columns and {*names} <= {"learn", "val", "best"}
     log.rounds = of_xgboost or of_catboost
+    if "iteration" in log.columns and any("'s " in name for name in names):
+        log.unit = "round"  # LightGBM
     if of_catboost and _is_score(log):
         log.modes = dict.fromkeys(names, "max")
     return settled(log, {name: name.rpartition("-")[0] for name in names} if of_xgboost else {})
@@ -92,6 +95,7 @@ def settled(log: Log, sets: Mapping[str, str]) -> Log:
     ``sets`` has the set of every column of XGBoost. Where they are only numbered CatBoost does the
     same, whose training set has a name.
     """
+    log.measures = {name: (of, name[len(of) + 1 :]) for name, of in sets.items()}
     names = dict.fromkeys(sets.values())
     roles = {name: meaning(name).role for name in names}
     if len(names) > 1 and not {"val", "test"} & {*roles.values()}:
@@ -115,4 +119,6 @@ def settled(log: Log, sets: Mapping[str, str]) -> Log:
 
 def _read(source: Source, name: str) -> Log:
     sets = _sets(source)
-    return log_of_lists({name.format(s, m): cells for s in sets for m, cells in sets[s].items()})
+    lists = {name.format(s, m): cells for s in sets for m, cells in sets[s].items()}
+    measures = {name.format(s, m): (s, m) for s in sets for m in sets[s]}
+    return replace(log_of_lists(lists), measures=measures, unit="round")

@@ -167,6 +167,8 @@ def _settled(log: Log) -> Log:
     meant = {"learn": "train", **dict.fromkeys(tests[-1:], "val")}
     log.sets = {n: meant.get(n.split("-")[0], "other") for n in log.columns}
     log.rounds = True
+    split = {name: name.partition("-") for name in log.columns}
+    log.measures = {name: (part, metric) for name, (part, dash, metric) in split.items() if dash}
     names = [n for n in log.columns if log.sets[n] == "val" and not re.search(r":\d+$", n)]
 
     def order(name: str) -> tuple[int, bool]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._cells import LogError, is_number, number
 from earlystop_lab.sources.logs._columns import IntArray, Log, log_of_entries
 from earlystop_lab.sources.logs._reading import Source, object_of
 
@@ -65,11 +65,19 @@ def read(source: Source) -> list[Log]:
     if after := len(history) - len(kept):
         notes.append(f"entries after the end of training left out: {after}")
         history = history.take(kept)
-    log = replace(history, notes=[*state.notes, *notes])
+    log = replace(history, notes=[*state.notes, *notes], epoch_steps=_epoch_steps(state))
     if "loss" in log.columns:
         # "train_loss" is one average over the whole training, recorded at its end
         log.roles = {"train": "loss"}
     return [log]
+
+
+def _epoch_steps(state: Source) -> float | None:
+    """The steps of an epoch, by those of the whole training."""
+    document = state.document if isinstance(state.document, dict) else {}
+    told = [document.get(name) for name in ("max_steps", "num_train_epochs")]
+    steps, epochs = ((number(cell) or 0.0) if is_number(cell) else 0.0 for cell in told)
+    return steps / epochs if steps > 0 and epochs > 0 else None
 
 
 def _checks(log: Log) -> IntArray:

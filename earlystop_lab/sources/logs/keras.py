@@ -1,5 +1,6 @@
 """Keras: the ``CSVLogger`` callback, and ``History.history`` dumped as JSON."""
 
+from dataclasses import replace
 from typing import Any
 
 from earlystop_lab.sources.logs._cells import LogError, is_curve, shown
@@ -75,7 +76,7 @@ def _log(lists: dict[str, list[Any]], run: str) -> Log:
             notes.append(f"{shown(name)}: measured every {every} epochs")
     log = log_of_lists(lists, run)
     log.notes += notes
-    return log
+    return replace(log, unit="epoch")
 
 
 def _frequency(name: str, measured: int, epochs: int) -> int:

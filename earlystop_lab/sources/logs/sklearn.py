@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from earlystop_lab.curves import Mode
+from earlystop_lab.curves import Mode, Role
 from earlystop_lab.sources.logs._cells import LogError, is_curve
-from earlystop_lab.sources.logs._columns import Column, Log, Role, log_of_lists
+from earlystop_lab.sources.logs._columns import Column, Log, log_of_lists
 from earlystop_lab.sources.logs._reading import Source
 
 _VAL = ("validation_scores_", "validation_score_")
@@ -43,8 +43,8 @@ def read(source: Source) -> list[Log]:
     elif train is not None:
         roles["train"] = train
     if modes[roles["val"]] == "max":
-        log.notes.append(f"{roles['val']} are scores, higher is better: negated")
+        log.notes.append(f"{roles['val']} are scores, higher is better")
     if of_trees:  # the first score is that before the first tree
         rows = np.arange(len(log))
         log.columns["iteration"] = Column(pa.array(rows), rows)
-    return [replace(log, roles=roles, modes=modes)]
+    return [replace(log, roles=roles, modes=modes, unit="round" if of_trees else "epoch")]

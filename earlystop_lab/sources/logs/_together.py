@@ -1,0 +1,110 @@
+"""The runs of all logs as one set: ids that differ, and one direction and unit a channel."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from earlystop_lab.curves import Channel, CurveSet
+from earlystop_lab.sources.logs._about import upper_bound
+from earlystop_lab.sources.logs._finding import clean
+from earlystop_lab.sources.logs._reading import Skipped
+
+#: what a channel has in all runs of a set
+_OF_SET = ("role", "direction", "unit")
+#: what may differ from run to run
+_OF_RUN = ("metric", "data", "source", "stand_in")
+
+
+class Run(NamedTuple):
+    """A run as :meth:`CurveSet.from_runs` takes it, and what its channels are."""
+
+    cells: dict[str, Any]
+    about: Mapping[str, Channel]
+
+
+def together(runs: Sequence[Run]) -> tuple[CurveSet, list[Skipped]]:
+    """The set of the runs, and those that do not belong into one with the others."""
+    known = _of_most(runs)
+    kept, skipped = [], []
+    for run in runs:
+        apart = _apart(run, known)
+        if "val" in apart:
+            own, most = run.about["val"].direction, known["val"].direction
+            reason = (
+                f"'val' is {run.about['val'].source}, where {_better(own)} is better, in most runs "
+                f"{_better(most)} is: not put together; import it by itself"
+            )
+            skipped.append(Skipped(run.cells["file"], None, clean(reason)))
+            continue
+        kept.append(dict(_told(run, apart)))
+    left = {name for cells in kept for name in cells}
+    channels = {
+        name: about._replace(upper=_upper(name, about, kept))
+        for name, about in known.items()
+        if name in left
+    }
+    return CurveSet.from_runs(_distinct(kept), channels=channels), skipped
+
+
+def _of_most(runs: Sequence[Run]) -> dict[str, Channel]:
+    """What each channel is in most of the runs that say it."""
+    said: dict[str, dict[str, Counter[Any]]] = {}
+    for run in runs:
+        for name, about in run.about.items():
+            counts = said.setdefault(name, {fact: Counter() for fact in _OF_SET})
+            for fact, count in counts.items():
+                if (value := getattr(about, fact)) is not None:
+                    count[value] += 1
+    return {
+        name: Channel(**{f: c.most_common(1)[0][0] for f, c in counts.items() if c})
+        for name, counts in said.items()
+    }
+
+
+def _apart(run: Run, known: Mapping[str, Channel]) -> set[str]:
+    """The channels with another direction or unit than in most runs."""
+    return {
+        name
+        for name, about in run.about.items()
+        for fact in ("direction", "unit")
+        if getattr(about, fact) not in (None, getattr(known[name], fact))
+    }
+
+
+def _told(run: Run, apart: set[str]) -> Iterator[tuple[str, Any]]:
+    """The run with a column for what may differ from run to run."""
+    for name, cell in run.cells.items():
+        if name not in apart:
+            yield name, cell
+    for name, about in run.about.items():
+        for fact in _OF_RUN:
+            if name not in apart and (value := getattr(about, fact)) is not None:
+                yield f"{name}.{fact}", clean(value) if isinstance(value, str) else value
+
+
+def _upper(name: str, about: Channel, runs: Sequence[Mapping[str, Any]]) -> float | None:
+    if about.direction != "max":
+        return None
+    metrics = {run.get(f"{name}.metric") for run in runs if name in run} - {None}
+    values = np.concatenate([np.ma.compressed(run[name]) for run in runs if name in run])
+    highest = float(np.nanmax(values)) if not np.isnan(values).all() else np.inf
+    bounds = {upper_bound(str(metric), highest) for metric in metrics}
+    return bounds.pop() if len(bounds) == 1 else None
+
+
+def _better(direction: str | None) -> str:
+    return "higher" if direction == "max" else "lower"
+
+
+def _distinct(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Runs with different ids; a second one of a name gets a number."""
+    seen: dict[str, int] = {}
+    for run in runs:
+        name = run["run"]
+        while run["run"] in seen:
+            seen[name] += 1
+            run["run"] = f"{name} ({seen[name]})"
+        seen[run["run"]] = 1
+    return runs

@@ -1,0 +1,289 @@
+"""Every column of a log as a channel: names, what they are, rows, positions, units."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, strategies as st
+from log_samples import GENUINE, TEXTS, TRAIN, VAL, genuine_folder
+
+from earlystop_lab import Keras, any_of, criterion, read_curves, read_logs, replay
+from earlystop_lab.sources.logs._cells import is_number
+from earlystop_lab.sources.logs._epochs import epochs_of
+
+HEADER = "epoch,accuracy,learning_rate,loss,val_accuracy,val_loss\n"
+
+
+def imported(tmp_path, text, name="log.csv", **options):
+    path = tmp_path / name
+    path.write_text(text)
+    return read_logs(path, **options)
+
+
+def keras_log(tmp_path, n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = [HEADER]
+    for i in range(n):
+        accuracy, loss = 0.9 - 0.5 * 0.8**i, 1 / (i + 1) + 0.02 * i
+        noise = 0.02 * rng.random(2)
+        cells = [i, accuracy, 0.1 / (i + 1), loss, accuracy - noise[0], loss + noise[1]]
+        rows.append(",".join(map(repr, cells)) + "\n")
+    return imported(tmp_path, "".join(rows).replace("np.float64(", "").replace(")", ""))
+
+
+def kept(curve, name):
+    """A channel, None where it was not measured."""
+    pairs = zip(curve[name].tolist(), curve.measured(name).tolist(), strict=True)
+    return [value if there else None for value, there in pairs]
+
+
+def test_every_column_is_a_channel_and_what_it_is(tmp_path):
+    curves = keras_log(tmp_path).curves
+    about = curves.channels
+    assert about.index.tolist() == ["epoch", "val", "train", "accuracy", "lr", "val_accuracy"]
+    told = about[["role", "direction", "metric", "source", "unit"]].astype(object)
+    assert told.where(told.notna(), None).to_numpy().tolist() == [
+        [None, None, None, "epoch", "epoch"],
+        ["val", "min", "loss", "val_loss", None],
+        ["train", "min", "loss", "loss", None],
+        ["train", "max", "accuracy", None, None],
+        [None, None, None, "learning_rate", None],
+        ["val", "max", "accuracy", None, None],
+    ]
+    assert about.loc["val_accuracy", "upper"] == 1
+    assert not curves.about("val").stand_in
+
+
+def test_a_rule_over_two_columns_stops_where_a_plain_loop_does(tmp_path):
+    curves = keras_log(tmp_path).curves
+    rows = (tmp_path / "log.csv").read_text().splitlines()[1:]
+    loss, accuracy = ([float(row.split(",")[k]) for row in rows] for k in (5, 4))
+    best, waits, stop = [math.inf, math.inf], [0, 0], None
+    for i, errors in enumerate(zip(loss, [-value for value in accuracy], strict=True)):
+        for k, error in enumerate(errors):
+            better = error < best[k]
+            best[k], waits[k] = (error, 0) if better else (best[k], waits[k] + 1)
+        if waits[0] >= 5 or waits[1] >= 10:
+            stop = i + 1
+            break
+    rule = any_of(Keras(5), Keras(10, val="val_accuracy"))
+    assert replay(curves, [rule]).stop.tolist() == [[stop]]
+
+
+def test_what_is_logged_more_often_is_kept_at_the_checks_and_what_is_rarer_is_missing(tmp_path):
+    text = (
+        "step,loss,grad_norm,val_loss,val_acc\n0,,,9,\n5,8,1,,\n10,7,nan,8,0.5\n15,,,7,\n"
+        "20,5,2,,\n25,4,3,,0.75\n30,3,,6,\n"
+    )
+    found = imported(tmp_path, text)
+    curve = found.curves[0]
+    assert curve.epoch.tolist() == [0, 10, 15, 30]
+    assert kept(curve, "train") == [None, 7, None, 3]
+    assert kept(curve, "grad_norm")[2:] == [None, 3]
+    assert curve.measured("grad_norm").tolist() == [False, True, False, True]
+    assert math.isnan(curve["grad_norm"][1])
+    assert kept(curve, "val_acc") == [None, 0.5, None, 0.75]
+
+
+def test_a_log_without_errors_keeps_all_its_rows(tmp_path):
+    found = imported(tmp_path, "step,lr,grad_norm\n1,0.1,\n2,0.1,3\n4,0.01,2\n")
+    curve = found.curves[0]
+    assert (curve.channels, curve.epoch.tolist()) == (["lr", "grad_norm"], [1, 2, 4])
+    assert kept(curve, "grad_norm") == [None, 3, 2]
+    assert found.notes[0].text == "no validation error in it: all positions are kept"
+    # what has no position, or only one, is no curve
+    assert not len(imported(tmp_path, "lr,grad_norm\n1,0.1\n2,0.1\n").curves)
+    assert not len(imported(tmp_path, "step,lr\n1,0.1\n").curves)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_stand_in_says_so_also_after_a_round_trip(tmp_path, suffix):
+    found = imported(tmp_path, "epoch,loss\n1,3\n2,2\n")
+    assert "stands in" in found.notes[0].text
+    found.curves.write(tmp_path / f"curves.{suffix}")
+    again = read_curves(tmp_path / f"curves.{suffix}")
+    assert again.about("val").stand_in
+    assert again.about("val").source == "loss"
+    # who names it says that it is no stand-in
+    assert not imported(tmp_path, "epoch,loss\n1,3\n2,2\n", val="loss").curves.about("val").stand_in
+    assert imported(tmp_path, "epoch,train_loss\n1,3\n2,2\n").curves.about("val").stand_in
+
+
+def test_scores_of_most_runs_leave_no_room_for_errors(tmp_path):
+    for i in range(3):
+        score = json.dumps(
+            {"loss_curve_": TRAIN, "validation_scores_": [0.5, 0.7, 0.6, 0.6, 0.8, 1]}
+        )
+        (tmp_path / f"{i}.json").write_text(score)
+    (tmp_path / "loss.csv").write_text(TEXTS["history.csv"][1])
+    found = read_logs(tmp_path)
+    assert found.curves.runs == ["0.json", "1.json", "2.json"]
+    assert [tuple(skipped) for skipped in found.skipped] == [
+        ("loss.csv", None, "'val' is val_loss, where lower is better, in most runs higher is: not "
+         "put together; import it by itself"),
+    ]  # fmt: skip
+
+
+def test_names_that_are_taken_are_told_apart(tmp_path):
+    text = "iter,epoch,val,val_loss,lr,learning_rate,file\n10,1,5,3,1,2,7\n10,2,6,2,1,2,7\n"
+    curve = imported(tmp_path, text, epoch="epoch", val="val_loss").curves[0]
+    assert curve.channels == [
+        "val", "iter", "val (logged)", "lr", "lr (logged)", "file (logged)"
+    ]  # fmt: skip
+    assert curve["val (logged)"].tolist() == [5, 6]
+    assert curve.about["val (logged)"].source == "val"
+
+
+def test_cells_that_are_no_numbers_are_missing_in_what_is_no_error(tmp_path):
+    found = imported(tmp_path, "epoch,val_loss,lr\n1,3,0.1\n2,2,oops\n3,1,0.1\n4,1,0.1\n")
+    assert kept(found.curves[0], "lr") == [0.1, None, 0.1, 0.1]
+    assert found.skipped == ()
+    assert found.notes[0].text == "line 3, column 'lr': 'oops' is not a number: left out"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_unit_of_the_positions_is_always_known(tmp_path, name):
+    found = imported(tmp_path, TEXTS[name][1], name)
+    expected = {
+        "xgb.json": "round", "lgb.json": "round", "catboost_training.json": "round",
+        "train.log": "step", "wandb.csv": "step", "wandb.jsonl": "step", "plain.csv": "step",
+        "learning_curves.json": "check",
+    }  # fmt: skip
+    assert found.plan["unit"].tolist() == [expected.get(name, "epoch")]
+
+
+# -- epochs of steps -----------------------------------------------------------------------------
+
+
+@given(
+    length=st.integers(2, 50),
+    epochs=st.integers(2, 6),
+    every=st.integers(1, 20),
+    first_step=st.integers(0, 1),
+    first_epoch=st.integers(0, 1),
+)
+def test_steps_are_shown_in_epochs_or_stay(length, epochs, every, first_step, first_epoch):
+    """A loop that logs every few steps, and at the end of each epoch, as trainers do."""
+    steps, at_epochs, ends = [], [], []
+    for done in range(1, length * epochs + 1):
+        end = done % length == 0
+        if end or done % every == 0:
+            steps.append(done - 1 + first_step)
+            at_epochs.append((done - 1) // length + first_epoch)
+            if end:
+                ends.append(len(steps) - 1)
+    steps, at_epochs = np.array(steps, float), np.array(at_epochs, float)
+    found = epochs_of(steps[ends], steps, at_epochs)
+    # a first step that is logged says from where they count
+    assume(every > 1 or first_step == 0 or steps[0] == 1)
+    np.testing.assert_allclose(found, np.arange(1.0, epochs + 1))
+
+
+@pytest.mark.parametrize("decimals", [2, 4, 15])
+def test_epochs_with_fractions_are_computed_from_the_steps(decimals):
+    steps = np.arange(10.0, 1001, 10)
+    found = epochs_of(steps, steps, np.round(steps / 321, decimals), told=321.0)
+    np.testing.assert_allclose(found, steps / 321, atol=0.5 * 10.0**-decimals)
+    assert (np.diff(found) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs"),
+    [
+        ([1, 2, 3], [1, 1, 1]),  # one epoch says nothing of its length
+        ([10, 20, 30], [1, 1, 2]),  # several lengths fit
+        ([10, 20, 30], [3, 2, 1]),
+        ([5, 5, 5], [1, 2, 3]),  # steps that do not count
+    ],
+)
+def test_steps_stay_where_the_epochs_do_not_tell(steps, epochs):
+    steps, epochs = np.array(steps, float), np.array(epochs, float)
+    assert epochs_of(np.unique(steps), steps, epochs) is None
+
+
+def test_lightning_is_ordered_by_step_and_shown_in_epochs(tmp_path):
+    text = (
+        "epoch,step,train_loss,val_loss\n0,49,3,\n0,99,2,\n0,99,,9\n1,149,1,\n1,199,1,\n1,199,,8\n"
+    )
+    curve = imported(tmp_path, text, "metrics.csv").curves[0]
+    assert (curve.epoch.tolist(), curve["step"].tolist()) == ([1, 2], [99, 199])
+    assert curve.about["step"].unit == "step"
+    # steps that were asked for stay
+    curves = imported(tmp_path, text, "metrics.csv", epoch="step").curves
+    assert (curves[0].epoch.tolist(), curves.about("epoch").unit) == ([99, 199], "step")
+
+
+# -- the fitness of Ultralytics ------------------------------------------------------------------
+
+
+def test_the_fitness_of_ultralytics_is_a_channel(tmp_path):
+    text = (
+        "epoch,train/box_loss,metrics/mAP50(B),metrics/mAP50-95(B),metrics/mAP50(M),"
+        "metrics/mAP50-95(M),val/box_loss\n1,1,0.5,0.25,0.4,0.2,1\n2,1,0.75,0.5,0.5,0.25,1\n"
+    )
+    found = imported(tmp_path, text, "results.csv")
+    expected = [0.1 * 0.5 + 0.9 * 0.25 + 0.1 * 0.4 + 0.9 * 0.2,
+                0.1 * 0.75 + 0.9 * 0.5 + 0.1 * 0.5 + 0.9 * 0.25]  # fmt: skip
+    np.testing.assert_allclose(found.curves[0]["fitness"], expected, rtol=1e-15)
+    assert found.curves.about("fitness")[:2] == ("val", "max")
+    # and val, where a score is asked for
+    assert read_logs(tmp_path, mode="max").plan["val"].tolist() == ["fitness"]
+    text = "epoch,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss\n1,1,0.5,1,1\n"
+    assert imported(tmp_path, text, "results.csv").curves[0]["fitness"].tolist() == [0.75]
+
+
+# -- genuine files -------------------------------------------------------------------------------
+
+
+def columns_of(path):
+    """The columns of numbers of a genuine table or history, found without any of our readers."""
+    cells = {}
+    if path.suffix == ".csv":
+        header, *rows = [
+            [c.strip() for c in line.split(",")] for line in path.read_text().splitlines()
+        ]
+        cells = {name: [row[k] for row in rows] for k, name in enumerate(header)}
+    elif "trainer_state" in path.name:
+        for entry in json.loads(path.read_text())["log_history"]:
+            for name, cell in entry.items():
+                cells.setdefault(name, []).append(cell)
+    return {name for name, column in cells.items() if any(map(is_number, column))}
+
+
+def test_most_columns_of_genuine_logs_arrive():
+    folder, expected, arrived = genuine_folder(), 0, 0
+    for name in GENUINE:
+        columns, curves = columns_of(folder / name), read_logs(folder / name).curves
+        known = {curves.about(channel).source or channel for channel in ("epoch", *curves.names)}
+        # epochs that steps are shown in arrive as positions
+        known |= {"epoch"} if curves.about("epoch").unit == "epoch" else set()
+        expected += len(columns)
+        arrived += len(columns & known)
+    assert expected > 30
+    assert arrived >= 0.95 * expected
+
+
+def test_a_rule_on_the_learning_rate_of_a_genuine_log():
+    path = genuine_folder() / "hf_trainer_state" / "NijatZeynalov__trainer_state.json"
+    curves = read_logs(path).curves
+    lr, steps = curves[0]["lr"], curves[0]["step"]
+    logged = {
+        entry["step"]: entry["learning_rate"]
+        for entry in json.loads(path.read_text())["log_history"]
+        if "learning_rate" in entry
+    }
+    # the last rate up to each evaluation
+    assert lr.tolist() == [logged[max(s for s in logged if s <= step)] for step in steps]
+    found = replay(curves, [_RateIsLow(0.0002)])
+    assert found.stop.tolist() == [[curves[0].epoch[np.argmax(lr < 0.0002)]]]
+
+
+@criterion(threshold="rate", passes="<")
+def _RateIsLow(lr):
+    return lr
+
+
+def test_values_are_as_in_the_files(tmp_path):
+    found = imported(tmp_path, TEXTS["history.csv"][1], "history.csv")
+    assert found.curves[0].val.tolist() == VAL
