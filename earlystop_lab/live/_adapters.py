@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Channel, Mode
-from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.curves import Channel, Mode, Role, canonical
+from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
+from earlystop_lab.live.stopper import Stopper, watched_by
+from earlystop_lab.sources.logs._channels import meaning
+
+#: what an adapter knows of a channel by its name; of ``epoch``, the unit of the positions
+Known = Callable[[str], Channel]
 
 
 class RunOptions(TypedDict, total=False):
@@ -26,6 +30,14 @@ class RunOptions(TypedDict, total=False):
 class StopperOptions(RunOptions, total=False):
     """The same with the mode, where no default of the library's stands against it."""
 
+    mode: Mode
+
+
+class _StopperItself(TypedDict, total=False):
+    """What a stopper gets as it is."""
+
+    record: str | Path | None
+    run: str | None
     mode: Mode
 
 
@@ -79,17 +91,45 @@ class Weights:
 
 
 class Training:
-    """The run that an adapter is in: its stopper, and the weights that may be selected."""
+    """The run that an adapter is in: its stopper, and the weights that may be selected.
 
-    def __init__(self, criterion: Rule | str, **options: Unpack[StopperOptions]) -> None:
-        self._made = partial(Stopper, criterion, **options)
+    ``known`` says what the adapter knows of the channels; what the user says of them goes over it.
+    """
+
+    def __init__(
+        self,
+        criterion: Rule | str,
+        known: Known,
+        *,
+        channels: Mapping[str, Channel] | None = None,
+        select: str | None = None,
+        restore: Restore = "best",
+        **options: Unpack[_StopperItself],
+    ) -> None:
+        rule, policy = rule_of(criterion), policy_of(restore)
+        #: what the user says of channels
+        self.said = {canonical(name): each for name, each in (channels or {}).items()}
+        watched = watched_by(rule, policy, canonical(select or "val"))
+        #: the channels that are watched and have metrics of their own
+        self.others = [name for name in watched if name not in ("val", "train")]
+        self._make = partial(Stopper, rule, restore=policy, select=select, **options)
+        self._known = known
         self.stopper, self.weights = self._made(), Weights()
         #: a state was loaded: the next training goes on with its run
         self.resumed = False
 
-    def begin(self, **options: Unpack[StopperOptions]) -> None:
-        """Training begins: with a run of its own, unless it goes on with the one loaded."""
-        if (options or self.stopper.epoch is not None) and not self.resumed:
+    def _made(self, **options: Unpack[_StopperItself]) -> Stopper:
+        names = dict.fromkeys(["epoch", "val", "train", *self.others, *self.said])
+        about = {n: self.said.get(n, Channel()).over(self._known(n)) for n in names}
+        return self._make(channels=about, **options)
+
+    def begin(self, known: Known | None = None, **options: Unpack[_StopperItself]) -> None:
+        """Training begins: with a run of its own, unless it goes on with the one loaded.
+
+        ``known`` is what the adapter knows now that it begins.
+        """
+        self._known = known or self._known
+        if (known or options or self.stopper.epoch is not None) and not self.resumed:
             self.stopper, self.weights = self._made(**options), Weights()
         self.resumed = False
 
@@ -110,6 +150,90 @@ class CurrentStopper:
 
     def __set__(self, adapter: Any, stopper: Stopper) -> None:
         adapter._training.stopper = stopper
+
+
+def by_names(val: str, train: str | None, unit: str = "epoch", *, stand_in: bool = False) -> Known:
+    """What is known of metrics that one table holds: what their names say.
+
+    ``stand_in`` says that ``val`` is a training metric, as its name may do, too.
+
+    >>> by_names("val_loss", "loss")("val")
+    Channel(metric='loss', source='val_loss')
+    >>> by_names("val_loss", "loss")("val_accuracy")
+    Channel(role='val', metric='accuracy')
+    """
+
+    def known(name: str) -> Channel:
+        if name == "epoch":
+            return Channel(unit=unit)
+        source = {"val": val, "train": train}.get(name)
+        said = meaning(source or name)
+        if said.role is None and said.kind in ("aside", "unknown"):
+            return Channel(source=source)
+        metric = "_".join(said.metric) or "loss"
+        if source is None:
+            return Channel(role=said.role, metric=metric)
+        of_training = name == "val" and (stand_in or said.role == "train")
+        return Channel(metric=metric, source=source, stand_in=of_training or None)
+
+    return known
+
+
+class Measure(NamedTuple):
+    """A metric on one of the data sets of a boosting library."""
+
+    data: str
+    metric: str
+    direction: Mode | None = None
+
+    @property
+    def name(self) -> str:
+        """What criteria call its channel."""
+        return f"{self.data}-{self.metric}"
+
+
+def in_rounds(name: str) -> Channel:
+    """What is known before the first round."""
+    return Channel(unit="round") if name == "epoch" else Channel()
+
+
+def by_measures(measures: Iterable[Measure], val: Measure, train: str | None) -> Known:
+    """What is known of boosting rounds: data set and metric of every channel.
+
+    ``val`` is what is watched, ``train`` the name of the training data.
+    """
+    there = {each.name: each for each in measures}
+    roles: dict[str, Role] = {val.data: "val", **({train: "train"} if train else {})}
+
+    def known(name: str) -> Channel:
+        own = {"val": val.name, "train": f"{train}-{val.metric}"}.get(name)
+        if (measure := there.get(own or name)) is None:
+            return in_rounds(name)
+        data, metric, direction = measure
+        if own is None:
+            return Channel(roles.get(data), direction, metric=metric, data=data)
+        return Channel(None, direction, metric=metric, data=data, source=own)
+
+    return known
+
+
+def metric_of(name: str, metrics: Iterable[str]) -> str | None:
+    """What the library calls the metric of a channel; None where it is not there."""
+    return next((each for each in metrics if canonical(each) == name), None)
+
+
+def told(names: Iterable[str], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the channels whose metrics are there."""
+    found = {name: metric_of(name, metrics) for name in names}
+    return {name: metrics[own] for name, own in found.items() if own is not None}
+
+
+def all_told(names: Iterable[str], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the channels; ``ValueError`` where a metric is not there."""
+    for name in names:
+        if metric_of(name, metrics) is None:
+            raise no_metric(name, metrics)
+    return told(names, metrics)
 
 
 def no_metric(monitor: str, available: Iterable[str]) -> ValueError:

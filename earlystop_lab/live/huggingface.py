@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Channel
 from earlystop_lab.live._adapters import (
     CurrentStopper,
     StopperOptions,
     Training,
+    by_names,
     library,
+    metric_of,
     never_checked,
     no_metric,
+    told,
 )
 
 with library("transformers"):
@@ -24,15 +28,19 @@ class StopCallback(TrainerCallback, ExportableState):
     """Stop the ``Trainer`` by any criterion, at the evaluation at which its replay stops.
 
     ``monitor`` is a metric of the evaluation; the training error is the ``loss`` logged last, if
-    one was since the evaluation before (``logging_strategy="epoch"``). Positions are in epochs.
-    At the end the model gets the weights of the selected evaluation, kept in main memory, also
-    over ``load_best_model_at_end``; ``restore="last"`` keeps none. Process 0 alone records. The
-    state is in every checkpoint, for ``restore_callback_states_from_checkpoint=True``, which makes
-    the callback anew: so the criterion is then one that :func:`parse` knows.
+    one was since the evaluation before (``logging_strategy="epoch"``). A criterion may watch
+    others by their names in evaluations and logs: ``Keras(9, val="eval_accuracy")`` with
+    ``channels={"eval_accuracy": Channel(direction="max")}``, or a rule of ``grad_norm`` or
+    ``learning_rate``, which steps at every log. Positions are in epochs. At the end the model
+    gets the weights of the selected evaluation, kept in main memory, also over
+    ``load_best_model_at_end``; ``restore="last"`` keeps none. Process 0 alone records. The state
+    is in every checkpoint, for ``restore_callback_states_from_checkpoint=True``, which makes the
+    callback anew: so the criterion is then one that :func:`parse` knows.
 
     The other arguments are those of :class:`Stopper`, which is :attr:`stopper`. Raises
-    ``ValueError`` at the first evaluation where there is no such metric; with several data sets
-    ``monitor`` is that of one of them, such as ``eval_small_loss``.
+    ``ValueError`` at the first evaluation where there is no such metric, or at the first after a
+    log for one that is of logs; with several data sets ``monitor`` is that of one of them, such as
+    ``eval_small_loss``.
 
     >>> callback = StopCallback("GL(5, k=1)", monitor="eval_loss")
     >>> callback.state()["args"]["criterion"]
@@ -49,9 +57,18 @@ class StopCallback(TrainerCallback, ExportableState):
         **options: Unpack[StopperOptions],
     ) -> None:
         self.monitor = monitor
-        self._training = Training(criterion, **options)
+        said = options.get("channels") or {}
+        # from a checkpoint they come as JSON has them
+        options["channels"] = {
+            name: Channel(**each) if isinstance(each, Mapping) else each
+            for name, each in said.items()
+        }
+        self._training = Training(criterion, by_names(monitor, "loss"), **options)
         self._in_training = False
         self._logged = 0
+        #: what was measured at this step, and is not told yet
+        self._row: dict[str, float] = {}
+        self._of_step = True
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin a run, or go on with the one that was loaded."""
@@ -64,24 +81,88 @@ class StopCallback(TrainerCallback, ExportableState):
                 stacklevel=2,
             )
         self._in_training, self._logged = True, state.global_step
+        self._row = {}
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Nothing more comes of the step before."""
+        if missing := self._missing():
+            raise no_metric(missing[0], [self.monitor, *self._row])
+        self._tell(state, control, kwargs["model"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Logs and evaluations of a step come next."""
+        self._of_step = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Logs and evaluations of the epoch come next, if there are any."""
+        self._of_step = False
+        if not (control.should_log or control.should_evaluate):
+            self._tell(state, control, kwargs["model"])
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **kwargs: Any
+    ) -> None:
+        """See what was logged of training."""
+        if self._in_training and "loss" in logs:
+            self._row |= told(self._training.others, logs)
+            if not control.should_evaluate and not self._goes_on(args, state, control):
+                self._tell(state, control, kwargs["model"])
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Mapping[str, Any], **kwargs: Any
     ) -> None:
-        """Tell the stopper the errors of the evaluation."""
+        """See the errors of an evaluation."""
         if not self._in_training:
             return
-        if self.monitor not in metrics:
-            if not isinstance(kwargs.get("eval_dataloader"), Mapping):
-                raise no_metric(self.monitor, metrics)
+        names = [self.monitor, *self._training.others]
+        there = told(names, metrics)
+        # of several data sets each has its name in those of its metrics
+        if "eval_runtime" in metrics:
+            for name in names:
+                if name not in there and not self._logs_have(name, state):
+                    raise no_metric(name, metrics)
+        if self.monitor in there:
+            self._row["val"] = there[self.monitor]
+        self._row |= {name: there[name] for name in self._training.others if name in there}
+        # what is missing another data set may have
+        if not self._missing() and not self._goes_on(args, state, control):
+            self._tell(state, control, kwargs["model"])
+
+    def _missing(self) -> list[str]:
+        """The metrics of the evaluation that was begun, if any, which are still to come."""
+        of_evaluation = [n for n in self._training.others if n.startswith("eval_")]
+        begun = not self._row.keys().isdisjoint(["val", *of_evaluation])
+        named = {"val": self.monitor, **{name: name for name in of_evaluation}}
+        return [name for own, name in named.items() if begun and own not in self._row]
+
+    def _logs_have(self, name: str, state: Any) -> bool:
+        """Whether it is a metric of the logs, or no log has said yet which they are."""
+        logs = [entry for entry in state.log_history if "loss" in entry]
+        return not name.startswith("eval_") and (
+            not logs or any(metric_of(name, entry) for entry in logs)
+        )
+
+    def _goes_on(self, args: Any, state: Any, control: Any) -> bool:
+        """Whether the end of an epoch at this very step may bring more."""
+        ends = control.should_training_stop or float(state.epoch).is_integer()
+        return self._of_step and ends and "epoch" in (args.logging_strategy, args.eval_strategy)
+
+    def _tell(self, state: Any, control: Any, model: Any) -> None:
+        """Tell the stopper what was measured at this step, if anything."""
+        row, self._row = self._row, {}
+        stopper = self.stopper
+        # what comes at the end of an epoch in which it has stopped is of a step told already
+        if not row or (stopper.stopped and state.epoch == stopper.epoch):
             return
-        train = self._training_error(state)
-        val, take = metrics[self.monitor], lambda: copied(kwargs["model"])
-        if self._training.update(take, val=val, train=train, epoch=state.epoch):
+        check = {**dict.fromkeys(self._training.others), **row}
+        if "val" in row:
+            check["train"] = self._training_error(state)
+        if self._training.update(lambda: copied(model), epoch=state.epoch, **check):
             control.should_training_stop = True
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Put back the weights of the selected evaluation, and record the run."""
+        self._tell(state, control, kwargs["model"])
         self._in_training = False
         never_checked(self.stopper, self.monitor)
         self._training.weights.restore(self.stopper, kwargs["model"].load_state_dict)
@@ -105,6 +186,8 @@ class StopCallback(TrainerCallback, ExportableState):
             "criterion": str(stopper.criterion),
             "monitor": self.monitor,
             "mode": stopper.mode,
+            "select": stopper.select,
+            "channels": {name: each._asdict() for name, each in self._training.said.items()},
             "restore": str(stopper.restore),
             "record": None if stopper.record is None else str(stopper.record),
         }

@@ -4,8 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
-from earlystop_lab.live._adapters import CurrentStopper, RunOptions, Training, library
+from earlystop_lab.curves import Channel, Mode, canonical
+from earlystop_lab.live._adapters import (
+    CurrentStopper,
+    RunOptions,
+    Training,
+    all_told,
+    library,
+)
 
 with library("pytorch-ignite"):
     import ignite.distributed as idist
@@ -21,10 +27,14 @@ class StopHandler:
     Ignite's ``EarlyStopping`` the ``score_function`` gets the evaluator's engine; with
     ``mode="max"``, the default there, a higher score is better.
     ``train_function`` gets the trainer's and returns the training score, on the same scale.
+    ``functions`` are those of other channels that a criterion may watch, by name; they get the
+    evaluator's engine: ``{"accuracy": lambda engine: engine.state.metrics["accuracy"]}`` for
+    ``Keras(9, val="accuracy")``, with ``channels={"accuracy": Channel(direction="max")}``.
     Positions are in epochs. With a ``model`` it gets the weights of the selected epoch when the
     trainer ends, kept in main memory. Rank 0 alone records. The other arguments are those of
     :class:`Stopper`, which is :attr:`stopper`. A ``trainer.run`` from the start is a run of its
-    own; one that Ignite resumes is not.
+    own; one that Ignite resumes is not. Raises ``ValueError`` for a criterion that watches a
+    channel without a function.
 
     >>> from ignite.engine import Engine
     >>> trainer = Engine(lambda engine, batch: None)
@@ -42,13 +52,16 @@ class StopHandler:
         trainer: Any,
         *,
         train_function: Callable[[Any], Any] | None = None,
+        functions: Mapping[str, Callable[[Any], Any]] | None = None,
         model: Any = None,
         mode: Mode = "max",
         **options: Unpack[RunOptions],
     ) -> None:
         self.score_function, self.train_function = score_function, train_function
         self.trainer, self.model = trainer, model
-        self._training = Training(criterion, mode=mode, **options)
+        self.functions = {canonical(name): each for name, each in (functions or {}).items()}
+        self._training = Training(criterion, _known, mode=mode, **options)
+        all_told(self._training.others, self.functions)
         trainer.add_event_handler(Events.STARTED, self._begin)
         trainer.add_event_handler(Events.COMPLETED, self._end)
         trainer.add_event_handler(Events.EXCEPTION_RAISED, self._failed)
@@ -59,8 +72,9 @@ class StopHandler:
         position = state.iteration / state.epoch_length if state.epoch_length else None
         train = None if self.train_function is None else self.train_function(self.trainer)
         take = None if self.model is None else lambda: copied(self.model)
-        val = self.score_function(engine)
-        if self._training.update(take, val=val, train=train, epoch=position):
+        others = {name: function(engine) for name, function in self.functions.items()}
+        check = {"val": self.score_function(engine), "train": train, **others}
+        if self._training.update(take, epoch=position, **check):
             self.trainer.terminate()
 
     def state_dict(self) -> dict[str, Any]:
@@ -88,3 +102,7 @@ class StopHandler:
     def _close(self) -> None:
         if idist.get_rank() == 0:
             self.stopper.close()
+
+
+def _known(name: str) -> Channel:
+    return Channel(unit="epoch") if name == "epoch" else Channel()

@@ -8,9 +8,12 @@ from earlystop_lab.live._adapters import (
     CurrentStopper,
     StopperOptions,
     Training,
+    by_names,
     library,
+    metric_of,
     never_checked,
     no_metric,
+    told,
 )
 
 with library("keras"):
@@ -21,12 +24,17 @@ class StopCallback(Callback):
     """Stop ``model.fit`` by any criterion, at the epoch at which its replay stops.
 
     ``monitor`` is the validation metric; the metric of that name without ``val_`` is the training
-    error. ``restore_best_weights`` puts back the weights of the selected epoch when training
+    error. A criterion may watch others by their names in Keras' logs: ``Keras(9,
+    val="val_accuracy")`` with ``channels={"val_accuracy": Channel(direction="max")}``, or a rule
+    of ``learning_rate``, which is there with a callback before this one that changes it.
+    ``restore_best_weights`` puts back the weights of the selected epoch when training
     ends, stopped or not; ``restore`` says which epoch that is. The other arguments are those of
     :class:`Stopper`, which is :attr:`stopper`. Every ``fit`` is a run of its own, unless a state
-    was loaded before it. With ``validation_freq`` above 1 epochs without validation are no checks.
+    was loaded before it. With ``validation_freq`` above 1 epochs without validation are no checks
+    of the validation metrics.
 
-    Raises ``ValueError`` in the first epoch with validation where there is no such metric.
+    Raises ``ValueError`` in the first epoch, of a validation metric in the first one with
+    validation, where there is no such metric.
 
     >>> callback = StopCallback("GL(5)", monitor="val_loss")
     >>> callback.stopper.criterion
@@ -46,7 +54,9 @@ class StopCallback(Callback):
         super().__init__()
         self.monitor = monitor
         self.restore_best_weights = restore_best_weights
-        self._training = Training(criterion, **options)
+        train = monitor.removeprefix("val_")
+        known = by_names(monitor, train, stand_in=train == monitor)
+        self._training = Training(criterion, known, **options)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Begin a run, or go on with the one that was loaded."""
@@ -55,12 +65,19 @@ class StopCallback(Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Tell the stopper the errors of the epoch."""
         logs = logs or {}
-        if self.monitor not in logs:
-            self._require_no_validation(logs)
+        others = self._training.others
+        for name in (self.monitor, *others):
+            if metric_of(name, logs) is None and self._is_due(name, logs):
+                raise no_metric(name, logs)
+        check = told(others, logs)
+        if self.monitor in logs:
+            check["val"] = logs[self.monitor]
+            check["train"] = logs.get(self.monitor.removeprefix("val_"))
+        if not check:
             return
-        train = logs.get(self.monitor.removeprefix("val_"))
         take = self.model.get_weights if self.restore_best_weights else None
-        if self._training.update(take, val=logs[self.monitor], train=train, epoch=epoch + 1):
+        missing = dict.fromkeys(others)
+        if self._training.update(take, epoch=epoch + 1, **{**missing, **check}):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -79,7 +96,7 @@ class StopCallback(Callback):
         self.stopper.load_state_dict(state)
         self._training.resumed = True
 
-    def _require_no_validation(self, logs: Mapping[str, Any]) -> None:
-        validated = any(name.startswith("val_") for name in logs)
-        if validated or not self.monitor.startswith("val_"):
-            raise no_metric(self.monitor, logs)
+    def _is_due(self, name: str, logs: Mapping[str, Any]) -> bool:
+        """Whether a metric has to be there: one of validation only where there was any."""
+        validated = any(each.startswith("val_") for each in logs)
+        return validated or not name.startswith("val_")

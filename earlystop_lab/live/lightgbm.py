@@ -1,13 +1,22 @@
 """LightGBM: a callback for ``lightgbm.train``, ``cv`` and its scikit-learn estimators."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Mode
+from earlystop_lab.curves import Channel, Mode
 from earlystop_lab.engine.replaying import Restore
-from earlystop_lab.live._adapters import CurrentStopper, Training, library, no_metric
+from earlystop_lab.live._adapters import (
+    CurrentStopper,
+    Measure,
+    Training,
+    all_told,
+    by_measures,
+    in_rounds,
+    library,
+    no_metric,
+)
 
 with library("lightgbm"):
     from lightgbm.callback import CallbackEnv, EarlyStopException
@@ -17,7 +26,8 @@ class StopCallback:
     """Stop boosting by any criterion, at the iteration at which its replay stops.
 
     The metric is ``metric_name`` on ``data_name``, by default the first of the results that is
-    not of the training data; ``train_name`` is the data set whose metric is the training error.
+    not of the training data; ``train_name`` is the data set whose metric is the training error. A
+    criterion may watch others by data set and metric: ``Keras(9, val="valid_0-auc")``.
     Whether higher is better is the metric's own business: LightGBM says so. The selected
     iteration becomes ``best_iteration``, up to which LightGBM predicts; with ``restore="last"`` a
     model that was not stopped has none. The other arguments are those of :class:`Stopper`, which
@@ -50,29 +60,37 @@ class StopCallback:
         metric_name: str | None = None,
         train_name: str | None = None,
         restore: Restore = "best",
+        select: str | None = None,
+        channels: Mapping[str, Channel] | None = None,
         record: str | Path | None = None,
         run: str | None = None,
     ) -> None:
         # of the instance, for LightGBM to see it: after its own that log and record
         self.order, self.before_iteration = 30, False
         self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
-        # which way is better LightGBM says later
-        self._training = Training(criterion, restore=restore, record=record, run=run)
+        self._training = Training(
+            criterion,
+            _until_told,
+            restore=restore,
+            select=select,
+            channels=channels,
+            record=record,
+            run=run,
+        )
 
     def __call__(self, env: CallbackEnv) -> None:
         """Tell the stopper the errors of the iteration; stop by LightGBM's exception."""
         results = env.evaluation_result_list or []
         val = self._val(env, results)
-        if env.iteration == env.begin_iteration:
-            self._begin(env, "max" if val.maximize else "min")
-        train = None
+        measured = {_measure(each).name: each.metric_value for each in results}
+        check = {"val": val.metric_value, **all_told(self._training.others, measured)}
         if self.train_name is not None:
-            train = _result(results, self.train_name, val.metric_name).metric_value
+            check["train"] = _result(results, self.train_name, val.metric_name).metric_value
+        if env.iteration == env.begin_iteration:
+            self._begin(env, results, val)
         stopper = self.stopper
         # what is kept are all results of the iteration whose trees may be selected
-        stops = self._training.update(
-            lambda: results, val=val.metric_value, train=train, epoch=env.iteration + 1
-        )
+        stops = self._training.update(lambda: results, epoch=env.iteration + 1, **check)
         at_end = env.iteration == env.end_iteration - 1
         if stops or at_end:
             stopper.close()
@@ -81,8 +99,9 @@ class StopCallback:
             kept = self._training.weights.copy
             raise EarlyStopException(best, results if best == env.iteration else kept)
 
-    def _begin(self, env: CallbackEnv, mode: Mode) -> None:
-        self._training.begin(mode=mode)
+    def _begin(self, env: CallbackEnv, results: Sequence[Any], val: Any) -> None:
+        known = by_measures(map(_measure, results), _measure(val), self.train_name)
+        self._training.begin(known, mode="max" if val.maximize else "min")
         boosting = {env.params.get(name) for name in ("boosting", "boosting_type", "boost")}
         if "dart" in boosting and self.stopper.restore != "last":
             raise ValueError(
@@ -98,6 +117,16 @@ class StopCallback:
             if each.dataset_name == named and self.metric_name in (None, each.metric_name):
                 return each
         return _result(results, self.data_name or "validation", self.metric_name or "any metric")
+
+
+def _until_told(name: str) -> Channel:
+    """What stands for what LightGBM says in the first iteration: which way is better."""
+    return in_rounds(name) if name in ("epoch", "val", "train") else Channel(direction="min")
+
+
+def _measure(result: Any) -> Measure:
+    direction: Mode = "max" if result.maximize else "min"
+    return Measure(result.dataset_name, result.metric_name, direction)
 
 
 def _result(results: Sequence[Any], data: str, metric: str) -> Any:

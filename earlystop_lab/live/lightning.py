@@ -8,6 +8,8 @@ from earlystop_lab.live._adapters import (
     CurrentStopper,
     StopperOptions,
     Training,
+    all_told,
+    by_names,
     library,
     never_checked,
     no_metric,
@@ -24,8 +26,11 @@ class StopCallback(Callback):
     """Stop Lightning's ``Trainer`` by any criterion, at the check at which its replay stops.
 
     ``monitor`` and ``train`` name metrics logged by the module; ``train``, the training error, may
-    be left out. Checks are made at the end of each training epoch with validation, where both
-    are known, and after each validation inside an epoch; positions are in epochs. All ranks stop
+    be left out. A criterion may watch other logged metrics by their names: ``Keras(9,
+    val="val_acc")`` with ``channels={"val_acc": Channel(direction="max")}``, or a rule of
+    ``grad_norm``. Checks are made at the end of each training epoch with validation, where all
+    are known, and after each validation inside an epoch; positions are in epochs, of training
+    data without a length in steps. All ranks stop
     where one wants to; rank 0 alone records. At the end the module gets the weights of the
     selected epoch, kept in main memory; ``restore="last"`` keeps none, as suits a
     ``ModelCheckpoint`` or sharded models. Checkpoints of the ``Trainer`` hold the state. The other
@@ -50,7 +55,7 @@ class StopCallback(Callback):
     ) -> None:
         super().__init__()
         self.monitor, self.train = monitor, train
-        self._training = Training(criterion, **options)
+        self._training = Training(criterion, by_names(monitor, train), **options)
         self._validated = False
 
     @property
@@ -58,9 +63,10 @@ class StopCallback(Callback):
         """What tells this callback's state from that of others in a checkpoint."""
         return self._generate_state_key(monitor=self.monitor, criterion=self.stopper.criterion)
 
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin a run, or go on with the one that was loaded."""
-        self._training.begin()
+        unit = "epoch" if math.isfinite(trainer.num_training_batches) else "step"
+        self._training.begin(by_names(self.monitor, self.train, unit))
         self._validated = False
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
@@ -104,13 +110,13 @@ class StopCallback(Callback):
         for name in filter(None, (self.monitor, self.train)):
             if name not in metrics:
                 raise no_metric(name, metrics)
-        train = None if self.train is None else metrics[self.train].item()
-        # of a loader without a length nothing tells how far an epoch is: checks are counted
-        position = epoch if math.isfinite(trainer.num_training_batches) else None
-        val = metrics[self.monitor].item()
-        stops = self._training.update(
-            lambda: copied(pl_module), val=val, train=train, epoch=position
-        )
+        check = {"val": metrics[self.monitor], **all_told(self._training.others, metrics)}
+        if self.train is not None:
+            check["train"] = metrics[self.train]
+        # of a loader without a length nothing tells how far an epoch is
+        position = epoch if math.isfinite(trainer.num_training_batches) else trainer.global_step
+        numbers = {name: value.item() for name, value in check.items()}
+        stops = self._training.update(lambda: copied(pl_module), epoch=position, **numbers)
         stops = trainer.strategy.reduce_boolean_decision(stops, all=False)
         trainer.should_stop = trainer.should_stop or stops
 

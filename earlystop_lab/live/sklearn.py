@@ -1,11 +1,12 @@
 """scikit-learn: training by ``partial_fit``, stopped by any criterion."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from earlystop_lab._common.checks import require
-from earlystop_lab.live._adapters import Weights, library
+from earlystop_lab.curves import canonical
+from earlystop_lab.live._adapters import Weights, all_told, library
 from earlystop_lab.live.stopper import Stopper
 
 with library("scikit-learn"):
@@ -21,6 +22,7 @@ def fit_until(
     validation_data: tuple[Any, Any],
     max_iter: int,
     scoring: str | Callable[..., float] | None = None,
+    functions: Mapping[str, Callable[[Any], float]] | None = None,
     **fit_params: Any,
 ) -> Any:
     """Train by one ``partial_fit`` an epoch until the stopper stops, or for ``max_iter`` epochs.
@@ -28,12 +30,14 @@ def fit_until(
     ``scoring`` is what scikit-learn takes (by default the estimator's own score), higher is
     better, so the stopper has ``mode="max"``; rules that divide by an error, such as GL, have to
     know the highest possible score, ``channels={"val": Channel(upper=0)}`` of
-    ``"neg_log_loss"``. It is also taken on the training data. ``fit_params``, such as
+    ``"neg_log_loss"``. It is also taken on the training data. ``functions`` are those of other
+    channels that the criterion may watch, by name; they get the estimator: ``{"accuracy": lambda
+    model: model.score(x_val, y_val)}`` for ``Keras(9, val="accuracy")``. ``fit_params``, such as
     ``classes``, go to ``partial_fit``.
 
     Returns the estimator of the selected epoch, a copy of it where that was not the last, and
     records the run. Raises ``ValueError`` for a stopper of mode "min" or one that has seen a run,
-    or ``max_iter`` below 1.
+    or that watches a channel without a function, or ``max_iter`` below 1.
 
     >>> import numpy as np
     >>> from earlystop_lab.live import Stopper
@@ -52,13 +56,16 @@ def fit_until(
             "a new one with mode='max', since scores are higher where better"
         )
     require("max_iter", max_iter, max_iter >= 1, "at least 1")
+    named = {canonical(name): function for name, function in (functions or {}).items()}
+    all_told((name for name in stopper.watched if name not in ("val", "train")), named)
     score = check_scoring(estimator, scoring)
     weights = Weights()
     with stopper:
         for epoch in range(1, max_iter + 1):
             estimator.partial_fit(X, y, **fit_params)
             val, train = score(estimator, *validation_data), score(estimator, X, y)
-            stops = stopper.update(val=val, train=train, epoch=epoch)
+            others = {name: function(estimator) for name, function in named.items()}
+            stops = stopper.update(val=val, train=train, epoch=epoch, **others)
             weights.keep(stopper, lambda: copy.deepcopy(estimator))
             if stops:
                 break

@@ -45,8 +45,9 @@ class Stopper:
     ``criterion`` is one or its text. ``restore`` says whose weights are selected, as in
     :func:`replay`: ``"best"``, of the channel ``select`` (``val`` if None), ``"own"``, ``"last"``
     or a :data:`ModelCheckpoint`. With ``mode="max"`` higher values of ``val``, ``train`` and
-    ``test`` are better; ``channels`` says so of any: ``{"accuracy": Channel(direction="max")}``.
-    Values are told and recorded as they are. ``record`` is
+    ``test`` are better; ``channels`` says so of any: ``{"accuracy": Channel(direction="max")}``,
+    and the unit of the positions, if they are no epochs: ``{"epoch": Channel(unit="step")}``.
+    Values are told and recorded as they are, with what is said of their channels. ``record`` is
     where :meth:`close` writes the run: a ``.parquet`` or ``.arrow`` file, or a folder, which gets
     a file for every run, for ``earlystop recommend`` to learn from. ``run`` is its id and the
     name of that file, which another run of that id replaces; by default it is the time and some
@@ -85,17 +86,15 @@ class Stopper:
         self.mode: Mode = mode
         self.select = canonical(select or "val")
         self._said = {canonical(name): channel for name, channel in (channels or {}).items()}
+        self._unit = self._said.pop("epoch", Channel()).unit
         self.run = _named(run)
         self.record = None if record is None else _made(Path(record))
-        self._keeper = self._kept_by()
+        self._keeper = kept_by(self.criterion, self.restore)
         self._strides = strides(self.criterion.strips(self.select))
         #: every criterion looked at, and where it stands in ``_steppers`` and ``_now``
-        keepers = [self._keeper] if self._keeper else []
-        leaves = dict.fromkeys([*self.criterion.leaves, *keepers])
-        self._at = {leaf: i for i, leaf in enumerate(leaves)}
+        self._at = {leaf: i for i, leaf in enumerate(looked_at(self.criterion, self.restore))}
+        self._watched = watched_by(self.criterion, self.restore, self.select)
         #: what the channels are that are watched
-        watched = [name for leaf in self._at for name in leaf.channels]
-        self._watched = list(dict.fromkeys([*watched, self.select]))
         self._about = {name: self._channel(name) for name in self._watched}
         for leaf in self._at:
             for name, form in leaf.watched:
@@ -107,23 +106,16 @@ class Stopper:
         by_name = next((Channel(each, self.mode) for each in ERRORS if each == name), Channel())
         return self._said.get(name, Channel()).over(by_name)
 
-    def _kept_by(self) -> Criterion | None:
-        """Whose own epoch is selected; None where it is that of the lowest error, or the last."""
-        if isinstance(self.restore, Criterion):
-            return self.restore
-        first = self.criterion.leaves[0]
-        return first if self.restore == "own" and restores_otherwise(first) else None
-
     def _begin(self) -> None:
         """Nothing has been seen."""
         self._rows: list[Row] = []
-        #: the channels that were measured at all
-        self._seen: set[str] = set()
+        #: the channels that were told at all, if only as not measured
+        self._told: set[str] = set()
         self._steppers = [Stepper(leaf, self._about) for leaf in self._at]
         self._now: list[Check] = []
         self._lowest, self._best, self._selected = math.inf, math.nan, math.nan
-        #: checks of the channel that selects
-        self._checks = 0
+        #: checks of the channel that selects, and where the last one was, NaN if it was NaN
+        self._checks, self._last = 0, math.nan
         self._keep = False
         self._stop: tuple[float, str] | None = None
 
@@ -139,9 +131,9 @@ class Stopper:
         its name. ``epoch`` is the position, by default one after the last. Once it has said stop
         it stays so: later rows are recorded and change nothing.
 
-        Raises ``ValueError``, and has not seen the row, where a value is no number, the epoch
+        Raises ``ValueError``, and has not seen the row, where a value is no number, the position
         does not increase, nothing was measured, or a channel that the criterion needs was not
-        measured so far.
+        told so far; ``lr=None`` tells that it is still to come.
 
         >>> from earlystop_lab.live import Stopper
         >>> stopper = Stopper("UP(2, k=1)")
@@ -155,35 +147,37 @@ class Stopper:
         last = self._rows[-1]["epoch"] if self._rows else 0.0
         position = last + 1 if epoch is None else _number("epoch", epoch)
         if not math.isfinite(position) or (self._rows and position <= last):
-            raise ValueError(f"epoch = {position:g} after {last:g}; expected a later one")
+            raise ValueError(
+                f"{self._named_unit} = {position:g} after {last:g}; expected a later one"
+            )
         told = {"val": val, "train": train, **channels}
         row = {
             canonical(name): _number(name, value)
             for name, value in told.items()
             if value is not None
         }
-        self._require(row)
+        self._require(row, channels)
         self._see({"epoch": position, **row})
         return self.stopped
 
-    def _require(self, row: Row) -> None:
+    def _require(self, row: Row, named: Iterable[str]) -> None:
         """``ValueError`` where nothing was measured, or a criterion lacks what it needs.
 
-        That is a channel that was never measured up to a row at which another one of it, or the
-        validation error, was.
+        That is a channel that was never told up to a row at which another one of it, or the
+        validation error, was measured.
         """
         if not row:
             raise ValueError("update: nothing was measured; give val or another channel")
-        if self._seen.issuperset(self._watched):
+        if self._told.issuperset(self._watched):
             return
-        self._seen.update(row)
+        told = self._told.union(row, map(canonical, named))
         for leaf in self._at:
-            missing = [name for name in leaf.channels if name not in self._seen]
+            missing = [name for name in leaf.channels if name not in told]
             if missing and ("val" in row or leaf.channels[0] in row):
-                self._seen -= row.keys()
                 name = missing[0]
                 what = "training errors" if name == "train" else f"the channel {name!r}"
                 raise ValueError(f"{leaf} needs {what}; give {name}, too")
+        self._told = told
 
     def _see(self, row: Row) -> None:
         self._rows.append(row)
@@ -215,13 +209,23 @@ class Stopper:
     # -- what it knows -------------------------------------------------------------------------
 
     @property
+    def watched(self) -> list[str]:
+        """The channels that the criterion looks at, and the one that selects.
+
+        >>> from earlystop_lab.live import Stopper
+        >>> Stopper("any_of(PQ(2), Keras(9, val='train'))").watched
+        ['val', 'train']
+        """
+        return [*self._watched]
+
+    @property
     def stopped(self) -> bool:
         """Whether training is to stop, or was."""
         return self._stop is not None
 
     @property
     def epoch(self) -> float | None:
-        """The epoch of the last check; None before any."""
+        """The position of the last row; None before any."""
         return _whole(self._rows[-1]["epoch"]) if self._rows else None
 
     @property
@@ -232,7 +236,11 @@ class Stopper:
     @property
     def reason(self) -> str | None:
         """Why it stopped, in words; None before."""
-        return f"{self._stop[1]}; best epoch {_short(self._selected)}" if self._stop else None
+        if self._stop is None:
+            return None
+        at, words = self._stop
+        unit = self._named_unit
+        return f"{words} at {unit} {_short(at)}; best {unit} {_short(self._selected)}"
 
     @property
     def best_epoch(self) -> float | None:
@@ -273,6 +281,7 @@ class Stopper:
             raise ValueError(f"run {self.run!r}: no check yet")
         lists = self._lists()
         about = {name: self._channel(name) for name in lists if name != "epoch"}
+        about["epoch"] = Channel(unit=self._unit)
         return CurveSet.from_runs([{"run": self.run, **lists}], channels=about)
 
     # -- saved and restored --------------------------------------------------------------------
@@ -290,13 +299,13 @@ class Stopper:
         True
         """
         lists = {name: _plain(values) for name, values in self._lists().items()}
-        return {**self._settings, "run": self.run, "channels": lists}
+        return {**self._settings, "run": self.run, "unit": self._unit, "channels": lists}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become as the stopper was that the state is of, by a replay of the curves in it.
 
-        Also the run's id is taken over, so that the whole run is one record. Raises
-        ``ValueError`` where it is no state, or one of other settings.
+        Also the run's id and the unit of its positions are taken over, so that the whole run is
+        one record. Raises ``ValueError`` where it is no state, or one of other settings.
         """
         for name, value in self._settings.items():
             if name not in state or state[name] != value:
@@ -305,7 +314,7 @@ class Stopper:
                     "go on with the settings that the run began with"
                 )
         try:
-            run = _named(state["run"])
+            run, unit = _named(state["run"]), state["unit"]
             lists = {
                 str(name): [None if value is None else float(value) for value in values]
                 for name, values in state["channels"].items()
@@ -315,7 +324,7 @@ class Stopper:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not the saved state of a Stopper: {error}") from error
         self._begin()
-        self.run = run
+        self.run, self._unit = run, unit
         columns = zip(*lists.values(), strict=True)
         self._rows = [
             {name: value for name, value in zip(lists, row, strict=True) if value is not None}
@@ -326,15 +335,24 @@ class Stopper:
             self._decide(row, list(now))
 
     @property
-    def _settings(self) -> dict[str, str]:
+    def _settings(self) -> dict[str, Any]:
+        about = {
+            name: {"direction": channel.direction, "upper": channel.upper}
+            for name, channel in self._about.items()
+        }
         return {
             "criterion": str(self.criterion),
             "restore": str(self.restore),
             "select": self.select,
             "mode": self.mode,
+            "about": about,
         }
 
     # -- inside --------------------------------------------------------------------------------
+
+    @property
+    def _named_unit(self) -> str:
+        return self._unit or "epoch"
 
     def _lists(self) -> dict[str, list[float | None]]:
         """What was told, a list a channel; None where it was not measured."""
@@ -354,7 +372,7 @@ class Stopper:
         # where it stops at weights of before, these are not to take their place
         self._keep = candidate == epoch and not (stops and self._selected != epoch)
         if stops:
-            self._stop = epoch, f"{self._words(self.criterion)} at epoch {_short(epoch)}"
+            self._stop = epoch, self._words(self.criterion)
 
     def _kept(self, row: Row, before: list[Check], stops: bool) -> tuple[float, float]:
         """The epoch selected if training ends here, and the one that a later check may select.
@@ -368,15 +386,16 @@ class Stopper:
             return restored, now.restored
         if self.restore == "last":
             return math.nan, math.nan
-        if self.select not in row:
-            return self._best, self._best
-        error = float(taken(row[self.select], self._about[self.select], "error", self.select))
-        # NaN is never the lowest, infinity is where nothing else is
-        lower = error < self._lowest or (math.isnan(self._best) and not math.isnan(error))
-        if lower and selectable(self._strides, self._checks):
-            self._lowest, self._best = error, row["epoch"]
-        self._checks += 1
-        return self._best, self._best
+        if self.select in row:
+            error = float(taken(row[self.select], self._about[self.select], "error", self.select))
+            self._last = math.nan if math.isnan(error) else row["epoch"]
+            # NaN is never the lowest, infinity is where nothing else is
+            lower = error < self._lowest or (math.isnan(self._best) and not math.isnan(error))
+            if lower and selectable(self._strides, self._checks):
+                self._lowest, self._best = error, row["epoch"]
+            self._checks += 1
+        kept = self._last if math.isnan(self._best) else self._best
+        return kept, kept
 
     def _holds(self, rule: Rule) -> bool:
         if isinstance(rule, Criterion):
@@ -394,6 +413,26 @@ class Stopper:
         return (
             f"{family.name} {_short(value)}{family.unit} {family.passes} {_short(rule.threshold)}"
         )
+
+
+def kept_by(rule: Rule, restore: Restore) -> Criterion | None:
+    """Whose own epoch is selected; None where it is that of the lowest error, or the last."""
+    if isinstance(restore, Criterion):
+        return restore
+    first = rule.leaves[0]
+    return first if restore == "own" and restores_otherwise(first) else None
+
+
+def looked_at(rule: Rule, restore: Restore) -> list[Criterion]:
+    """The criteria that decide, and whose epoch is selected."""
+    keeper = kept_by(rule, restore)
+    return [*dict.fromkeys([*rule.leaves, *([keeper] if keeper else [])])]
+
+
+def watched_by(rule: Rule, restore: Restore, select: str) -> list[str]:
+    """The channels that these criteria look at, and the one that selects."""
+    watched = [name for leaf in looked_at(rule, restore) for name in leaf.channels]
+    return [*dict.fromkeys([*watched, select])]
 
 
 def _number(name: str, value: Any) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earlystop_lab import read_curves, replay
+from earlystop_lab import criterion, read_curves, replay
 
 DOCS = Path(__file__).parents[2] / "docs" / "live"
 
@@ -18,6 +18,31 @@ def noisy(count=24, seed=0, width=8):
     x = rng.normal(size=(count, width)).astype(np.float32)
     y = (x[:, :1] + rng.normal(size=(count, 1))).astype(np.float32)
     return x, y
+
+
+@criterion(threshold="level", passes="<")
+def LowRate(lr):
+    """The learning rate itself."""
+    return lr
+
+
+@criterion(threshold="level", passes="<", at_least={"window": 1})
+def Fades(grad_norm, *, window: int = 1):
+    """The largest gradient norm of the last ``window`` checks."""
+    return np.array([grad_norm[max(0, t - window) : t].max() for t in range(1, len(grad_norm) + 1)])
+
+
+def patience_stop(values, patience, better):
+    """Where Keras' rule stops, by a loop over a column: the number of values; None for nowhere."""
+    best, wait = None, 0
+    for i, value in enumerate(values, start=1):
+        if best is None or better(value, best):
+            best, wait = value, 0
+        else:
+            wait += 1
+            if wait >= patience:
+                return i
+    return None
 
 
 def require_replayed(stopper, record, last=None):

@@ -12,9 +12,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from adapters import at, noisy, require_replayed, run_examples, run_page
+from adapters import (
+    LowRate,
+    at,
+    noisy,
+    patience_stop,
+    require_replayed,
+    run_examples,
+    run_page,
+)
 
-from earlystop_lab import TerminateOnNaN, read_logs, replay
+from earlystop_lab import Channel, Keras, TerminateOnNaN, any_of, read_curves, read_logs, replay
 from earlystop_lab.live.keras import StopCallback
 
 # Keras' variables and numpy 2
@@ -23,12 +31,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 MOONS = Path(__file__).parents[2] / "examples" / "keras_moons.py"
 
 
-def network():
+def network(**compiled):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((8,)), keras.layers.Dense(64, "tanh"), keras.layers.Dense(1)]
     )
-    model.compile(loss="mse", optimizer=keras.optimizers.Adam(0.02))
+    model.compile(loss="mse", optimizer=keras.optimizers.Adam(0.02), **compiled)
     return model
 
 
@@ -59,6 +67,43 @@ def test_it_stops_where_its_replay_does_and_has_those_weights(tmp_path, rule, re
     # a rule that restores nothing of its own keeps the last weights
     kept = stop.stopper.best_epoch
     assert error(model) == pytest.approx(at(curve, "val", kept), rel=1e-5)
+
+
+def test_rules_of_other_metrics_stop_where_their_replay_does(tmp_path):
+    rule = any_of(Keras(99), Keras(6, val="val_mae"), LowRate(1e-9))
+    channels = {"val_mae": Channel(direction="min")}
+    with pytest.raises(ValueError, match=r"channels=\{'val_mae': Channel\(direction="):
+        StopCallback(rule)
+    stop = StopCallback(rule, channels=channels, record=tmp_path / "runs")
+    slower = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.99)
+    history = fit(network(metrics=["mae"]), slower, stop).history
+    curve = require_replayed(stop.stopper, tmp_path / "runs")
+    stopped = patience_stop(history["val_mae"], 6, lambda value, best: value < best)
+    assert stop.stopper.stop_epoch == stopped < 150
+    assert curve["val_mae"].tolist() == history["val_mae"]
+    assert curve["lr"].tolist() == history["learning_rate"]
+    about = read_curves(tmp_path / "runs").about
+    assert about("val") == Channel("val", "min", metric="loss", source="val_loss")
+    assert about("train") == Channel("train", "min", metric="loss", source="loss")
+    assert about("val_mae") == Channel("val", "min", metric="mae")
+    assert about("epoch").unit == "epoch"
+
+
+def test_a_rule_of_the_learning_rate_steps_at_epochs_without_validation(tmp_path):
+    stop = StopCallback(any_of(Keras(99), LowRate(0.0191)), record=tmp_path)
+    slower = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.99)
+    fit(network(), slower, stop, validation_freq=3)
+    curve = require_replayed(stop.stopper, tmp_path)
+    # 0.02 * 0.99**5 = 0.01902
+    assert curve.epoch.tolist() == [1, 2, 3, 4, 5]
+    assert curve.measured("val").tolist() == [False, False, True, False, False]
+    assert stop.stopper.best_epoch == 3
+
+
+def test_a_training_metric_that_is_monitored_is_a_stand_in(tmp_path):
+    stop = StopCallback("Keras(5)", monitor="loss", record=tmp_path)
+    fit(network(), stop, epochs=3)
+    assert read_curves(tmp_path).about("val").stand_in
 
 
 def test_every_log_of_the_run_says_the_same(tmp_path):
@@ -115,6 +160,8 @@ def test_a_run_goes_on_from_its_saved_state(tmp_path):
 def test_it_names_what_is_there():
     with pytest.raises(ValueError, match="val_los"):
         fit(network(), StopCallback("GL(5)", monitor="val_los"), epochs=1)
+    with pytest.raises(ValueError, match=r"'lr': no such metric; there are loss, val_loss"):
+        fit(network(), StopCallback(LowRate(1)), epochs=1)
 
 
 def test_examples():

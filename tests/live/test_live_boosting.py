@@ -4,9 +4,9 @@ import importlib
 
 import numpy as np
 import pytest
-from adapters import at, noisy, require_replayed, run_examples, run_page
+from adapters import at, noisy, patience_stop, require_replayed, run_examples, run_page
 
-from earlystop_lab import read_curves
+from earlystop_lab import Channel, Keras, any_of, read_curves
 
 RULES = ["GL(2, k=1)", "PQ(0.1, k=2)", "Keras(4)", "UP(2, k=1)"]
 X, Y = (part.astype(float) for part in noisy(120))
@@ -78,6 +78,60 @@ def test_xgboost_higher_is_better_in_its_estimators(xgboost, tmp_path):
     assert model.best_score == max(scores)
 
 
+SCORE = Channel(direction="max")
+
+
+def higher(value, best):
+    return value > best
+
+
+def test_xgboost_rules_of_two_metrics(xgboost, tmp_path):
+    rule = any_of(Keras(40), Keras(3, val="validation_1-auc"))
+    with pytest.raises(ValueError, match=r"channels=\{'validation_1-auc': Channel\(direction="):
+        xgboost_callback(rule)
+    callback = xgboost_callback(
+        rule,
+        metric_name="logloss",
+        train_name="validation_0",
+        channels={"validation_1-auc": SCORE},
+        record=tmp_path,
+    )
+    model = xgboost.XGBClassifier(
+        n_estimators=100, eval_metric=["auc", "logloss"], n_jobs=1, callbacks=[callback]
+    )
+    data = [(X, Y > 0), (X_VAL, Y_VAL > 0)]
+    model.fit(X, Y > 0, eval_set=data, verbose=False)
+    curve = require_replayed(callback.stopper, tmp_path)
+    seen = model.evals_result()
+    scores = seen["validation_1"]["auc"]
+    assert curve["validation_1-auc"].tolist() == scores
+    assert curve.val.tolist() == seen["validation_1"]["logloss"]
+    assert patience_stop(scores, 3, higher) == callback.stopper.stop_epoch == len(scores)
+    assert "Keras 3 >= 3 at round" in callback.stopper.reason
+    about = read_curves(tmp_path).about
+    named = {"metric": "logloss", "data": "validation_1", "source": "validation_1-logloss"}
+    assert about("val") == Channel("val", "min", **named)
+    named = {"metric": "logloss", "data": "validation_0", "source": "validation_0-logloss"}
+    assert about("train") == Channel("train", "min", **named)
+    expected = Channel("val", "max", metric="auc", data="validation_1")
+    assert about("validation_1-auc") == expected
+    assert about("epoch").unit == "round"
+
+
+def test_xgboost_selects_by_another_metric(xgboost, tmp_path):
+    callback = xgboost_callback(
+        "Keras(9)",
+        metric_name="logloss",
+        select="validation_0-auc",
+        channels={"validation_0-auc": SCORE},
+    )
+    model = xgboost.XGBClassifier(
+        n_estimators=60, eval_metric=["logloss", "auc"], n_jobs=1, callbacks=[callback]
+    )
+    model.fit(X, Y > 0, eval_set=[(X_VAL, Y_VAL > 0)], verbose=False)
+    assert model.best_iteration == int(np.argmax(model.evals_result()["validation_0"]["auc"]))
+
+
 def test_xgboost_cross_validates(xgboost):
     callback = xgboost_callback("Keras(3)", data_name="test")
     data = xgboost.DMatrix(X, Y)
@@ -102,6 +156,9 @@ def test_xgboost_goes_on_after_a_model_s_rounds(xgboost):
 def test_xgboost_names_what_is_there(xgboost):
     with pytest.raises(ValueError, match=r"monitor = 'test-rmse'.* there are train-rmse, val-rmse"):
         xgboost_trained(xgboost, xgboost_callback("GL(2)", data_name="test", metric_name="rmse"))
+    other = xgboost_callback(Keras(2, val="val-auc"), channels={"val-auc": SCORE})
+    with pytest.raises(ValueError, match=r"monitor = 'val-auc'.* there are train-rmse, val-rmse"):
+        xgboost_trained(xgboost, other)
 
 
 # -- LightGBM -----------------------------------------------------------------------------------
@@ -175,6 +232,35 @@ def test_lightgbm_knows_where_higher_is_better(lightgbm, tmp_path):
     assert model.best_iteration_ == int(np.argmax(scores)) + 1
 
 
+def test_lightgbm_rules_of_two_metrics(lightgbm, tmp_path):
+    rule = any_of(Keras(40), Keras(4, val="val-auc"))
+    callback = lightgbm_callback(rule, metric_name="binary_logloss", record=tmp_path)
+    seen = {}
+    data = lightgbm.Dataset(X, Y > 0)
+    params = {"metric": ["binary_logloss", "auc"], "objective": "binary", "verbosity": -1}
+    model = lightgbm.train(
+        {**params, "num_threads": 1, "min_data_in_leaf": 3},
+        data,
+        300,
+        valid_sets=[data.create_valid(X_VAL, Y_VAL > 0)],
+        valid_names=["val"],
+        callbacks=[callback, lightgbm.record_evaluation(seen)],
+    )
+    curve = require_replayed(callback.stopper, tmp_path)
+    scores = seen["val"]["auc"]
+    assert curve["val-auc"].tolist() == scores
+    assert patience_stop(scores, 4, higher) == callback.stopper.stop_epoch
+    assert model.best_iteration == callback.stopper.best_epoch
+    about = read_curves(tmp_path).about
+    # LightGBM itself says what is better
+    assert about("val-auc") == Channel("val", "max", metric="auc", data="val")
+    assert about("val").direction == "min"
+    assert about("val").source == "val-binary_logloss"
+    assert about("epoch").unit == "round"
+    with pytest.raises(ValueError, match=r"monitor = 'val-map'.*there are train-l2, val-l2"):
+        lightgbm_trained(lightgbm, lightgbm_callback(Keras(2, val="val-map")))
+
+
 def test_lightgbm_cross_validates(lightgbm):
     callback = lightgbm_callback("Keras(3)")
     data = lightgbm.Dataset(X, Y)
@@ -235,6 +321,27 @@ def test_catboost_stops_where_its_replay_does(catboost, tmp_path, rule):
     assert curve.train is not None
     assert model.tree_count_ == best < curve.epoch[-1]
     assert rmse(model.predict(X_VAL)) == pytest.approx(at(curve, "val", best), rel=1e-9)
+
+
+def test_catboost_rules_of_two_metrics(catboost, tmp_path):
+    error = Channel(direction="min")
+    rule = any_of(Keras(60), Keras(3, val="validation-MAE"))
+    callback = catboost_callback(
+        rule, metric_name="RMSE", channels={"validation-MAE": error}, record=tmp_path
+    )
+    model = catboost_trained(catboost, callback, custom_metric=["MAE"])
+    errors = model.get_evals_result()["validation"]["MAE"]
+    callback.restore(model)
+    curve = require_replayed(callback.stopper, tmp_path)
+    assert curve["validation-MAE"].tolist() == errors
+    stop = patience_stop(errors, 3, lambda value, best: value < best)
+    assert stop == callback.stopper.stop_epoch
+    assert "at round" in callback.stopper.reason
+    about = read_curves(tmp_path).about
+    assert about("val") == Channel(
+        "val", "min", metric="RMSE", data="validation", source="validation-RMSE"
+    )
+    assert about("train").data == "learn"
 
 
 def test_catboost_keeps_the_last_tree_where_asked_to(catboost):

@@ -4,9 +4,9 @@ import copy
 
 import numpy as np
 import pytest
-from adapters import at, noisy, require_replayed, run_examples, run_page
+from adapters import at, noisy, patience_stop, require_replayed, run_examples, run_page
 
-from earlystop_lab import Channel, CurveSet, read_curves, replay
+from earlystop_lab import Channel, CurveSet, Keras, any_of, read_curves, replay
 from earlystop_lab.live import Stopper
 
 X, Y = noisy(40)
@@ -48,6 +48,19 @@ def test_sklearn_stops_where_its_replay_does(network, tmp_path, rule):
     assert model.t_ / len(X) == stopper.best_epoch < stopper.stop_epoch == network.t_ / len(X)
     assert errors[0] == pytest.approx(-at(curve, "val", stopper.best_epoch), rel=1e-6)
     assert errors[1] == pytest.approx(-at(curve, "train", stopper.best_epoch), rel=1e-6)
+
+
+def test_sklearn_rules_of_other_channels(network, tmp_path):
+    error = {"largest": Channel(direction="min")}
+    rule = any_of(Keras(99), Keras(5, val="largest"))
+    stopper = Stopper(rule, mode="max", channels=error, record=tmp_path)
+    largest = {"largest": lambda model: np.abs(model.predict(X_VAL) - Y_VAL).max()}
+    sklearn_trained(stopper, network, functions=largest)
+    curve = require_replayed(stopper, tmp_path)
+    stop = patience_stop(curve["largest"], 5, lambda value, best: value < best)
+    assert stop == stopper.stop_epoch < 300
+    with pytest.raises(ValueError, match="'largest': no such metric; there are none"):
+        sklearn_trained(Stopper(rule, mode="max", channels=error), network)
 
 
 def test_sklearn_without_a_stop_ends_after_max_iter(network):
@@ -120,6 +133,9 @@ def test_optuna_refuses_what_a_trial_cannot_report(optuna):
 # -- Ignite -------------------------------------------------------------------------------------
 
 
+UPPER = Channel(upper=0)
+
+
 class IgniteTraining:
     """A network trained full-batch by an engine, evaluated after every epoch by another."""
 
@@ -158,7 +174,7 @@ class IgniteTraining:
                 self.trainer,
                 train_function=lambda e: -e.state.output,
                 model=self.model,
-                channels={"val": Channel(upper=0), "train": Channel(upper=0)},
+                channels={"val": UPPER, "train": UPPER, "loss": Channel(direction="min")},
                 **kwargs,
             )
             evaluator.add_event_handler(engine.Events.COMPLETED, self.handler)
@@ -183,13 +199,27 @@ def test_ignite_stops_where_its_replay_does(tmp_path, rule):
     assert training.handler.stopper.run != stopper.run
 
 
+def test_ignite_rules_of_other_channels(tmp_path):
+    rule = any_of(Keras(99), Keras(4, val="loss"))
+    loss = {"loss": lambda e: e.state.metrics["loss"]}
+    training = IgniteTraining(rule, functions=loss, record=tmp_path).run()
+    stopper = training.handler.stopper
+    curve = require_replayed(stopper, tmp_path)
+    assert curve["loss"].tolist() == (-curve.val).tolist()
+    stop = patience_stop(curve["loss"], 4, lambda value, best: value < best)
+    assert stop == stopper.stop_epoch
+    with pytest.raises(ValueError, match="monitor = 'loss': no such metric; there are none"):
+        IgniteTraining(rule)
+
+
 def test_ignite_saved_and_restored():
     expected = IgniteTraining("UP(2, k=1)").run()
     stop = expected.handler.stopper.stop_epoch
     first = IgniteTraining("UP(2, k=1)", restore="last").run(int(stop) - 1)
     state = copy.deepcopy(first.handler.state_dict())
     # as after a restart, when a checkpoint fills a new handler
-    first.handler.stopper = Stopper("UP(2, k=1)", mode="max", restore="last")
+    settings = {"mode": "max", "restore": "last", "channels": {"val": UPPER}}
+    first.handler.stopper = Stopper("UP(2, k=1)", **settings)
     first.handler.load_state_dict(state)
     first.run()
     assert first.trainer.state.epoch == first.handler.stopper.stop_epoch == stop

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from adapters import at, noisy, require_replayed, run_examples, run_page
+from adapters import Fades, LowRate, at, noisy, require_replayed, run_examples, run_page
 
-from earlystop_lab import read_curves
+from earlystop_lab import Keras, any_of, read_curves
 
 torch = pytest.importorskip("torch")
 from earlystop_lab.live.torch import TorchStopper  # noqa: E402
@@ -57,6 +57,21 @@ def test_it_stops_where_its_replay_does_and_has_those_weights(tmp_path, rule, re
     curve = require_replayed(stopper, tmp_path)
     assert curve.epoch[-1] > 1
     assert float(training.validate()) == at(curve, "val", stopper.best_epoch)
+
+
+def test_rules_of_other_channels_by_keyword(tmp_path):
+    training = Training()
+    rule = any_of(Keras(99), Fades(0.05), LowRate(1e-9))
+    with TorchStopper(rule, training.model, record=tmp_path) as stopper:
+        for epoch in range(1, 300):
+            training.epoch()
+            norm = torch.nn.utils.get_total_norm(p.grad for p in training.model.parameters())
+            told = {"grad_norm": norm, "learning_rate": training.optimizer.param_groups[0]["lr"]}
+            if stopper.update(val=training.validate(), epoch=epoch, **told):
+                break
+    curve = require_replayed(stopper, tmp_path)
+    assert curve["grad_norm"][-1] < 0.05 <= curve["grad_norm"][:-1].min()
+    assert curve["lr"].tolist() == [0.02] * len(curve)
 
 
 def test_weights_stay_the_last_ones_where_training_fails(tmp_path):

@@ -1,11 +1,21 @@
 """The callbacks of Lightning and Hugging Face against replay, and their weights against one."""
 
+import json
 import warnings
 
 import pytest
-from adapters import at, noisy, require_replayed, run_examples, run_page
+from adapters import (
+    Fades,
+    LowRate,
+    at,
+    noisy,
+    patience_stop,
+    require_replayed,
+    run_examples,
+    run_page,
+)
 
-from earlystop_lab import read_curves, replay
+from earlystop_lab import Channel, Keras, any_of, read_curves, replay
 
 torch = pytest.importorskip("torch")
 X, Y, X_VAL, Y_VAL = (torch.tensor(part) for seed in (0, 1) for part in noisy(seed=seed))
@@ -50,6 +60,11 @@ def module(lightning):
         def validation_step(self, batch, index):
             loss = torch.nn.functional.mse_loss(self.network(batch[0]), batch[1])
             self.log("val_loss", loss)
+            self.log("val_largest", (self.network(batch[0]) - batch[1]).abs().max())
+
+        def on_before_optimizer_step(self, optimizer):
+            norm = torch.nn.utils.get_total_norm(p.grad for p in self.parameters())
+            self.log("grad_norm", norm)
 
         def configure_optimizers(self):
             return torch.optim.Adam(self.parameters(), lr=0.01)
@@ -115,6 +130,49 @@ def test_lightning_validates_inside_epochs(lightning, tmp_path):
     assert validated(model.network) == pytest.approx(best, rel=1e-6)
 
 
+def lower(value, best):
+    return value < best
+
+
+@lightning_warnings
+def test_lightning_rules_of_other_metrics(lightning, tmp_path):
+    rule = any_of(Keras(99), Keras(6, val="val_largest"), Fades(1e-9))
+    error = {"val_largest": Channel(direction="min")}
+    callback = lightning_callback(rule, channels=error, record=tmp_path)
+    trainer(lightning, callback).fit(module(lightning), *loaders())
+    curve = require_replayed(callback.stopper, tmp_path)
+    assert callback.stopper.stop_epoch == patience_stop(curve["val_largest"], 6, lower) < 100
+    assert curve["grad_norm"].min() > 0
+    about = read_curves(tmp_path).about
+    assert about("val") == Channel("val", "min", metric="loss", source="val_loss")
+    assert about("epoch").unit == "epoch"
+    with pytest.raises(ValueError, match=r"'val_acc': no such .* grad_norm, .*val_loss"):
+        trainer(
+            lightning,
+            lightning_callback(
+                "Keras(1, val='val_acc')", channels={"val_acc": Channel(direction="max")}
+            ),
+        ).fit(module(lightning), *loaders())
+
+
+@lightning_warnings
+@pytest.mark.filterwarnings("ignore:.*Consider setting .persistent_workers")
+def test_lightning_counts_steps_where_nothing_says_how_long_an_epoch_is(lightning, tmp_path):
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            while True:
+                yield X, Y
+
+    callback = lightning_callback("UP(2, k=1)", record=tmp_path)
+    train = torch.utils.data.DataLoader(Endless(), batch_size=None)
+    training = trainer(lightning, callback, val_check_interval=5, max_epochs=-1, max_steps=500)
+    training.fit(module(lightning), train, loaders()[1])
+    curve = require_replayed(callback.stopper, tmp_path)
+    assert curve.epoch[:3].tolist() == [5, 10, 15]
+    assert f"at step {training.global_step}; best step" in callback.stopper.reason
+    assert read_curves(tmp_path).about("epoch").unit == "step"
+
+
 @lightning_warnings
 @pytest.mark.filterwarnings("ignore:The dirpath has changed")
 def test_lightning_resumes_from_its_checkpoint(lightning, tmp_path):
@@ -155,7 +213,7 @@ def test_lightning_ranks_agree(lightning, monkeypatch, tmp_path):
 
 @lightning_warnings
 def test_lightning_names_what_is_there(lightning):
-    with pytest.raises(ValueError, match=r"monitor = 'loss': no such .* train_loss, val_loss"):
+    with pytest.raises(ValueError, match=r"monitor = 'loss': no such .* train_loss, .*val_loss"):
         trainer(lightning, lightning_callback("GL(2)", monitor="loss")).fit(
             module(lightning), *loaders()
         )
@@ -251,6 +309,99 @@ def test_hugging_face_stops_where_its_replay_does(transformers, tmp_path, rule, 
     # an evaluation that is not part of the training is no check
     assert training.evaluate()["eval_loss"] == pytest.approx(best, rel=1e-6)
     assert callback.stopper.epoch == callback.stopper.stop_epoch
+
+
+def largest(predicted):
+    return {"largest": float(abs(predicted.predictions - predicted.label_ids).max())}
+
+
+def test_hugging_face_rules_of_other_metrics(transformers, tmp_path):
+    rule = any_of(Keras(99), Keras(5, val="eval_largest"))
+    error = {"eval_largest": Channel(direction="min")}
+    callback = hugging_face_callback(rule, channels=error, record=tmp_path / "runs")
+    training = hugging_face(transformers, tmp_path, callback)
+    training.compute_metrics = largest
+    training.train()
+    curve = require_replayed(callback.stopper, tmp_path / "runs")
+    evaluations = [each for each in training.state.log_history if "eval_loss" in each]
+    assert curve["eval_largest"].tolist() == [each["eval_largest"] for each in evaluations]
+    assert callback.stopper.stop_epoch == patience_stop(curve["eval_largest"], 5, lower) < 60
+    about = read_curves(tmp_path / "runs").about
+    assert about("val") == Channel("val", "min", metric="loss", source="eval_loss")
+    assert about("train").source == "loss"
+    assert about("eval_largest").role == "val"
+
+
+@pytest.mark.parametrize("strategy", ["epoch", "steps"])
+@pytest.mark.parametrize("level", [2.5, 0.0])
+def test_hugging_face_rules_of_logs_step_at_every_log(transformers, tmp_path, strategy, level):
+    rule = any_of(Keras(6), Fades(level), LowRate(1e-9))
+    callback = hugging_face_callback(rule, record=tmp_path / "runs")
+    often = {"logging_strategy": "steps", "logging_steps": 3, "per_device_train_batch_size": 2}
+    settings = {"eval_strategy": strategy, "eval_steps": 8, "max_steps": 200, **often}
+    training = hugging_face(transformers, tmp_path, callback, **settings)
+    training.train()
+    stopper = callback.stopper
+    curve = require_replayed(stopper, tmp_path / "runs")
+    # a row a step at which something was logged or evaluated, up to the stop
+    rows = {}
+    for entry in training.state.log_history:
+        if "train_runtime" not in entry and entry["epoch"] <= stopper.stop_epoch:
+            rows.setdefault(entry["step"], {}).update(entry)
+    rows = list(rows.values())
+    assert curve.epoch.tolist() == [each["epoch"] for each in rows]
+    for name, logged in (("grad_norm", "grad_norm"), ("val", "eval_loss"), ("lr", "learning_rate")):
+        measured = [logged in each for each in rows]
+        if level == 0 or logged != "eval_loss":
+            assert curve.measured(name).tolist() == measured
+            assert curve[name][measured].tolist() == [e[logged] for e in rows if logged in e]
+    if level:
+        assert curve["grad_norm"][-1] < level
+        assert "Fades" in stopper.reason
+        assert training.state.epoch == stopper.stop_epoch
+
+
+def test_hugging_face_logs_that_come_later_than_evaluations(transformers, tmp_path):
+    callback = hugging_face_callback(any_of(Keras(99), Fades(2.5)), record=tmp_path / "runs")
+    settings = {"logging_strategy": "steps", "logging_steps": 5}
+    hugging_face(transformers, tmp_path, callback, **settings).train()
+    curve = require_replayed(callback.stopper, tmp_path / "runs")
+    assert curve.measured("grad_norm").tolist()[:3] == [False, False, True]
+    # logged at the end of an epoch, evaluated at the step before it: one row
+    callback = hugging_face_callback(any_of(Keras(4), Fades(0)))
+    settings = {"logging_strategy": "epoch", "eval_strategy": "steps", "eval_steps": 1}
+    hugging_face(transformers, tmp_path, callback, **settings).train()
+    curve = callback.stopper.history[0]
+    assert curve.epoch[:4].tolist() == [0.5, 1, 1.5, 2]
+    assert curve.measured("grad_norm").tolist()[:4] == [False, True, False, True]
+
+
+def test_hugging_face_metrics_of_several_data_sets(transformers, tmp_path):
+    callback = hugging_face_callback(
+        any_of(Keras(99), Keras(5, val="eval_b_loss")),
+        monitor="eval_a_loss",
+        channels={"eval_b_loss": Channel(direction="min")},
+        record=tmp_path / "runs",
+    )
+    training = hugging_face(transformers, tmp_path, callback)
+    training.eval_dataset = {"a": training.train_dataset, "b": training.eval_dataset}
+    training.train()
+    curve = require_replayed(callback.stopper, tmp_path / "runs")
+    assert patience_stop(curve["eval_b_loss"], 5, lower) == callback.stopper.stop_epoch < 60
+    assert curve.val[-1] < curve["eval_b_loss"][-1]
+
+
+def test_hugging_face_makes_the_callback_again_with_its_channels():
+    error = {"eval_largest": Channel(direction="min", metric="largest")}
+    first = hugging_face_callback(
+        "Keras(5, val='eval_largest')", select="eval_largest", channels=error
+    )
+    first.stopper.update(val=1.0, eval_largest=2.0)
+    state = json.loads(json.dumps(first.state()))
+    again = type(first)(**state["args"])
+    again.seen = state["attributes"]["seen"]
+    assert again.state() == first.state()
+    assert again.stopper.history.about("eval_largest").metric == "largest"
 
 
 def test_hugging_face_resumes_from_its_checkpoint(transformers, tmp_path):

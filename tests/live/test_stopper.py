@@ -202,6 +202,47 @@ def test_history_is_the_run_as_it_was_told():
     assert len(curve.val) == 2
 
 
+def test_the_unit_of_the_positions_is_in_words_record_and_state():
+    said = {"epoch": Channel(unit="step"), "val": Channel(metric="logloss", source="valid_0")}
+    stopper = Stopper("UP(1, k=1)", channels=said)
+    assert not stopper.update(val=1.0, epoch=100)
+    with pytest.raises(ValueError, match="step = 100 after 100; expected a later one"):
+        stopper.update(val=1.0, epoch=100)
+    assert stopper.update(val=2.0, epoch=300)
+    assert stopper.reason == "UP 1 >= 1 at step 300; best step 100"
+    assert stopper.history.about("epoch").unit == "step"
+    about = stopper.history.about("val")
+    assert about == Channel("val", "min", metric="logloss", source="valid_0")
+    again = Stopper("UP(1, k=1)")
+    again.load_state_dict(json.loads(json.dumps(stopper.state_dict())))
+    assert again.reason == stopper.reason
+    assert again.state_dict() == stopper.state_dict()
+
+
+def test_a_channel_that_is_told_as_missing_is_to_come():
+    rule = "any_of(Keras(9), Keras(1, val='val_loss'))"
+    loss = {"val_loss": Channel(direction="min")}
+    with pytest.raises(ValueError, match="needs the channel 'val_loss'; give val_loss, too"):
+        Stopper(rule, channels=loss).update(val=1.0)
+    stopper = Stopper(rule, channels=loss)
+    assert stopper.watched == ["val", "val_loss"]
+    told = [(1.0, None), (2.0, 3.0), (2.0, None), (0.5, 4.0)]
+    assert [stopper.update(val=a, val_loss=b) for a, b in told] == [False, False, False, True]
+    curve = stopper.history[0]
+    assert curve.measured("val_loss").tolist() == [False, True, False, True]
+
+
+def test_what_is_selected_where_no_strip_has_ended():
+    # the last validation error; of NaN the row itself
+    for val, selected in ((0.25, 1), (float("nan"), 2)):
+        stopper = Stopper("any_of(UP(5, k=3), MaxEpochs(2))")
+        stopper.update(val=val)
+        assert stopper.keep is (val == val)
+        assert stopper.update(lr=0.1)
+        stops = replay(stopper.history, [stopper.criterion])
+        assert stopper.best_epoch == stops.selected[0, 0] == selected
+
+
 def test_a_criterion_of_ones_own():
     @criterion(threshold="rise", passes=">")
     def AboveFirst(val):
@@ -263,6 +304,10 @@ def test_a_refused_check_was_not_seen(check, words):
     [
         ({"criterion": "GL(3)"}, "the saved state has criterion = 'GL(3)'; this one is 'GL(2)'"),
         ({"mode": "max"}, "the saved state has mode = 'max'"),
+        (
+            {"about": {"val": {"direction": "max", "upper": None}}},
+            "the saved state has about = {'val': {'direction': 'max',",
+        ),
         (
             {"channels": {"epoch": [1.0, 2.0], "val": [1.0]}},
             "not the saved state of a Stopper: run 'a': column 'epoch' has 2 values",
