@@ -105,3 +105,19 @@ def metadata_array(name: str, cells: list[Any], rows: list[dict[str, Any]]) -> p
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         kinds = ", ".join(sorted({type(cell).__name__ for cell in cells}))
         raise ValueError(f"metadata {name!r}: mixed types ({kinds}); give one type") from error
+
+
+def table_of_frame(frame: pd.DataFrame) -> pa.Table:
+    """A frame with a row a run as a table; NaN in its lists stays NaN.
+
+    Arrow, asked for a table of a frame, takes it for null: a diverged run would not have been
+    measured.
+    """
+    columns = {}
+    for name, cells in frame.items():
+        if cells.dtype == object and any(isinstance(cell, (list, np.ndarray)) for cell in cells):
+            lists = [None if np.ndim(cell) == 0 else cell for cell in cells]
+            columns[str(name)] = pa.array(lists)
+        else:
+            columns[str(name)] = pa.Array.from_pandas(cells)
+    return pa.table(columns)

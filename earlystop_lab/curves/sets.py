@@ -52,9 +52,9 @@ from earlystop_lab.curves.flat import (
     wide,
     with_counted,
 )
-from earlystop_lab.curves.making import list_array, metadata_array, row_of
+from earlystop_lab.curves.making import list_array, metadata_array, row_of, table_of_frame
 from earlystop_lab.curves.storing import (
-    RefusedError,
+    UnreadableError,
     naming,
     read_schema,
     read_table,
@@ -178,7 +178,10 @@ class CurveSet:
     """
 
     def __init__(self, table: Any, channels: Mapping[str, Channel] | None = None) -> None:
-        table = table if isinstance(table, pa.Table) else pa.table(table)
+        if isinstance(table, pd.DataFrame):
+            table = table_of_frame(table)
+        elif not isinstance(table, pa.Table):
+            table = pa.table(table)
         self.table, self._columns, self._offsets = _validated(
             with_channels(table.combine_chunks(), channels or {})
         )
@@ -516,7 +519,7 @@ def is_curves(path: Path) -> bool:
     """
     try:
         return all(_wrong_with(read_schema(file)) is None for file in curve_files(path))
-    except RefusedError:
+    except UnreadableError:
         raise
     except (ValueError, OSError, pa.ArrowException):
         return False

@@ -47,7 +47,7 @@ _MARK = b"earlystop-digest"
 _SETTLED_NS = 10**8
 
 
-class RefusedError(ValueError):
+class UnreadableError(ValueError):
     """A file of ours that cannot be read: it is damaged, or of a newer version."""
 
 
@@ -106,7 +106,7 @@ def read_table(path: Path) -> pa.Table:
     """The table in a file, its Arrow data mapped and not copied.
 
     Raises ``OSError`` where the file cannot be read, and ``ValueError`` naming it where it is
-    neither Parquet nor Arrow, or refused (:class:`RefusedError`).
+    neither Parquet nor Arrow, or refused (:class:`UnreadableError`).
     """
     with naming(path):
         file = _looked_at(path)
@@ -190,8 +190,8 @@ def naming(path: Path) -> Iterator[None]:
     """Name the file in the errors of reading it."""
     try:
         yield
-    except RefusedError as error:
-        raise RefusedError(f"{path}: {error}") from error
+    except UnreadableError as error:
+        raise UnreadableError(f"{path}: {error}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
         raise ValueError(f"{path}: not {kind} file ({error})") from error
@@ -375,8 +375,8 @@ def _crc_of_seal(seal: NDArray[Any], trailer: NDArray[Any]) -> int:
     return zlib.crc32(seal.tobytes() + rest + count)
 
 
-def _damaged(what: str) -> RefusedError:
-    return RefusedError(
+def _damaged(what: str) -> UnreadableError:
+    return UnreadableError(
         f"damaged: {what} is not what was written; "
         "take the file from where it came from, or record it anew"
     )
@@ -389,7 +389,7 @@ def _of_a_known_version(schema: pa.Schema) -> pa.Schema:
     """The schema without the version; ``ValueError`` for a newer one."""
     text = (schema.metadata or {}).get(_VERSION_KEY, b"1").decode()
     if not text.isdigit() or not 1 <= int(text) <= FORMAT:
-        raise RefusedError(
+        raise UnreadableError(
             f"written by a newer earlystop_lab: format {text}; this one reads 1 and {FORMAT}; "
             "upgrade it"
         )
