@@ -56,7 +56,7 @@ class Column:
             return self.written()
         return self.cells.to_pylist() if isinstance(self.cells, pa.Array) else self.cells
 
-    @property
+    @cached_property
     def numeric(self) -> pa.Array | None:
         """The cells, where each is a number or null by its type."""
         kind = self.cells.type if isinstance(self.cells, pa.Array) else pa.null()

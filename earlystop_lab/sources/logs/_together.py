@@ -50,17 +50,23 @@ def together(runs: Sequence[Run]) -> tuple[CurveSet, list[Skipped]]:
 
 def _of_most(runs: Sequence[Run]) -> dict[str, Channel]:
     """What each channel is in most of the runs that say it."""
-    said: dict[str, dict[str, Counter[Any]]] = {}
+    said: dict[str, Counter[tuple[Any, ...]]] = {}
     for run in runs:
         for name, about in run.about.items():
-            counts = said.setdefault(name, {fact: Counter() for fact in _OF_SET})
-            for fact, count in counts.items():
-                if (value := getattr(about, fact)) is not None:
-                    count[value] += 1
-    return {
-        name: Channel(**{f: c.most_common(1)[0][0] for f, c in counts.items() if c})
-        for name, counts in said.items()
-    }
+            told = tuple(getattr(about, fact) for fact in _OF_SET)
+            said.setdefault(name, Counter())[told] += 1
+    known = {}
+    for name, counts in said.items():
+        facts = {}
+        for k, fact in enumerate(_OF_SET):
+            each: Counter[Any] = Counter()
+            for told, times in counts.items():
+                each[told[k]] += times
+            del each[None]
+            if each:
+                facts[fact] = each.most_common(1)[0][0]
+        known[name] = Channel(**facts)
+    return known
 
 
 def _apart(run: Run, known: Mapping[str, Channel]) -> set[str]:
@@ -88,7 +94,7 @@ def _upper(name: str, about: Channel, runs: Sequence[Mapping[str, Any]]) -> floa
     if about.direction != "max":
         return None
     metrics = {run.get(f"{name}.metric") for run in runs if name in run} - {None}
-    values = np.concatenate([np.ma.compressed(run[name]) for run in runs if name in run])
+    values = np.concatenate([np.ma.filled(run[name], np.nan) for run in runs if name in run])
     highest = float(np.nanmax(values)) if not np.isnan(values).all() else np.inf
     bounds = {upper_bound(str(metric), highest) for metric in metrics}
     return bounds.pop() if len(bounds) == 1 else None

@@ -176,8 +176,7 @@ def _read_small(data: bytes, table: _Layout) -> list[Column] | None:
     """The columns of a table of numbers alone, in less time than Arrow's reader takes to begin."""
     assert table.delimiter is not None, "a fast reader is asked of delimited text alone"
     text = data[data.find(b"\n") + 1 :].decode().removesuffix("\n")
-    lines = text.split("\n")
-    width = len(table.names)
+    width, lines = len(table.names), text.split("\n")
     if {line.count(table.delimiter) for line in lines} != {width - 1}:
         return None
     cells = pc.split_pattern(pa.array([text.replace("\n", table.delimiter)]), table.delimiter)
@@ -190,8 +189,8 @@ def _read_small(data: bytes, table: _Layout) -> list[Column] | None:
         return None
     rows = np.arange(len(lines))
     return [
-        Column(pa.array(values[:, k]), rows, partial(_written, data, table, k))
-        for k in range(width)
+        Column(pa.array(cells), rows, partial(_written, data, table, k))
+        for k, cells in enumerate(np.ascontiguousarray(values.T))
     ]
 
 
@@ -384,6 +383,7 @@ def _read_percentages(log: Log) -> None:
             log.notes.append(f"{shown(name)} is in percent")
 
 
+@lru_cache(64)
 def _header(line: str, told: str | None) -> tuple[str | None, list[str]]:
     """Delimiter, None where columns are apart by blanks, and names of the columns."""
     if len(line) > _LONGEST_HEADER:
