@@ -1,4 +1,4 @@
-"""Runs given as mappings, made into the columns of a table."""
+"""Runs given as mappings or frames, made into the columns of a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import is_number
@@ -121,3 +122,94 @@ def table_of_frame(frame: pd.DataFrame) -> pa.Table:
         else:
             columns[str(name)] = pa.Array.from_pandas(cells)
     return pa.table(columns)
+
+
+def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
+    """A frame with a row a check as a table with a row a run; see :meth:`CurveSet.from_frame`."""
+    if isinstance(frame, pd.DataFrame):
+        columns = {}
+        for name, cells in frame.items():
+            # of numpy's floats NaN is a value here, too
+            plain = isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "f"
+            columns[str(name)] = pa.array(cells.to_numpy()) if plain else pa.array(cells)
+        table = pa.table(columns)
+    else:
+        table = pa.table(frame)
+    if run not in table.column_names:
+        raise ValueError(f"from_frame: no column {run!r} for run; it has {_names(table)}")
+    ids = table[run].cast(pa.string()).combine_chunks()
+    if ids.null_count:
+        at = int(pc.index(pc.is_null(ids), True).as_py())
+        raise ValueError(f"from_frame: row {at}, column {run!r}: no run is named")
+    encoded = pc.dictionary_encode(ids)
+    codes, names = encoded.indices.to_numpy(), encoded.dictionary
+    positions = np.zeros(len(codes))
+    if epoch in table.column_names:
+        positions = _positions(table[epoch], epoch)
+    order = np.lexsort((positions, codes))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(names)))])
+    made: dict[str, pa.Array] = {"run": names}
+    for name in table.column_names:
+        if name == run:
+            continue
+        cells = table[name].combine_chunks().take(order)
+        own = "epoch" if name == epoch else canonical(name)
+        if own in made:
+            raise ValueError(f"from_frame: {own!r} is given twice, also as {name!r}")
+        firsts = cells.take(offsets[:-1])
+        numbers = pa.types.is_floating(cells.type) or pa.types.is_integer(cells.type)
+        if own in NAMED and not numbers:
+            raise ValueError(f"from_frame: column {name!r}: expected numbers, found {cells.type}")
+        of_runs = own not in NAMED and not pa.types.is_floating(cells.type)
+        changes = _changes(cells, firsts, offsets) if of_runs else None
+        if of_runs and changes is None:
+            made[own] = firsts
+        elif numbers:
+            made[own] = _lists(cells, offsets)
+        else:
+            raise ValueError(
+                f"from_frame: run {names[changes].as_py()!r}, column {name!r}: expected numbers, "
+                "or the same in all rows of a run"
+            )
+    lists = [cells for own, cells in made.items() if own != "epoch" and _is_lists(cells)]
+    nothing = np.logical_and.reduce([cells.is_null().to_numpy(False) for cells in lists])
+    if lists and nothing.any():
+        name = names[int(nothing.argmax())].as_py()
+        raise ValueError(f"from_frame: run {name!r}: nothing was measured in any row")
+    return pa.table(made)
+
+
+def _is_lists(cells: pa.Array) -> bool:
+    kind: bool = pa.types.is_list(cells.type)
+    return kind
+
+
+def _names(table: pa.Table) -> str:
+    return ", ".join(table.column_names) or "none"
+
+
+def _positions(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
+    if column.null_count:
+        at = int(pc.index(pc.is_null(column), True).as_py())
+        raise ValueError(f"from_frame: row {at}, column {name!r}: no position")
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise ValueError(f"from_frame: column {name!r}: expected positions, found {column.type}")
+    return column.cast(pa.float64()).to_numpy()
+
+
+def _changes(cells: pa.Array, firsts: pa.Array, offsets: NDArray[np.int64]) -> int | None:
+    """The first run in which the cells are not all the same; None where they are in each."""
+    runs = np.repeat(np.arange(len(firsts)), np.diff(offsets))
+    expected = firsts.take(runs)
+    same = pc.fill_null(pc.equal(cells, expected), False)
+    same = pc.or_(same, pc.and_(pc.is_null(cells), pc.is_null(expected)))
+    wrong = np.flatnonzero(~same.to_numpy(zero_copy_only=False))
+    return int(runs[wrong[0]]) if len(wrong) else None
+
+
+def _lists(values: pa.Array, offsets: NDArray[np.int64]) -> pa.Array:
+    """Values one run after the other as lists; a run without any has no list."""
+    measured = np.concatenate([[0], np.cumsum(values.is_valid().to_numpy(zero_copy_only=False))])
+    lacks = np.diff(measured[offsets]) == 0
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets), values, mask=pa.array(lacks))
+    return lists.cast(pa.list_(values.type))

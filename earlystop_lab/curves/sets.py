@@ -52,7 +52,13 @@ from earlystop_lab.curves.flat import (
     wide,
     with_counted,
 )
-from earlystop_lab.curves.making import list_array, metadata_array, row_of, table_of_frame
+from earlystop_lab.curves.making import (
+    list_array,
+    metadata_array,
+    row_of,
+    table_of_frame,
+    table_of_rows,
+)
 from earlystop_lab.curves.storing import (
     UnreadableError,
     naming,
@@ -232,6 +238,33 @@ class CurveSet:
             columns = {"run": pa.array([], pa.string()), "val": list_array("val", [], [])}
         return cls(pa.table(columns), channels)
 
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        run: str = "run",
+        epoch: str = "epoch",
+        channels: Mapping[str, Channel] | None = None,
+    ) -> CurveSet:
+        """Make a set from a frame with a row a check: of pandas, polars, or any Arrow stream.
+
+        ``run`` and ``epoch`` name the columns of ids and positions; without positions rows count.
+        Rows are put in the order of their positions, runs stay in that of their first rows. Columns
+        of text, booleans or whole numbers that are the same in all rows of each run are metadata;
+        other numbers are channels, which ``channels`` may say more of. What a frame has no value
+        for (null, None, pandas' NA) was not measured. NaN stays NaN, a measured value: where
+        pandas means "missing" by it, give ``frame.convert_dtypes()``.
+
+        Raises ``ValueError`` naming row, run and column for what is no set.
+
+        >>> rows = {"run": ["a", "b", "a"], "epoch": [2, 1, 1], "val": [0.5, 0.7, 0.9]}
+        >>> frame = pd.DataFrame(rows)
+        >>> CurveSet.from_frame(frame)["a"].val
+        array([0.9, 0.5])
+        """
+        return cls(table_of_rows(frame, run, epoch), channels)
+
     # -- looking ---------------------------------------------------------------------------
 
     @property
@@ -311,6 +344,44 @@ class CurveSet:
             f"CurveSet: {len(self)} runs, {checks}, {', '.join(self.names)}"
             f"; metadata: {', '.join(others) or 'none'}"
         )
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a check: run, epoch, every channel, and the metadata again in each row.
+
+        Channels with values that were not measured are of Arrow's type, which tells NA and NaN
+        apart. :meth:`from_frame` makes the set of it again.
+
+        >>> CurveSet.from_runs([{"run": "a", "val": [0.9, 0.5], "problem": "toy"}]).to_frame()
+          run  epoch  val problem
+        0   a    1.0  0.9     toy
+        1   a    2.0  0.5     toy
+        """
+        rows = np.repeat(np.arange(len(self)), self.lengths)
+        columns = {
+            "run": self.table["run"].take(rows),
+            "epoch": pa.array(self.channel("epoch").values),
+        }
+        holed = set()
+        for name in self.names:
+            values, _, at = self.channel(name)
+            present = np.diff(self._columns[name].offsets) > 0
+            measured = np.repeat(present, self.lengths)
+            if at is not None:
+                of_column = self._columns[name].measured
+                measured[measured.copy()] = of_column
+            cells = np.full(len(rows), np.nan)
+            cells[measured] = values
+            columns[name] = pa.array(cells, mask=~measured)
+            if not measured.all():
+                holed.add(name)
+        for name in self.scalars.column_names:
+            if name != "run":
+                columns[name] = self.table[name].take(rows)
+        table = pa.table(columns)
+        frame = table.drop_columns([*holed]).to_pandas(ignore_metadata=True)
+        for name in holed:
+            frame[name] = pd.Series(table[name], dtype=pd.ArrowDtype(pa.float64()))
+        return frame[table.column_names]
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """The table as an Arrow stream, a row a run, for pandas, polars, duckdb and others."""
