@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from earlystop_lab._common.errors import EarlystopError as EarlystopError
     from earlystop_lab.criteria import *
     from earlystop_lab.criteria.rates import (
         reduce_lr_on_plateau as reduce_lr_on_plateau,
@@ -33,6 +34,7 @@ else:
         "Channel": "curves",
         "Curve": "curves",
         "CurveSet": "curves",
+        "EarlystopError": "_common.errors",
         "RefusedError": "studies.calibration",
         "Stops": "engine.replaying",
         "calibrate": "studies.calibration",

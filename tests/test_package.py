@@ -42,6 +42,23 @@ def test_public_objects_have_docstrings(name):
         assert bare == []
 
 
+def test_one_exception_is_above_all_of_ours():
+    bases = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                named = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                if any(name.endswith(("Error", "Exception")) for name in named):
+                    bases[node.name] = named
+    # ... and what is caught where ValueError or OSError is
+    assert bases.pop("EarlystopError") == ["Exception"]
+    assert bases
+    assert {tuple(named) for named in bases.values()} <= {
+        ("EarlystopError", "ValueError"),
+        ("EarlystopError", "OSError"),
+    }
+
+
 def test_every_module_says_what_it_is_for():
     modules = [path for path in PACKAGE.rglob("*.py") if path.read_text(encoding="utf-8").strip()]
     assert [p for p in modules if not ast.get_docstring(ast.parse(p.read_text("utf-8")))] == []

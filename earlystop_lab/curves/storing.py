@@ -26,6 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from earlystop_lab._common.errors import EarlystopError
+
 #: version of the format that is written; those before it are read, too
 FORMAT = 2
 _VERSION_KEY = b"earlystop_lab.format"
@@ -47,7 +49,7 @@ _MARK = b"earlystop-digest"
 _SETTLED_NS = 10**8
 
 
-class UnreadableError(ValueError):
+class UnreadableError(EarlystopError, ValueError):
     """A file of ours that cannot be read: it is damaged, or of a newer version."""
 
 

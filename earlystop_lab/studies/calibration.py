@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.checks import require
+from earlystop_lab._common.errors import EarlystopError
 from earlystop_lab.criteria import Criterion, Family, MaxEpochs
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import replay
@@ -26,7 +27,7 @@ MEMBERS = 400
 CAP = 10
 
 
-class RefusedError(ValueError):
+class RefusedError(EarlystopError, ValueError):
     """No threshold that saves anything can be guaranteed; the text says what it would take."""
 
 

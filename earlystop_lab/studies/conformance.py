@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from earlystop_lab._common.errors import EarlystopError
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
 from earlystop_lab.criteria.first_passage import Trace
@@ -35,7 +36,7 @@ _SOME_PREFIXES = 8
 _REAL_RUNS = 8
 
 
-class ConformanceError(ValueError):
+class ConformanceError(EarlystopError, ValueError):
     """A criterion broke a promise; says which, on which curve and at which epoch.
 
     ``broken`` is the promise in short, such as "not causal".

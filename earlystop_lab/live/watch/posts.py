@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+from earlystop_lab._common.errors import EarlystopError
 from earlystop_lab.curves import Mode
 from earlystop_lab.sources.logs._cells import LogError, number, shown
 from earlystop_lab.sources.logs._channels import choose
@@ -22,7 +23,7 @@ _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
 
-class PostError(ValueError):
+class PostError(EarlystopError, ValueError):
     """A post that is refused, and why; ``status`` is the HTTP status that says so."""
 
     def __init__(self, reason: str, status: int = 400) -> None:

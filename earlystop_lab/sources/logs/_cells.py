@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
+from earlystop_lab._common.errors import EarlystopError
 from earlystop_lab._common.wording import cut
 
 #: cells that say "not measured", as loggers and spreadsheets write them
@@ -21,7 +22,7 @@ _WRAPPED = re.compile(
 )
 
 
-class LogError(ValueError):
+class LogError(EarlystopError, ValueError):
     """A file, or one line of it, that cannot be imported, and why."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
