@@ -285,6 +285,20 @@ def test_the_columns_of_a_log(tmp_path):
     }
 
 
+def test_a_run_s_seconds_are_those_of_its_checks(tmp_path):
+    """Training at steps 1 to 4 every second, validation at 2 and 4 half a second later."""
+    for part, steps in (("train", (1, 2, 3, 4)), ("validation", (2, 4))):
+        (tmp_path / part).mkdir()
+        late = 0.5 if part == "validation" else 0.0
+        events = (scalar(b"loss", i, 1 / i, 100.0 + i + late) for i in steps)
+        (tmp_path / part / f"{part}.tfevents").write_bytes(b"".join(map(record, events)))
+    found = read_logs(tmp_path)
+    assert found.notes == ()
+    curve = found.curves[0]
+    assert curve["seconds"].tolist() == [1.5, 3.5]
+    assert found.curves.channels.loc["seconds", "unit"] == "s"
+
+
 def test_a_session_that_starts_in_a_file_makes_later_steps_before_it_void(tmp_path):
     start = b"\x10\x03\x3a\x02\x08\x01"
     files = [tmp_path / name for name in ("1.tfevents", "2.tfevents")]
