@@ -25,7 +25,7 @@ from earlystop_lab.sources.logs._cells import (
     shown,
 )
 from earlystop_lab.sources.logs._channels import is_position, meaning
-from earlystop_lab.sources.logs._columns import Column, Log, grouped, merged
+from earlystop_lab.sources.logs._columns import Column, IntArray, Log, grouped, merged
 from earlystop_lab.sources.logs._reading import Source
 
 _DELIMITERS = (",", "\t", ";")
@@ -159,20 +159,32 @@ def _read_fast(source: Source) -> Log | None:
     if table.line > 1 or table.delimiter not in _DELIMITERS or len(table.names) < 2 or not named:
         return None
     small = _read_small(source.data, table) if len(source.data) <= _SMALL else None
-    columns = _read_large(source.data, table) if small is None else small
-    if columns is None:
+    read = _read_large(source.data, table) if small is None else small
+    if read is None:
         return None
+    columns, lines, skipped = read
     used = {name: columns[k] for name, k in _first_of_each(table.names).items()}
-    lines = columns[0].rows + 2
-    log = Log(lines, used, notes=_doubled(table.names))
-    if not source.data.endswith(b"\n"):
+    log = Log(lines, used, notes=_doubled(table.names), skipped=skipped)
+    if lines[-1] == _line_count(source.data) and not source.data.endswith(b"\n"):
         last = source.data[source.data.rfind(b"\n") + 1 :].decode()
         log.notes.append(_no_line_end(int(lines[-1]), last, table.delimiter))
     _read_percentages(log)
     return log
 
 
-def _read_small(data: bytes, table: _Layout) -> list[Column] | None:
+class _Read(NamedTuple):
+    """The columns of a table, the line of each row, and the lines that do not fit."""
+
+    columns: list[Column]
+    lines: IntArray
+    skipped: list[LogError]
+
+
+def _line_count(data: bytes) -> int:
+    return data.count(b"\n") + (not data.endswith(b"\n"))
+
+
+def _read_small(data: bytes, table: _Layout) -> _Read | None:
     """The columns of a table of numbers alone, in less time than Arrow's reader takes to begin."""
     assert table.delimiter is not None, "a fast reader is asked of delimited text alone"
     text = data[data.find(b"\n") + 1 :].decode().removesuffix("\n")
@@ -188,18 +200,23 @@ def _read_small(data: bytes, table: _Layout) -> list[Column] | None:
     if np.isinf(values).any() or len(max(lines, key=len)) > LONGEST_NUMBER:
         return None
     rows = np.arange(len(lines))
-    return [
+    columns = [
         Column(pa.array(cells), rows, partial(_written, data, table, k))
         for k, cells in enumerate(np.ascontiguousarray(values.T))
     ]
+    return _Read(columns, rows + 2, [])
 
 
-def _read_large(data: bytes, table: _Layout) -> list[Column] | None:
+def _read_large(data: bytes, table: _Layout) -> _Read | None:
     if _longest(data, b"\n") > LONGEST_NUMBER < _longest(data, b"\n,;\t"):
         return None
-    lines = data.count(b"\n") + (not data.endswith(b"\n")) - 1
-    parsed = _parsed(data, table)
-    if parsed is None or parsed.num_rows != lines:
+    lines, misfits = np.arange(2, _line_count(data) + 1), dict[int, str]()
+    parsed = _parsed(data, table, misfits)
+    # a blank line, of which that reader says nothing, is no row
+    if parsed is None or not parsed.num_rows or parsed.num_rows + len(misfits) != len(lines):
+        return None
+    skipped = [_misfit(line, text, table, int(lines[-1])) for line, text in misfits.items()]
+    if None in skipped:
         return None
     numeric = [pa.types.is_floating(kind) for kind in parsed.schema.types]
     # other delimiters leave commas to the numbers
@@ -207,8 +224,8 @@ def _read_large(data: bytes, table: _Layout) -> list[Column] | None:
         return None
     if not numeric[0] and pc.any(pc.equal(parsed.column(0), table.names[0])).as_py():
         return None
-    rows = np.arange(lines)
-    return [
+    rows = np.arange(parsed.num_rows)
+    columns = [
         Column(
             parsed.column(k).combine_chunks(),
             rows,
@@ -216,6 +233,23 @@ def _read_large(data: bytes, table: _Layout) -> list[Column] | None:
         )
         for k in range(len(table.names))
     ]
+    fits = lines[~np.isin(lines, [*misfits])] if misfits else lines
+    return _Read(columns, fits, [error for error in skipped if error is not None])
+
+
+def _misfit(line: int, text: str, table: _Layout, last: int) -> LogError | None:
+    """What is wrong with a line of more or fewer cells; None where it may be no row at all."""
+    cells = _cells(text, table.delimiter)
+    names = table.names
+    more = cells[len(names) :]
+    if not text.strip() or _draws(text) or _is_header(cells, names) or (more and not any(more)):
+        return None
+    return LogError(_unequal(cells, names, line == last), line)
+
+
+def _unequal(cells: Sequence[str], names: Sequence[str], is_last: bool) -> str:
+    cut = "; the line looks cut off" if is_last else ""
+    return f"{len(cells)} values, the header names {len(names)}{cut}"
 
 
 def _longest(data: bytes, ends: bytes) -> int:
@@ -235,14 +269,23 @@ _BLANKS = sorted({spelled for b in BLANK for spelled in (b, b.upper(), b.title()
 _REFUSED = re.compile(r"In CSV column #(\d+)")
 
 
-def _parsed(data: bytes, table: _Layout) -> pa.Table | None:
-    """Columns of numbers, of text where a cell is none; None where a row does not fit."""
+#: lines that do not fit, above which it is no table
+_MOST_MISFITS = 1000
+
+
+def _parsed(data: bytes, table: _Layout, misfits: dict[int, str]) -> pa.Table | None:
+    """Columns of numbers, of text where a cell is none; the lines that do not fit by number."""
     # what is text in the first row is so most likely in all: each try reads the whole file
     first = _cells(table.rows[0][1], table.delimiter) if table.rows else []
-    texts = {k for k, cell in enumerate(first) if cell.lower() not in BLANK and not is_number(cell)}
+    texts = {
+        k
+        for k, cell in enumerate(first[: len(table.names)])
+        if cell.lower() not in BLANK and not is_number(cell)
+    }
     while True:
         try:
-            parsed = _arrow(data, table, texts)
+            misfits.clear()
+            parsed = _arrow(data, table, texts, misfits)
         except pa.ArrowInvalid as error:
             refused = _REFUSED.match(str(error))
             if refused is None or int(refused[1]) in texts:
@@ -264,14 +307,24 @@ def _parsed(data: bytes, table: _Layout) -> pa.Table | None:
 
 
 def _arrow(
-    data: bytes, table: _Layout, texts: Collection[int], only: int | None = None
+    data: bytes,
+    table: _Layout,
+    texts: Collection[int],
+    misfits: dict[int, str],
+    only: int | None = None,
 ) -> pa.Table:
+    def misfit(row: Any) -> str:
+        misfits[row.number + 1] = row.text
+        return "skip" if len(misfits) <= _MOST_MISFITS else "error"
+
     names = [str(k) for k in range(len(table.names))]
     kinds = {name: pa.string() if k in texts else pa.float64() for k, name in enumerate(names)}
     parsed = pyarrow.csv.read_csv(
         pa.BufferReader(pa.py_buffer(data).slice(data.find(b"\n") + 1)),
         pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
-        pyarrow.csv.ParseOptions(delimiter=table.delimiter, quote_char=False),
+        pyarrow.csv.ParseOptions(
+            delimiter=table.delimiter, quote_char=False, invalid_row_handler=misfit
+        ),
         pyarrow.csv.ConvertOptions(
             column_types=kinds,
             null_values=_BLANKS,
@@ -287,7 +340,7 @@ def _arrow(
 
 def _written(data: bytes, table: _Layout, column: int) -> list[str]:
     """The cells of one column as the file has them."""
-    return _arrow(data, table, {column}, column).column(0).to_pylist()
+    return _arrow(data, table, {column}, {}, column).column(0).to_pylist()
 
 
 def _first_of_each(names: Sequence[str]) -> dict[str, int]:
@@ -328,8 +381,7 @@ def _read_carefully(source: Source) -> Log:
             if len(cells) > len(names) and not any(cells[len(names) :]):
                 cells = cells[: len(names)]  # delimiters at the end of the line
             if len(cells) != len(names):
-                cut = "; the line looks cut off" if i == lines[-1][0] else ""
-                raise LogError(f"{len(cells)} values, the header names {len(names)}{cut}")
+                raise LogError(_unequal(cells, names, i == lines[-1][0]))
         except LogError as error:
             skipped.append(LogError(str(error), i))
             continue
