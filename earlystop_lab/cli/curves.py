@@ -30,6 +30,10 @@ def replay_command(
         str,
         typer.Option(help="Weights that are kept: best, last, own or ModelCheckpoint(...)."),
     ] = "best",
+    select: Annotated[
+        str | None,
+        typer.Option(help="Channel whose lowest error --restore best keeps; val by default."),
+    ] = None,
     n_jobs: Jobs = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")
@@ -45,7 +49,8 @@ def replay_command(
     ending(out, ".parquet", ".csv")
     progress = sys.stderr.isatty() and not quiet
     with _workers(scheduler) as jobs:
-        options = {"restore": restore, "n_jobs": jobs or n_jobs, "progress": progress}
+        asked = {"restore": restore, "select": select}
+        options = {**asked, "n_jobs": jobs or n_jobs, "progress": progress}
         if out is None:
             stops = es.replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
             print(stops.to_frame().to_string(max_rows=40))

@@ -327,7 +327,7 @@ class CurveSet:
                 if fact == "stand_in":
                     said[fact] = any(found) if found else None
                 elif found:
-                    said[fact] = ", ".join(map(str, found))
+                    said[fact] = ", ".join(sorted(map(str, found)))
         return known._replace(**said)
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from earlystop_lab import CurveSet, cli, read_curves, replay, simulate
+from earlystop_lab import Channel, CurveSet, cli, read_curves, replay, simulate
 from earlystop_lab.cli import _given
 from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.sources.corpora import CORPORA
@@ -340,6 +340,20 @@ def test_a_folder_of_files_and_two_jobs_give_the_same(earlystop, tmp_path):
     found = pd.read_csv(tmp_path / "stops.csv")
     assert found["run"].tolist() == ["r0", "r2", "r4", "r1", "r3"]
     assert found["stop"].tolist() == [2] * 5
+
+
+def test_criteria_of_other_channels_are_replayed(earlystop, tmp_path):
+    run = {"run": "a", "val": [3.0, 2.0, 4.0, 1.0], "accuracy": [0.5, 0.75, None, 0.5]}
+    about = {"accuracy": Channel(role="val", direction="max")}
+    CurveSet.from_runs([run], channels=about).write(tmp_path / "scores.parquet")
+    rule = "any_of(Keras(2), Keras(1, val='accuracy'))"
+    words = ["replay", "scores.parquet", *chosen(rule), "--select", "accuracy", "-o", "stops.csv"]
+    assert earlystop(*words)[0] == 0
+    row = pd.read_csv(tmp_path / "stops.csv").iloc[0]
+    assert (row["criterion"], row["stop"], row["selected"]) == (rule, 4, 2)
+    assert (row["val"], row["accuracy"]) == (2.0, 0.75)
+    wrong = earlystop("replay", "scores.parquet", *chosen("Keras(2)"), "--select", "acc")
+    assert_refused(wrong, "select = 'acc': run 'a' has no such channel")
 
 
 def test_an_old_output_is_replaced(earlystop, curves, tmp_path):

@@ -1,0 +1,185 @@
+"""What a set knows of its channels, and that it keeps that whatever is done with the set."""
+
+import math
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from earlystop_lab import Channel, CurveSet, read_curves
+from earlystop_lab.curves import taken
+from earlystop_lab.curves.channels import with_column
+from earlystop_lab.curves.facts import facts_of, info, outcomes
+
+ACCURACY = Channel(role="val", direction="max", upper=1)
+SECONDS = Channel(unit="s")
+MUCH = {"upper": "much"}
+
+
+def made(**about):
+    """Two runs: a validation loss of different metrics, a score and a cost that one lacks."""
+    runs = [
+        {
+            "run": "a",
+            "epoch": [100, 200, 300],
+            "val": [3.0, None, math.nan],
+            "val.metric": "log loss",
+            "val.source": "val_loss",
+            "accuracy": [0.5, 0.75, None],
+            "seconds": [1, 2, 3],
+            "epoch.unit": "step",
+        },
+        {"run": "b", "val": [4.0], "val.metric": "squared error", "val.stand_in": True},
+    ]
+    return CurveSet.from_runs(runs, channels={"accuracy": ACCURACY, "seconds": SECONDS, **about})
+
+
+def same(found, expected):
+    """Whether two sets say the same of their channels."""
+    return found.channels.drop(columns=["runs", "values", "nan"]).equals(
+        expected.channels.drop(columns=["runs", "values", "nan"])
+    )
+
+
+def test_the_table_of_channels():
+    table = made().channels
+    assert table.index.tolist() == ["epoch", "val", "accuracy", "seconds"]
+    assert table["role"].tolist() == [None, "val", "val", None]
+    assert table["direction"].tolist() == [None, "min", "max", None]
+    assert table["unit"].tolist() == ["step", None, None, "s"]
+    assert table["upper"].dropna().to_dict() == {"accuracy": 1}
+    # runs differ: all that is said
+    assert table.loc["val", "metric"] == "log loss, squared error"
+    assert table.loc["val", "stand_in"] is True
+    assert table[["runs", "values", "nan"]].to_numpy().tolist() == [
+        [1, 4, 0],
+        [2, 3, 1],
+        [1, 2, 0],
+        [1, 3, 0],
+    ]
+
+
+def test_one_run_says_what_it_has():
+    curves = made()
+    assert curves["b"].channels == ["val"]
+    assert curves["a"].channels == ["val", "accuracy", "seconds"]
+    assert curves["a"].about["accuracy"] == ACCURACY
+    assert curves["a"].measured("accuracy").tolist() == [True, True, False]
+    assert np.isnan(curves["a"]["accuracy"][2])
+    with pytest.raises(KeyError, match=r"'b' has no channel 'accuracy'; it has val"):
+        curves["b"]["accuracy"]
+    assert curves["b"].train is None
+
+
+def test_what_is_known_of_channels_is_kept(tmp_path):
+    curves = made()
+    parts = {
+        "slice": curves[:1] + curves[1:],
+        "select": curves.select([True, True]),
+        "steps": curves[::-1],
+        "pickle": pickle.loads(pickle.dumps(curves)),
+        "table": CurveSet(curves.table),
+        "stream": CurveSet(pa.table(curves)),
+        "alone": curves["a"].alone() + curves["b"].alone(),
+    }
+    for name in ("x.parquet", "x.arrow", "folder"):
+        curves.write(tmp_path / name)
+        parts[name] = read_curves(tmp_path / name)
+    for name, part in parts.items():
+        assert same(part, curves), name
+        assert part.table.schema.field("accuracy").metadata == {
+            b"role": b"val",
+            b"direction": b"max",
+            b"upper": b"1",
+        }, name
+    other = with_column(
+        curves.table, "accuracy", curves.table["accuracy"].cast(pa.list_(pa.float32()))
+    )
+    assert same(CurveSet(other), curves)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"accuracy": Channel(direction="min")}, ["'accuracy'", "direction max", "min"]),
+        ({"seconds": Channel(unit="min")}, ["'seconds'", "unit s", "min"]),
+        ({"val": Channel(direction="max")}, ["'val'", "direction min", "max"]),
+    ],
+)
+def test_sets_that_say_otherwise_are_not_put_together(other, words, tmp_path):
+    curves, more = made(), made(**other)
+    renamed = pa.array(["c", "d"])
+    more = CurveSet(with_column(more.table, "run", renamed))
+    (tmp_path / "folder").mkdir()
+    curves.write(tmp_path / "folder" / "a.parquet")
+    more.write(tmp_path / "folder" / "b.arrow")
+    for put_together in (lambda: curves + more, lambda: read_curves(tmp_path / "folder")):
+        with pytest.raises(ValueError, match="not put together") as caught:
+            put_together()
+        for word in words:
+            assert word in str(caught.value)
+
+
+def test_what_one_set_does_not_say_another_may():
+    known = CurveSet.from_runs([{"run": "x", "val": [1.0]}], channels={"val": Channel(upper=5)})
+    both = known + CurveSet.from_runs([{"run": "y", "val": [2.0], "lr": [0.1]}])
+    assert both.about("val").upper == 5
+    assert both["x"].channels == ["val"]
+
+
+def test_metadata_that_no_channel_can_have_is_named():
+    field = pa.field("val", pa.list_(pa.float64()), metadata={"direction": "up"})
+    table = pa.table([["a"], [[1.0]]], schema=pa.schema([pa.field("run", pa.string()), field]))
+    with pytest.raises(ValueError, match=r"'val': direction 'up': expected one of min, max"):
+        CurveSet(table)
+    with pytest.raises(ValueError, match=r"'val': upper = 'much'; expected a number"):
+        CurveSet(
+            table.cast(pa.schema([table.schema.field(0), field.with_metadata({"upper": "much"})]))
+        )
+
+
+def test_the_forms_of_values():
+    values = np.array([0.25, math.nan], np.float32)
+    assert taken(values, Channel(), "recorded", "x") is values
+    assert taken(values, Channel(direction="min"), "ratio", "x") is values
+    assert taken(values, Channel(direction="max"), "score", "x") is values
+    np.testing.assert_array_equal(taken(values, Channel(direction="max"), "error", "x"), -values)
+    np.testing.assert_array_equal(taken(values, ACCURACY, "ratio", "x"), [0.75, math.nan])
+    np.testing.assert_array_equal(
+        taken(values, Channel(direction="min"), "score", "x"), [0.75, math.nan]
+    )
+    assert taken(np.uint8([1]), Channel(direction="max"), "error", "x").tolist() == [-1]
+    for form in ("error", "ratio", "score"):
+        with pytest.raises(ValueError, match="'x' is no error or score"):
+            taken(values, Channel(), form, "x")
+
+
+def test_facts_count_what_was_measured():
+    runs = [
+        {"run": "a", "epoch": [1, 2, 3, 4], "val": [None, 2.0, None, 1.0]},
+        {"run": "b", "epoch": [1, 2, 3, 4], "val": [None, 1.0, 2.0, None]},
+        {"run": "c", "epoch": [1, 2, 3, 4], "val": [None, 1.0, 2.0, None]},
+        {"run": "d", "epoch": [1, 2, 3, 5], "val": [None, 1.0, None, 2.0]},
+        {"run": "e", "train": [1.0, 2.0]},
+        {"run": "f", "val": [None, None], "train": [1.0, 2.0]},
+    ]
+    curves = CurveSet.from_runs(runs)
+    known = facts_of(curves)
+    assert known.counts("val").tolist() == [2, 2, 2, 2, 0, 0]
+    assert known.last_row("val").tolist() == [3, 2, 2, 3, -1, -1]
+    assert known.lowest("val").row.tolist() == [3, 1, 1, 1, -1, -1]
+    np.testing.assert_array_equal(known.lowest("val").epoch, [4, 2, 2, 2, math.nan, math.nan])
+    assert known.censored.tolist() == [True, False, False, False, False, False]
+    # d has the values of b, at other positions
+    assert known.copies.tolist() == [False, False, True, False, False, False]
+    assert outcomes(curves)["checks"].tolist() == [2, 2, 2, 2, 0, 0]
+    assert info(curves).loc[0, "channels"] == "val, train"
+
+
+def test_the_lowest_error_of_a_score_is_its_highest_value():
+    curves = CurveSet.from_runs(
+        [{"val": [0.5, 0.75, 0.75, 0.25]}], channels={"val": Channel(direction="max")}
+    )
+    lowest = facts_of(curves).lowest("val")
+    assert (lowest.value[0], lowest.epoch[0]) == (-0.75, 2)
