@@ -39,6 +39,12 @@ class Column(NamedTuple):
         measured = None if self.measured is None else self.measured[first:last]
         return Column(self.values[first:last], self.offsets[start : stop + 1] - first, measured)
 
+    def of_run(self, index: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """One run's values, and where they were measured; None where all were."""
+        first, last = self.offsets[index], self.offsets[index + 1]
+        measured = None if self.measured is None else self.measured[first:last]
+        return self.values[first:last], measured
+
 
 class Checks(NamedTuple):
     """Rows of some runs at which all of some channels were measured, laid out flat."""
@@ -114,6 +120,7 @@ class Runs:
         self._forms: dict[tuple[str, Form], FloatArray] = {}
         self._errors: dict[str, tuple[FloatArray, NDArray[np.bool_] | None]] = {}
         self._positions: tuple[FloatArray, NDArray[np.int64]] | None = None
+        self._lacking: dict[str, str | None] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -135,10 +142,11 @@ class Runs:
 
     def lacks(self, name: str) -> str | None:
         """A run without that channel; None where each has it."""
-        if name not in self._columns:
-            return self.name(0) if len(self) else None
-        lacking = np.flatnonzero(np.diff(self._columns[name].offsets) == 0)
-        return self.name(int(lacking[0])) if len(lacking) else None
+        if name not in self._lacking:
+            column = self._columns.get(name, no_column(len(self)))
+            lacking = np.flatnonzero(np.diff(column.offsets) == 0)
+            self._lacking[name] = self.name(int(lacking[0])) if len(lacking) else None
+        return self._lacking[name]
 
     def watched(self, channels: tuple[tuple[str, Form], ...]) -> Watched:
         """The channels in these forms where all were measured; they are there in every run.
@@ -304,11 +312,9 @@ def row_numbers(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
 
 
-def blanked(column: Column) -> FloatArray:
+def blanked(values: NDArray[Any], measured: NDArray[np.bool_] | None) -> FloatArray:
     """The values in float64, NaN where nothing was measured."""
-    if column.measured is None:
-        return wide(column.values)
-    return wide(np.where(column.measured, column.values, np.nan))
+    return wide(values if measured is None else np.where(measured, values, np.nan))
 
 
 def wide(values: NDArray[Any]) -> FloatArray:

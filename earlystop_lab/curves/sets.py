@@ -103,17 +103,17 @@ class Curve:
     @property
     def train(self) -> FloatArray | None:
         """The training error or score; None where the run has none."""
-        return self["train"] if "train" in self.channels else None
+        return self["train"] if self._set._has(self._row, "train") else None
 
     @property
     def test(self) -> FloatArray | None:
         """The test error or score; None where the run has none."""
-        return self["test"] if "test" in self.channels else None
+        return self["test"] if self._set._has(self._row, "test") else None
 
     @property
     def channels(self) -> list[str]:
         """The names of the channels that the run has."""
-        return self._set._has_channels(self._row)
+        return [name for name in self._set.names if self._set._has(self._row, name)]
 
     @property
     def about(self) -> dict[str, Channel]:
@@ -124,18 +124,20 @@ class Curve:
         name = canonical(name)
         if name == "epoch":
             return self.epoch
-        if name not in self.channels:
+        if not self._set._has(self._row, name):
             raise KeyError(
                 f"run {self.run!r} has no channel {name!r}; it has {_list(self.channels)}"
             )
-        part = self._set._columns[name].part(self._row, self._row + 1)
-        return blanked(part)
+        return blanked(*self._set._columns[name].of_run(self._row))
 
     def measured(self, name: str) -> NDArray[np.bool_]:
         """At which rows the channel was measured."""
-        values = self[name]
-        measured = self._set._columns[name].part(self._row, self._row + 1).measured
-        return read_only(np.ones(len(values), np.bool_) if measured is None else measured)
+        rows = len(self[name])
+        name = canonical(name)
+        if name == "epoch":
+            return read_only(np.ones(rows, np.bool_))
+        _, measured = self._set._columns[name].of_run(self._row)
+        return read_only(np.ones(rows, np.bool_) if measured is None else measured)
 
     def alone(self) -> CurveSet:
         """The set of this run."""
@@ -552,14 +554,15 @@ class CurveSet:
 
     def _epochs(self, row: int) -> FloatArray:
         if "epoch" in self._columns:
-            values, offsets, _ = self._columns["epoch"]
-            if len(given := values[offsets[row] : offsets[row + 1]]):
+            given, _ = self._columns["epoch"].of_run(row)
+            if len(given):
                 return wide(given)
         return read_only(np.arange(1.0, self._offsets[row + 1] - self._offsets[row] + 1))
 
-    def _has_channels(self, row: int) -> list[str]:
-        offsets = ((name, self._columns[name].offsets) for name in self.names)
-        return [name for name, each in offsets if each[row + 1] > each[row]]
+    def _has(self, row: int, name: str) -> bool:
+        """Whether a run has that channel, or its positions are recorded."""
+        column = self._columns.get(name)
+        return column is not None and bool(column.offsets[row + 1] > column.offsets[row])
 
 
 def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = None) -> CurveSet:

@@ -72,6 +72,13 @@ def test_one_run_says_what_it_has():
     assert curves["b"].train is None
 
 
+def test_a_run_says_where_a_channel_was_measured():
+    runs = [{"val": [1.0, None], "learning_rate": [None, 0.5]}, {"epoch": [3], "val": [1.0]}]
+    curves = CurveSet.from_runs(runs)
+    assert curves[0].measured("learning_rate").tolist() == [False, True]
+    assert [curve.measured("epoch").tolist() for curve in curves] == [[True, True], [True]]
+
+
 def test_what_is_known_of_channels_is_kept(tmp_path):
     curves = made()
     parts = {
