@@ -153,6 +153,19 @@ def test_journals_of_earlier_versions_are_named_unless_they_are_empty(tmp_path):
     with pytest.raises(ValueError, match=r"00000001\.journal: posts .* that version once"):
         Journal(tmp_path)
     assert old.read_bytes() == b'{"epoch":1}\n'
+    old.unlink()
+    # of this kind, of before values were as they were measured
+    journal = Journal(tmp_path)
+    journal._database.execute("PRAGMA user_version = 1")
+    journal.close()
+    journal = Journal(tmp_path)
+    journal.append([{"epoch": 1}])
+    journal.close()
+    journal = Journal(tmp_path)
+    journal._database.execute("PRAGMA user_version = 1")
+    journal.close()
+    with pytest.raises(ValueError, match=r"journal\.sqlite: posts .* that version once"):
+        Journal(tmp_path)
 
 
 # -- a full disk ----------------------------------------------------------------------------------

@@ -6,15 +6,18 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
+from earlystop_lab import Channel
 from earlystop_lab.live.watch.posts import (
     LARGEST_POST,
     Asked,
-    Channels,
     Post,
     PostError,
     channels,
+    check_of,
+    from_json,
     named,
     read_post,
+    to_json,
 )
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -119,19 +122,33 @@ def test_names_that_no_run_has(name):
 @pytest.mark.parametrize(
     ("metrics", "asked", "expected"),
     [
-        ("loss val_loss", Asked(), Channels("val_loss", "loss", "min")),
-        ("accuracy loss val_accuracy val_loss", Asked(), Channels("val_loss", "loss", "min")),
-        ("loss", Asked(), Channels("loss", None, "min")),
-        (
-            "accuracy val_accuracy",
-            Asked(mode="max"),
-            Channels("val_accuracy", "accuracy", "max", ("accuracy", "val_accuracy")),
-        ),
-        ("loss a b", Asked(val="b", train="a"), Channels("b", "a", "min")),
+        ("loss val_loss", Asked(), ("val_loss", "loss", "min")),
+        ("accuracy loss val_accuracy val_loss", Asked(), ("val_loss", "loss", "min")),
+        ("loss", Asked(), ("loss", None, "min")),
+        ("accuracy val_accuracy", Asked(mode="max"), ("val_accuracy", "accuracy", "max")),
+        ("loss a b", Asked(val="b", train="a"), ("b", "a", "min")),
     ],
 )
 def test_which_metrics_become_the_curves(metrics, asked, expected):
-    assert channels(metrics.split(), asked) == expected
+    found = channels(metrics.split(), asked)
+    val, train = found["val"], found.get("train", Channel())
+    assert (val.source, train.source, val.direction) == expected
+    assert train.direction in (None, val.direction)
+    assert found["epoch"] == Channel(unit="epoch")
+    assert from_json(json.loads(json.dumps(to_json(found)))) == found
+
+
+def test_what_is_known_of_channels_is_what_an_import_knows():
+    metrics = ["loss", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+    found = channels(metrics, Asked(), ["val_accuracy", "lr", "grad_norm"])
+    assert found == {
+        "epoch": Channel(unit="epoch"),
+        "val": Channel("val", "min", metric="loss", source="val_loss", stand_in=False),
+        "train": Channel("train", "min", metric="loss", source="loss"),
+        "val_accuracy": Channel("val", "max", metric="accuracy", source="val_accuracy"),
+        "lr": Channel(source="learning_rate"),
+    }
+    assert channels(["loss"], Asked())["val"].stand_in
 
 
 @pytest.mark.parametrize(
@@ -148,9 +165,8 @@ def test_metrics_of_which_none_can_be_a_curve(metrics, asked, reason):
 
 
 def test_a_check_is_where_the_validation_error_was_measured():
-    chosen = Channels("val_accuracy", "accuracy", "max", ("accuracy", "val_accuracy"))
-    assert chosen.check(Post(2.0, {"val_accuracy": 0.5, "accuracy": 0.75})) == [2.0, -0.5, -0.75]
-    assert chosen.check(Post(2.0, {"accuracy": 0.75})) is None
-    epoch, val, train = chosen.check(Post(2.0, {"val_accuracy": 0.5}))
-    assert (epoch, val) == (2.0, -0.5)
-    assert math.isnan(train)
+    chosen = channels(["val_accuracy", "accuracy"], Asked(mode="max"))
+    check = check_of(Post(2.0, {"val_accuracy": 0.5, "accuracy": 0.75}), chosen)
+    assert check == {"epoch": 2.0, "val": 0.5, "train": 0.75}
+    assert check_of(Post(2.0, {"accuracy": 0.75}), chosen) is None
+    assert check_of(Post(2.0, {"val_accuracy": 0.5}), chosen) == {"epoch": 2.0, "val": 0.5}

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, strategies as st
 
-from earlystop_lab import CurveSet, criterion, read_curves, replay, trace
+from earlystop_lab import Channel, CurveSet, criterion, read_curves, replay, trace
 from earlystop_lab.live.watch import runs as limits
 from earlystop_lab.live.watch.journal import Journal
-from earlystop_lab.live.watch.posts import Asked, Channels, Post, PostError
+from earlystop_lab.live.watch.posts import Asked, Post, PostError
 from earlystop_lab.live.watch.runs import Board, Run
 from earlystop_lab.live.watch.saving import file_of, load, save, saved, snapshot
 from earlystop_lab.live.watch.views import POINTS, detail, overview
@@ -39,7 +39,12 @@ def evaluated(run):
 
 
 def columns(run):
-    return [run.curve(name).tolist() for name in ("epoch", "val", "train")]
+    return [run.curve(name).tolist() for name in run.names]
+
+
+#: what a log says of its channels
+ALONE = {"epoch": Channel(unit="epoch"), "val": Channel("val", "min", source="val_loss")}
+LOSSES = {**ALONE, "train": Channel("train", "min", source="loss")}
 
 
 errors = st.sampled_from([0.0, 0.5, 1.0, 1.1, 2.0, 3.0, math.nan, math.inf]) | st.floats(0.1, 9)
@@ -111,6 +116,7 @@ def test_training_errors_that_come_later_leave_the_checks_alone():
     post(run, 1, val_loss=1.0)
     post(run, 2, val_loss=0.9, loss=0.8)
     np.testing.assert_array_equal(columns(run), [[1, 2], [1.0, 0.9], [math.nan, 0.8]])
+    assert run.masked("train").mask.tolist() == [True, False]
 
 
 def test_a_criterion_that_needs_training_errors_says_so():
@@ -163,7 +169,7 @@ def curve(**lists):
 
 def test_a_log_that_grows_and_is_repaired():
     run = Run("log.csv", 1, ["Keras(2)"])
-    channels = Channels("val_loss", "loss", "min")
+    channels = LOSSES
     run.follow(curve(val=[3.0, 2.0, 2], train=[3.0, 2.0, 1.0]), channels, [])
     evaluated(run)
     before, version = run.verdicts[0].stopper, run.version
@@ -183,7 +189,7 @@ def test_a_log_that_grows_and_is_repaired():
 
 def test_not_a_number_agrees_with_itself():
     run = Run("log.csv", 1, [])
-    run.follow(curve(val=[math.nan, 2.0]), Channels("val_loss", None, "min"), [])
+    run.follow(curve(val=[math.nan, 2.0]), ALONE, [])
     assert run.agrees(curve(val=[math.nan, 2.0, 3.0])) == 2
     assert run.agrees(curve(val=[1.0, 2.0, 3.0])) == 0
     assert run.agrees(curve(val=[math.nan])) == 1
@@ -260,17 +266,93 @@ def test_a_saved_run_is_a_curve_set_like_others(tmp_path):
     assert stops.meta.loc[0, ["val.source", "train.source"]].tolist() == ["val_loss", "loss"]
 
 
-def test_a_score_is_saved_as_it_was_posted_and_goes_on_as_an_error(tmp_path):
-    run = Run("a", 1, [])
-    for epoch, accuracy in ((1, 0.5), (2, 0.75)):
+def test_a_score_is_kept_and_saved_as_it_was_posted(tmp_path):
+    run = Run("a", 1, ["Keras(1)", "GL(1, k=1)", "Keras(1, min_delta=0.3)"])
+    for epoch, accuracy in ((1, 0.5), (2, 0.75), (3, math.nan), (4, 0.7)):
         event = run.event(Post(epoch, {"val_accuracy": accuracy}), Asked(mode="max"))
-        run.apply(event)
+        run.apply(json.loads(json.dumps(event)))
+    evaluated(run)
+    # 100 (0.3 / 0.25 - 1) > 1, of an accuracy 1 less it
+    assert [each.stopper.stop_epoch for each in run.verdicts] == [3, 4, 2]
+    assert run.best == (2, 0.75)
     save(snapshot(run), tmp_path, event=1)
-    (curve,) = read_curves(tmp_path)
-    assert (curve.val.tolist(), curve.about["val"].direction) == ([0.5, 0.75], "max")
-    again, _ = load(file_of(tmp_path, "a"), [])
-    assert again.curve("val").tolist() == [-0.5, -0.75]
-    assert again.channels == run.channels
+    curves = read_curves(tmp_path)
+    np.testing.assert_array_equal(curves["a"].val, [0.5, 0.75, math.nan, 0.7])
+    about = curves.about("val")
+    assert about._replace(stand_in=None) == Channel(
+        "val", "max", upper=1, metric="accuracy", source="val_accuracy"
+    )
+    assert curves.about("epoch").unit == "epoch"
+    stops = replay(curves, [each.criterion for each in run.verdicts])
+    assert stops.stop.tolist() == [[3, 4, 2]]
+    again, _ = load(file_of(tmp_path, "a"), ["Keras(1)"])
+    assert (again.channels, again.best) == (run.channels, run.best)
+    assert evaluated(again).verdicts[0].stopper.stop_epoch == 3
+
+
+def test_the_bound_of_a_score_is_as_an_import_would_say():
+    run = Run("a", 1, ["GL(50, k=1)"])
+    for epoch, percent in enumerate((0.5, 60.0, 70.0, 20.0), start=1):
+        run.apply(run.event(Post(epoch, {"val_accuracy": percent}), Asked(mode="max")))
+        evaluated(run)
+        assert run.about("val").upper == (1 if epoch == 1 else 100)
+    # 100 (80 / 30 - 1)
+    assert run.verdicts[0].stopper.reason == "GL 166.667% > 50 at epoch 4; best epoch 3"
+    run = Run("a", 1, ["GL(50, k=1)", "Keras(1)"])
+    run.apply(run.event(Post(1.0, {"val_psnr": 0.5}), Asked(val="val_psnr", mode="max")))
+    assert "'val' is a score without a known upper bound" in run.verdicts[0].problem
+    assert run.verdicts[1].problem is None
+    assert run.waiting == 1
+
+
+def test_criteria_of_other_channels_that_are_posted(tmp_path):
+    criteria = ["any_of(Keras(9), Keras(2, val='val_accuracy'))", "Keras(1, val='val_foo')"]
+    run = Run("a", 1, criteria)
+    posts = [
+        (0.9, 0.5, 0.1),
+        (0.8, 0.7, None),
+        (0.7, 0.6, 0.1),
+        (0.6, 0.65, 0.01),
+        (0.5, 0.9, 0.01),
+    ]
+    events = []
+    for epoch, (loss, accuracy, rate) in enumerate(posts, start=1):
+        more = {} if rate is None else {"learning_rate": rate, "val_foo": rate}
+        events.append(post(run, epoch, val_loss=loss, val_accuracy=accuracy, **more))
+    evaluated(run)
+    assert run.verdicts[0].stopper.reason == "Keras 2 >= 2 at epoch 4; best epoch 4"
+    assert "'val_foo' is no error or score" in run.verdicts[1].problem
+    assert run.names == ["epoch", "val", "val_accuracy", "val_foo"]
+    save(snapshot(run), tmp_path, event=1)
+    curves = read_curves(tmp_path)
+    assert curves["a"].measured("val_foo").tolist() == [True, False, True, True, True]
+    stops = replay(curves, criteria[:1])
+    assert (stops.stop[0, 0], stops.selected[0, 0]) == (4, 4)
+    again = Run("a", 1, criteria)
+    for event in events:
+        again.apply(event)
+    assert [v.stopper and v.stopper.reason for v in evaluated(again).verdicts] == [
+        v.stopper and v.stopper.reason for v in run.verdicts
+    ]
+    # one that comes later, and a criterion of a channel that never comes
+    run = Run("a", 1, ["Keras(1, val='val_accuracy')", "Keras(1, val='val_acc', min_delta=0.1)"])
+    post(run, 1, val_loss=1.0)
+    evaluated(run)
+    assert [v.problem is None for v in run.verdicts] == [False, False]
+    post(run, 2, val_loss=1.0, val_accuracy=0.5)
+    post(run, 3, val_loss=1.0, val_accuracy=0.5)
+    evaluated(run)
+    assert run.verdicts[0].stopper.stop_epoch == 3
+    assert "'val_acc'" in run.verdicts[1].problem
+
+
+def test_another_server_keeps_the_channels_that_a_file_has(tmp_path):
+    run = Run("a", 1, ["Keras(5, val='val_accuracy')"])
+    post(run, 1, val_loss=1.0, val_accuracy=0.5)
+    save(snapshot(run), tmp_path, event=1)
+    again, _ = load(file_of(tmp_path, "a"), ["Keras(5)"])
+    post(again, 2, val_loss=1.0, val_accuracy=0.75, other=1.0)
+    assert again.curve("val_accuracy").tolist() == [0.5, 0.75]
 
 
 def test_a_file_of_an_earlier_version_knows_nothing_of_this_journal(tmp_path):
@@ -303,7 +385,7 @@ def test_the_page_gets_as_much_of_a_long_run_as_of_a_short_one():
     val = rng.random(100_000) + 1
     val[[17_123, 60_001]] = 0.5, 9.0
     run = Run("a", 1, ["MaxEpochs(100001)"])
-    run.follow(curve(val=val, train=val / 2), Channels("val_loss", "loss", "min"), [])
+    run.follow(curve(val=val, train=val / 2), LOSSES, [])
     run.evaluate(0.2)
     shown = detail(run)
     for name in ("val", "train"):
@@ -342,9 +424,7 @@ def test_a_post_to_a_run_that_is_read_from_a_log_is_refused(tmp_path):
         watching = Watching(tmp_path, [], Asked())
         await watching.start()
         try:
-            await watching.follow(
-                "log.csv", curve(val=[1.0]), Channels("val_loss", None, "min"), []
-            )
+            await watching.follow("log.csv", curve(val=[1.0]), ALONE, [])
             with pytest.raises(PostError, match=r"run log\.csv is read from a log") as refused:
                 await watching.take("log.csv", Post(1.0, {"val_loss": 1.0}))
             assert refused.value.status == 409
@@ -427,7 +507,8 @@ def test_what_cannot_be_written_is_refused_and_leaves_no_trace(tmp_path, monkeyp
         epochs = board.runs["a"].curve("epoch").tolist()
         assert epochs[:-1] == list(range(1, len(epochs)))
         assert epochs[-1] == len(epochs) + 7
-        assert board.runs["a"].channels[:3] == ("val_loss", "loss", "min")
+        found = {name: about.source for name, about in board.runs["a"].channels.items()}
+        assert found == {"epoch": None, "val": "val_loss", "train": "loss"}
         assert columns(board.runs["b"])[0] == [5]
         assert board.runs.keys() == {"a", "b"}
     assert read_curves(tmp_path / "runs")["a"].epoch.tolist() == epochs

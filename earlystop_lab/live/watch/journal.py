@@ -23,6 +23,10 @@ _BEGIN = """
 """
 
 
+#: of what the events say; 2 has values as they were measured, by channel
+_VERSION = 2
+
+
 class Journal:
     """Events about the runs of a folder, counted from 1.
 
@@ -47,11 +51,7 @@ class Journal:
             sync_folder(each)
         for old in self.path.parent.glob("*.journal"):
             if old.stat().st_size:
-                raise ValueError(
-                    f"{old}: posts that no file of a run has yet, as an earlier version kept them; "
-                    "start and end that version once with this --out, or move the file elsewhere "
-                    "to start without what it says"
-                )
+                raise _of_an_earlier_version(old)
         with self._explained():
             self._database = sqlite3.connect(self.path, timeout=0, check_same_thread=False)
             try:
@@ -60,6 +60,11 @@ class Journal:
                 if state != "ok":
                     raise sqlite3.DatabaseError("database disk image is malformed")
                 ((last,),) = self._database.execute("SELECT max(id) FROM event")
+                ((version,),) = self._database.execute("PRAGMA user_version")
+                if version < _VERSION:
+                    if last:
+                        raise _of_an_earlier_version(self.path)
+                    self._database.execute(f"PRAGMA user_version = {_VERSION}")
             except BaseException:
                 self._database.close()
                 raise
@@ -105,3 +110,11 @@ class Journal:
                 f"{self.path}: damaged ({error}); move the file elsewhere to start without what "
                 "it says"
             ) from error
+
+
+def _of_an_earlier_version(path: Path) -> ValueError:
+    return ValueError(
+        f"{path}: posts that no file of a run has yet, as an earlier version kept them; start and "
+        "end that version once with this --out, or move the file elsewhere to start without what "
+        "it says"
+    )

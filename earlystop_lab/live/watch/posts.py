@@ -1,13 +1,13 @@
 """What a training posts: Keras' ``RemoteMonitor`` protocol, read by somebody who trusts nobody."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from earlystop_lab._common.errors import EarlystopError
-from earlystop_lab.curves import Mode
+from earlystop_lab.curves import Channel, Mode
+from earlystop_lab.sources.logs._about import channels as of_log
 from earlystop_lab.sources.logs._cells import LogError, number, shown
 from earlystop_lab.sources.logs._channels import choose
 from earlystop_lab.sources.logs._columns import log_of_rows
@@ -21,6 +21,22 @@ LONGEST_NAME = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=,@-]{0,79}")
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
+
+
+#: the channels of a run and what they are; ``source`` is the metric as posted, and of ``epoch``
+#: there is the unit alone
+Channels = dict[str, Channel]
+
+
+def to_json(chosen: Channels) -> dict[str, dict[str, Any]]:
+    """The channels as JSON has them: what is known of each."""
+    known = {name: about._asdict().items() for name, about in chosen.items()}
+    return {name: {k: v for k, v in facts if v is not None} for name, facts in known.items()}
+
+
+def from_json(chosen: Mapping[str, Mapping[str, Any]]) -> Channels:
+    """The channels of :func:`to_json`."""
+    return {name: Channel(**facts) for name, facts in chosen.items()}
 
 
 class PostError(EarlystopError, ValueError):
@@ -38,31 +54,6 @@ class Post(NamedTuple):
     epoch: float
     #: by the name under which they were posted; NaN and infinity are measurements
     metrics: dict[str, float]
-
-
-class Channels(NamedTuple):
-    """Which metrics are the curves; ``mode="max"`` negates ``val``."""
-
-    val: str
-    train: str | None
-    mode: Mode
-    #: the metrics that are negated, because higher is better
-    higher: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, fields: Mapping[str, Any]) -> "Channels":
-        """The same from JSON, which has no tuples."""
-        return cls(**{**fields, "higher": tuple(fields.get("higher", ()))})
-
-    def check(self, post: Post) -> list[float] | None:
-        """Epoch, validation and training error of a post; None where val was not measured."""
-        if self.val not in post.metrics:
-            return None
-        errors = []
-        for name in (self.val, self.train):
-            value = math.nan if name is None else post.metrics.get(name, math.nan)
-            errors.append(-value if name in self.higher else value)
-        return [post.epoch, *errors]
 
 
 class Asked(NamedTuple):
@@ -100,11 +91,14 @@ def read_post(content_type: str, body: bytes) -> Post:
         raise PostError(str(error)) from error
 
 
-def channels(metrics: Iterable[str], asked: Asked) -> Channels:
-    """Which of the metrics become the curves, by the rules that logs are read by.
+def channels(metrics: Iterable[str], asked: Asked, watched: Iterable[str] = ()) -> Channels:
+    """Which of the metrics become which channels, by the rules that logs are read by.
 
-    >>> channels(["accuracy", "loss", "val_accuracy", "val_loss"], Asked())
-    Channels(val='val_loss', train='loss', mode='min', higher=())
+    These are ``val``, ``train`` if there is one, and of the others those that are watched.
+
+    >>> found = channels(["acc", "loss", "val_acc", "val_loss"], Asked(), ["val_acc"])
+    >>> {name: about.source for name, about in found.items()}
+    {'epoch': None, 'val': 'val_loss', 'train': 'loss', 'val_acc': 'val_acc'}
     """
     # every metric as if measured alike: which epochs had it is not known beforehand
     log = log_of_rows([(1, dict.fromkeys(metrics, 0.0))])
@@ -113,8 +107,23 @@ def channels(metrics: Iterable[str], asked: Asked) -> Channels:
     except LogError as error:
         raise PostError(str(error)) from error
     assert choice.val is not None, "of one row, an error is found or none at all"
-    mode: Mode = "max" if choice.val in choice.higher else "min"
-    return Channels(choice.val, choice.train, mode, tuple(sorted(choice.higher)))
+    named = of_log(log, choice)
+    found = {
+        name: named[name].about._replace(source=named[name].column)
+        for name in dict.fromkeys(["val", "train", *watched])
+        if name in named
+    }
+    return {"epoch": Channel(unit="epoch"), **found}
+
+
+def check_of(post: Post, chosen: Channels) -> dict[str, float] | None:
+    """What a post measured by channel; None where the validation error was not."""
+    check = {
+        name: post.metrics[about.source]
+        for name, about in chosen.items()
+        if about.source in post.metrics
+    }
+    return {"epoch": post.epoch, **check} if "val" in check else None
 
 
 def _text(kind: str, body: bytes) -> str:

@@ -1,15 +1,19 @@
 """The runs that are watched: their curves as they grow, and what each criterion says of them."""
 
+import math
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from earlystop_lab.curves import Curve, FloatArray
+from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Channel, Curve, FloatArray
+from earlystop_lab.engine.replaying import rule_of
 from earlystop_lab.live.stopper import Statistic, Stopper
 from earlystop_lab.live.watch.posts import (
     MOST_METRICS,
@@ -18,14 +22,17 @@ from earlystop_lab.live.watch.posts import (
     Post,
     PostError,
     channels,
+    check_of,
+    from_json,
+    to_json,
 )
+from earlystop_lab.sources.logs._about import upper_bound
 
 #: what one server keeps in memory: runs, and checks of all of them together
 MOST_RUNS = 200
 MOST_CHECKS = 3_000_000
 #: seconds without a post after which a run may make room for another; its file stays
 SILENT = 3600
-_CURVES = ("epoch", "val", "train")
 #: what a post does to a run, as it goes into the journal; see :meth:`Run.apply`
 Event = dict[str, Any]
 
@@ -33,13 +40,14 @@ Event = dict[str, Any]
 class Verdict:
     """What one criterion says of a run: its statistics at every check, and where it stopped."""
 
-    def __init__(self, criterion: str) -> None:
-        self.criterion = criterion
-        self.reset()
+    def __init__(self, criterion: Rule | str) -> None:
+        self.criterion = str(criterion)
+        self.rule = rule_of(criterion)
+        self.reset({})
 
-    def reset(self) -> None:
-        """Begin again: nothing has been seen."""
-        self.stopper = Stopper(self.criterion)
+    def reset(self, about: Channels) -> None:
+        """Begin again: nothing has been seen of a run with these channels."""
+        self.stopper: Stopper | None = None
         #: for each part of the criterion, at the last check
         self.last: list[Statistic] = []
         #: for each part of the criterion, its statistic at every check seen
@@ -47,16 +55,22 @@ class Verdict:
         self.seen = 0
         #: why it can say nothing of this run
         self.problem: str | None = None
+        if about:
+            try:
+                self.stopper = Stopper(self.rule, channels=about)
+            except ValueError as error:
+                self.problem = str(error)
 
     @property
     def done(self) -> bool:
         """Whether further checks change nothing: a rule that has stopped a run has ended it."""
-        return self.stopper.stopped or self.problem is not None
+        return self.problem is not None or (self.stopper is not None and self.stopper.stopped)
 
-    def see(self, epoch: float, val: float, train: float | None) -> None:
-        """The next check."""
+    def see(self, check: Mapping[str, float | None]) -> None:
+        """The next check; None is what was not measured at it."""
+        assert self.stopper is not None, "a run has channels before it has checks"
         try:
-            self.stopper.update(epoch=epoch, val=val, train=train)
+            self.stopper.update(**check)
         except Exception as error:  # a rule of the user's own may raise anything
             self.problem = str(error) or type(error).__name__
             return
@@ -68,15 +82,57 @@ class Verdict:
         self.seen += 1
 
 
-class Run:
-    """One run: its curves so far and the verdict of every criterion.
+class Growing:
+    """The values of a channel so far, and which of them were measured."""
 
-    It changes by events: ``metrics`` are new ones, ``channels`` says which are the curves, ``keep``
-    cuts these to so many checks, ``check`` is one more. The same events, read again, make the same
-    run.
+    def __init__(self, missing: int = 0) -> None:
+        self._values = array("d", [math.nan]) * missing
+        self._measured = array("b", [False]) * missing
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, at: int) -> float | None:
+        return self._values[at] if self._measured[at] else None
+
+    @property
+    def values(self) -> FloatArray:
+        """A copy: what grows must not be shared."""
+        return np.array(self._values)
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Where it was measured, copied."""
+        return np.array(self._measured, np.bool_)
+
+    def extend(self, values: ArrayLike, measured: ArrayLike) -> None:
+        """More values, one a check."""
+        self._values.frombytes(np.asarray(values, np.float64).tobytes())
+        self._measured.frombytes(np.asarray(measured, np.int8).tobytes())
+
+    def cut(self, kept: int) -> None:
+        """Keep so many of the first."""
+        del self._values[kept:], self._measured[kept:]
+
+    def since(self, start: int) -> FloatArray:
+        """The values from there on, those that are not NaN."""
+        values = np.array(self._values[start:])
+        return values[~np.isnan(values)]
+
+    def position(self, epoch: float) -> int:
+        """Where an epoch is or would be among them."""
+        return bisect_left(self._values, epoch)
+
+
+class Run:
+    """One run: its channels so far, as they were measured, and the verdict of every criterion.
+
+    It changes by events: ``metrics`` are new ones, ``channels`` says what the channels are,
+    ``keep`` cuts these to so many checks, ``check`` is one more. The same events, read again, make
+    the same run.
     """
 
-    def __init__(self, called: str, number: int, criteria: Sequence[str]) -> None:
+    def __init__(self, called: str, number: int, criteria: Sequence[Rule | str]) -> None:
         #: what the run calls itself, and which of those that do it is, from 1
         self.called, self.number = called, number
         self.verdicts = [Verdict(criterion) for criterion in criteria]
@@ -85,10 +141,13 @@ class Run:
         self.version = 0
         self.notes: list[str] = []
         self.channels: Channels | None = None
-        #: epoch and error of the lowest validation error
+        #: epoch and value of the best validation error or score
         self.best: tuple[float, float] | None = None
         self._metrics: set[str] = set()
-        self._arrays = tuple(array("d") for _ in _CURVES)
+        #: by channel, ``epoch`` among them, one value a check
+        self._columns = {"epoch": Growing()}
+        #: of scores the highest value so far
+        self._highest: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -96,25 +155,42 @@ class Run:
         return name_of(self.called, self.number)
 
     def __len__(self) -> int:
-        return len(self._arrays[0])
+        return len(self._columns["epoch"])
 
     @property
-    def has_train(self) -> bool:
-        """Whether training errors belong to this run."""
-        return self.channels is not None and self.channels.train is not None
+    def names(self) -> list[str]:
+        """The channels that it has, the position first."""
+        return [*self._columns]
 
     def curve(self, name: str) -> FloatArray:
-        """One curve so far, copied: what grows must not be shared."""
-        return np.array(self._arrays[_CURVES.index(name)])
+        """One channel so far, copied; NaN where it was not measured."""
+        return self._columns[name].values
+
+    def masked(self, name: str) -> Any:
+        """The same, masked where it was not measured."""
+        column = self._columns[name]
+        return np.ma.array(column.values, mask=~column.measured)
+
+    def about(self, name: str) -> Channel:
+        """What a channel is; of ``epoch``, the unit of the positions."""
+        return (self.channels or {}).get(name, Channel())
 
     @property
-    def last(self) -> tuple[float, ...]:
-        """Epoch, validation and training error of the last check."""
-        return tuple(values[-1] for values in self._arrays)
+    def last(self) -> dict[str, float | None]:
+        """What was measured at the last check."""
+        return self._check(len(self) - 1)
+
+    def _check(self, at: int) -> dict[str, float | None]:
+        return {name: column[at] for name, column in self._columns.items()}
 
     def begins_anew(self, post: Post) -> bool:
         """Whether the epoch is back at where this run began: then it is another run."""
-        return len(self) > 1 and post.epoch <= self._arrays[0][0]
+        return len(self) > 1 and post.epoch <= self._epoch(0)
+
+    def _epoch(self, at: int) -> float:
+        epoch = self._columns["epoch"][at]
+        assert epoch is not None, "every check has a position"
+        return epoch
 
     def event(self, post: Post, asked: Asked) -> Event:
         """What a post means for this run; nothing changes yet."""
@@ -125,69 +201,121 @@ class Run:
             metrics = sorted(self._metrics.union(new))
             if len(metrics) > MOST_METRICS:
                 raise PostError(f"run {self.name}: more than {MOST_METRICS} metrics in all")
-            chosen = channels(metrics, asked)
+            watched = watched_by(verdict.rule for verdict in self.verdicts)
+            chosen = channels(metrics, asked, sorted(watched.union(known or ())))
             event["metrics"] = new
+        check = check_of(post, chosen)
+        chosen = self._bounded(chosen, check or {})
         if chosen != known:
-            event["channels"] = chosen._asdict()
-            if known is None or (chosen.val, chosen.mode) != (known.val, known.mode):
+            event["channels"] = to_json(chosen)
+            if known is None or not _same(chosen["val"], known["val"]):
                 kept = event["keep"] = 0
-        check = chosen.check(post)
         if check is not None:
             event["check"] = check
-            if kept and post.epoch <= self._arrays[0][kept - 1]:
-                event["keep"] = bisect_left(self._arrays[0], post.epoch)
+            if kept and post.epoch <= self._epoch(kept - 1):
+                event["keep"] = self._columns["epoch"].position(post.epoch)
         return event
+
+    def _bounded(self, chosen: Channels, check: Mapping[str, float]) -> Channels:
+        """The channels with the highest values that scores can have, judged as of logs."""
+        bounded = {}
+        for name, about in chosen.items():
+            upper = about.upper
+            if about.direction == "max" and about.metric is not None and name in check:
+                before = self._highest if _same(about, self.about(name)) else {}
+                seen = [check[name], before.get(name, math.nan)]
+                numbers = [value for value in seen if not math.isnan(value)]
+                upper = upper_bound(about.metric, max(numbers)) if numbers else None
+            bounded[name] = about._replace(upper=upper)
+        return bounded
 
     def apply(self, event: Event) -> None:
         """Let an event happen; cheap, what it means to the criteria is for :meth:`evaluate`."""
         self._metrics.update(event.get("metrics", ()))
-        chosen = Channels.read(event["channels"]) if "channels" in event else self.channels
-        check = [[value] for value in event["check"]] if "check" in event else []
-        self._change(chosen, event.get("keep", len(self)), check)
+        chosen = from_json(event["channels"]) if "channels" in event else self.channels
+        more: dict[str, tuple[ArrayLike, ArrayLike]] = {
+            name: ([value], [True]) for name, value in event.get("check", {}).items()
+        }
+        self._change(chosen, event.get("keep", len(self)), int("check" in event), more)
 
     def follow(self, curve: Curve, chosen: Channels, notes: list[str]) -> None:
         """Become the curve of a log file that may have grown or changed."""
-        kept, (epoch, val, train) = self.agrees(curve), _errors(curve)
-        if kept == len(self) == len(val) and (chosen, notes) == (self.channels, self.notes):
+        goes_on = all(_same(about, self.about(name)) for name, about in chosen.items())
+        kept, at = self.agrees(curve) if goes_on else 0, curve.measured("val")
+        checks = int(at.sum())
+        if kept == len(self) == checks and (chosen, notes) == (self.channels, self.notes):
             return
         self.notes = notes
-        self._metrics.update(filter(None, (chosen.val, chosen.train, *chosen.higher)))
-        train = np.full(len(val), np.nan) if train is None else train
-        self._change(chosen, kept, [each[kept:] for each in (epoch, val, train)])
+        self._metrics.update(filter(None, (about.source for about in chosen.values())))
+        more: dict[str, tuple[ArrayLike, ArrayLike]] = {
+            name: (curve[name][at][kept:], curve.measured(name)[at][kept:])
+            for name in chosen
+            if name in curve.channels
+        }
+        more["epoch"] = curve.epoch[at][kept:], np.ones(checks - kept, np.bool_)
+        self._change(chosen, kept, checks - kept, more)
 
     def agrees(self, curve: Curve) -> int:
         """How many of the first checks are those of the curve."""
-        epoch, val, train = _errors(curve)
-        train = train if self.has_train else None
-        most = min(len(self), len(val))
+        at = curve.measured("val")
+        most = min(len(self), int(at.sum()))
         same = np.ones(most, bool)
-        for name, values in zip(_CURVES, (epoch, val, train), strict=True):
-            if values is not None:
-                mine = self.curve(name)[:most]
-                same &= (mine == values[:most]) | (np.isnan(mine) & np.isnan(values[:most]))
+        for name, column in self._columns.items():
+            if name in ("epoch", *curve.channels):
+                mine, values = column.values[:most], curve[name][at][:most]
+                same &= (mine == values) | (np.isnan(mine) & np.isnan(values))
+                if name != "epoch":
+                    same &= column.measured[:most] == curve.measured(name)[at][:most]
         return most if same.all() else int(np.argmin(same))
 
-    def _change(self, chosen: Channels | None, kept: int, more: Sequence[Iterable[float]]) -> None:
-        """Have other channels, only so many of the checks, and after these more of them."""
-        self.channels = chosen
+    def _change(
+        self,
+        chosen: Channels | None,
+        kept: int,
+        count: int,
+        more: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    ) -> None:
+        """Have other channels, only so many of the checks, and after these so many more."""
+        known, self.channels = self.channels or {}, chosen
         start = len(self)
         if kept < start:
-            start, self.best = 0, None
-            for values in self._arrays:
-                del values[kept:]
-            for verdict in self.verdicts:
-                if verdict.seen > kept or verdict.problem:
-                    verdict.reset()
-        for values, added in zip(self._arrays, more, strict=False):
-            values.extend(added)
-        # the lowest error, the earliest of ties; NaN is none
-        errors = np.array(self._arrays[1][start:])
-        if not np.isnan(errors).all():
-            at = int(np.nanargmin(errors))
-            if self.best is None or errors[at] < self.best[1]:
-                self.best = self._arrays[0][start + at], float(errors[at])
+            for column in self._columns.values():
+                column.cut(kept)
+        about = chosen or {}
+        if about != known:
+            for name in about:
+                if not _same(about[name], known.get(name, Channel())):
+                    # what stood under the name was something else
+                    self._columns[name] = Growing(kept)
+            self._columns = {name: self._columns[name] for name in ("epoch", *about)}
+        for verdict in self.verdicts:
+            if about != known or verdict.seen > kept or (verdict.problem and kept < start):
+                verdict.reset(about)
+        for name, column in self._columns.items():
+            nothing = [math.nan] * count, [False] * count
+            column.extend(*more.get(name, nothing))
+        if kept < start or kept == 0:
+            start, self.best, self._highest = 0, None, {}
+        self._see_extremes(start)
         self.changed = time.time()
         self.version += 1
+
+    def _see_extremes(self, start: int) -> None:
+        """Look for the best and the highest values among the checks from there on."""
+        for name, about in (self.channels or {}).items():
+            values = self._columns[name].since(start)
+            if about.direction == "max" and len(values):
+                highest = self._highest.get(name, -math.inf)
+                self._highest[name] = max(highest, float(values.max()))
+        if "val" not in self._columns:
+            return
+        # the earliest of ties; NaN is none
+        sign = -1 if self.about("val").direction == "max" else 1
+        errors = sign * self._columns["val"].values[start:]
+        if not np.isnan(errors).all():
+            at = int(np.nanargmin(errors))
+            if self.best is None or errors[at] < sign * self.best[1]:
+                self.best = self._epoch(start + at), sign * float(errors[at])
 
     # -- the criteria --------------------------------------------------------------------------
 
@@ -201,8 +329,7 @@ class Run:
         end = time.perf_counter() + seconds
         while going := [v for v in self.verdicts if v.seen < len(self) and not v.done]:
             for verdict in going:
-                epoch, val, train = (values[verdict.seen] for values in self._arrays)
-                verdict.see(epoch, val, train if self.has_train else None)
+                verdict.see(self._check(verdict.seen))
             self.version += 1
             if time.perf_counter() > end:
                 return
@@ -213,6 +340,8 @@ class Board:
 
     def __init__(self, criteria: Sequence[str], asked: Asked) -> None:
         self.criteria = list(criteria)
+        #: the channels that they look at, beside validation and training errors
+        self.watched = sorted(watched_by(criteria) - {"val", "train"})
         self.asked = asked
         self.runs: dict[str, Run] = {}
         #: names of those whose curves are read from a log file
@@ -259,17 +388,15 @@ class Board:
         return sum(map(len, self.runs.values()))
 
 
-def _errors(curve: Curve) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Positions and errors, lower better, of a run at the checks of its validation error."""
-    at = curve.measured("val")
-    val, train = (
-        None
-        if name not in curve.channels
-        else (-curve[name] if curve.about[name].direction == "max" else curve[name])[at]
-        for name in ("val", "train")
-    )
-    assert val is not None, "only runs with a validation error are watched"
-    return curve.epoch[at], val, train
+def watched_by(criteria: Iterable[Rule | str]) -> set[str]:
+    """The channels that criteria look at."""
+    leaves = (leaf for criterion in criteria for leaf in rule_of(criterion).leaves)
+    return {name for leaf in leaves for name in leaf.channels}
+
+
+def _same(one: Channel, other: Channel) -> bool:
+    """Whether both are the same metric, read the same way."""
+    return (one.source, one.direction) == (other.source, other.direction)
 
 
 def name_of(called: str, number: int) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earlystop_lab._common.files import written_whole
-from earlystop_lab.curves import Channel, CurveSet, read_curves
+from earlystop_lab.curves import CurveSet, read_curves
 from earlystop_lab.live.watch.posts import Channels
 from earlystop_lab.live.watch.runs import Run
 
@@ -24,20 +24,15 @@ _LONGEST = 150
 
 
 #: what a curve set holds of a run at one moment, and what else it takes to go on
-Snapshot = tuple[dict[str, Any], dict[str, Any]]
+Snapshot = tuple[dict[str, Any], Channels, dict[str, Any]]
 
 
 def snapshot(run: Run) -> Snapshot:
     """The run as it is now; nothing in it changes any more."""
-    chosen = run.channels
-    assert chosen is not None, "a run has channels before it has checks"
-    row: dict[str, Any] = {"run": run.name, "epoch": run.curve("epoch")}
-    for name, source in (("val", chosen.val), ("train", chosen.train)):
-        if source is not None:
-            # a score is saved as it was posted
-            sign = -1 if source in chosen.higher else 1
-            row |= {name: sign * run.curve(name), f"{name}.source": source}
-    return row, {"called": run.called, "number": run.number, "channels": chosen._asdict()}
+    assert run.channels is not None, "a run has channels before it has checks"
+    curves = {name: run.masked(name) for name in run.names}
+    row = {"run": run.name, **curves}
+    return row, run.channels, {"called": run.called, "number": run.number}
 
 
 def file_of(folder: Path, run: str) -> Path:
@@ -50,14 +45,8 @@ def file_of(folder: Path, run: str) -> Path:
 
 def save(run: Snapshot, folder: Path, event: int) -> None:
     """Write the run; it holds all that the journal says of it up to that event."""
-    row, about = run
+    row, channels, about = run
     mark = json.dumps({"event": event, **about})
-    higher = about["channels"]["higher"]
-    channels: dict[str, Channel] = {
-        name: Channel(direction="max" if row[f"{name}.source"] in higher else "min")
-        for name in ("val", "train")
-        if name in row
-    }
     table = CurveSet.from_runs([row], channels=channels).table
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: mark})
     with written_whole(file_of(folder, row["run"])) as temporary:
@@ -93,7 +82,14 @@ def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
     if mark is None:
         raise ValueError(f"{path}: not a run saved by earlystop watch")
     run = Run(mark["called"], mark["number"], criteria)
-    run.follow(read_curves(path)[0], Channels.read(mark["channels"]), [])
+    (curve,) = curves = read_curves(path)
+    told = curves.meta.iloc[0]
+    chosen = {name: curves.about(name) for name in ("epoch", *curve.channels)}
+    for name in ("val", "train"):
+        # as an earlier version wrote it
+        if name in chosen and f"{name}_channel" in told:
+            chosen[name] = chosen[name]._replace(source=told[f"{name}_channel"])
+    run.follow(curve, chosen, [])
     run.began = run.changed = path.stat().st_mtime
     # an earlier version counted otherwise, and its journal is not read
     return run, mark.get("event", 0)

@@ -31,11 +31,12 @@ def overview(board: Board, folder: str) -> dict[str, Any]:
 def detail(run: Run) -> dict[str, Any]:
     """The curves of a run and the statistics of its criteria, thinned."""
     epoch = run.curve("epoch")
-    names = ("val", "train") if run.has_train else ("val",)
+    names = [name for name in ("val", "train") if name in run.names]
+    sources = {name: run.about(name).source for name in ("val", "train")}
     return {
         **_summary(run),
         "version": run.version,
-        "channels": run.channels._asdict() if run.channels else None,
+        "channels": {**sources, "mode": run.about("val").direction},
         "notes": run.notes,
         "curves": {name: _thinned(epoch, run.curve(name)) for name in names},
         "verdicts": [_verdict(verdict, epoch) for verdict in run.verdicts],
@@ -43,16 +44,17 @@ def detail(run: Run) -> dict[str, Any]:
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    epoch, val, train = run.last
+    last = run.last
     return {
         "run": run.name,
         "checks": len(run),
-        "epoch": epoch,
-        "val": _number(val),
-        "train": _number(train) if run.has_train else None,
+        "unit": run.about("epoch").unit or "epoch",
+        "epoch": last["epoch"],
+        "val": _number(last["val"]),
+        "train": _number(last.get("train")),
         "best": run.best and {"epoch": run.best[0], "val": _number(run.best[1])},
         "silent": max(0.0, round(time.time() - run.changed, 1)),
-        "stops": [verdict.stopper.stop_epoch for verdict in run.verdicts],
+        "stops": [each.stopper and each.stopper.stop_epoch for each in run.verdicts],
     }
 
 
@@ -60,9 +62,9 @@ def _verdict(verdict: Verdict, epoch: FloatArray) -> dict[str, Any]:
     stopper = verdict.stopper
     return {
         "criterion": verdict.criterion,
-        "stop": stopper.stop_epoch,
-        "reason": stopper.reason,
-        "selected": stopper.best_epoch,
+        "stop": stopper and stopper.stop_epoch,
+        "reason": stopper and stopper.reason,
+        "selected": stopper and stopper.best_epoch,
         "problem": verdict.problem,
         #: checks that it has still to see
         "waiting": 0 if verdict.done else len(epoch) - verdict.seen,
@@ -90,6 +92,6 @@ def _thinned(epoch: FloatArray, values: FloatArray) -> dict[str, list[float | No
     return {"epoch": epoch.tolist(), "value": [_number(value) for value in values.tolist()]}
 
 
-def _number(value: float) -> float | None:
-    """The value as JSON has it: None for NaN and infinities."""
-    return value if math.isfinite(value) else None
+def _number(value: float | None) -> float | None:
+    """The value as JSON has it: None for NaN and infinities, and where nothing was measured."""
+    return value if value is not None and math.isfinite(value) else None

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from earlystop_lab.curves import Curve, Mode
+from earlystop_lab.curves import Curve
 from earlystop_lab.live.watch.journal import Journal
 from earlystop_lab.live.watch.posts import Asked, Channels, Post, PostError
 from earlystop_lab.live.watch.runs import Board, Event, Run, name_of
@@ -168,7 +168,7 @@ class Watching:
             if run is None or (len(run) and not run.agrees(curve)):
                 run = board.another(name, self._is_taken)
                 board.add(run)
-            board.require_room(len(curve.val) - len(run))
+            board.require_room(int(curve.measured("val").sum()) - len(run))
             run.follow(curve, channels, notes)
             self._unsaved[run.name] = run
             self._more.set()
@@ -237,7 +237,9 @@ async def follow(paths: Sequence[Path], watching: Watching) -> None:
 
 
 async def _look(path: Path, watching: Watching) -> None:
-    found, reasons = await asyncio.to_thread(_read, path, watching.board.asked)
+    found, reasons = await asyncio.to_thread(
+        _read, path, watching.board.asked, watching.board.watched
+    )
     folder = path if path.is_dir() else path.parent
     for curve, channels, notes in found:
         try:
@@ -258,18 +260,19 @@ def _state(path: Path) -> list[tuple[str, int, int]]:
     return state
 
 
-def _read(path: Path, asked: Asked) -> tuple[list[tuple[Curve, Channels, list[str]]], list[str]]:
+def _read(
+    path: Path, asked: Asked, watched: Collection[str]
+) -> tuple[list[tuple[Curve, Channels, list[str]]], list[str]]:
     """The runs at a path, and why other things there are none."""
     logs = read_logs(path, val=asked.val, train=asked.train, mode=asked.mode)
     runs, reasons = [], [f"{skipped.file}: {skipped.reason}" for skipped in logs.skipped]
     for curve, row in zip(logs.curves, logs.curves.meta.to_dict("records"), strict=True):
         notes = [note.text for note in logs.notes if note.file == row["file"]]
-        chosen = {n: row[f"{n}.source"] for n in ("val", "train") if n in curve.channels}
-        if "val" not in chosen:
+        if "val" not in curve.channels:
             reasons.append(f"{curve.run}: no validation error in it")
             continue
-        higher = {source for n, source in chosen.items() if curve.about[n].direction == "max"}
-        mode: Mode = "max" if chosen["val"] in higher else "min"
-        channels = Channels(chosen["val"], chosen.get("train"), mode, tuple(sorted(higher)))
+        alone = curve.alone()
+        names = [name for name in ("val", "train", *watched) if name in curve.channels]
+        channels = {name: alone.about(name) for name in ("epoch", *names)}
         runs.append((curve, channels, notes))
     return runs, reasons

@@ -41,8 +41,14 @@ const chosen = () => chosenByUser() ?? known.runs[0]?.run ?? null;
 const rows = new Map();
 
 function showColumns() {
-  const titles = ["Run", "Epoch", "Validation error", "Best", ...known.criteria, "Last check"];
-  if (at("columns").childElementCount === titles.length) return;
+  const units = new Set(known.runs.map((run) => run.unit));
+  const unit = units.size === 1 ? [...units][0] : "position";
+  const titles = [
+    "Run", unit[0].toUpperCase() + unit.slice(1), "Validation", "Best", ...known.criteria,
+    "Last check",
+  ];
+  if (at("columns").dataset.said === JSON.stringify(titles)) return;
+  at("columns").dataset.said = JSON.stringify(titles);
   at("columns").replaceChildren(
     ...titles.map((title) => element("th", { scope: "col", textContent: title })),
   );
@@ -120,7 +126,7 @@ function draw(node, traces, stops, words) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("text"), family: "system-ui, sans-serif", size: 13 },
-    xaxis: { ...axis, title: { text: "epoch" }, range: words.epochs },
+    xaxis: { ...axis, title: { text: words.at }, range: words.epochs },
     yaxis: { ...axis, ...scale(words.unit, words.wide ? traces : []) },
     legend: { orientation: "h", y: 1, yanchor: "bottom", x: 1, xanchor: "right" },
     showlegend: words.legend,
@@ -169,9 +175,11 @@ function showCurves(run) {
       epoch: stop, text: criterion, dash: DASHES[i % DASHES.length],
     }))
     .filter(({ epoch }) => epoch !== null);
+  const what = run.channels.mode === "max" ? "score" : "error";
+  const many = what[0].toUpperCase() + what.slice(1);
   draw(at("curves"), traces, stops, {
-    unit: "error", about: run.run, legend: true, wide: true, epochs: span(run),
-    label: `Errors of ${run.checks} checks, the last at epoch ${epochs(run.epoch)}; ` +
+    unit: what, at: run.unit, about: run.run, legend: true, wide: true, epochs: span(run),
+    label: `${many}s of ${run.checks} checks, the last at ${run.unit} ${epochs(run.epoch)}; ` +
       run.verdicts.map(sentence).join("; "),
   });
 }
@@ -222,7 +230,7 @@ function showVerdicts(run) {
       if (curve.value.includes(null)) traces[0].mode = "lines+markers";
       const stop = { epoch: verdict.stop, text: "", dash: DASHES[i % DASHES.length] };
       draw(chart, traces, verdict.stop === null ? [] : [stop], {
-        unit: "statistic", about: `${run.run} ${criterion}`, legend: false, epochs: span(run),
+        unit: "statistic", at: run.unit, about: `${run.run} ${criterion}`, legend: false, epochs: span(run),
         label: `Statistic of ${criterion} against its threshold ${threshold}; ${sentence(verdict)}`,
       });
     });
@@ -233,8 +241,8 @@ function show(run) {
   say(at("run-title"), run.run);
   document.title = `${run.run} · earlystop watch`;
   const { val, train, mode } = run.channels;
-  const sign = mode === "max" ? ", negated since higher is better" : "";
-  say(at("channels"), `Validation error: ${val}${sign}. Training error: ${train ?? "none"}. ` +
+  const what = mode === "max" ? "score, higher is better" : "error";
+  say(at("channels"), `Validation ${what}: ${val}. Training: ${train ?? "none"}. ` +
     `${run.checks} checks.`);
   list(at("notes"), run.notes);
   at("one").hidden = false;
