@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,8 +37,10 @@ from earlystop_lab.curves import (
 )
 from earlystop_lab.curves.files import CHECKS, Unit, chunks, units
 
-#: what the stops look up in the curves, beside every channel
-_LOOKED_UP = ("fired", "stop", "selected")
+#: a channel, or the position ``epoch``, and at which of a run's rows: "stop" or "selected"
+Key = tuple[str, str]
+_FIRED: Key = ("", "fired")
+_LOOKED_UP: tuple[Key, ...] = (_FIRED, ("epoch", "stop"), ("epoch", "selected"))
 _POLICIES = "expected 'best', 'last', 'own' or a ModelCheckpoint(...)"
 #: "best", "last", "own", or a ModelCheckpoint
 Restore = str | Criterion
@@ -59,25 +60,44 @@ class Stops:
         self,
         criteria: Sequence[str],
         meta: pd.DataFrame,
-        look_up: Callable[[str], NDArray[Any]],
+        look_up: Callable[[Key], NDArray[Any]],
         about: Mapping[str, Channel],
     ) -> None:
         self.criteria = list(criteria)
         self.meta = meta
         self.about = about
         self._look_up = look_up
-        self._found: dict[str, NDArray[Any]] = {}
+        self._found: dict[Key, NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> FloatArray:
         """A channel at the selected position, as recorded; NaN where it was not measured."""
-        name = canonical(name)
-        if name not in self._found:
-            known = name in self.about or name in ERRORS
-            if not known:
+        return self._channel(name, "selected")
+
+    def cost(self, name: str = "epoch") -> FloatArray:
+        """What training up to the stop took: its position, or what a channel recorded there.
+
+        Such as ``cost("seconds")``; NaN where it was not measured at the stop. Raises ``KeyError``
+        for a channel that is not there, ``ValueError`` for an error or a score.
+        """
+        if name == "epoch":
+            return self.stop
+        if name in self.about and self.about[name].direction is not None:
+            raise ValueError(f"channel {name!r} is an error or a score, no cost")
+        return self._channel(name, "stop")
+
+    def _channel(self, name: str, at: str) -> FloatArray:
+        key = canonical(name), at
+        if key[0] not in self.about:
+            if key[0] not in ERRORS:
                 raise KeyError(f"no channel {name!r}; there are {', '.join(self.channels)}")
-            there = name in self.about
-            self._found[name] = self._look_up(name) if there else np.full(self.stop.shape, np.nan)
-        return self._found[name]
+            return np.full(self.stop.shape, np.nan)
+        return self._value(key)
+
+    def _value(self, key: Key) -> NDArray[Any]:
+        """What was looked up, kept."""
+        if key not in self._found:
+            self._found[key] = self._look_up(key)
+        return self._found[key]
 
     @property
     def channels(self) -> list[str]:
@@ -89,20 +109,20 @@ class Stops:
         recorded = self[name]
         return taken(recorded, self.about[name], "error", name) if name in self.about else recorded
 
-    @cached_property
+    @property
     def fired(self) -> NDArray[np.bool_]:
         """Whether the criterion passed at all."""
-        return self._look_up("fired")
+        return self._value(_FIRED)
 
-    @cached_property
+    @property
     def stop(self) -> FloatArray:
         """Epoch at which training stops; the last where the criterion never passes."""
-        return self._look_up("stop")
+        return self._value(("epoch", "stop"))
 
-    @cached_property
+    @property
     def selected(self) -> FloatArray:
         """Epoch whose weights are kept."""
-        return self._look_up("selected")
+        return self._value(("epoch", "selected"))
 
     @property
     def train(self) -> FloatArray:
@@ -130,10 +150,6 @@ class Stops:
         """The same stops with other metadata columns, such as groups to tabulate by."""
         return Stops(self.criteria, meta, self._value, self.about)
 
-    def _value(self, name: str) -> NDArray[Any]:
-        value: NDArray[Any] = getattr(self, name) if name in _LOOKED_UP else self[name]
-        return value
-
     def to_frame(self) -> pd.DataFrame:
         """Tidy long form, run by run.
 
@@ -150,7 +166,9 @@ class Stops:
             }
         )
         for name in ("train", "val", "test", *(n for n in self.channels if n not in ERRORS)):
-            frame[name] = self[name].ravel()
+            # a channel may have the name of another column
+            column = f"{name}_recorded" if name in frame else name
+            frame[column] = self[name].ravel()
         return frame
 
 
@@ -311,7 +329,7 @@ class Part(NamedTuple):
 
     #: run ids and metadata
     meta: pa.Table
-    looked_up: dict[str, FloatArray]
+    looked_up: dict[Key, NDArray[Any]]
     #: what the channels are
     about: dict[str, Channel]
 
@@ -326,17 +344,18 @@ class _LookUp:
         #: None where all stand as they were asked for
         self.columns = None if columns == list(range(len(columns))) else columns
 
-    def __call__(self, name: str) -> NDArray[Any]:
+    def __call__(self, key: Key) -> NDArray[Any]:
+        name, at = key
         values: NDArray[Any]
         if len(self.parts) > 1:
             self.parts = [Stopped(*map(np.concatenate, zip(*self.parts, strict=True)))]
         stop, selected = self.parts[0]
-        if name == "fired":
+        if key == _FIRED:
             values = stop != NEVER
-        elif name == "stop":
-            values = self.curves.at("epoch", _ended(stop, self.curves.lengths))
+        elif at == "stop":
+            values = self.curves.at(name, _ended(stop, self.curves.lengths))
         else:
-            values = self.curves.at("epoch" if name == "selected" else name, selected)
+            values = self.curves.at(name, selected)
         return values if self.columns is None else np.take(values, self.columns, axis=1)
 
 
@@ -405,8 +424,8 @@ def _replay_unit(unit: Unit, asked: Plan) -> Part:
         look_up = _LookUp(chunk, [_replayed(runs, asked)], asked.columns)
         # copied, since one id would keep a whole mapped file in memory
         meta = chunk.scalars.take(np.arange(len(chunk)))
-        names = (*_LOOKED_UP, *look_up.about)
-        parts.append(Part(meta, {name: look_up(name) for name in names}, look_up.about))
+        keys = _keys(look_up.about)
+        parts.append(Part(meta, {key: look_up(key) for key in keys}, look_up.about))
     return joined(parts)
 
 
@@ -414,12 +433,19 @@ def joined(parts: Sequence[Part]) -> Part:
     """Chunks of runs that are gone, put together; what some of them lack is NaN there."""
     about = same_channels(part.about for part in parts)
     looked_up = {}
-    for name in (*_LOOKED_UP, *about):
-        nowhere = (np.full(part.looked_up["stop"].shape, np.nan) for part in parts)
-        found = (p.looked_up.get(name, none) for p, none in zip(parts, nowhere, strict=True))
-        looked_up[name] = np.concatenate([*found])
+    for key in _keys(about):
+        nowhere = (np.full(part.looked_up[_FIRED].shape, np.nan) for part in parts)
+        found = (p.looked_up.get(key, none) for p, none in zip(parts, nowhere, strict=True))
+        looked_up[key] = np.concatenate([*found])
     meta = pa.concat_tables([part.meta for part in parts], promote_options="permissive")
     return Part(meta, looked_up, about)
+
+
+def _keys(about: Mapping[str, Channel]) -> list[Key]:
+    """All that may be asked of stops whose curves are gone."""
+    costs = [name for name, channel in about.items() if channel.direction is None]
+    selected = [(name, "selected") for name in about]
+    return [*_LOOKED_UP, *selected, *((name, "stop") for name in costs)]
 
 
 def _replayed(runs: Runs, asked: Plan) -> Stopped:

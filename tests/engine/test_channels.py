@@ -383,3 +383,38 @@ def test_a_live_stop_is_the_stop_of_the_replay(runs, rule, restore):
         again = Stopper(rule, restore=restore, channels={"val_accuracy": SCORE})
         again.load_state_dict(stopper.state_dict())
         assert (again.stopped, again.best_epoch) == (stopper.stopped, stopper.best_epoch)
+
+
+# -- what it cost ----------------------------------------------------------------------------
+
+
+def test_what_training_took_is_read_at_the_stop_not_at_the_selected_check(tmp_path):
+    runs = [
+        {"run": "a", "val": [3.0, 1.0, 2.0, 2.5, 0.5], "seconds": [10, 20, None, 40, 50]},
+        {"run": "b", "val": [3.0, 2.0], "seconds": [1.5, 3.5]},
+    ]
+    curves = CurveSet.from_runs(runs, channels={"seconds": Channel(unit="s")})
+    curves.write(tmp_path / "x.arrow")
+    for each in (curves, tmp_path / "x.arrow"):
+        stops = replay(each, [Keras(2), Keras(1), MaxEpochs(9)])
+        np.testing.assert_array_equal(stops.cost("seconds"), [[40, math.nan, 50], [3.5, 3.5, 3.5]])
+        np.testing.assert_array_equal(stops["seconds"], [[20, 20, 50], [3.5, 3.5, 3.5]])
+        assert stops.cost().tolist() == stops.stop.tolist() == [[4, 3, 5], [2, 2, 2]]
+        with pytest.raises(ValueError, match="'val' is an error or a score, no cost"):
+            stops.cost("val")
+        with pytest.raises(KeyError, match="no channel 'dollars'; there are val, seconds"):
+            stops.cost("dollars")
+
+
+def test_channels_may_have_the_names_of_columns():
+    names = ["stop", "fired", "selected", "criterion"]
+    run = {"val": [2.0, 1.0, 3.0], **{name: [7.0, 8.0, 9.0] for name in names}}
+    stops = replay(CurveSet.from_runs([run]), [Keras(1)])
+    row = stops.to_frame().iloc[0]
+    assert (row["criterion"], row["stop"], row["selected"], row["fired"]) == (
+        "Keras(1)",
+        3,
+        2,
+        True,
+    )
+    assert [row[f"{name}_recorded"] for name in names] == [8.0] * 4

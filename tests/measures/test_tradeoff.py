@@ -18,12 +18,11 @@ def stops_of(criteria, *, stop, val, test, selected=None, fired=None, **metadata
     """Stops from lists, a row a run."""
     stop, val, test = (np.array(rows, float) for rows in (stop, val, test))
     arrays = {
-        "stop": stop,
-        "selected": stop if selected is None else np.array(selected, float),
-        "fired": np.ones(stop.shape, bool) if fired is None else np.array(fired),
-        "train": np.full(stop.shape, np.nan),
-        "val": val,
-        "test": test,
+        ("epoch", "stop"): stop,
+        ("epoch", "selected"): stop if selected is None else np.array(selected, float),
+        ("", "fired"): np.ones(stop.shape, bool) if fired is None else np.array(fired),
+        ("val", "selected"): val,
+        ("test", "selected"): test,
     }
     meta = pd.DataFrame({"run": [f"run {i}" for i in range(len(stop))], **metadata})
     return Stops(
