@@ -30,6 +30,7 @@ from earlystop_lab import (
     check_criterion,
     criterion,
     parse,
+    read_logs,
     replay,
     trace,
 )
@@ -418,3 +419,25 @@ def test_channels_may_have_the_names_of_columns():
         True,
     )
     assert [row[f"{name}_recorded"] for name in names] == [8.0] * 4
+
+
+# -- a log of one's own ----------------------------------------------------------------------
+
+
+def test_two_columns_of_a_keras_log_stop_where_a_loop_over_the_file_does(tmp_path):
+    rng = np.random.default_rng(8)
+    loss = 1 / np.sqrt(np.arange(1, 81)) + 0.05 * rng.random(80) + 0.002 * np.arange(80)
+    accuracy = np.round(1 - loss / 2 + 0.05 * rng.random(80), 2)
+    lines = ["epoch,accuracy,learning_rate,loss,val_accuracy,val_loss"]
+    lines += [f"{i},0.5,0.01,0.5,{accuracy[i]},{loss[i]}" for i in range(80)]
+    (tmp_path / "history.csv").write_text("\n".join(lines) + "\n")
+    curves = read_logs(tmp_path / "history.csv").curves
+    stops = replay(
+        curves, [any_of(Keras(5), Keras(10, val="val_accuracy")), Fades(1, grad_norm="lr")]
+    )
+    rows = [line.split(",") for line in lines[1:]]
+    by_loss = patience_loop([float(row[5]) for row in rows], 5, lambda v, best: v < best)
+    by_accuracy = patience_loop([float(row[4]) for row in rows], 10, lambda v, best: v > best)
+    # epochs count from 1
+    assert stops.stop[0].tolist() == [1 + min(by_loss, by_accuracy), 1]
+    assert stops["val_accuracy"][0, 0] == accuracy[int(stops.selected[0, 0]) - 1]
