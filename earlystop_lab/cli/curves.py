@@ -135,11 +135,13 @@ def import_command(
     _report(found)
     if not len(found.curves):
         raise ValueError("nothing was imported; the lines above say why")
+    written = None if dry_run else out
+    if written is not None:  # first, so that who stops reading what is shown has it, too
+        found.curves.write(written)
     print(found.plan.to_string(index=False))
     print(f"\n{_channels(found.curves)}")
-    if out is not None and not dry_run:
-        found.curves.write(out)
-        print(f"{out}: {found.curves!r}")
+    if written is not None:
+        print(f"{written}: {found.curves!r}")
 
 
 def _channels(curves: CurveSet) -> str:
