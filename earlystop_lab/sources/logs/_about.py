@@ -162,7 +162,7 @@ def _numeric(log: Log) -> Iterator[str]:
 def _may_be_numeric(column: Column) -> bool:
     if column.numeric is not None:
         return True
-    filled = (cell for cell in column.objects if not _is_blank(cell))
+    filled = (cell for cell in column.each() if not _is_blank(cell))
     return any(map(is_number, islice(filled, _LOOK)))
 
 

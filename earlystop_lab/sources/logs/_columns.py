@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from earlystop_lab.curves import FloatArray, Mode, Role
-from earlystop_lab.sources.logs._cells import BLANK, LogError, number, shown
+from earlystop_lab.sources.logs._cells import BLANK, LONGEST_NUMBER, LogError, number, shown
 
 IntArray = NDArray[np.int64]
+#: cells that are packed together
+_PIECE = 2**14
 #: a line or entry number, and what was recorded there by column; a column left out was not measured
 Row = tuple[int, Mapping[str, Any]]
 
@@ -49,12 +54,24 @@ class Column:
     #: reads the cells as they were written, where ``cells`` has their numbers alone
     written: Callable[[], Sequence[Any]] | None = None
 
-    @cached_property
+    @property
     def objects(self) -> Sequence[Any]:
         """The cells as Python has them, for names and messages."""
         if self.written is not None:
-            return self.written()
+            return self._read
         return self.cells.to_pylist() if isinstance(self.cells, pa.Array) else self.cells
+
+    @cached_property
+    def _read(self) -> Sequence[Any]:
+        return [] if self.written is None else self.written()
+
+    def each(self) -> Iterator[Any]:
+        """The same one by one, so that few of them are there at a time."""
+        if self.written is not None or not isinstance(self.cells, pa.Array):
+            yield from self.objects
+            return
+        for start in range(0, len(self.cells), _PIECE):
+            yield from self.cells.slice(start, _PIECE).to_pylist()
 
     @cached_property
     def numeric(self) -> pa.Array | None:
@@ -67,6 +84,8 @@ class Column:
         """The number of cells that hold something."""
         if self.numeric is not None:
             return len(self.numeric) - self.numeric.null_count
+        if isinstance(self.cells, pa.StringArray):
+            return len(self.cells) - int(pc.sum(_blanks(self.cells)).as_py() or 0)
         return sum(
             not (cell is None or (isinstance(cell, str) and cell.lower() in BLANK))
             for cell in self.objects
@@ -74,15 +93,17 @@ class Column:
 
     def numbers(self, name: str) -> Numbers:
         """The numbers in it; the name is for the messages."""
-        if self.numeric is not None:
-            cells = _as_floats(self.numeric)
-            rows = self.rows
+        cells = self.numeric
+        if cells is None and isinstance(self.cells, pa.StringArray):
+            cells = _of_text(self.cells)
+        if cells is not None:
+            cells, rows = _as_floats(cells), self.rows
             if cells.null_count:
                 rows = rows[cells.is_valid().to_numpy(zero_copy_only=False)]
                 cells = cells.drop_null()
             return Numbers(rows, cells.to_numpy(), {})
         at, values, wrong = list[int](), list[float](), dict[int, LogError]()
-        for row, cell in zip(self.rows.tolist(), self.objects, strict=True):
+        for row, cell in zip(self.rows.tolist(), self.each(), strict=True):
             try:
                 if (value := number(cell)) is not None:
                     at.append(row)
@@ -103,9 +124,11 @@ class Column:
             return Column(
                 self.numeric.take(pa.array(at)),
                 rows,
-                self.written and (lambda: [self.objects[i] for i in at.tolist()]),
+                self.written and (lambda: [self._read[i] for i in at.tolist()]),
             )
-        return Column([self.objects[i] for i in at.tolist()], rows)
+        if isinstance(self.cells, pa.Array):
+            return Column(self.cells.take(pa.array(at)), rows)
+        return Column([self.cells[i] for i in at.tolist()], rows)
 
 
 @dataclass
@@ -194,16 +217,74 @@ def grouped(names: Iterable[str]) -> Iterator[tuple[str, IntArray]]:
 
 def log_of_rows(rows: Iterable[Row], name: str = "") -> Log:
     """A log from numbered rows, each its cells by column."""
-    lines: list[int] = []
-    columns: dict[str, tuple[list[Any], list[int]]] = {}
+    lines = array("q")
+    columns: dict[str, Growing] = {}
     for line, row in rows:
+        at = len(lines)
         for key, cell in row.items():
-            cells, at = columns.setdefault(key, ([], []))
-            cells.append(cell)
-            at.append(len(lines))
+            if key not in columns:
+                columns[key] = Growing()
+            columns[key].add(at, cell)
         lines.append(line)
-    made = {key: Column(cells, np.array(at, np.int64)) for key, (cells, at) in columns.items()}
+    made = {key: cells.column() for key, cells in columns.items()}
     return Log(np.array(lines, np.int64), made, name)
+
+
+class Growing:
+    """The cells of a column as they come; much text goes into Arrow, where it takes less room."""
+
+    def __init__(self) -> None:
+        self._rows = array("q")
+        self._last: list[Any] = []
+        self._pieces: list[pa.Array | list[Any]] = []
+
+    def add(self, row: int, cell: object) -> None:
+        self._rows.append(row)
+        self._last.append(cell)
+        if len(self._last) == _PIECE:
+            self._pack()
+
+    def column(self) -> Column:
+        """The column so far."""
+        rows = np.array(self._rows, np.int64)
+        if not self._pieces:
+            return Column(self._last, rows)
+        self._pack()
+        if all(isinstance(piece, pa.Array) for piece in self._pieces):
+            return Column(pa.concat_arrays(self._pieces), rows)
+        return Column([cell for p in self._pieces for cell in _listed(p)], rows)
+
+    def _pack(self) -> None:
+        piece, self._last = self._last, []
+        if all(isinstance(cell, str) for cell in piece):
+            # what is no valid Unicode stays
+            with suppress(UnicodeEncodeError):
+                self._pieces.append(pa.array(piece, pa.string()))
+                return
+        self._pieces.append(piece)
+
+
+def _listed(cells: pa.Array | list[Any]) -> list[Any]:
+    return cells.to_pylist() if isinstance(cells, pa.Array) else cells
+
+
+def _blanks(cells: pa.StringArray) -> pa.Array:
+    return pc.is_in(pc.ascii_lower(cells), value_set=pa.array(sorted(BLANK)))
+
+
+def _of_text(cells: pa.StringArray) -> pa.Array | None:
+    """The numbers in text, null where it is blank; None where a cell wants :func:`number`."""
+    if not pc.all(pc.string_is_ascii(cells)).as_py():
+        return None
+    bare = pc.ascii_trim_whitespace(cells)
+    try:
+        found = pc.if_else(_blanks(bare), None, bare).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    # Arrow knows nan(1), and takes what is too large for infinite
+    strange = pc.or_(pc.is_inf(found), pc.match_substring(bare, "("))
+    longest = pc.max(pc.binary_length(bare)).as_py() or 0
+    return None if pc.any(strange).as_py() or longest > LONGEST_NUMBER else found
 
 
 def log_of_entries(

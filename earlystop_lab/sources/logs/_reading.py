@@ -13,8 +13,9 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -164,6 +165,17 @@ class Source:
         """The lines, as editors count them."""
         return re.split("\r\n|\n|\r", self.text)
 
+    def each_line(self) -> Iterator[str]:
+        """The same one by one, so that they are not all there at a time."""
+        if "\r" in self.text:
+            yield from self.lines
+            return
+        start = 0
+        while (end := self.text.find("\n", start)) >= 0:
+            yield self.text[start:end]
+            start = end + 1
+        yield self.text[start:]
+
     @cached_property
     def document(self) -> Any:
         """The one JSON value in the file; None where it is something else."""
@@ -197,17 +209,18 @@ class Source:
         """The rows of JSON Lines, one object a line; None where it is something else."""
         if self.first_lines is not None or self.plain_records is not None:
             return self.plain_records
-        filled = [(i, line) for i, line in enumerate(self.lines, start=1) if line.strip()]
-        if len(filled) < 2 and self.suffix not in (".jsonl", ".ndjson"):
+        rest = ((i, line) for i, line in enumerate(self.each_line(), start=1) if line.strip())
+        first = list(islice(rest, 3))
+        if len(first) < 2 and self.suffix not in (".jsonl", ".ndjson"):
             return None
         # one good line shows what the file is: its first may be damaged, and so may any other
-        if not any(_is_object(line) for _, line in filled[:3]):
+        if not any(_is_object(line) for _, line in first):
             return None
         # what a program printed between its records is talk
-        if self.suffix in (".log", ".txt", ".out"):
-            filled = [(i, line) for i, line in filled if line.lstrip().startswith("{")]
+        talks = self.suffix in (".log", ".txt", ".out")
+        filled = chain(first, rest)
         return log_of_entries(
-            filled,
+            (each for each in filled if not talks or each[1].lstrip().startswith("{")),
             lambda line: object_of(
                 parse_json(line), f"expected a JSON object a line, found {shown(line)}"
             ),

@@ -14,7 +14,7 @@ Epoch 3, step 20/100: [train] loss: 0.4 [val] loss: 0.5
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from earlystop_lab.sources.logs._cells import LogError, is_number
@@ -98,26 +98,26 @@ class _Place(NamedTuple):
 
 def recognises(source: Source) -> bool:
     structured = source.suffix in (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
-    return not structured and next(_rows(source.lines), None) is not None
+    return not structured and next(_rows(source.each_line()), None) is not None
 
 
 def read(source: Source) -> list[Log]:
     """The lines that hold a position and a loss; all others are talk."""
-    log = log_of_rows(_rows(source.lines))
+    log = log_of_rows(_rows(source.each_line()))
     if not len(log):
         raise LogError("no line with a position and a loss, such as 'step 250: val loss 3.2'")
     log = printed(log)
     log.skipped += [
         LogError(f"a line of {len(line)} characters; expected at most {_LONGEST}", i)
-        for i, line in enumerate(source.lines, start=1)
+        for i, line in enumerate(source.each_line(), start=1)
         if len(line) > _LONGEST
     ]
-    if log.lines[-1] == len(source.lines):
+    if log.lines[-1] == sum(1 for _ in source.each_line()):
         log.notes.append(f"line {log.lines[-1]} has no line end: its last value may be cut off")
     return [log]
 
 
-def _rows(lines: list[str]) -> Iterator[Row]:
+def _rows(lines: Iterable[str]) -> Iterator[Row]:
     place: _Place | None = None
     run: dict[str, str] = {}
     before = ""
@@ -147,7 +147,7 @@ def _rows(lines: list[str]) -> Iterator[Row]:
                 yield i, {**run, **place.cells, **cells}
 
 
-def _written(lines: list[str]) -> Iterator[tuple[int, str]]:
+def _written(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     """The lines that are not too long; one that steps back over itself is several."""
     for i, line in enumerate(lines, start=1):
         if len(line) <= _LONGEST:

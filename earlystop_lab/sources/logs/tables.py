@@ -7,8 +7,10 @@ validation on rows of their own, told apart by a column such as ``phase``.
 
 import csv
 import re
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +27,7 @@ from earlystop_lab.sources.logs._cells import (
     shown,
 )
 from earlystop_lab.sources.logs._channels import is_position, meaning
-from earlystop_lab.sources.logs._columns import Column, IntArray, Log, grouped, merged
+from earlystop_lab.sources.logs._columns import Column, Growing, IntArray, Log, grouped, merged
 from earlystop_lab.sources.logs._reading import Source
 
 _DELIMITERS = (",", "\t", ";")
@@ -369,8 +371,8 @@ def _read_carefully(source: Source) -> Log:
     used = _first_of_each(names)
     notes = _doubled(names)
     skipped: list[LogError] = []
-    numbers: list[int] = []
-    columns: dict[str, tuple[list[str], list[int]]] = {}
+    numbers = array("q")
+    columns: dict[str, Growing] = {}
     for i, line in lines:
         try:
             cells = _cells(line, delimiter)
@@ -386,15 +388,15 @@ def _read_carefully(source: Source) -> Log:
             skipped.append(LogError(str(error), i))
             continue
         for name, k in used.items():
-            of, at = columns.setdefault(name, ([], []))
-            of.append(cells[k])
-            at.append(len(numbers))
+            if name not in columns:
+                columns[name] = Growing()
+            columns[name].add(len(numbers), cells[k])
         numbers.append(i)
     if not numbers and not skipped:
         raise LogError("a header and no rows below it")
     log = Log(
         np.array(numbers, np.int64),
-        {name: Column(of, np.array(at, np.int64)) for name, (of, at) in columns.items()},
+        {name: cells.column() for name, cells in columns.items()},
         notes=notes,
         skipped=skipped,
     )
@@ -428,8 +430,9 @@ def _read_percentages(log: Log) -> None:
     for name, column in log.columns.items():
         if column.numeric is not None:
             continue
-        cells = [cell for cell in column.objects if cell.lower() not in BLANK]
-        if cells and all(cell.endswith("%") and is_number(cell[:-1]) for cell in cells):
+        cells = (cell for cell in column.each() if cell.lower() not in BLANK)
+        first = next(cells, "")
+        if all(cell.endswith("%") and is_number(cell[:-1]) for cell in chain([first], cells)):
             bare = [cell.rstrip("%") for cell in column.objects]
             log.columns[name] = Column(bare, column.rows)
             log.notes.append(f"{shown(name)} is in percent")
