@@ -49,7 +49,12 @@ _HUGGINGFACE = {
         for e in entries(at="step", train="loss", val="eval_loss")
         for entry in (
             {"loss": e["loss"], "epoch": float(e["step"]), "step": e["step"]},
-            {"eval_loss": e["eval_loss"], "eval_runtime": 3.5, "step": e["step"]},
+            {
+                "eval_loss": e["eval_loss"],
+                "eval_runtime": 3.5,
+                "epoch": float(e["step"]),
+                "step": e["step"],
+            },
         )
     ]
     + [{"train_loss": 0.4, "step": 6}]

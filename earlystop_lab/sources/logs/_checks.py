@@ -350,6 +350,11 @@ def _as_epochs(log: Log, choice: Choice, at: FloatArray) -> FloatArray | None:
     if choice.epochs is None or choice.epoch is None or unit(log, choice) != "step":
         return None
     steps, epochs = log.numbers(choice.epoch), log.numbers(choice.epochs)
+    if log.shared and choice.val is not None:
+        # rows of validation that say no epoch may count something else
+        checks = log.numbers(choice.val).rows
+        if np.isin(checks, epochs.rows, assume_unique=True).sum() <= len(checks) / 2:
+            return None
     rows = np.intersect1d(steps.rows, epochs.rows, assume_unique=True)
     return epochs_of(
         at,
