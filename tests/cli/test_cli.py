@@ -95,6 +95,23 @@ def test_import_shows_what_it_chose_and_writes_the_curves(earlystop, tmp_path):
     assert read_curves(tmp_path / "curves.arrow")[0].val.tolist() == [1.0, 0.8]
 
 
+def test_import_prints_a_line_a_channel(earlystop, tmp_path):
+    (tmp_path / "log.csv").write_text(
+        "epoch,learning_rate,loss,val_accuracy,val_loss\n1,0.1,3,0.5,2\n2,0.1,2,,1\n"
+    )
+    code, stdout, _ = earlystop("import", "log.csv", "--dry-run")
+    assert code == 0
+    lines = [line.split() for line in stdout.splitlines()]
+    assert lines[lines.index([]) + 1 :] == [
+        ["channel", "column", "role", "metric", "data", "direction", "unit", "runs", "values"],
+        ["epoch", "epoch", "epoch", "1", "2"],
+        ["val", "val_loss", "val", "loss", "min", "1", "2"],
+        ["train", "loss", "train", "loss", "min", "1", "2"],
+        ["lr", "learning_rate", "1", "2"],
+        ["val_accuracy", "val_accuracy", "val", "accuracy", "max", "1", "1"],
+    ]
+
+
 def test_import_can_only_look(earlystop, tmp_path):
     (tmp_path / "history.csv").write_text(LOG, encoding="utf-8")
     before = files(tmp_path)
