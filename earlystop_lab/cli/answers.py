@@ -7,7 +7,7 @@ import typer
 
 import earlystop_lab as es
 from earlystop_lab._common.files import written_text
-from earlystop_lab._common.wording import counted
+from earlystop_lab._common.wording import counted, listed
 from earlystop_lab.cli._given import Jobs, checkout, ending, share
 from earlystop_lab.cli.curves import curves_or_logs
 
@@ -84,11 +84,21 @@ def survey_command(
     ending(out, ".csv")
     found = survey(curves if corpus is None else read_corpus(corpus, curves).curves, n_jobs=n_jobs)
     print(found.to_string(index=False, float_format="{:.4g}".format))
+    if lacking := list(found.loc[found["runs"] == 0, "criterion"]):
+        print(
+            f"left out: {listed(lacking)}; no run has all that they watch, or no upper bound is "
+            "known of scores that they divide by"
+        )
     whole = found.iloc[int(found["runs"].argmax())]
     print(
         f"{counted(len(found), 'rule')} over {counted(whole['runs'], 'run')}, of which "
         f"{whole['censored']} censored and {whole['diverged']} diverged; regret over the "
         f"{whole['val_runs']} (test: {whole['test_runs']}) whose errors are all finite and not 0"
     )
+    if whole["stand_ins"]:
+        print(
+            f"{whole['stand_ins']} of these runs have no validation curve but a training curve in "
+            "its place, which cannot say when to stop"
+        )
     if out is not None:
         written_text(out, found.to_csv(index=False))

@@ -276,10 +276,14 @@ def corpus_list() -> None:
 def corpus_info(
     curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
 ) -> None:
-    """Show the facts of a curve set, a row a problem."""
+    """Show the facts of a curve set, a row a problem, and what its channels are."""
     from earlystop_lab.curves.facts import info
 
-    print(info(curves).to_string(index=False, max_colwidth=None))
+    read = read_curves(curves)
+    print(info(read).to_string(index=False, max_colwidth=None))
+    print()
+    channels = read.channels.reset_index().astype(object)
+    print(channels.where(channels.notna(), "").to_string(index=False, max_colwidth=None))
 
 
 def corpus_build(

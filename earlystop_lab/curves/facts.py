@@ -63,6 +63,19 @@ class Facts:
         return read_only(recorded & (self._not_finite(error) == 0) & (lowest != 0))
 
     @cached_property
+    def checks_after_lowest(self) -> NDArray[np.int64]:
+        """Checks after the lowest validation error; 0 where there is none."""
+        _, offsets, rows = self._curves.channel("val")
+        at = self.lowest("val").row
+        last = np.diff(offsets) - 1
+        if rows is None:
+            return read_only(np.where(at < 0, 0, last - at))
+        # of the rows those that are checks, up to the lowest
+        run = np.repeat(np.arange(len(at)), last + 1)
+        before = np.bincount(run[rows <= at[run]], minlength=len(at))
+        return read_only(np.where(at < 0, 0, last + 1 - before))
+
+    @cached_property
     def censored(self) -> Mask:
         """The lowest finite validation error is at the last check: a longer record may be lower."""
         at = self.lowest("val", finite=True).row
@@ -104,6 +117,31 @@ class Facts:
         return read_only(mask)
 
     @cached_property
+    def stand_ins(self) -> Mask:
+        """The validation curve is a training curve, for want of one that was recorded."""
+        curves = self._curves
+        if not curves.has("val.stand_in"):
+            return read_only(np.zeros(len(curves), bool))
+        return read_only(curves.meta["val.stand_in"].fillna(False).to_numpy(bool))
+
+    @cached_property
+    def units(self) -> dict[str | None, int]:
+        """What positions are counted in, and in how many runs; None where that is not known.
+
+        Where there are several no number of these has a mean; ratios of two of one run have.
+        """
+        curves = self._curves
+        if not curves.has("epoch.unit"):
+            return {None: len(curves)}
+        counts = curves.scalars["epoch.unit"].value_counts().to_pylist()
+        return {each["values"]: each["counts"] for each in counts}
+
+    @property
+    def lasts(self) -> FloatArray | None:
+        """Position of the last row, to be averaged; None where units differ."""
+        return self.last if len(self.units) < 2 else None
+
+    @cached_property
     def clusters(self) -> pd.Index:
         """The problem of each run; without such a column, the run itself. The name says which."""
         curves = self._curves
@@ -118,6 +156,23 @@ class Facts:
     def counts(self, name: str) -> NDArray[np.int64]:
         """How often a channel was measured in each run: its checks."""
         return np.diff(self._curves.channel(name).offsets)
+
+    def measured_with(self, name: str, other: str) -> Mask:
+        """Runs in which a channel was measured at every check of another, of which there is one."""
+        runs = np.repeat(np.arange(len(self._curves)), self._curves.lengths)
+        lacking = runs[self._measured(other) & ~self._measured(name)]
+        return read_only((self.counts(other) > 0) & ~np.isin(np.arange(len(self._curves)), lacking))
+
+    def _measured(self, name: str) -> Mask:
+        """Whether a channel was measured, a value a row."""
+        _, offsets, rows = self._curves.channel(name)
+        counts = np.diff(offsets)
+        if rows is None:
+            rows = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+        starts = np.cumsum(self._curves.lengths) - self._curves.lengths
+        mask = np.zeros(int(self._curves.lengths.sum()), bool)
+        mask[rows + np.repeat(starts, counts)] = True
+        return mask
 
     def last_row(self, name: str) -> NDArray[np.int64]:
         """The row at which a channel was measured last, counted from 0; -1 where it never was."""

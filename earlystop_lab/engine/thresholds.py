@@ -15,8 +15,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from earlystop_lab.criteria import Criterion, Family, first_passage
-from earlystop_lab.curves import CurveSet, FloatArray, canonical, taken
+from earlystop_lab.criteria import Criterion, Family, Rule, first_passage
+from earlystop_lab.curves import CurveSet, FloatArray, Form, canonical, taken
 
 R = TypeVar("R", bound=Family | Criterion)
 
@@ -81,25 +81,41 @@ def swept(rules: Iterable[R], curves: CurveSet) -> list[R]:
     return [
         rule
         for rule in rules
-        if _has(curves, rule)
+        if watchable(rule, curves).all()
         and _swept(rule if isinstance(rule, Family) else rule.family) is not None
     ]
 
 
-def _has(curves: CurveSet, rule: Family | Criterion) -> bool:
-    """Whether every run has all that the rule watches, in the form in which it takes it."""
+def watched_by(rule: Family | Rule) -> list[tuple[str, Form]]:
+    """The channels that a rule watches, and the form in which it takes each.
+
+    >>> from earlystop_lab import GL, Keras
+    >>> watched_by(GL), watched_by(Keras(1, val="val_accuracy"))
+    ([('val', 'ratio')], [('val_accuracy', 'error')])
+    """
     if isinstance(rule, Family):
-        watched = [(canonical(n), f) for n, f in zip(rule.watches, rule.forms, strict=True)]
-    else:
-        watched = list(rule.watched)
-    for name, form in watched:
-        if not (np.diff(curves.channel(name).offsets) > 0).all():
-            return False
+        return [(canonical(n), f) for n, f in zip(rule.watches, rule.forms, strict=True)]
+    return [each for leaf in rule.leaves for each in leaf.watched]
+
+
+def watchable(rule: Family | Rule, curves: CurveSet) -> NDArray[np.bool_]:
+    """Which runs have all that a rule watches, in the form in which it takes it.
+
+    Of a score whose upper bound is not known there is no error to divide by.
+
+    >>> from earlystop_lab import PQ, CurveSet, Keras
+    >>> curves = CurveSet.from_runs([{"val": [1.0], "train": [1.0]}, {"val": [1.0]}])
+    >>> watchable(PQ, curves).tolist(), watchable(Keras(1, val="val_accuracy"), curves).tolist()
+    ([True, False], [False, False])
+    """
+    has = np.ones(len(curves), np.bool_)
+    for name, form in watched_by(rule):
+        has &= np.diff(curves.channel(name).offsets) > 0
         try:
             taken(np.empty(0), curves.about(name), form, name)
         except ValueError:
-            return False
-    return True
+            has[:] = False
+    return has
 
 
 class Thresholds(NamedTuple):

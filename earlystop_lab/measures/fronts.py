@@ -32,7 +32,7 @@ class SweepMeans(NamedTuple):
     rules: list[str]
     time: pd.DataFrame
     loss: pd.DataFrame
-    #: mean log of the last recorded epoch, a value a problem
+    #: mean log of the last position, a value a problem; NaN where runs count in different units
     record: pd.Series
     #: sweeps whose regret cannot rise from a faster to a slower threshold, in no run
     falling: frozenset[str] = frozenset()
@@ -94,7 +94,7 @@ def replay_sweeps(
     falling = [k for k, v in sweeps.items() if nested and all(m.family.threshold for m in v)]
     known = facts_of(curves)
     return sweep_means(
-        known.clusters, rules, stops.criteria, lost.time, values, known.last, falling
+        known.clusters, rules, stops.criteria, lost.time, values, known.lasts, falling
     )
 
 
@@ -104,28 +104,32 @@ def sweep_means(
     criteria: Sequence[str],
     time: FloatArray,
     values: FloatArray,
-    ends: FloatArray,
+    ends: FloatArray | None,
     falling: Sequence[str] = (),
 ) -> SweepMeans:
-    """Of arrays (runs, criteria) of time and regret; ``clusters`` names the problem of each run."""
+    """Of arrays (runs, criteria) of time and regret; ``clusters`` names the problem of each run.
+
+    ``ends`` are the last positions, None where they are of several units.
+    """
     with np.errstate(divide="ignore"):
-        logs = (np.log(time), np.log1p(values), np.log(ends))
-    x, y, record = (cluster_means(each, clusters, infinite=True) for each in logs)
-    names = list(criteria)
-    x.columns = y.columns = pd.Index(names)
-    return SweepMeans(list(rules), x, y, record[0], frozenset(falling))
+        logs = [np.log(time), np.log1p(values), *([] if ends is None else [np.log(ends)])]
+    x, y, *records = (cluster_means(each, clusters, infinite=True) for each in logs)
+    record = records[0][0] if records else pd.Series(np.nan, x.index)
+    x.columns = y.columns = pd.Index(list(criteria))
+    return SweepMeans(list(rules), x, y, record, frozenset(falling))
 
 
 def front(means: SweepMeans, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
     """Time and regret of every criterion, with bands: one row a criterion.
 
-    Columns: ``rule``, ``criterion``, ``epochs`` and ``time`` (geometric means of the stop epoch,
-    and of it over the last), ``regret`` (geometric mean of 1 + r, less 1), ``low`` and ``high``,
-    its band, which covers all of a rule's thresholds at once with ``confidence`` (see
-    :func:`inference.intervals`, problems resampled; NaN below 6 problems), ``on_front`` (no
-    criterion of any rule is faster and better) and ``best_of_rule`` (none of its own rule is).
-    A regret that is infinite has no band. Where few problems have any regret the band of a slow
-    threshold is unbounded by itself; that of a faster one bounds it where regret can only fall.
+    Columns: ``rule``, ``criterion``, ``epochs`` and ``time`` (geometric means of the stop, NaN
+    where runs count in different units, and of it over the last position), ``regret`` (geometric
+    mean of 1 + r, less 1), ``low`` and ``high``, its band, which covers all of a rule's thresholds
+    at once with ``confidence`` (see :func:`inference.intervals`, problems resampled; NaN below 6
+    problems), ``on_front`` (no criterion of any rule is faster and better) and ``best_of_rule``
+    (none of its own rule is). A regret that is infinite has no band. Where few problems have any
+    regret the band of a slow threshold is unbounded by itself; that of a faster one bounds it where
+    regret can only fall.
 
     >>> from earlystop_lab import Keras
     >>> from earlystop_lab.engine.thresholds import sweeps

@@ -21,7 +21,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import Curve, FloatArray, local_minima
 from earlystop_lab.report.comparison import SHOWN, numbers_of
-from earlystop_lab.report.messages import worded
+from earlystop_lab.report.messages import quality, worded
 from earlystop_lab.studies.comparison import Bench
 
 _PALETTE = sns.color_palette("colorblind")
@@ -53,31 +53,42 @@ def plot_curve(
     """One run's validation and training error, its local minima, and where criteria stop.
 
     ``stops`` maps criteria to their stop epochs. Validation is shown at every ``strip``-th
-    check, as rules with strips see it, up to epoch ``until``; the error axis is cut above the
-    level at which the first tenth of that ends, so that the start does not flatten the rest.
+    check, as rules with strips see it, up to position ``until``; the error axis is cut above the
+    level at which the first tenth of that ends, so that the start does not flatten the rest. Of
+    scores, which are shown as recorded, it is cut below, and local maxima are marked. The axis of
+    positions is named by their unit, ``epoch`` where none is known.
     """
     ax = ax or plt.gca()
-    epoch, val = curve.epoch[strip - 1 :: strip], curve.val[strip - 1 :: strip]
+    checks = curve.measured("val")
+    epoch, val = (each[checks][strip - 1 :: strip] for each in (curve.epoch, curve.val))
     shown = epoch <= (until or curve.epoch[-1])
     epoch, val = epoch[shown], val[shown]
+    about = curve.about
     if curve.train is not None:
-        ax.plot(curve.epoch, curve.train, color="0.6", lw=1, label="training error")
-    ax.plot(epoch, val, color="black", lw=1.2, label="validation error")
-    low = local_minima(val)
+        seen, what = curve.measured("train"), quality("train", about["train"].direction)
+        ax.plot(curve.epoch[seen], curve.train[seen], color="0.6", lw=1, label=what)
+    what = quality("val", about["val"].direction)
+    ax.plot(epoch, val, color="black", lw=1.2, label=what)
+    is_score = about["val"].direction == "max"
+    best, extrema = (local_minima(-val), "maxima") if is_score else (local_minima(val), "minima")
     ax.plot(
-        epoch[low],
-        val[low],
+        epoch[best],
+        val[best],
         "o",
         ms=3,
         color=_PALETTE[3],
-        label=f"its {len(low)} local minima at strip ends" if strip > 1 else "its local minima",
+        label=f"its {len(best)} local {extrema} at strip ends"
+        if strip > 1
+        else f"its local {extrema}",
     )
-    ax.set(xlabel="epoch", ylabel="error", xlim=(0, until or curve.epoch[-1]))
+    unit = curve.alone().about("epoch").unit or "epoch"
+    ax.set(xlabel=unit, ylabel=what.split()[-1], xlim=(0, until or curve.epoch[-1]))
     later = val[len(val) // 10 :]
     finite = later[np.isfinite(later)]
     if len(finite) and np.ptp(finite) > 0:
         room = 0.15 * np.ptp(finite)
-        ax.set_ylim(finite.min() - room, finite.max() + 2 * room)
+        below, above = (2 * room, room) if is_score else (room, 2 * room)
+        ax.set_ylim(finite.min() - below, finite.max() + above)
     _mark_stops(ax, stops)
     ax.legend(loc="upper right", fontsize="small")
     return ax
@@ -89,8 +100,12 @@ def plot_statistic(
     thresholds: Mapping[str, float],
     ax: Axes | None = None,
     label: str = "",
+    unit: str = "epoch",
 ) -> Axes:
-    """A criterion's statistic with its thresholds, at the checks where it is defined."""
+    """A criterion's statistic with its thresholds, at the checks where it is defined.
+
+    ``unit`` is what positions are counted in.
+    """
     ax = ax or plt.gca()
     defined = np.isfinite(statistic)
     tone = colour(next(iter(thresholds), ""))
@@ -106,7 +121,7 @@ def plot_statistic(
             va="center",
             fontsize="xx-small",
         )
-    ax.set(xlabel="epoch", ylabel=label)
+    ax.set(xlabel=unit, ylabel=label)
     return ax
 
 
@@ -204,7 +219,7 @@ def fronts(bench: Bench) -> Figure:
     axes = figure.subplots(1, len(bench.corpora), squeeze=False)
     for ax, found in zip(axes[0], bench.corpora, strict=True):
         plot_front(found.front, ax, rules=(bench.rule, *SHOWN), bands=(bench.rule,))
-        title = "{corpus}: {error:error} error, {clusters} {unit}s"
+        title = "{corpus}: {what}, {clusters} {unit}s"
         ax.set_title(worded(title, numbers_of(found)), fontsize="medium")
     return figure
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from pandas.api.types import is_numeric_dtype
 
+from earlystop_lab.report.comparison import word_of
 from earlystop_lab.studies.comparison import OnCorpus, Verdict
 
 #: the known rule that is drawn beside the new one until the reader picks another
@@ -168,7 +169,7 @@ def differences(found: OnCorpus, new: str) -> Drawing:
             "difference:Q",
             scale=limits,
             axis=alt.Axis(format="+~%", tickCount=8),
-            title="difference of error at equal time",
+            title=f"difference of {word_of([found])} at equal time",
         ),
         color=alt.Color("verdict:N", scale=tone),
         shape=alt.Shape("verdict:N", scale=shape),
@@ -255,12 +256,12 @@ def ranks(found: OnCorpus, new: str) -> Drawing:
 # -- the explorer: empty charts, to which page.js gives data and parameters ------------------
 
 
-def run_curves() -> dict[str, Any]:
-    """The errors of one run, where it stops and what it keeps."""
+def run_curves(unit: str, measured: str) -> dict[str, Any]:
+    """The errors of one run, where it stops and what it keeps; with the names of both axes."""
     params = _params("stop", "selected", "first", "last", "low", "high")
     names = ["validation", "training", "test"]
-    x = _epoch()
-    y = alt.Y("error:Q", title="error", scale=_between("low", "high"))
+    x = _epoch(unit)
+    y = alt.Y("error:Q", title=measured, scale=_between("low", "high"))
     curve = alt.Chart(alt.NamedData("curve"))
     line = curve.mark_line(clip=True, strokeWidth=1.5).encode(
         x=x,
@@ -275,15 +276,15 @@ def run_curves() -> dict[str, Any]:
     )
     chart = alt.layer(line, *_stop_rule(x), kept).add_params(*params)
     return _sized(
-        chart.properties(description="Errors of the run, its stop and the epoch it keeps"),
+        chart.properties(description="Errors or scores of the run, its stop and what it keeps"),
         260,
     )
 
 
-def run_statistic() -> dict[str, Any]:
+def run_statistic(unit: str) -> dict[str, Any]:
     """The statistic of a rule over the same run, against its threshold."""
     params = _params("stop", "threshold", "first", "last", "low", "high")
-    x = _epoch()
+    x = _epoch(unit)
     y = alt.Y("statistic:Q", title="statistic", scale=_between("low", "high"))
     # far outside it would be no line any more
     seen = alt.Chart(alt.NamedData("seen")).transform_calculate(
@@ -427,13 +428,13 @@ def _regret(field: str, low: float = FLOOR) -> alt.Y:
     )
 
 
-def _epoch() -> alt.X:
-    """Epochs by their logarithm, from 0 on: rules stop early in long records."""
+def _epoch(unit: str) -> alt.X:
+    """Positions by their logarithm, from 0 on: rules stop early in long records."""
     marks = [0, *(step * 10**k for k in range(8) for step in (1, 3))]
     return alt.X(
         "epoch:Q",
         scale=_between("first", "last", type="symlog", constant=1),
-        title="epoch",
+        title=unit,
         axis=alt.Axis(values=marks, format=",~r"),
     )
 

@@ -1,6 +1,6 @@
 """A comparison in words: its question, its answer, and on what the answer rests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
-from earlystop_lab.report.messages import in_words, reason, said, worded
+from earlystop_lab.report.messages import in_words, quality, reason, said, worded
 from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, Bench, OnCorpus, Verdict
 
 #: of tables for people's own papers
@@ -156,7 +156,8 @@ def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
     alone = [each.corpus for each in bench.corpora if each.unit == "run"]
     if unit == "problem" and alone:
         words.append(said("bench.pooled.one_problem", {"corpora": alone}))
-    words += [said("bench.pooled.against", row) for row in _spoken_of(rows)]
+    word = {"word": word_of(bench.corpora)}
+    words += [said("bench.pooled.against", {**row, **word}) for row in _spoken_of(rows)]
     return words + _carried(rows)
 
 
@@ -202,14 +203,16 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
         "reach": min(1.0, corpora * rows["smallest"].iloc[0]),
         "reach_holm": min(1.0, corpora * rows["smallest_holm"].iloc[0]),
     }
-    left_out = said("bench.left_out", numbers) if found.left_out else ""
+    left_out = "".join(
+        said(f"bench.{what}", numbers) for what in ("left_out", "stand_ins") if numbers[what]
+    )
     first = "bench.runs" if found.unit == "run" else "bench.problems"
     words = [said(first, {**numbers, "left_out": left_out}), *_verdicts(rows, "bench", numbers)]
-    if found.apart:
-        words.append(said("bench.apart", numbers))
+    missing = ("bench.apart", "bench.lacking", "bench.unbounded", "bench.counting")
+    words += [said(what, numbers) for what in missing if numbers[what.removeprefix("bench.")]]
     for row in _spoken_of(rows):
         as_used = "" if np.isnan(row["default_difference"]) else said("bench.as_used", row)
-        words.append(said("bench.against", {**row, "as_used": as_used}))
+        words.append(said("bench.against", {**row, "word": numbers["word"], "as_used": as_used}))
     return words + _carried(rows)
 
 
@@ -223,7 +226,8 @@ def _rests(found: OnCorpus) -> list[str]:
         "bench.these_runs": of_runs,
     }
     numbers = {**numbers_of(found), "over": over}
-    return [said(what, numbers) for what, true in holds.items() if true]
+    words = [said(what, numbers) for what, true in holds.items() if true]
+    return words + [f"{text[0].upper()}{text[1:]}." for text in map(reason, found.differing)]
 
 
 def numbers_of(found: OnCorpus) -> dict[str, Any]:
@@ -232,13 +236,32 @@ def numbers_of(found: OnCorpus) -> dict[str, Any]:
         "corpus": found.corpus,
         "error": found.error,
         "runs": len(found.curves),
-        "every": len(found.curves) + found.left_out,
+        "every": len(found.curves) + found.left_out + found.stand_ins,
         "left_out": found.left_out,
+        "stand_ins": found.stand_ins,
+        "scores": found.of_scores,
+        "what": quality(found.error, found.curves.about(found.error).direction),
+        "what_differs": what_differs(found),
+        "word": word_of([found]),
         "unit": found.unit,
         "clusters": len(found.by_problem),
         "rules": len(found.comparisons),
         "apart": found.apart,
+        "lacking": found.lacking,
+        "unbounded": found.unbounded,
+        "counting": found.counting,
     }
+
+
+def word_of(several: Sequence[OnCorpus]) -> str:
+    """What differs: an error, or where there are scores what is lost of each run's best."""
+    return "loss" if any(found.of_scores for found in several) else "error"
+
+
+def what_differs(found: OnCorpus) -> str:
+    """The same with the set that it was measured on."""
+    what = quality(found.error, found.curves.about(found.error).direction)
+    return f"loss of the {what}" if found.of_scores else what
 
 
 # -- what both have ------------------------------------------------------------------------

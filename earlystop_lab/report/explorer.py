@@ -38,7 +38,8 @@ HUGE = 1e300
 JSON: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False}
 #: the curves by the names that the page gives them
 CURVES = {"validation": "val", "training": "train", "test": "test"}
-#: of the errors that are drawn, the share that the axis shows: the first ones may be far above
+#: of the errors that are drawn, the share that the axis shows: the first ones may be far above,
+#: of scores below
 SHOWN = 0.97
 
 Checks = NDArray[np.int64]
@@ -190,4 +191,6 @@ def _drawn(curve: Curve, kept: Checks) -> dict[str, Any]:
         curves[name] = {"epoch": short(curve.epoch[at], None), "error": short(values[at])}
         errors.append(values[at])
     every = np.concatenate(errors)
+    if curve.about["val"].direction == "max":
+        return {"curves": curves, "low": float(np.quantile(every, 1 - SHOWN)), "high": every.max()}
     return {"curves": curves, "low": every.min(), "high": float(np.quantile(every, SHOWN))}

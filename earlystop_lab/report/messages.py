@@ -18,10 +18,28 @@ from earlystop_lab.studies.comparison import INCOMPARABLE, Event, Verdict
 from earlystop_lab.studies.prechelt1997 import Claim
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.recommendation import Estimate, GoalKind, Why
-from earlystop_lab.studies.records import Hidden
+from earlystop_lab.studies.records import Hidden, Recorded
 
 #: the errors of a curve set by the names that people give them
-ERRORS = {"val": "validation", "test": "test"}
+ERRORS = {"val": "validation", "test": "test", "train": "training"}
+
+
+def quality(error: str, direction: str | None) -> str:
+    """What was measured on a set: an error, or a score where higher is better.
+
+    >>> quality("val", "min"), quality("test", "max")
+    ('validation error', 'test score')
+    """
+    return f"{ERRORS[error]} {'score' if direction == 'max' else 'error'}"
+
+
+def share_of(unit: str | None) -> str:
+    """What a share of the positions is a share of; None where runs count in different units.
+
+    >>> share_of("step"), share_of(None)
+    ('of the steps', 'of each record')
+    """
+    return "of each record" if unit is None else f"of the {unit}s"
 
 
 def difference(value: float, interval: str = "") -> str:
@@ -75,6 +93,8 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "difference": difference,
     "p": p_value,
     "error": ERRORS.__getitem__,
+    "best": lambda scores: "best score" if scores else "lowest error",
+    "zero": lambda scores: "a best score of 0" if scores else "an error of 0",
     "estimate": estimate,
     "goal": lambda goal: said(goal.kind, goal._asdict()),
 }
@@ -179,15 +199,19 @@ log(last validation error / lowest): {overfitting}.
     ),
     "bench.pooled.against": (
         "Against {rule}: better on {better}, tied on {tied}, worse on {worse} of {clusters}, "
-        "{difference:difference {low} to {high}} error (p {p_adjusted:p})."
+        "{difference:difference {low} to {high}} {word} (p {p_adjusted:p})."
     ),
     # on one corpus
-    "bench.runs": "{corpus}: {runs:counted run}, {error:error} error{left_out}.",
+    "bench.runs": "{corpus}: {runs:counted run}, {what}{left_out}.",
     "bench.problems": (
-        "{corpus}: {runs:counted run}, {clusters:counted {unit}}, {error:error} error{left_out}."
+        "{corpus}: {runs:counted run}, {clusters:counted {unit}}, {what}{left_out}."
     ),
     "bench.left_out": (
-        " ({left_out} of {every} runs left out: they diverged or reach an error of 0)"
+        " ({left_out} of {every} runs left out: they diverged or reach {scores:zero})"
+    ),
+    "bench.stand_ins": (
+        " ({stand_ins} of {every} runs left out: a training curve is in place of their validation "
+        "curve)"
     ),
     f"bench.{Verdict.BETTER}": "{rule} is better than {known:listed}.",
     f"bench.{Verdict.WORSE}": "{rule} is worse than {known:listed}.",
@@ -199,11 +223,19 @@ log(last validation error / lowest): {overfitting}.
         "bound, out of reach where several contrasts are equally extreme."
     ),
     "bench.apart": "Not compared, since no time is common: {apart:listed}.",
+    "bench.lacking": (
+        "Not compared, since not every run has all that they watch: {lacking:listed}."
+    ),
+    "bench.unbounded": (
+        "Not compared, since they divide by an error and no upper bound of the scores is known: "
+        "{unbounded:listed}."
+    ),
+    "bench.counting": ("Not compared, since runs count in different units: {counting:listed}."),
     "bench.against": (
         "Against {rule}: better on {better}, tied on {tied}, worse on {worse} of "
         "{clusters:counted {unit}} at equal time ({earliest:percent} to {latest:percent} of the "
-        "record), {difference:difference {low} to {high}} error (p {p_adjusted:p}){as_used}; with "
-        "thresholds chosen on other {unit}s {chosen_difference:difference} in error and time "
+        "record), {difference:difference {low} to {high}} {word} (p {p_adjusted:p}){as_used}; with "
+        "thresholds chosen on other {unit}s {chosen_difference:difference} in {word} and time "
         "(p {chosen_p_adjusted:p})."
     ),
     "bench.as_used": (
@@ -238,12 +270,12 @@ log(last validation error / lowest): {overfitting}.
         "one exchange rate of error and time"
     ),
     "page.front": (
-        "Regret of the {error:error} error against time. {averaged}. {band} A dot is a threshold "
+        "Regret of the {what} against time. {averaged}. {band} A dot is a threshold "
         "that no other of its rule beats; grey: all other rules. Regret below {floor} is drawn "
         "there, above 100% cut off."
     ),
     "page.differences": (
-        "Difference of the {error:error} error to every known rule at equal time, mean over all "
+        "Difference of the {what_differs} to every known rule at equal time, mean over all "
         "times that both can take. {averaged}; {interval}. Left of 0 {rule} is better. Colour "
         "and shape: what could be shown after adjusting for all that was compared."
     ),
@@ -252,29 +284,43 @@ log(last validation error / lowest): {overfitting}.
         "Share of runs that had stopped by a time with a regret of at most 1%. {chosen}."
     ),
     "page.ranks": (
-        "Mean rank of each rule's regret of the {error:error} error at equal time, over {clusters} "
+        "Mean rank of each rule's regret of the {what} at equal time, over {clusters} "
         "{unit}s; rules that cannot take the time have none there."
     ),
     "page.rank_table": (
         "Mean ranks over {clusters:counted {unit}} at equal times, 1 the lowest regret."
     ),
     "page.problem_table": (
-        "Error of {rule} less that of the known rule (a row each) at equal time on every {unit}, "
-        "mean over all times that both can take. Below 0, in the colour of {rule}, it is better."
+        "The {what_differs} of {rule} less that of the known rule (a row each) at equal time on "
+        "every {unit}, mean over all times that both can take. Below 0, in the colour of {rule}, "
+        "it is better."
     ),
     "page.comparison_table": (
-        "A row a known rule. Differences are of the {errors} error, {rule} less the known rule, in "
+        "A row a known rule. Differences are of the {differ}, {rule} less the known rule, in "
         "geometric means over {unit}s, with 95% intervals; p is adjusted for all that was compared."
+    ),
+    # -- what records are of -----------------------------------------------------------------
+    Recorded.STAND_INS: (
+        "{stand_ins} of {runs} runs have no validation curve but a training curve in its place, "
+        "which cannot say when to stop: left out"
+    ),
+    Recorded.METRICS: (
+        "the {error:error} metric differs from run to run ({metrics:listed}): what is averaged "
+        "are losses relative to each run's own best"
+    ),
+    Recorded.UNITS: (
+        "runs count in different units ({units:listed}): averaged are shares of each record, "
+        "never numbers of these"
     ),
     # -- recommend and calibrate -----------------------------------------------------------
     Hidden.STOPPED: (
         "{stopped} of the {ended} runs that ended before the longest did so {patience} checks "
-        "after their lowest error: a patience of {patience} had stopped them already. What more "
+        "after their {scores:best}: a patience of {patience} had stopped them already. What more "
         "training would have found is unknown, so losses are lower bounds and no patience of "
         "{patience} or more can be judged; record some runs to their end"
     ),
     Hidden.LATE: (
-        "{share:.0%} of the runs have their lowest error in the last tenth of the record: what a "
+        "{share:.0%} of the runs have their {scores:best} in the last tenth of the record: what a "
         "rule loses there is a lower bound"
     ),
     "verdict.recommended": "Recommendation.",
@@ -298,13 +344,21 @@ log(last validation error / lowest): {overfitting}.
     ),
     Why.FEW_RUNS: "only {runs} runs; from {firm} on a mean says more than its luck",
     Why.NOT_MEASURABLE: (
-        "{left_out} of {runs} runs diverged or reach an error of 0, to which no loss is relative: "
+        "{left_out} of {runs} runs diverged or reach {scores:zero}, to which no loss is relative: "
         "left out"
     ),
     Why.COPIES: "{left_out} of {runs} runs left out: the same as another",
     Why.SPACING: (
         "checks are about {apart:.3g} apart in what the logs count (steps, or parts or numbers of "
         "epochs): a patience counts checks, and the lines to paste are for one check an epoch"
+    ),
+    Why.SPACING_IN: (
+        "checks are about {apart:.3g} {unit}s apart: a patience counts checks, and the lines to "
+        "paste are for one check an epoch"
+    ),
+    Why.UNBOUNDED: (
+        "no upper bound of the scores is known: {rules:listed}, which divide by an error, are left "
+        "out"
     ),
     Why.NO_PROBLEM: "no column 'problem': the answer holds for runs like these only",
     Why.TOO_FEW_PROBLEMS: (
@@ -317,18 +371,20 @@ log(last validation error / lowest): {overfitting}.
     Why.MAY_BREAK: (
         "where the rule was not chosen a mean beyond the goal cannot be ruled out: {goal:goal}"
     ),
+    Why.NO_UNIT: "runs count in different units, of which no number is a goal: {goal:goal}",
     GoalKind.LOSS: "lose at most {limit:percent} of each run's best, in geometric mean",
-    GoalKind.EPOCHS: "train at most {limit:g} epochs a run, on average",
-    GoalKind.RATE: "the best bargain where 1% of error is worth {limit:g}% of time",
+    GoalKind.EPOCHS: "train at most {limit:g} {unit}s a run, on average",
+    GoalKind.RATE: "the best bargain where a loss of 1% is worth {limit:g}% of time",
     "advice.unmet": "\nGoal: {goal:goal}\n  No patience keeps it on these runs.",
+    "advice.no_unit": "\nGoal: {goal:goal}\n  These runs count in different units.",
     "advice.worth": (
         "\nGoal: {goal:goal}\n"
         "  {criterion}\n"
         "  loses {loss} of {val_best} in geometric mean, where it was not chosen\n"
         "  (on the runs it was chosen on {seen_loss:percent}; worst run {worst:percent})\n"
-        "  saves {saved:estimate} of the epochs in geometric mean; {epochs.mean:.0f} a run are "
-        "left on average"
+        "  saves {saved:estimate} {of_positions} in geometric mean{left}"
     ),
+    "advice.left": "; {epochs.mean:.0f} a run are left on average",
     "advice.no_loss": "0% (none in {n}; at 95% up to {share:percent} of others may lose some)",
     "advice.best_score": "the size of the best {error:error} score",
     "advice.lowest_error": "the lowest {error:error} error",
@@ -348,8 +404,10 @@ log(last validation error / lowest): {overfitting}.
     "calibration": (
         "{criterion}: {promise}\n"
         "  on the {units} {unit}s calibrated on: {counts}, the largest of a run {largest:.2%}; "
-        "saves {saved:.0%} of the epochs; validation error {excess:.2%} above each run's own lowest"
+        "saves {saved:.0%} {of_positions}; {excess_of}"
     ),
+    "calibration.above": "validation error {excess:.2%} above each run's own lowest",
+    "calibration.below": "validation score {excess:.2%} of its size below each run's own best",
     "calibration.promised_mean": (
         "mean of min({error}, cap = {cap:g}) at most {at_most:.2%} for a new {new} ({how})"
     ),

@@ -97,7 +97,7 @@ class Explorer {
     say(corpus, rule, run, seen, member);
     await Promise.all([
       this.show("run-curves", { curve: this.curve }, {
-        ...epochs, selected, low: run.low, high: Math.max(run.high, error),
+        ...epochs, selected, low: Math.min(run.low, error), high: Math.max(run.high, error),
       }),
       this.show("run-statistic", { seen: rowsOf(statistic) }, {
         ...epochs, threshold, ...around(statistic, stop, threshold),
@@ -160,10 +160,10 @@ function say(corpus, rule, run, seen, member) {
   const words = {
     criterion: rule.members[member],
     stop: seen.fired[member]
-      ? `epoch ${stop} of ${whole.format(run.last)}, ${share} of the record`
-      : `never: the record ends at epoch ${stop}`,
-    kept: `epoch ${selected}, validation error ${number.format(seen.error[member])}`,
-    here: `${percent.format(seen.regret[member])} regret of the ${corpus.error} error`,
+      ? `${corpus.unit} ${stop} of ${whole.format(run.last)}, ${share} of the record`
+      : `never: the record ends at ${corpus.unit} ${stop}`,
+    kept: `${corpus.unit} ${selected}, ${corpus.kept} ${number.format(seen.error[member])}`,
+    here: `${percent.format(seen.regret[member])} regret of the ${corpus.what}`,
     all: `${percent.format(rule.time[member])} of the time, ${percent.format(rule.regret[member])} regret${band}`,
   };
   for (const [name, text] of Object.entries(words)) at(`found-${name}`).textContent = text;

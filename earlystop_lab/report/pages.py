@@ -16,9 +16,9 @@ from markupsafe import Markup
 from earlystop_lab._common.wording import signed
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report import charts
-from earlystop_lab.report.comparison import SHOWN, numbers_of, table, words_of
+from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_differs, words_of
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
-from earlystop_lab.report.messages import ERRORS, said
+from earlystop_lab.report.messages import quality, said
 from earlystop_lab.studies.comparison import Bench, OnCorpus
 
 #: most bytes of a page; what all else leaves is for the explorer's runs
@@ -33,11 +33,15 @@ TERMS = {
         "independent, so problems are what is averaged over, swapped and resampled. A corpus is a "
         "set of recorded runs."
     ),
-    "Time": "The epoch at which a rule stops a run, as a share of that run's last recorded epoch.",
+    "Time": (
+        "The epoch (step, round, or what else a run counts in) at which a rule stops it, as a "
+        "share of its last recorded one."
+    ),
     "Regret": (
         "How far the error of the weights that are kept is above the lowest error of the same "
         "run's whole record, relative to it: 1% is 1.01 times the lowest. Where the error was "
-        "still falling at the end of the record, regret is a lower bound."
+        "still falling at the end of the record, regret is a lower bound. Of scores, of which "
+        "higher is better, it is the share of the best one that was lost."
     ),
     "Sweep, front": (
         "A sweep is a rule over the whole range of its thresholds, from stopping at once to never. "
@@ -63,13 +67,16 @@ def page_of(bench: Bench) -> str:
         sentences = [*words.found[i], *words.rests[i]]
         sections.append(_section(f"corpus-{i}", found, sentences, bench.rule))
         drawn += _drawn(f"corpus-{i}", found, bench.rule)
+    units = {found.counted_in for found in bench.corpora}
+    unit = units.pop() if len(units) == 1 else "position"
+    measured = sorted({_kept(found).split()[-1] for found in bench.corpora})
     data: dict[str, Any] = {
         "options": charts.options(),
         "floor": charts.FLOOR,
         "charts": drawn,
         "explorer": {
-            "run-curves": charts.run_curves(),
-            "run-statistic": charts.run_statistic(),
+            "run-curves": charts.run_curves(unit, " or ".join(measured)),
+            "run-statistic": charts.run_statistic(unit),
             "run-front": charts.run_front(bench.rule),
         },
         "corpora": [],
@@ -88,17 +95,23 @@ def page_of(bench: Bench) -> str:
         "bundle": Markup(_bundle()),
     }
     if bench.pooled is not None:
-        errors = sorted({ERRORS[found.error] for found in bench.corpora})
-        shown["all"] = _compared(bench.pooled, errors, bench.rule)
+        differ = sorted({what_differs(found) for found in bench.corpora})
+        shown["all"] = _compared(bench.pooled, differ, bench.rule)
     template = _template()
     room = MOST - len(template.render(shown, data=data).encode())
     for i, found in enumerate(bench.corpora):
         # what one corpus leaves is for the others
         part = explored(found, bench.restore, room // (len(bench.corpora) - i))
-        one = {"name": found.corpus, "error": ERRORS[found.error], **part}
+        names = {"what": numbers_of(found)["what"], "kept": _kept(found), "unit": found.counted_in}
+        one = {"name": found.corpus, **names, **part}
         room -= embedded_size(one)
         data["corpora"].append(one)
     return template.render(shown, data=data)
+
+
+def _kept(found: OnCorpus) -> str:
+    """What the explorer shows of the weights that are kept."""
+    return quality("val", found.curves.about("val").direction)
 
 
 def _template() -> jinja2.Template:
@@ -149,14 +162,13 @@ def _drawn(prefix: str, found: OnCorpus, new: str) -> list[dict[str, Any]]:
 
 def _section(id_: str, found: OnCorpus, sentences: list[str], new: str) -> dict[str, Any]:
     numbers = {**numbers_of(found), "rule": new}
-    errors = [ERRORS[found.error]]
     return {
         **numbers,
         "id": id_,
         "words": sentences,
         "captions": _captions(found, numbers),
         "tables": {
-            "comparisons": _compared(found.comparisons, errors, new),
+            "comparisons": _compared(found.comparisons, [what_differs(found)], new),
             "problems": _problems(found, numbers) if len(found.by_problem) <= WIDEST else None,
             "ranks": _ranks(found, numbers) if len(found.ranks) else None,
         },
@@ -214,9 +226,9 @@ def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _compared(comparisons: pd.DataFrame, errors: list[str], new: str) -> dict[str, Any]:
+def _compared(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[str, Any]:
     shown = table(comparisons)
-    numbers = {"rule": new, "errors": " or ".join(errors), "unit": comparisons["unit"].iloc[0]}
+    numbers = {"rule": new, "differ": " or ".join(differ), "unit": comparisons["unit"].iloc[0]}
     return {
         "caption": said("page.comparison_table", numbers),
         "columns": [str(name).strip() for name in shown],
@@ -227,10 +239,10 @@ def _compared(comparisons: pd.DataFrame, errors: list[str], new: str) -> dict[st
 #: what the explorer's charts show
 EXPLORER = {
     "curves": (
-        "The line marks the epoch at which training stops, the dot the one whose weights are kept. "
-        "Epochs by their logarithm. Of long records the picture has of 400 columns the first, "
+        "The line marks where training stops, the dot the check whose weights are kept. "
+        "Positions by their logarithm. Of long records the picture has of 400 columns the first, "
         "last, lowest and highest check each; stop and dot are exact. Errors far above all others "
-        "are cut off."
+        "and scores far below are cut off."
     ),
     "statistic": (
         "The statistic where it is defined, and the threshold (dashed) that stops training. The "

@@ -5,29 +5,36 @@ from textwrap import indent
 import numpy as np
 import pandas as pd
 
-from earlystop_lab.report.messages import estimate, in_words, reason, said
+from earlystop_lab.report.messages import estimate, in_words, reason, said, share_of
 from earlystop_lab.report.pasting import lines
-from earlystop_lab.studies.recommendation import Advice, Estimate, Recommendation, Unmet
+from earlystop_lab.studies.recommendation import Advice, Estimate, Recommendation, Unmet, Why
+from earlystop_lab.studies.records import Recorded
 
 
 @in_words.register
 def _(answer: Recommendation) -> str:
-    parts = [said(f"verdict.{answer.verdict}", {}), *(f"- {reason(w)}" for w in answer.reasons)]
+    first, rest = said(f"verdict.{answer.verdict}", {}), list(answer.reasons)
+    if rest and rest[0].what is Recorded.STAND_INS:
+        first = f"{first} {reason(rest.pop(0))}"
+    parts = [first, *(f"- {reason(each)}" for each in rest)]
     parts += [in_words(each) for each in answer.advice]
     if len(answer.front):
-        parts += [said("recommendation.front", {}), _front(answer.front)]
+        parts += [said("recommendation.front", {}), _front(answer.front, answer.unit)]
     return "\n".join(parts)
 
 
 @in_words.register
 def _(unmet: Unmet) -> str:
-    return said("advice.unmet", {"goal": unmet.goal})
+    what = "advice.no_unit" if unmet.doubt is Why.NO_UNIT else "advice.unmet"
+    return said(what, {"goal": unmet.goal})
 
 
 @in_words.register
 def _(advice: Advice) -> str:
     best = "advice.best_score" if advice.watched.scores else "advice.lowest_error"
     numbers = advice._asdict() | {
+        "of_positions": share_of(advice.watched.unit),
+        "left": said("advice.left", advice._asdict()) if advice.epochs else "",
         "loss": _loss(advice),
         "val_best": said(best, {"error": "val"}),
         "test_best": said(best, {"error": "test"}),
@@ -57,13 +64,10 @@ def _loss(advice: Advice) -> str:
 
 def _pasted(advice: Advice) -> list[str]:
     """The lines for each program, and what it does otherwise than the rule."""
-    checks, _, monitor, mode = advice.watched
+    seen = advice.watched
+    made = lines(advice.criterion, epochs=seen.checks, monitor=seen.monitor, mode=seen.mode)
     pasted = []
-    for line, version in zip(
-        lines(advice.criterion, epochs=checks, monitor=monitor, mode=mode),
-        advice.programs,
-        strict=True,
-    ):
+    for line, version in zip(made, advice.programs, strict=True):
         notes = [
             said("advice.keeps_last", version._asdict()) if line.keeps == "last" else "",
             line.note,
@@ -74,12 +78,13 @@ def _pasted(advice: Advice) -> list[str]:
     return pasted
 
 
-def _front(table: pd.DataFrame, most: int = 14) -> str:
-    """The front, evenly thinned where it is long."""
+def _front(table: pd.DataFrame, unit: str | None, most: int = 14) -> str:
+    """The front, evenly thinned where it is long; ``unit`` is what positions are counted in."""
     if len(table) > most:
         table = table.iloc[np.linspace(0, len(table) - 1, most).round().astype(int)]
     shown = pd.DataFrame({"rule": table["criterion"] + np.where(table["native"], "", " *")})
-    shown["epochs"] = [f"{value:.0f}" for value in table["epochs"]]
+    if unit is not None:
+        shown[f"{unit}s"] = [f"{value:.0f}" for value in table["epochs"]]
     for name in ("saved", "loss"):
         columns = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
         shown[name] = [estimate(Estimate(*row)) for row in columns]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from earlystop_lab._common.checks import require
 from earlystop_lab._common.errors import EarlystopError
+from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import Criterion, Family, MaxEpochs
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import replay
@@ -19,7 +20,7 @@ from earlystop_lab.engine.thresholds import sweep
 from earlystop_lab.inference import cluster_means, risk
 from earlystop_lab.measures.hindsight import regret, regrets
 from earlystop_lab.studies.reasons import Reason
-from earlystop_lab.studies.records import hidden
+from earlystop_lab.studies.records import Watched, differing, hidden, watched
 
 #: members of the sweep, about 2% of the epochs apart where records have thousands
 MEMBERS = 400
@@ -69,7 +70,7 @@ class Calibrated(NamedTuple):
     mean: float
     mean_uncapped: float
     largest: float
-    #: mean share of the epochs saved, against each run to its end
+    #: mean share of the positions saved, against each run to its end
     saved: float
     #: mean validation regret against each run's own lowest error, without a cap
     excess: float
@@ -77,6 +78,7 @@ class Calibrated(NamedTuple):
     hoeffding_bentkus: Criterion | None
     #: what to know before relying on it
     warnings: tuple[Reason, ...]
+    watched: Watched
 
 
 def calibrate(
@@ -112,7 +114,8 @@ def calibrate(
     nothing is random.
 
     Raises :class:`RefusedError`, a ``ValueError``, where only a threshold that stops no run early
-    would be sure: with fewer than ``cap / at_most - 1`` units always; it names the number needed.
+    would be sure: with fewer than ``cap / at_most - 1`` units always; it names the number needed;
+    and where in some run a training curve stands in for a validation curve.
     ``ValueError`` for arguments out of range, a run without the error that is needed, and a family
     whose parameter is no threshold where the loss has to fall with it.
 
@@ -135,8 +138,14 @@ def calibrate(
     (60, 0.2, True, 'Keras')
     """
     promise = _promised(curves, at_most, cap, confidence, exceed, unit)
-    seen = measured(curves, family, "val" if confidence is None else "test")
     facts = facts_of(curves)
+    if stand_ins := int(facts.stand_ins.sum()):
+        raise RefusedError(
+            f"calibrate: {stand_ins} of {counted(len(curves), 'run')} have no validation curve but "
+            "a training curve in its place, of which nothing can be guaranteed; leave them out"
+        )
+    error: Literal["val", "test"] = "val" if confidence is None else "test"
+    seen = measured(curves, family, error)
     clusters = facts.clusters if unit == "problem" else pd.Index(curves.runs, name="run")
     losses = (
         np.minimum(seen.losses, promise.cap) if exceed is None else seen.losses > exceed
@@ -149,7 +158,7 @@ def calibrate(
         raise RefusedError(_refusal(seen.members[0].family.name, len(losses), promise))
     every = np.stack([seen.losses[:, at], 1 - seen.time[:, at], seen.excess[:, at]], axis=1)
     lost, saved, excess = cluster_means(every, clusters, infinite=True).to_numpy().T
-    warnings = hidden(curves)
+    warnings = [*hidden(curves), *differing(curves, error)]
     if copies := int(facts.copies.sum()):
         warnings.append(Reason(Caution.COPIES, {"copies": copies, "runs": len(curves)}))
     if exceed is None and lost.mean() > at_most:
@@ -167,6 +176,7 @@ def calibrate(
         excess=float(excess.mean()),
         hoeffding_bentkus=None if other is None else seen.members[other],
         warnings=tuple(warnings),
+        watched=watched(curves),
     )
 
 

@@ -25,7 +25,7 @@ from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family, usual
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import Restore, Stops, replay
-from earlystop_lab.engine.thresholds import Thresholds, sweep, swept
+from earlystop_lab.engine.thresholds import Thresholds, sweep, swept, watchable, watched_by
 from earlystop_lab.inference import ranks
 from earlystop_lab.inference.swaps import Pair, Sweep, aligned, compared, pooled
 from earlystop_lab.measures.fronts import (
@@ -40,6 +40,7 @@ from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.studies.conformance import check_criterion, check_on
 from earlystop_lab.studies.reasons import Reason
+from earlystop_lab.studies.records import differing, unbounded, unit_of
 
 #: members of a sweep, beside those close to the times at which rules are compared
 MEMBERS = 40
@@ -72,6 +73,12 @@ class Verdict(StrEnum):
 class Incomparable(StrEnum):
     """Why no known rule can be compared with the new one on a corpus."""
 
+    #: all runs have a training curve in place of a validation curve
+    STAND_INS = "stand-ins"
+    #: some run lacks ``channels`` that the new rule watches, or they have no direction
+    LACKING = "lacking"
+    #: the new rule divides by an error, and no upper bound of the scores is known
+    UNBOUNDED = "unbounded"
     STOPS_NOTHING = "stops nothing"
     NO_COMMON_TIME = "no common time"
 
@@ -85,6 +92,18 @@ class Event(StrEnum):
 
 #: what the error says where nothing can be compared on any corpus
 INCOMPARABLE: dict[str, str] = {
+    Incomparable.STAND_INS: (
+        "All runs of {corpus} have a training curve in place of a validation curve, so nothing is "
+        "compared there."
+    ),
+    Incomparable.LACKING: (
+        "{rule} watches {channels}: not every run of {corpus} has that, and knows whether lower "
+        "or higher is better, so nothing is compared there."
+    ),
+    Incomparable.UNBOUNDED: (
+        "{rule} divides by an error, and no upper bound of the scores of {corpus} is known, so "
+        "nothing is compared there."
+    ),
     Incomparable.STOPS_NOTHING: (
         "{rule} stops no run of {corpus} before its last check, so nothing is compared."
     ),
@@ -101,8 +120,9 @@ class OnCorpus(NamedTuple):
     corpus: str
     #: the runs that were compared: those in which every regret is finite
     curves: CurveSet
-    #: number of the other runs
+    #: number of the other runs: those with a training curve in place of a validation curve apart
     left_out: int
+    stand_ins: int
     #: the error whose regret was compared
     error: Literal["val", "test"]
     #: every rule's sweep, the new one's first, as :func:`measures.fronts.front` gives it, with
@@ -114,6 +134,13 @@ class OnCorpus(NamedTuple):
     comparisons: pd.DataFrame
     #: known rules that take no time that the new one can take
     apart: list[str]
+    #: those that watch what not every run has, that divide by an error where no upper bound of the
+    #: scores is known, and that count positions where runs count in different units
+    lacking: list[str]
+    unbounded: list[str]
+    counting: list[str]
+    #: what is not one in all runs
+    differing: list[Reason]
     #: difference of mean log(1 + regret) at equal time, a row a problem, a column a known rule
     by_problem: pd.DataFrame
     #: both rules at the times at which they are compared, by the known one's name
@@ -128,6 +155,16 @@ class OnCorpus(NamedTuple):
     def unit(self) -> str:
         """What was swapped and resampled: ``problem``, or ``run`` where none is recorded."""
         return str(self.by_problem.index.name)
+
+    @property
+    def of_scores(self) -> bool:
+        """Whether what was compared are scores."""
+        return self.curves.about(self.error).direction == "max"
+
+    @property
+    def counted_in(self) -> str:
+        """What positions are counted in, or that they are positions where runs differ."""
+        return unit_of(self.curves) or "position"
 
     @property
     def sweeps(self) -> dict[str, pd.DataFrame]:
@@ -169,8 +206,10 @@ def bench(
 ) -> Bench:
     """Compare a new rule with every known one on every corpus.
 
-    ``known`` are all of the table by default. Compared is the regret of the test error where all
-    runs of a corpus have one, else of the validation error. ``worth`` is the exchange rate of the
+    ``known`` are all of the table by default; those that watch what a corpus lacks are left out
+    there. Compared is the regret of the test error (or score) where all runs of a corpus have one
+    at every check, else of the validation error. Runs in which a training curve stands in for a
+    validation curve are left out. ``worth`` is the exchange rate of the
     thresholds that are chosen: 1% of error is worth so many percent of time. ``said`` is told
     what is going on, an :class:`Event` and its numbers at a time.
 
@@ -262,8 +301,20 @@ class _Study(NamedTuple):
 
     def on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason:
         """What was found on a corpus; where there is nothing to compare, why."""
-        error, kept = _comparable(corpus, curves)
-        plan = self._planned(kept)
+        validated = curves.select(~facts_of(curves).stand_ins)
+        if len(curves) and not len(validated):
+            return Reason(Incomparable.STAND_INS, {"corpus": corpus})
+        error, kept = _comparable(corpus, validated)
+        if not watchable(self.rule, kept).all():
+            divides = bool(unbounded([self.rule], kept))
+            channels = ", ".join(name for name, _ in watched_by(self.rule))
+            why = Incomparable.UNBOUNDED if divides else Incomparable.LACKING
+            return Reason(why, {"rule": self.name, "corpus": corpus, "channels": channels})
+        counting = [] if unit_of(kept) else [each for each in self.known if not each.watches]
+        known = [each for each in self.known if each not in counting]
+        divide = unbounded(known, kept)
+        lacking = [e for e in known if e not in divide and not watchable(e, kept).all()]
+        plan = self._planned(kept, known)
         members = list(dict.fromkeys([*plan.drawn, *plan.close]))
         stops = replay(
             kept, [each for _, each in members], restore=self.restore, n_jobs=self.n_jobs
@@ -277,7 +328,7 @@ class _Study(NamedTuple):
             stops.criteria,
             values.time,
             losses,
-            facts_of(kept).last,
+            facts_of(kept).lasts,
             [rule for rule, each in plan.drawn if nested and each.family.threshold],
         )
         pairs = self._aligned(means, plan, kept)
@@ -304,7 +355,8 @@ class _Study(NamedTuple):
         return OnCorpus(
             corpus=corpus,
             curves=kept,
-            left_out=len(curves) - len(kept),
+            left_out=len(validated) - len(kept),
+            stand_ins=len(curves) - len(validated),
             error=error,
             front=front(drawn, seed=self.seed).assign(
                 member=np.array([each for _, each in plan.drawn], object),
@@ -312,6 +364,10 @@ class _Study(NamedTuple):
             ),
             comparisons=rows,
             apart=[name for name in plan.used if name not in pairs],
+            lacking=[each.name for each in lacking],
+            unbounded=[each.name for each in divide],
+            counting=[each.name for each in counting],
+            differing=differing(kept, error),
             by_problem=pd.DataFrame(differences, index=clusters),
             pairs=pairs,
             regret_profile=regret_profile(losses[:, chosen], names, WITHIN),
@@ -319,7 +375,7 @@ class _Study(NamedTuple):
             ranks=self._ranks(means),
         )
 
-    def _planned(self, curves: CurveSet) -> _Plan:
+    def _planned(self, curves: CurveSet, known: Sequence[Family]) -> _Plan:
         """The times are those that thresholds of the known rule take, or of the new one where it is
         coarse: a rule without a threshold has a few members only. The other is fitted to them.
         """
@@ -333,7 +389,7 @@ class _Study(NamedTuple):
             grid = np.unique(self._times(own, curves))
         plan = _Plan([(self.name, each) for each in own], [], {}, {})
         wanted = []
-        for family in swept(self.known, curves):
+        for family in swept(known, curves):
             used, fine = usual(family), _finely(family, curves)
             members = sweep(family, curves, MEMBERS) if fine is None else fine.sweep(MEMBERS)
             members = list(dict.fromkeys([*members, used]))
@@ -401,7 +457,7 @@ def _weights(curves: CurveSet) -> FloatArray:
 
 def _comparable(corpus: str, curves: CurveSet) -> tuple[Literal["val", "test"], CurveSet]:
     """The error to compare, and the runs that have it without a gap."""
-    tested = len(curves) > 0 and bool((facts_of(curves).counts("test") > 0).all())
+    tested = len(curves) > 0 and bool(facts_of(curves).measured_with("test", "val").all())
     kept = facts_of(curves).measurable()
     if tested:
         kept = kept & facts_of(curves).measurable("test")

@@ -18,7 +18,7 @@ from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rul
 from earlystop_lab.criteria.first_passage import Trace
 from earlystop_lab.curves import Channel, Curve, CurveSet, FloatArray, concatenated
 from earlystop_lab.engine.replaying import replay, trace, traces
-from earlystop_lab.engine.thresholds import sweep
+from earlystop_lab.engine.thresholds import sweep, watchable
 
 T = TypeVar("T")
 Positions = NDArray[np.int64]
@@ -104,7 +104,7 @@ def check_on(
     Raises ``ConformanceError`` with the run, and the epoch that saw what came later.
     """
     sample = _sample(criterion) if isinstance(criterion, Family) else criterion
-    if any(name not in curve.channels for curve in curves for name in sample.channels):
+    if not watchable(sample, curves).all():
         return  # the replay says so
     # without a threshold each member of the sweep is another statistic
     members = [sample] if sample.family.threshold else _members(sample, curves)

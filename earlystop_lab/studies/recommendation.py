@@ -37,7 +37,17 @@ from earlystop_lab.measures.fronts import (
 )
 from earlystop_lab.measures.hindsight import Regrets, regrets
 from earlystop_lab.studies.reasons import Reason
-from earlystop_lab.studies.records import hidden, much
+from earlystop_lab.studies.records import (
+    Recorded,
+    Watched,
+    differing,
+    hidden,
+    much,
+    of_scores,
+    unbounded,
+    unit_of,
+    watched,
+)
 
 Verdict = Literal["recommended", "tentative", "declined"]
 
@@ -54,7 +64,8 @@ PATIENCES = [
     *range(1, 11),
     *(10**k * step for k in range(6) for step in (12, 15, 20, 25, 30, 40, 50, 60, 80, 100)),
 ]
-#: members of the sweep of each rule that is only shown beside
+#: what is only shown beside, and members of the sweep of each
+OTHERS = (GL, PQ, UP, MaxEpochs)
 BESIDE = 60
 #: standard errors above its mean at which a candidate still has to keep the goal: 95%, one-sided
 SURE = 1.645
@@ -81,8 +92,11 @@ class Why(StrEnum):
     NOT_MEASURABLE = "recommendation.not_measurable"
     #: of so many ``runs`` some are ``left_out``, the same as another
     COPIES = "recommendation.copies"
-    #: checks are that far ``apart`` in what the logs count
+    #: checks are that far ``apart`` in what the logs count, which may be known to be a ``unit``
     SPACING = "recommendation.spacing"
+    SPACING_IN = "recommendation.spacing_in"
+    #: some ``rules`` divide by an error, and the upper bound of the scores is not known
+    UNBOUNDED = "recommendation.unbounded"
     #: runs are resampled: no column says the problem, or there are too few ``problems``
     NO_PROBLEM = "recommendation.no_problem"
     TOO_FEW_PROBLEMS = "recommendation.too_few_problems"
@@ -93,6 +107,8 @@ class Why(StrEnum):
     #: where the rule was not chosen its mean breaks the ``goal``, or may
     BREAKS = "recommendation.breaks"
     MAY_BREAK = "recommendation.may_break"
+    #: no number of positions is a ``goal`` where runs count in different units
+    NO_UNIT = "recommendation.no_unit"
 
 
 class GoalKind(StrEnum):
@@ -100,7 +116,7 @@ class GoalKind(StrEnum):
 
     #: a mean loss of at most the limit, as fast as possible
     LOSS = "goal.loss"
-    #: at most so many epochs a run, with the least loss
+    #: at most so many epochs a run, or what else positions are counted in, with the least loss
     EPOCHS = "goal.epochs"
     #: the best bargain where 1% of error is worth that % of time
     RATE = "goal.rate"
@@ -111,6 +127,8 @@ class Goal(NamedTuple):
 
     kind: GoalKind
     limit: float
+    #: what positions are counted in
+    unit: str = "epoch"
 
 
 class Estimate(NamedTuple):
@@ -142,18 +160,6 @@ class InProgram(NamedTuple):
     loss: float
 
 
-class Watched(NamedTuple):
-    """What the records are of: the lines to paste name it."""
-
-    #: checks of the longest
-    checks: int
-    #: whether errors are negated scores
-    scores: bool
-    #: the column that was monitored, and which way, where imported logs say so
-    monitor: str = "val_loss"
-    mode: Literal["min", "max"] = "min"
-
-
 class Advice(NamedTuple):
     """The rule for one goal, and what it is worth."""
 
@@ -165,8 +171,8 @@ class Advice(NamedTuple):
     test_loss: Estimate | None
     #: 1 less the geometric mean of stop over last epoch
     saved: Estimate
-    #: arithmetic mean of the epochs a run
-    epochs: Estimate
+    #: arithmetic mean of the stops, in the unit of the positions; None where runs differ in it
+    epochs: Estimate | None
     #: the loss on the very runs the rule was chosen on, which flatters
     seen_loss: float
     #: largest validation regret of a run
@@ -181,7 +187,7 @@ class Advice(NamedTuple):
 
 
 class Unmet(NamedTuple):
-    """A goal that no patience keeps."""
+    """A goal that no patience keeps, or that means nothing."""
 
     goal: Goal
     criterion: None = None
@@ -195,9 +201,11 @@ class Recommendation(NamedTuple):
     #: facts about the logs that the answer depends on, the reason for a verdict first
     reasons: list[Reason]
     advice: list[Advice | Unmet]
-    #: what no other rule or threshold beats: criterion, native, epochs, saved and loss with
-    #: intervals, all geometric means; empty where there are too few runs
+    #: what no other rule or threshold beats: criterion, native, epochs (NaN where units differ),
+    #: saved and loss with intervals, all geometric means; empty where there are too few runs
     front: pd.DataFrame
+    #: what positions are counted in; None where runs differ
+    unit: str | None = "epoch"
 
 
 class _Candidates(NamedTuple):
@@ -226,13 +234,16 @@ def recommend(
     """The patience for runs like these: one piece of advice for each goal that is given.
 
     ``max_loss``: the fastest rule with a mean loss of at most that share, 0.01 without any goal.
-    ``max_epochs``: the rule that loses least with that many epochs a run on average. ``rate``:
-    the best bargain where 1% of error is worth ``rate`` % of time. Loss is the validation regret
-    against each run's own lowest error (:mod:`measures.hindsight`), its mean geometric over
-    runs, problems counted alike.
+    ``max_epochs``: the rule that loses least with that many epochs a run on average, or whatever
+    positions are counted in. ``rate``: the best bargain where 1% of error is worth ``rate`` % of
+    time. Loss is the validation regret against each run's own lowest error
+    (:mod:`measures.hindsight`), its mean geometric over runs, problems counted alike.
 
     Runs that diverged, or reach an error of 0, to which no loss is relative, are left out, copies
-    of a run are one run, and ``reasons`` says so. Declined are fewer than 6 different runs, runs
+    of a run are one run, and ``reasons`` says so. Runs in which a training curve stands in for a
+    validation curve are left out, too, which is the first of ``reasons``. Of scores, loss is the
+    share of the best score that was lost. Where runs count in different units no mean of positions
+    is given and no number of them is a goal. Declined are fewer than 6 different runs, runs
     all alike, and goals that no patience keeps. Tentative are fewer than 30 runs, a goal that the
     rule may not keep where it was not chosen (the 95% interval of the mean there does not end below
     the limit), and three kinds of records: where a third of the runs have their lowest error in the
@@ -255,12 +266,17 @@ def recommend(
     >>> answer.verdict, answer.advice[0].criterion.family.name, answer.advice[0].doubt
     ('recommended', 'Keras', None)
     """
-    goals = _goals(max_loss, max_epochs, rate)
+    goals = _goals(max_loss, max_epochs, rate, unit_of(curves))
     if not len(curves):
         raise ValueError("recommend: the curve set is empty")
-    usable, reasons, firm = _usable(curves)
+    validated = curves.select(~facts_of(curves).stand_ins)
+    first = []
+    if stand_ins := len(curves) - len(validated):
+        numbers = {"stand_ins": stand_ins, "runs": len(curves)}
+        first = [Reason(Recorded.STAND_INS, numbers)]
+    usable, reasons, firm = _usable(validated)
     if (declined := _declined(usable)) is not None:
-        return Recommendation("declined", [declined, *reasons], [], pd.DataFrame())
+        return Recommendation("declined", [*first, declined, *reasons], [], pd.DataFrame())
     clusters, scope = _clusters(usable)
     if len(usable) < FEW:
         reasons.insert(0, Reason(Why.FEW_RUNS, {"runs": len(usable), "firm": FEW}))
@@ -271,7 +287,8 @@ def recommend(
     verdict: Verdict = "recommended" if firm and not doubts else "tentative"
     if all(each.criterion is None for each in advice):
         verdict = "declined"
-    return Recommendation(verdict, [*doubts, *reasons, scope], advice, _front(candidates, seed))
+    every = [*first, *doubts, *reasons, scope]
+    return Recommendation(verdict, every, advice, _front(candidates, seed), unit_of(usable))
 
 
 # -- the records ---------------------------------------------------------------------------
@@ -282,23 +299,32 @@ def _usable(curves: CurveSet) -> tuple[CurveSet, list[Reason], bool]:
     facts, reasons, firm = facts_of(curves), [], True
     measurable = facts.measurable()
     if left_out := int((~measurable).sum()):
-        reasons.append(Reason(Why.NOT_MEASURABLE, {"left_out": left_out, "runs": len(curves)}))
+        numbers = {"left_out": left_out, "runs": len(curves), "scores": of_scores(curves)}
+        reasons.append(Reason(Why.NOT_MEASURABLE, numbers))
         firm = left_out <= 0.1 * len(curves)
     if copies := int((measurable & facts.copies).sum()):
         reasons.append(Reason(Why.COPIES, {"left_out": copies, "runs": int(measurable.sum())}))
     usable = curves.select(measurable & ~facts.copies)
     doubts = hidden(usable) if len(usable) else []
     firm = firm and not any(map(much, doubts))
-    return usable, [*doubts, *reasons, *_spacing(usable)], firm
+    if divide := unbounded(OTHERS, usable):
+        reasons.append(Reason(Why.UNBOUNDED, {"rules": [rule.name for rule in divide]}))
+    return usable, [*doubts, *reasons, *differing(usable), *_spacing(usable)], firm
 
 
 def _spacing(curves: CurveSet) -> list[Reason]:
     """What to know where the records count something else than checks, such as steps."""
-    facts, several = facts_of(curves), curves.lengths > 1
-    if not several.any():
+    facts = facts_of(curves)
+    gaps = facts.counts("val") - 1
+    several = gaps > 0
+    if not several.any() or facts.lasts is None:
         return []
-    apart = float(np.median((facts.last - facts.first)[several] / (curves.lengths - 1)[several]))
-    return [] if 2 / 3 < apart < 3 / 2 else [Reason(Why.SPACING, {"apart": apart})]
+    apart = float(np.median((facts.last - facts.first)[several] / gaps[several]))
+    if 2 / 3 < apart < 3 / 2:
+        return []
+    if (unit := next(iter(facts.units))) is None:
+        return [Reason(Why.SPACING, {"apart": apart})]
+    return [Reason(Why.SPACING_IN, {"apart": apart, "unit": unit})]
 
 
 def _declined(curves: CurveSet) -> Reason | None:
@@ -326,20 +352,11 @@ def _clusters(curves: CurveSet) -> tuple[pd.Index, Reason]:
     return clusters, Reason(Why.PROBLEMS, problems)
 
 
-def _watched(curves: CurveSet) -> Watched:
-    about = curves.about("val")
-    one = about.source is not None and curves.meta["val.source"].nunique() == 1
-    named = {"monitor": str(about.source)} if one else {}
-    # an error below 0 is a score that an earlier version negated
-    scores = about.direction == "max" or bool((facts_of(curves).lowest("val").value < 0).any())
-    return Watched(int(curves.lengths.max()), scores, mode=about.direction or "min", **named)
-
-
 # -- the candidates ------------------------------------------------------------------------
 
 
 def _candidates(curves: CurveSet, clusters: pd.Index) -> _Candidates:
-    patiences = [p for p in PATIENCES if p <= int(curves.lengths.max())]
+    patiences = [p for p in PATIENCES if p <= int(facts_of(curves).counts("val").max())]
     scale = float(np.median(np.abs(facts_of(curves).lowest("val").value)))
     deltas = [0.0, *(float(f"{share * scale:.0e}") for share in DELTAS)]
     native = {
@@ -348,7 +365,9 @@ def _candidates(curves: CurveSet, clusters: pd.Index) -> _Candidates:
         ]
         for delta in deltas
     }
-    groups = {**native, **sweeps([GL, PQ, UP, MaxEpochs], curves, BESIDE)}
+    # one number of epochs for all is none where runs count in different units
+    others = OTHERS if unit_of(curves) else OTHERS[:-1]
+    groups = {**native, **sweeps(others, curves, BESIDE)}
     rules = [name for name, members in groups.items() for _ in members]
     criteria = [each for members in groups.values() for each in members]
     count = sum(map(len, native.values()))
@@ -358,7 +377,7 @@ def _candidates(curves: CurveSet, clusters: pd.Index) -> _Candidates:
     ]
     parts = zip(*(regrets(each, curves) for each in stops), strict=True)
     every = Regrets(*(np.concatenate(part, axis=1) for part in parts))
-    texts, ends = [str(each) for each in criteria], facts_of(curves).last
+    texts, ends = [str(each) for each in criteria], facts_of(curves).lasts
     return _Candidates(
         curves=curves,
         clusters=clusters,
@@ -398,7 +417,9 @@ def _front(candidates: _Candidates, seed: int) -> pd.DataFrame:
 # -- the choice ----------------------------------------------------------------------------
 
 
-def _goals(max_loss: float | None, max_epochs: float | None, rate: float | None) -> list[Goal]:
+def _goals(
+    max_loss: float | None, max_epochs: float | None, rate: float | None, unit: str | None
+) -> list[Goal]:
     if max_loss is None and max_epochs is None and rate is None:
         max_loss = MAX_LOSS
     if max_loss is not None:
@@ -409,7 +430,8 @@ def _goals(max_loss: float | None, max_epochs: float | None, rate: float | None)
     if rate is not None:
         exchange_rate(rate)  # refuses one out of range
     given = zip(GoalKind, (max_loss, max_epochs, rate), strict=True)
-    return [Goal(kind, limit) for kind, limit in given if limit is not None]
+    word = unit or "position"
+    return [Goal(kind, limit, word) for kind, limit in given if limit is not None]
 
 
 def _choice(goal: Goal, time: FloatArray, loss: FloatArray) -> int:
@@ -465,12 +487,16 @@ def _versions(
 
 def _advice(goals: list[Goal], candidates: _Candidates, seed: int) -> list[Advice | Unmet]:
     """The advice for each goal; what programs make of all the rules is replayed at once."""
-    chosen = [_chosen(goal, candidates, seed) for goal in goals]
-    met = [candidates.criteria[each[0]] for each in chosen if (each >= 0).all()]
-    versions = _versions(met, candidates)
+    countable = unit_of(candidates.curves) is not None
+    asked = [goal for goal in goals if countable or goal.kind is not GoalKind.EPOCHS]
+    chosen = {goal: _chosen(goal, candidates, seed) for goal in asked}
+    kept = {goal: each for goal, each in chosen.items() if (each >= 0).all()}
+    versions = _versions([candidates.criteria[each[0]] for each in kept.values()], candidates)
     return [
-        _advised(goal, each, candidates, versions, seed) if (each >= 0).all() else Unmet(goal)
-        for goal, each in zip(goals, chosen, strict=True)
+        _advised(goal, kept[goal], candidates, versions, seed)
+        if goal in kept
+        else Unmet(goal, doubt=Why.NOTHING_KEEPS if goal in chosen else Why.NO_UNIT)
+        for goal in goals
     ]
 
 
@@ -482,9 +508,11 @@ def _advised(
     seed: int,
 ) -> Advice:
     at, without, means = chosen[0], chosen[1:], candidates.means
-    rule, stop = candidates.criteria[at], candidates.stop
+    rule, stop, records = candidates.criteria[at], candidates.stop, watched(candidates.curves)
     val, test, time, _ = candidates.regrets
-    logs = {"loss": np.log1p(val), "saved": np.log(np.maximum(time, LEAST)), "epochs": stop}
+    logs = {"loss": np.log1p(val), "saved": np.log(np.maximum(time, LEAST))}
+    if records.unit is not None:
+        logs["epochs"] = stop
     if np.isfinite(test).all():
         logs["test_loss"] = np.log1p(test)
     # of each run what was chosen without its cluster
@@ -492,7 +520,7 @@ def _advised(
     runs = {name: every[np.arange(len(columns)), columns] for name, every in logs.items()}
     held_out = cluster_means(pd.DataFrame(runs), candidates.clusters)
     worth = dict(zip(logs, _estimates(held_out, seed), strict=True))
-    loss, epochs = worth["loss"].loss(), worth["epochs"]
+    loss, epochs = worth["loss"].loss(), worth.get("epochs")
     return Advice(
         goal=goal,
         criterion=rule,
@@ -508,8 +536,8 @@ def _advised(
             for each in programs(rule)
             for stops, lost in [versions[each]]
         ],
-        watched=_watched(candidates.curves),
-        doubt=_doubt(goal, epochs if goal.kind is GoalKind.EPOCHS else loss),
+        watched=records,
+        doubt=_doubt(goal, epochs if epochs and goal.kind is GoalKind.EPOCHS else loss),
     )
 
 

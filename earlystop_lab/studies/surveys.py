@@ -2,7 +2,7 @@
 
 A first look at what rules do to some curves; :mod:`measures.fronts` has all their thresholds.
 A check counts as an epoch here, since corpora count in epochs, steps or evaluations: a patience
-of 10 is ten checks of any of them.
+of 10 is ten checks of any of them, and numbers of checks have a mean whatever the units.
 """
 
 from collections.abc import Iterable
@@ -17,12 +17,27 @@ from earlystop_lab.criteria import FAMILIES, Rule, parse, usual
 from earlystop_lab.curves import CurveSet, facts_of
 from earlystop_lab.curves.files import Unit, chunks, units
 from earlystop_lab.engine.replaying import plan, replay
+from earlystop_lab.engine.thresholds import watchable
 from earlystop_lab.measures.hindsight import regrets
 
 #: runs of a set in memory that are replayed together, as many as in a unit of a Parquet file
 _RUNS = 1024
 #: a stop more than this share before the lowest validation error is too early
 _TOO_EARLY = 0.1
+_SUMS = [
+    "runs",
+    "fired",
+    "epochs",
+    "time",
+    "too_early",
+    "censored",
+    "diverged",
+    "stand_ins",
+    "val_runs",
+    "val_regret",
+    "test_runs",
+    "test_regret",
+]
 _COLUMNS = [
     "criterion",
     "runs",
@@ -36,6 +51,7 @@ _COLUMNS = [
     "test_runs",
     "censored",
     "diverged",
+    "stand_ins",
 ]
 
 
@@ -48,10 +64,11 @@ def survey(
     """What each criterion does to the runs of a corpus: one row a criterion, over all runs.
 
     ``curves`` is a curve set or the path of one, which is read part by part; ``criteria`` are by
-    default all rules at their :func:`usual` thresholds. Positions are checks, counted from 1.
-    Columns:
+    default all rules at their :func:`usual` thresholds. Positions are rows of a run, counted from
+    1: checks, where the validation error is measured at each. Columns:
 
-    - ``criterion``; ``runs``, those with the curves that it watches;
+    - ``criterion``; ``runs``, those with the channels that it watches: of scores without a known
+      upper bound there is none with the error that some rules divide by;
     - ``fired``, the share of them that it stops;
     - ``epochs``, geometric mean of its stops; ``time``, the same of stop over the run's last
       check, in (0, 1]; ``too_early``, the share stopped more than a tenth before their lowest
@@ -61,7 +78,8 @@ def survey(
       in which all such errors are finite and none is 0; NaN where there are none;
     - ``censored`` and ``diverged``, how many of the runs have their lowest validation error at
       their last check, so that no rule could be too late, and how many an error that is NaN or
-      infinite (see :func:`earlystop_lab.curves.facts.outcomes`).
+      infinite (see :func:`earlystop_lab.curves.facts.outcomes`); ``stand_ins``, in how many a
+      training curve stands in for a validation curve.
 
     The result is the same for any ``n_jobs``. Raises ``ValueError`` for a set without runs, a
     text that is no criterion, a run that is there twice, and as :func:`replay`.
@@ -84,7 +102,7 @@ def survey(
         tasks = units(Path(curves))
     # to start a process takes longer than a small corpus
     jobs = max(1, min(joblib.effective_n_jobs(n_jobs), len(tasks)))
-    parts: list[tuple[list[str], pd.DataFrame]] = joblib.Parallel(jobs, prefer="processes")(
+    parts: list[tuple[list[str], list[pd.DataFrame]]] = joblib.Parallel(jobs, prefer="processes")(
         joblib.delayed(_surveyed)(task, rules) for task in tasks
     )
     name = "the curve set" if isinstance(curves, CurveSet) else curves
@@ -93,27 +111,29 @@ def survey(
         raise ValueError(f"survey: {name} is empty; there is nothing to replay")
     if (twice := runs.duplicated()).any():
         raise ValueError(f"{name}: run {runs[twice.argmax()]!r} is there twice")
-    sums = pd.concat([part for _, part in parts]).groupby(level=0).sum()
+    every = [each for _, sums in parts for each in sums]
     # a rule that no run could be replayed with has sums over no runs
+    sums = (
+        pd.concat(every).groupby(level=0).sum() if every else pd.DataFrame(columns=_SUMS, dtype=int)
+    )
     return _table(sums.reindex(names, fill_value=0))
 
 
-def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], pd.DataFrame]:
-    """The run ids of a part of a corpus, and sums over its runs, a row a criterion."""
+def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], list[pd.DataFrame]]:
+    """The run ids of a part of a corpus, and sums over its runs, tables with a row a criterion."""
     ids, sums = [], []
     for chunk in [task] if isinstance(task, CurveSet) else chunks(task):
         ids += chunk.runs
         counted = CurveSet(chunk.table.drop_columns("epoch")) if chunk.has("epoch") else chunk
-        trained = facts_of(chunk).counts("train") > 0
-        for watched, part in ((True, counted.select(trained)), (False, counted)):
-            mine = [rule for rule in rules if _watches_train(rule) is watched]
-            if mine and len(part):
+        # rules that can look at the same runs are replayed at once
+        alike: dict[bytes, list[Rule]] = {}
+        for rule in rules:
+            alike.setdefault(watchable(rule, counted).tobytes(), []).append(rule)
+        for mask, mine in alike.items():
+            part = counted.select(np.frombuffer(mask, bool))
+            if len(part):
                 sums.append(_sums(part, mine))
-    return ids, pd.concat(sums)
-
-
-def _watches_train(rule: Rule) -> bool:
-    return any("train" in leaf.channels for leaf in rule.leaves)
+    return ids, sums
 
 
 def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
@@ -128,9 +148,11 @@ def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
         "too_early": (every.early > _TOO_EARLY).sum(axis=0),
         "censored": known.censored.sum(),
         "diverged": known.diverged.sum(),
+        "stand_ins": known.stand_ins.sum(),
     }
     for error in ("val", "test"):
-        kept = known.measurable(error)
+        # kept are weights of a check
+        kept = known.measurable(error) & known.measured_with(error, "val")
         lost = np.log1p(getattr(every, error)[kept]).sum(axis=0)
         sums |= {f"{error}_runs": kept.sum(), f"{error}_regret": lost}
     return pd.DataFrame(sums, index=stops.criteria)

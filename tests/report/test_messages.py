@@ -19,13 +19,14 @@ STUDIES = [
     importlib.import_module(f"earlystop_lab.studies.{path.stem}")
     for path in sorted((PACKAGE / "studies").glob("[!_]*.py"))
 ]
-MEMBERS = [
-    member
+#: each once: some studies import those of another
+ENUMERATIONS = dict.fromkeys(
+    thing
     for study in STUDIES
     for thing in vars(study).values()
     if inspect.isclass(thing) and issubclass(thing, StrEnum)
-    for member in thing
-]
+)
+MEMBERS = [member for enumeration in ENUMERATIONS for member in enumeration]
 #: a verdict is the word that tables have; sentences on it are named after what they are on, too
 WORDS = {
     comparison.Verdict: ("bench.",),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from matplotlib.colors import to_hex
 
-from earlystop_lab import CurveSet
+from earlystop_lab import Channel, CurveSet
 from earlystop_lab.curves import local_minima
 from earlystop_lab.report.axes import (
     colour,
@@ -101,6 +101,22 @@ def draw_tradeoff(ax=None):
 
 
 # -- all figures ---------------------------------------------------------------------------
+
+
+def test_scores_are_drawn_as_recorded_over_positions_in_their_unit():
+    about = {"val": Channel(direction="max"), "train": Channel(direction="max")}
+    val = [0.1, 0.5, 0.4, 0.6, None, 0.5, 0.7]
+    run = {"val": val, "train": [0.1] * 7, "epoch": np.arange(0, 700, 100), "epoch.unit": "step"}
+    ax = plot_curve(CurveSet.from_runs([run], channels=about)[0], {})
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert list(lines) == ["training score", "validation score", "its local maxima"]
+    assert lines["validation score"].get_ydata().tolist() == [v for v in val if v is not None]
+    assert lines["its local maxima"].get_ydata().tolist() == [0.5, 0.6]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "score")
+    low, high = ax.get_ylim()
+    assert 0.1 - low == pytest.approx(2 * (high - 0.7))
+    seen = plot_statistic(np.arange(2.0), np.arange(2.0), {}, plt.figure().gca(), unit="round")
+    assert seen.get_xlabel() == "round"
 
 
 @pytest.mark.parametrize("draw", [draw_curve, draw_statistic, draw_spread, draw_tradeoff])

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from earlystop_lab import GL, H2O, PQ, UP, CurveSet, Keras, criterion, replay, simulate
+from earlystop_lab import GL, H2O, PQ, UP, Channel, CurveSet, Keras, criterion, replay, simulate
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import page, tables
 from earlystop_lab.report.charts import short
@@ -107,6 +107,42 @@ def test_embedded_stops_are_those_of_replay(found, html):
                 losses = getattr(regrets(stops, one), on.error)[0]
                 np.testing.assert_allclose(seen["regret"], losses, rtol=1e-5)
                 np.testing.assert_allclose(seen["error"], stops.val[0], rtol=1e-5)
+
+
+def test_scores_are_shown_as_recorded_and_positions_in_their_unit():
+    runs = [
+        {
+            "run": f"r{i}",
+            "val": 1 / (0.5 + c.val),
+            "test": 1 / (0.5 + c.test),
+            "epoch": 10 * c.epoch,
+        }
+        for i, c in enumerate(simulate("gradient_flow", 12, seed=4, epochs=80))
+    ]
+    score, unit = Channel(direction="max"), Channel(unit="step")
+    curves = CurveSet.from_runs(runs, channels={"val": score, "test": score, "epoch": unit})
+    text = page(bench(AboveBest, {"scores": curves}, known=[Keras, UP]))
+    data = json.loads(Parsed(text).data)
+    (only,) = data["corpora"]
+    assert (only["what"], only["kept"], only["unit"]) == ("test score", "validation score", "step")
+    for run in only["runs"]:
+        shown, recorded = unpacked(run["packed"]), curves[run["run"]]
+        at = np.isin(recorded.epoch, shown["curves"]["validation"]["epoch"])
+        np.testing.assert_allclose(
+            shown["curves"]["validation"]["error"], recorded.val[at], rtol=1e-5
+        )
+        # the first scores, far below, are cut off
+        assert shown["high"] == pytest.approx(max(recorded.val.max(), recorded.test.max()))
+        assert shown["low"] > min(recorded.val.min(), recorded.test.min())
+    axes = json.dumps(data["explorer"])
+    assert '"title": "score"' in axes
+    assert '"title": "step"' in axes
+    assert '"title": "epoch"' not in axes
+    charts = {each["id"].split("-", 2)[-1]: json.dumps(each["spec"]) for each in data["charts"]}
+    assert "difference of loss at equal time" in charts["differences"]
+    assert "Regret of the test score against time." in text
+    assert "Difference of the loss of the test score to every known rule" in text
+    assert "test error" not in text
 
 
 def test_patience_stops_where_a_loop_does(html):
@@ -272,7 +308,8 @@ def test_runs_without_problems_or_other_errors_make_a_page():
     text = page(bench(AboveBest, {"alone": alone}, known=[Keras]))
     parsed = Parsed(text)
     (only,) = json.loads(parsed.data)["corpora"]
-    assert only["error"] == "validation"
+    assert (only["what"], only["kept"]) == ("validation error", "validation error")
+    assert only["unit"] == "epoch"
     assert {run["problem"] for run in only["runs"]} == {""}
     assert len(only["runs"]) == explorer.RUNS
     run = unpacked(only["runs"][0]["packed"])
