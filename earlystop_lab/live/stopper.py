@@ -276,10 +276,15 @@ class Stopper:
 
     @property
     def history(self) -> CurveSet:
-        """All that it was told as a set of one run; ``ValueError`` before any check."""
+        """All that it was told as a set of one run; ``ValueError`` before any check.
+
+        A channel that the criterion looks at is there, all missing, also where it never came.
+        """
         if not self._rows:
             raise ValueError(f"run {self.run!r}: no check yet")
         lists = self._lists()
+        for name in (name for leaf in self._at for name in leaf.channels):
+            lists.setdefault(name, [None] * len(self._rows))
         about = {name: self._channel(name) for name in lists if name != "epoch"}
         about["epoch"] = Channel(unit=self._unit)
         return CurveSet.from_runs([{"run": self.run, **lists}], channels=about)

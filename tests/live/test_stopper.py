@@ -5,10 +5,25 @@ import re
 
 import numpy as np
 import pytest
+from adapters import LowRate, patience_stop
+from log_samples import genuine_folder
 from restated import RULES
 from strategies import random_errors
 
-from earlystop_lab import Channel, CurveSet, ModelCheckpoint, criterion, parse, read_curves, replay
+from earlystop_lab import (
+    Channel,
+    CurveSet,
+    Keras,
+    MaxEpochs,
+    ModelCheckpoint,
+    after,
+    any_of,
+    criterion,
+    parse,
+    read_curves,
+    read_logs,
+    replay,
+)
 from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.live import Stopper
 
@@ -230,6 +245,11 @@ def test_a_channel_that_is_told_as_missing_is_to_come():
     assert [stopper.update(val=a, val_loss=b) for a, b in told] == [False, False, False, True]
     curve = stopper.history[0]
     assert curve.measured("val_loss").tolist() == [False, True, False, True]
+    # stopped before it ever came, it is replayed all the same
+    stopper = Stopper(any_of(LowRate(0), MaxEpochs(2)))
+    assert [stopper.update(val=1.0, lr=None) for _ in range(2)] == [False, True]
+    assert replay(stopper.history, [stopper.criterion]).stop[0, 0] == 2
+    assert not stopper.history[0].measured("lr").any()
 
 
 def test_what_is_selected_where_no_strip_has_ended():
@@ -253,6 +273,41 @@ def test_a_criterion_of_ones_own():
     again = Stopper(AboveFirst(0.5))
     again.load_state_dict(stopper.state_dict())
     assert again.reason == "AboveFirst 0.6 > 0.5 at epoch 3; best epoch 1"
+
+
+# -- a genuine log ------------------------------------------------------------------------------
+
+
+def test_a_genuine_trainer_state_stops_live_where_its_import_and_its_record_do():
+    path = next((genuine_folder() / "hf_trainer_state").glob("*trainer_state.json"))
+    rows = {}
+    for entry in json.loads(path.read_text())["log_history"]:
+        rows.setdefault(entry["step"], {}).update(entry)
+    assert len(rows) == 700
+    names = {"val": "eval_loss", "train": "loss", "lr": "learning_rate", "eval_rougeL": None}
+    said = {"eval_rougeL": Channel(direction="max"), "epoch": Channel(unit="step")}
+    curves = read_logs(path).curves
+    scores = [row["eval_rougeL"] for row in rows.values() if "eval_rougeL" in row]
+    stopped = patience_stop(scores, 4, lambda value, best: value > best)
+    metrics = any_of(Keras(20), Keras(4, val="eval_rougeL"))
+    for rule in (metrics, any_of(Keras(60), LowRate(2e-4)), after(1000, LowRate(2e-4))):
+        stopper = Stopper(rule, channels=said)
+        for step, row in rows.items():
+            told = {name: row.get(logged or name) for name, logged in names.items()}
+            if stopper.update(epoch=step, **told):
+                break
+        assert stopper.stopped
+        stops = replay(stopper.history, [rule])
+        assert stops.stop[0, 0] == stopper.stop_epoch == step
+        assert stops.selected[0, 0] == stopper.best_epoch
+        assert f"at step {step}" in stopper.reason
+        if rule is metrics:
+            assert step == 100 * stopped
+            # the import has the same checks, a row an evaluation
+            imported = replay(curves, [rule])
+            assert imported.fired[0, 0]
+            at = curves[0].epoch.tolist().index(imported.stop[0, 0])
+            assert curves[0]["step"][at] == step
 
 
 # -- what is refused ----------------------------------------------------------------------------

@@ -149,6 +149,14 @@ def test_what_is_posted_is_shown_as_text(browser, server):
     assert all("404" in message for message in complaints(browser))
 
 
+def test_a_training_curve_is_not_called_one_of_validation(browser, server):
+    server.post(0, run="alone", loss=0.5)
+    browser.get(f"{server.url}/#run=alone")
+    until(lambda: text(browser, "#run-title") == "alone")
+    said = "Nothing of validation: the training error loss stands in for it. 1 checks."
+    assert text(browser, "#channels") == said
+
+
 def test_the_page_asks_nobody_else(browser, server):
     browser.get(server.url)
     until(lambda: table(browser)["first"])
@@ -181,6 +189,29 @@ def test_keys_alone_choose_a_run(browser, server):
     first = "Errors of 8 checks, the last at epoch 8; Stops: GL 7.5% > 5 at epoch 6; best epoch 3; "
     assert said[0].startswith(first)
     assert len(said) == 1 + len(CRITERIA)
+
+
+def test_scores_and_steps_are_shown_as_they_are(browser, tmp_path):
+    log = tmp_path / "log.csv"
+    scores = [0.5, 0.8, 0.75, 0.7, 0.78]
+    rows = [f"{100 * i},{score}" for i, score in enumerate(scores, start=1)]
+    log.write_text("\n".join(["step,val_accuracy", *rows, ""]))
+    words = ("--val", "val_accuracy", "--mode", "max", "-c", "Keras(2)", "-c", "GL(5, k=1)")
+    with Server(tmp_path / "runs", str(log), *words) as server:
+        browser.get(server.url)
+        (cells,) = until(lambda: table(browser).values())
+        assert cells[:5] == ["500", "0.78", "0.8 at 200", "stops at 400", "stops at 300"]
+        until(lambda: "score, higher is better: val_accuracy" in text(browser, "#channels"))
+        assert text(browser, "#columns").split("\t")[1:3] == ["Step", "Validation"]
+        labels = "return [...document.querySelectorAll('[role=img]')].map(e => e.ariaLabel)"
+        said = until(lambda: browser.execute_script(labels))[0]
+        assert said == (
+            "Scores of 5 checks, the last at step 500; Stops: Keras 2 >= 2 at step 400; best step "
+            "200; Stops: GL 25% > 5 at step 300; best step 200"
+        )
+        titles = "return [...document.querySelectorAll('.xtitle')].map(e => e.textContent)"
+        assert set(until(lambda: browser.execute_script(titles))) == {"step"}
+        assert complaints(browser) == []
 
 
 @pytest.mark.parametrize(("scheme", "light"), [("light", True), ("dark", False)])

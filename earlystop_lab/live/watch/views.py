@@ -36,7 +36,11 @@ def detail(run: Run) -> dict[str, Any]:
     return {
         **_summary(run),
         "version": run.version,
-        "channels": {**sources, "mode": run.about("val").direction},
+        "channels": {
+            **sources,
+            "mode": run.about("val").direction,
+            "stand_in": bool(run.about("val").stand_in),
+        },
         "notes": run.notes,
         "curves": {name: _thinned(epoch, run.curve(name)) for name in names},
         "verdicts": [_verdict(verdict, epoch) for verdict in run.verdicts],

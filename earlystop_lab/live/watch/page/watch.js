@@ -240,10 +240,12 @@ function showVerdicts(run) {
 function show(run) {
   say(at("run-title"), run.run);
   document.title = `${run.run} · earlystop watch`;
-  const { val, train, mode } = run.channels;
+  const { val, train, mode, stand_in: standIn } = run.channels;
   const what = mode === "max" ? "score, higher is better" : "error";
-  say(at("channels"), `Validation ${what}: ${val}. Training: ${train ?? "none"}. ` +
-    `${run.checks} checks.`);
+  const first = standIn
+    ? `Nothing of validation: the training ${what} ${val} stands in for it. `
+    : `Validation ${what}: ${val}. Training: ${train ?? "none"}. `;
+  say(at("channels"), `${first}${run.checks} checks.`);
   list(at("notes"), run.notes);
   at("one").hidden = false;
   showCurves(run);
