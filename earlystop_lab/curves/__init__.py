@@ -9,6 +9,7 @@ from earlystop_lab.curves.channels import (
     canonical,
     concatenated,
     is_recorded,
+    one_below_the_other,
     same_channels,
     taken,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "is_curves",
     "is_recorded",
     "local_minima",
+    "one_below_the_other",
     "read_curves",
     "read_only",
     "same_channels",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from earlystop_lab._common.checks import one_of, require
+from earlystop_lab._common.checks import is_number, one_of, require
 
 Mode = Literal["min", "max"]
 Role = Literal["val", "train", "test"]
@@ -124,8 +124,10 @@ def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
 
     What ``channels`` says goes over what the table says.
     """
+    table = _by_own_names(table)
     known = channels_of(table)
-    told = {canonical(name): channel for name, channel in channels.items()}
+    _require_facts(table, known)
+    told = {canonical(name): _checked(name, channel) for name, channel in channels.items()}
     if unknown := [name for name in told if name != "epoch" and name not in known]:
         raise ValueError(f"channels: no channel {unknown[0]!r}; there are {', '.join(known)}")
     for name, channel in told.items():
@@ -138,7 +140,7 @@ def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
             else:
                 table = table.append_column(column, pa.array([value] * len(table)))
         if name != "epoch":
-            known[name] = _checked(name, channel.over(known[name]))
+            known[name] = channel.over(known[name])
     return _with_facts(table, known)
 
 
@@ -147,22 +149,46 @@ def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
 
     Raises ``ValueError`` where a channel has another direction or unit in another table.
     """
+    tables = [_by_own_names(table) for table in tables]
     facts = same_channels(channels_of(table) for table in tables)
     metadata = tables[0].schema.metadata
     bare = [_with_facts(table, {}).replace_schema_metadata(metadata) for table in tables]
-    whole = pa.concat_tables(bare, promote_options="permissive")
-    return _with_facts(whole, facts)
+    return _with_facts(one_below_the_other(bare), facts)
+
+
+def one_below_the_other(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all; ``ValueError`` where a column is of types that do not go together."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowTypeError:
+        kinds: dict[str, pa.Field] = {}
+        for field in (field for table in tables for field in table.schema):
+            before = kinds.setdefault(field.name, field)
+            try:
+                kinds[field.name] = pa.unify_schemas(
+                    [pa.schema([each.remove_metadata()]) for each in (before, field)],
+                    promote_options="permissive",
+                ).field(0)
+            except pa.ArrowTypeError as error:
+                raise ValueError(
+                    f"column {field.name!r} is {before.type} in one set and {field.type} in "
+                    "another: not put together; give it one type"
+                ) from error
+        raise
 
 
 def same_channels(several: Iterable[Mapping[str, Channel]]) -> dict[str, Channel]:
-    """The channels of all; ``ValueError`` where one has another direction or unit elsewhere."""
+    """The channels of all; ``ValueError`` where one is something else elsewhere.
+
+    That is another direction or unit, or, where both are known, another role or upper bound.
+    """
     known: dict[str, Channel] = {}
     for channels in several:
         for name, channel in channels.items():
             before = known.setdefault(name, channel)
-            for fact in ("direction", "unit"):
+            for fact in _OF_FIELD:
                 one, other = getattr(before, fact), getattr(channel, fact)
-                if one != other:
+                if one != other and (fact in ("direction", "unit") or None not in (one, other)):
                     raise ValueError(
                         f"channel {name!r} has {fact} {one or 'unknown'} in one set and "
                         f"{other or 'unknown'} in another: not put together; say what it is with "
@@ -198,11 +224,53 @@ def _field_facts(field: pa.Field) -> dict[str, Any]:
 
 
 def _checked(name: str, channel: Channel) -> Channel:
-    """The same; ``ValueError`` for a role or direction that there is not."""
-    for fact, choices in _CHOICES.items():
-        if (value := getattr(channel, fact)) is not None:
-            one_of(f"channel {name!r}: {fact}", value, choices)
+    """The same; ``ValueError`` for what no channel can be."""
+    require(f"channel {name!r}", channel, isinstance(channel, Channel), "a Channel(...)")
+    for fact, value in channel._asdict().items():
+        said = f"channel {name!r}: {fact}"
+        if value is None:
+            continue
+        if fact in _CHOICES:
+            one_of(said, value, _CHOICES[fact])
+        elif fact == "upper":
+            require(said, value, is_number(value) and np.isfinite(float(value)), "a finite number")
+        elif fact == "stand_in":
+            require(said, value, isinstance(value, bool), "True or False")
+        else:
+            require(said, value, isinstance(value, str), "a text")
     return channel
+
+
+def _require_facts(table: pa.Table, channels: Iterable[str]) -> None:
+    """``ValueError`` where a column that says what channels are cannot."""
+    kinds = {field.name: field.type for field in table.schema}
+    for column in (f"{name}.{fact}" for name in ("epoch", *channels) for fact in OF_RUNS):
+        if column not in kinds:
+            continue
+        kind = kinds[column]
+        of = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if column.endswith(".stand_in"):
+            fine, expected = pa.types.is_boolean(of), "true or false"
+        else:
+            texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+            fine, expected = any(is_text(of) for is_text in texts), "a text"
+        if not (fine or pa.types.is_null(of)):
+            raise ValueError(f"column {column!r}: expected {expected} a run, found {kind}")
+
+
+def _by_own_names(table: pa.Table) -> pa.Table:
+    """The table with channels by the names that they have here: ``lr``, not ``learning_rate``."""
+    names = table.column_names
+    for alias, own in _ALIASES.items():
+        if alias not in names or not is_channel(table.schema.field(alias).type):
+            continue
+        facts = {f"{alias}.{fact}": f"{own}.{fact}" for fact in OF_RUNS}
+        renamed = {alias: own, **facts}
+        for name in names:
+            if renamed.get(name, name) != name and renamed[name] in names:
+                raise ValueError(f"column {renamed[name]!r} is there twice, also as {name!r}")
+        names = [renamed.get(name, name) for name in names]
+    return table if names == table.column_names else table.rename_columns(names)
 
 
 def _with_facts(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
@@ -212,6 +280,8 @@ def _with_facts(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
         others = {k: v for k, v in (field.metadata or {}).items() if k.decode() not in _OF_FIELD}
         channel = channels.get(field.name, Channel())
         facts = {fact: getattr(channel, fact) for fact in _OF_FIELD}
-        texts = {k: f"{v:g}" if k == "upper" else v for k, v in facts.items() if v is not None}
+        if facts["upper"] is not None:  # exactly, and a whole number without a point
+            facts["upper"] = repr(float(facts["upper"])).removesuffix(".0")
+        texts = {k: v for k, v in facts.items() if v is not None}
         fields.append(field.with_metadata({**others, **texts}))
     return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, table.schema.metadata))

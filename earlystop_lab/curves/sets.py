@@ -190,10 +190,7 @@ class CurveSet:
             table = table_of_frame(table)
         elif not isinstance(table, pa.Table):
             table = pa.table(table)
-        self.table, self._columns, self._offsets = _validated(
-            with_channels(table.combine_chunks(), channels or {})
-        )
-        self._rows: dict[str, int] | None = None
+        self._keep(*_validated(with_channels(table.combine_chunks(), channels or {})))
 
     @classmethod
     def from_runs(
@@ -319,12 +316,16 @@ class CurveSet:
         Of ``epoch``, the unit is that of the position.
         """
         name = canonical(name)
-        there = name in self.table.column_names
-        known = channel_of(self.table.schema.field(name)) if there else Channel()
+        if name not in self._known:
+            self._known[name] = self._found(name)
+        return self._known[name]
+
+    def _found(self, name: str) -> Channel:
+        known = channel_of(self._fields[name]) if name in self._fields else Channel()
         said: dict[str, Any] = {}
         for fact in OF_RUNS:
             column = f"{name}.{fact}"
-            if column in self.table.column_names:
+            if column in self._fields:
                 found = self.table[column].drop_null().unique().to_pylist()
                 if fact == "stand_in":
                     said[fact] = any(found) if found else None
@@ -462,7 +463,7 @@ class CurveSet:
             if n in self._columns
         }
         offsets = self._offsets[start : stop + 1] - self._offsets[start]
-        about = {n: channel_of(self.table.schema.field(n)) for n in self.names}
+        about = {n: self.about(n) for n in self.names}
         return Runs(self.table["run"].slice(start, stop - start), offsets, columns, about)
 
     @property
@@ -472,7 +473,7 @@ class CurveSet:
 
     def has(self, name: str) -> bool:
         """Whether the set has a column of that name."""
-        return not {name, canonical(name)}.isdisjoint(self.table.column_names)
+        return not {name, canonical(name)}.isdisjoint(self._fields)
 
     def at(self, name: str, rows: NDArray[np.int32], form: Form = "recorded") -> FloatArray:
         """A channel's values at some rows, counted from 0, of every run.
@@ -532,11 +533,20 @@ class CurveSet:
     def _of(cls, table: pa.Table) -> CurveSet:
         """A part of a set: valid because the whole is."""
         part = cls.__new__(cls)
-        part.table = table.combine_chunks()
-        part._columns = laid_out(part.table)
-        part._offsets = row_offsets(part._columns, len(part))
-        part._rows = None
+        table = table.combine_chunks()
+        columns = laid_out(table)
+        part._keep(table, columns, row_offsets(columns, len(table)))
         return part
+
+    def _keep(
+        self, table: pa.Table, columns: dict[str, Column], offsets: NDArray[np.int64]
+    ) -> None:
+        self.table, self._columns, self._offsets = table, columns, offsets
+        #: the columns of the table by name, of which Arrow makes a list at every look
+        self._fields = {field.name: field for field in table.schema}
+        #: what was found, once it was asked for
+        self._known: dict[str, Channel] = {}
+        self._rows: dict[str, int] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._of, (self.table,)
@@ -670,6 +680,8 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np
 
 def _in_plain_text(table: pa.Table) -> pa.Table:
     """The table with run ids as text, and without views of text, with which Arrow can do little."""
+    if pa.types.is_nested(kind := table.schema.field("run").type):
+        raise ValueError(f"column 'run': expected an id a run, found {kind}")
     for field in table.schema:
         kind = pa.string()
         if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):

@@ -32,6 +32,7 @@ from earlystop_lab.curves import (
     FloatArray,
     Runs,
     canonical,
+    one_below_the_other,
     same_channels,
     taken,
 )
@@ -156,20 +157,18 @@ class Stops:
         Columns: run, criterion, stop, selected, fired, and what every channel recorded at the
         selected position; train, val and test always.
         """
-        frame = pd.DataFrame(
-            {
-                "run": np.repeat(self.meta["run"].to_numpy(), len(self.criteria)),
-                "criterion": np.tile(np.array(self.criteria, object), len(self)),
-                "stop": _whole(self.stop.ravel()),
-                "selected": _whole(self.selected.ravel()),
-                "fired": self.fired.ravel(),
-            }
-        )
+        columns = {
+            "run": np.repeat(self.meta["run"].to_numpy(), len(self.criteria)),
+            "criterion": np.tile(np.array(self.criteria, object), len(self)),
+            "stop": _whole(self.stop.ravel()),
+            "selected": _whole(self.selected.ravel()),
+            "fired": self.fired.ravel(),
+        }
         for name in ("train", "val", "test", *(n for n in self.channels if n not in ERRORS)):
             # a channel may have the name of another column
-            column = f"{name}_recorded" if name in frame else name
-            frame[column] = self[name].ravel()
-        return frame
+            column = f"{name}_recorded" if name in columns else name
+            columns[column] = self[name].ravel()
+        return pd.DataFrame(columns)
 
 
 def replay(
@@ -272,6 +271,8 @@ def plan(
     ordered += dict.fromkeys(rule for rule in rules if isinstance(rule, Combination))
     at = {rule: j for j, rule in enumerate(ordered)}
     columns = [at[rule] for rule in rules]
+    named = select is None or (isinstance(select, str) and select not in ("", "run", "epoch"))
+    require("replay: select", select, named, "the name of a channel")
     chosen = None if select is None else canonical(select)
     return Plan(texts, ordered, leaves, columns, policy_of(restore), chunk_size, chosen)
 
@@ -437,7 +438,7 @@ def joined(parts: Sequence[Part]) -> Part:
         nowhere = (np.full(part.looked_up[_FIRED].shape, np.nan) for part in parts)
         found = (p.looked_up.get(key, none) for p, none in zip(parts, nowhere, strict=True))
         looked_up[key] = np.concatenate([*found])
-    meta = pa.concat_tables([part.meta for part in parts], promote_options="permissive")
+    meta = one_below_the_other([part.meta for part in parts])
     return Part(meta, looked_up, about)
 
 
@@ -451,10 +452,11 @@ def _keys(about: Mapping[str, Channel]) -> list[Key]:
 def _replayed(runs: Runs, asked: Plan) -> Stopped:
     """Row at which each rule stops each run, or NEVER, and the one whose weights are kept."""
     rules, leaves, select = asked.rules, asked.leaves, asked.select or "val"
-    if asked.select is not None and asked.restore == "best":
-        lacking = runs.lacks(select)
-        if lacking is not None:
-            raise ValueError(f"select = {select!r}: run {lacking!r} has no such channel")
+    if asked.select is not None and (lacking := runs.lacks(select)) is not None:
+        raise ValueError(
+            f"select = {select!r}: run {lacking!r} has no such channel; the set has "
+            f"{', '.join(runs.about)}"
+        )
     stop, selected = first_passage.stops(leaves, runs, select)
     lengths = runs.lengths
     if leaves != rules:

@@ -112,6 +112,8 @@ def test_what_is_known_of_channels_is_kept(tmp_path):
         ({"accuracy": Channel(direction="min")}, ["'accuracy'", "direction max", "min"]),
         ({"seconds": Channel(unit="min")}, ["'seconds'", "unit s", "min"]),
         ({"val": Channel(direction="max")}, ["'val'", "direction min", "max"]),
+        ({"accuracy": ACCURACY._replace(upper=100)}, ["'accuracy'", "upper 1.0", "100.0"]),
+        ({"accuracy": ACCURACY._replace(role="test")}, ["'accuracy'", "role val", "test"]),
     ],
 )
 def test_sets_that_say_otherwise_are_not_put_together(other, words, tmp_path):
@@ -144,6 +146,61 @@ def test_metadata_that_no_channel_can_have_is_named():
         CurveSet(
             table.cast(pa.schema([table.schema.field(0), field.with_metadata({"upper": "much"})]))
         )
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ({"val.metric": [1.0]}, r"'val.metric': expected a text a run, found list"),
+        ({"val.metric": 3}, r"'val.metric': expected a text a run, found int64"),
+        ({"val.stand_in": "no"}, r"'val.stand_in': expected true or false a run, found string"),
+        ({"epoch.unit": True}, r"'epoch.unit': expected a text a run, found bool"),
+        ({"run": [1.0]}, r"'run': expected an id a run, found list"),
+    ],
+)
+def test_columns_that_cannot_say_what_they_should_are_named(run, words):
+    with pytest.raises(ValueError, match=words):
+        CurveSet.from_runs([{"val": [1.0], **run}])
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("max", "'val' = 'max'; expected a Channel"),
+        (Channel(upper=math.nan), "'val': upper = nan; expected a finite number"),
+        (Channel(upper="1"), "'val': upper = '1'; expected a finite number"),
+        (Channel(metric=3), "'val': metric = 3; expected a text"),
+        (Channel(unit=3), "'val': unit = 3; expected a text"),
+        (Channel(stand_in="no"), "'val': stand_in = 'no'; expected True or False"),
+    ],
+)
+def test_what_no_channel_can_be_is_named(channel, words):
+    with pytest.raises(ValueError, match=words):
+        CurveSet.from_runs([{"val": [1.0]}], channels={"val": channel})
+
+
+@pytest.mark.parametrize("upper", [1, 100, 1 / 3, 1234567.0, 2.0**60, 1e300])
+def test_the_bound_of_a_score_is_kept_exactly(upper):
+    about = {"val": Channel(direction="max", upper=upper)}
+    assert CurveSet.from_runs([{"val": [0.5]}], channels=about).about("val").upper == upper
+
+
+def test_the_learning_rate_of_another_programs_table_has_its_name_here():
+    columns = {"run": ["a"], "val": [[1.0]], "learning_rate": [[0.5]]}
+    columns["learning_rate.source"] = ["x"]
+    curves = CurveSet(pa.table(columns))
+    assert (curves.names, curves.about("lr").source) == (["val", "lr"], "x")
+    more = CurveSet.from_runs([{"run": "b", "lr": [0.25]}])
+    assert (curves + more)["b"]["learning_rate"].tolist() == [0.25]
+    with pytest.raises(ValueError, match="'lr' is there twice, also as 'learning_rate'"):
+        CurveSet(pa.table({**columns, "lr": [[0.5]]}))
+
+
+def test_metadata_of_types_that_do_not_go_together_is_named():
+    one = CurveSet.from_runs([{"run": "a", "val": [1.0], "width": 3, "seed": 1}])
+    other = CurveSet.from_runs([{"run": "b", "val": [1.0], "width": "wide", "seed": 0.5}])
+    with pytest.raises(ValueError, match="'width' is int64 in one set and string in another"):
+        one + other
 
 
 def test_the_forms_of_values():

@@ -261,6 +261,23 @@ def test_a_channel_that_is_not_there_is_named():
         replay(NORMS, [Fades(1)], select="test")
 
 
+@pytest.mark.parametrize("restore", ["best", "own", "last"])
+def test_what_cannot_be_selected_by_is_named(restore):
+    curves = CurveSet.from_runs([{"epoch": [1], "val": [1.0], "lr": [1.0]}, {"val": [1.0]}])
+    for select in ("", "epoch", "run", 3):
+        with pytest.raises(ValueError, match=r"select = .*; expected the name of a channel"):
+            replay(curves, [Keras(1)], select=select, restore=restore)
+    for select, run in (("test", "0"), ("learning_rate", "1")):
+        with pytest.raises(ValueError, match=rf"run '{run}' has no such channel.* has val, lr"):
+            replay(curves, [Keras(1)], select=select, restore=restore)
+
+
+def test_many_channels_are_no_burden():
+    many = {f"channel {i}": [1.0, 2.0] for i in range(300)}
+    frame = replay(CurveSet.from_runs([{"val": [1.0, 2.0], **many}]), [Keras(1)]).to_frame()
+    assert frame.columns[-1] == "channel 299"
+
+
 def test_a_binding_is_part_of_a_criterion_and_of_its_text():
     rule = Keras(10, val="val_accuracy", min_delta=0.5)
     assert str(rule) == "Keras(10, min_delta=0.5, val='val_accuracy')"
