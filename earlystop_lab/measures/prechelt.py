@@ -36,40 +36,53 @@ class RunRatios(NamedTuple):
     good: NDArray[np.bool_]
 
 
-def run_ratios(stops: Stops, reference: str) -> RunRatios:
+def run_ratios(
+    stops: Stops, reference: str, *, time: str = "epoch", error: str = "test"
+) -> RunRatios:
     """Slowness, badness, redundancy and goodness of every run and criterion.
 
-    Raises ``ValueError`` where ``reference`` is not among the criteria, or a validation or test
-    error that is needed is NaN: select the runs that have them first.
+    ``time`` is what a stop cost: its position, or a channel that is a cost, such as "seconds";
+    ``error`` the channel that badness is of. Raises ``ValueError`` where ``reference`` is not among
+    the criteria, or a time or an error that is needed is NaN: select the runs that have them first.
     """
     if reference not in stops.criteria:
         raise ValueError(
             f"reference {reference!r} is not among the criteria: {', '.join(stops.criteria)}"
         )
-    for name in ("val", "test"):
+    for name in ("val", error):
         if (missing := np.isnan(stops[name]).any(axis=1)).any():
             run = stops.meta["run"].iloc[int(missing.argmax())]
             raise ValueError(
                 f"{missing.sum()} of {len(stops)} runs have no {name} error at a selected epoch, "
                 f"the first is {run!r}; leave them out"
             )
-    if (stops.selected <= 0).any():
-        run = stops.meta["run"].iloc[int((stops.selected <= 0).any(axis=1).argmax())]
-        raise ValueError(f"run {run!r} selects epoch 0 or less; ratios need epochs from 1 on")
+    spent, until = stops.cost(time), stops.selected if time == "epoch" else stops[time]
+    if not (until > 0).all():
+        run = stops.meta["run"].iloc[int((~(until > 0)).any(axis=1).argmax())]
+        if time == "epoch":
+            raise ValueError(f"run {run!r} selects epoch 0 or less; ratios need epochs from 1 on")
+        raise ValueError(f"run {run!r} has no {time} above 0 at a selected check; leave it out")
     best = _best(stops)
     ref = stops.criteria.index(reference)
-    val, test = stops.error("val"), stops.error("test")
+    val, test = stops.error("val"), stops.error(error)
     return RunRatios(
-        slowness_best=stops.stop / np.take_along_axis(stops.stop, best, 1),
-        slowness_ref=stops.stop / stops.stop[:, [ref]],
-        redundancy=stops.stop / stops.selected - 1,
+        slowness_best=spent / np.take_along_axis(spent, best, 1),
+        slowness_ref=spent / spent[:, [ref]],
+        redundancy=spent / until - 1,
         badness_best=_ratio(test, np.take_along_axis(test, best, 1)),
         badness_ref=_ratio(test, test[:, [ref]]),
         good=val == val.min(axis=1, keepdims=True),
     )
 
 
-def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> pd.DataFrame:
+def tradeoff(
+    stops: Stops,
+    reference: str = "GL(2)",
+    by: str | None = None,
+    *,
+    time: str = "epoch",
+    error: str = "test",
+) -> pd.DataFrame:
     """Time and generalisation of each criterion: one row a criterion, means over runs.
 
     Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best``,
@@ -79,8 +92,8 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
     criteria differently; geometric means have a span that does not depend on the reference.
 
     ``by`` names a metadata column: one row for each of its values and each criterion. ``_ref``
-    is against ``reference``, the text of one of the criteria. Raises ``ValueError``, see
-    :func:`run_ratios`.
+    is against ``reference``, the text of one of the criteria. ``time`` and ``error`` are those of
+    :func:`run_ratios`, which says what is raised; ``table.attrs`` has which they were.
 
     >>> from earlystop_lab import CurveSet, GL, replay, tradeoff
     >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 1.5, 0.5], "test": [2.0, 1.0, 2.0, 0.8]}])
@@ -90,7 +103,7 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
     0   GL(1, k=1)          1.00          1.0     0.0
     1  GL(90, k=1)          1.33          0.8     1.0
     """
-    ratios = run_ratios(stops, reference)
+    ratios = run_ratios(stops, reference, time=time, error=error)
     ref, best = stops.criteria.index(reference), _best(stops)
     parts = []
     for label, rows in _groups(stops.meta, by):
@@ -103,8 +116,8 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
                 with np.errstate(divide="ignore", invalid="ignore"):  # errors of 0 and infinity
                     table[f"{name}_geometric"] = np.exp(np.log(values).mean(axis=0))
         for name, values in (
-            ("slowness", stops.stop[rows]),
-            ("badness", stops.error("test")[rows]),
+            ("slowness", stops.cost(time)[rows]),
+            ("badness", stops.error(error)[rows]),
         ):
             totals, of_best = values.sum(axis=0), np.take_along_axis(values, best[rows], 1).sum()
             table[f"{name}_best_total"] = _ratio(totals, of_best)
@@ -115,7 +128,9 @@ def tradeoff(stops: Stops, reference: str = "GL(2)", by: str | None = None) -> p
         parts.append(pd.DataFrame(table))
         if by is not None:
             parts[-1].insert(0, by, label)
-    return pd.concat(parts, ignore_index=True)
+    whole = pd.concat(parts, ignore_index=True)
+    whole.attrs = {"time": time, "error": error}
+    return whole
 
 
 def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[np.bool_]]]:

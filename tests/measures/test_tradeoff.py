@@ -348,3 +348,47 @@ def test_a_diverged_run_beside_a_perfect_one_makes_no_warning():
         )
     )
     assert table["badness_ref"].tolist() == [1, math.inf]
+
+
+def test_time_may_be_any_cost_and_error_any_error():
+    runs = [
+        {
+            "val": [4.0, 2.0, 3.0, 1.0],
+            "test": [4.0, 2.0, 3.0, 1.0],
+            "seconds": [1.0, 3.0, 4.0, 9.0],
+        },
+        {
+            "val": [4.0, 3.0, 4.0, 5.0],
+            "test": [4.0, 3.0, 4.0, 5.0],
+            "seconds": [2.0, 4.0, 6.0, 8.0],
+        },
+    ]
+    curves = CurveSet.from_runs(runs, channels={"seconds": Channel(unit="s")})
+    stops = replay(curves, [GL(1, k=1), GL(90, k=1)])
+    table = tradeoff(stops, "GL(1, k=1)", time="seconds", error="val")
+    # stops at checks 3 and 4 in both runs; the second rule keeps 1.0 at check 4, and 3.0 at 2
+    assert table["slowness_ref"].tolist() == [1, (9 / 4 + 8 / 6) / 2]
+    assert table["redundancy"].tolist() == pytest.approx(
+        [(4 / 3 + 6 / 4) / 2 - 1, (9 / 9 + 8 / 4) / 2 - 1], rel=1e-14
+    )
+    assert table["badness_ref"].tolist() == [1, (1 / 2 + 3 / 3) / 2]
+    assert table.attrs == {"time": "seconds", "error": "val"}
+    with pytest.raises(ValueError, match="'val' is an error or a score, no cost"):
+        tradeoff(stops, "GL(1, k=1)", time="val", error="val")
+    with pytest.raises(KeyError, match="no channel 'dollars'"):
+        tradeoff(stops, "GL(1, k=1)", error="dollars")
+    late = CurveSet.from_runs([{**runs[0], "seconds": [0.0, 0.0, 1.0, 2.0]}])
+    with pytest.raises(ValueError, match="'0' has no seconds above 0 at a selected check"):
+        tradeoff(replay(late, [GL(1, k=1)]), "GL(1, k=1)", time="seconds")
+
+
+def test_a_score_and_its_negated_twin_have_one_table():
+    runs = [{"val": [0.5, 0.75, 0.5, 0.8], "test": [0.5, 0.75, 0.25, 0.8]}]
+    twin = [{name: [-value for value in values] for name, values in run.items()} for run in runs]
+    higher = dict.fromkeys(("val", "test"), Channel(direction="max"))
+    rules = ["Keras(1)", "Keras(3)"]
+    tables = [
+        tradeoff(replay(curves, rules), "Keras(1)")
+        for curves in (CurveSet.from_runs(runs, channels=higher), CurveSet.from_runs(twin))
+    ]
+    pd.testing.assert_frame_equal(*tables)
