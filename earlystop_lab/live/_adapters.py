@@ -158,7 +158,7 @@ def by_names(val: str, train: str | None, unit: str = "epoch", *, stand_in: bool
     ``stand_in`` says that ``val`` is a training metric, as its name may do, too.
 
     >>> by_names("val_loss", "loss")("val")
-    Channel(metric='loss', source='val_loss')
+    Channel(metric='loss', source='val_loss', stand_in=False)
     >>> by_names("val_loss", "loss")("val_accuracy")
     Channel(role='val', metric='accuracy')
     """
@@ -173,8 +173,9 @@ def by_names(val: str, train: str | None, unit: str = "epoch", *, stand_in: bool
         metric = "_".join(said.metric) or "loss"
         if source is None:
             return Channel(role=said.role, metric=metric)
-        of_training = name == "val" and (stand_in or said.role == "train")
-        return Channel(metric=metric, source=source, stand_in=of_training or None)
+        if name == "train" or not (stand_in or said.role):
+            return Channel(metric=metric, source=source)
+        return Channel(metric=metric, source=source, stand_in=stand_in or said.role == "train")
 
     return known
 
@@ -203,7 +204,9 @@ def by_measures(measures: Iterable[Measure], val: Measure, train: str | None) ->
     ``val`` is what is watched, ``train`` the name of the training data.
     """
     there = {each.name: each for each in measures}
-    roles: dict[str, Role] = {val.data: "val", **({train: "train"} if train else {})}
+    roles: dict[str, Role] = {val.data: "val"}
+    if train is not None:
+        roles[train] = "train"
 
     def known(name: str) -> Channel:
         own = {"val": val.name, "train": f"{train}-{val.metric}"}.get(name)
@@ -212,7 +215,8 @@ def by_measures(measures: Iterable[Measure], val: Measure, train: str | None) ->
         data, metric, direction = measure
         if own is None:
             return Channel(roles.get(data), direction, metric=metric, data=data)
-        return Channel(None, direction, metric=metric, data=data, source=own)
+        of_training = "train" in (roles.get(data), meaning(data).role) if name == "val" else None
+        return Channel(None, direction, metric=metric, data=data, source=own, stand_in=of_training)
 
     return known
 

@@ -83,7 +83,7 @@ def test_rules_of_other_metrics_stop_where_their_replay_does(tmp_path):
     assert curve["val_mae"].tolist() == history["val_mae"]
     assert curve["lr"].tolist() == history["learning_rate"]
     about = read_curves(tmp_path / "runs").about
-    assert about("val") == Channel("val", "min", metric="loss", source="val_loss")
+    assert about("val") == Channel("val", "min", metric="loss", source="val_loss", stand_in=False)
     assert about("train") == Channel("train", "min", metric="loss", source="loss")
     assert about("val_mae") == Channel("val", "min", metric="mae")
     assert about("epoch").unit == "epoch"

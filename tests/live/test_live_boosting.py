@@ -110,7 +110,7 @@ def test_xgboost_rules_of_two_metrics(xgboost, tmp_path):
     assert "Keras 3 >= 3 at round" in callback.stopper.reason
     about = read_curves(tmp_path).about
     named = {"metric": "logloss", "data": "validation_1", "source": "validation_1-logloss"}
-    assert about("val") == Channel("val", "min", **named)
+    assert about("val") == Channel("val", "min", stand_in=False, **named)
     named = {"metric": "logloss", "data": "validation_0", "source": "validation_0-logloss"}
     assert about("train") == Channel("train", "min", **named)
     expected = Channel("val", "max", metric="auc", data="validation_1")
@@ -130,6 +130,13 @@ def test_xgboost_selects_by_another_metric(xgboost, tmp_path):
     )
     model.fit(X, Y > 0, eval_set=[(X_VAL, Y_VAL > 0)], verbose=False)
     assert model.best_iteration == int(np.argmax(model.evals_result()["validation_0"]["auc"]))
+
+
+def test_xgboost_training_data_that_are_watched_stand_in(xgboost):
+    for names in ({"data_name": "train"}, {"data_name": "val", "train_name": "val"}):
+        callback = xgboost_callback("Keras(9)", **names)
+        xgboost_trained(xgboost, callback, 2)
+        assert callback.stopper.history.about("val").stand_in
 
 
 def test_xgboost_cross_validates(xgboost):
@@ -339,7 +346,12 @@ def test_catboost_rules_of_two_metrics(catboost, tmp_path):
     assert "at round" in callback.stopper.reason
     about = read_curves(tmp_path).about
     assert about("val") == Channel(
-        "val", "min", metric="RMSE", data="validation", source="validation-RMSE"
+        "val",
+        "min",
+        metric="RMSE",
+        data="validation",
+        source="validation-RMSE",
+        stand_in=False,
     )
     assert about("train").data == "learn"
 

@@ -144,7 +144,8 @@ def test_lightning_rules_of_other_metrics(lightning, tmp_path):
     assert callback.stopper.stop_epoch == patience_stop(curve["val_largest"], 6, lower) < 100
     assert curve["grad_norm"].min() > 0
     about = read_curves(tmp_path).about
-    assert about("val") == Channel("val", "min", metric="loss", source="val_loss")
+    known = {"metric": "loss", "source": "val_loss", "stand_in": False}
+    assert about("val") == Channel("val", "min", **known)
     assert about("epoch").unit == "epoch"
     with pytest.raises(ValueError, match=r"'val_acc': no such .* grad_norm, .*val_loss"):
         trainer(
@@ -327,7 +328,8 @@ def test_hugging_face_rules_of_other_metrics(transformers, tmp_path):
     assert curve["eval_largest"].tolist() == [each["eval_largest"] for each in evaluations]
     assert callback.stopper.stop_epoch == patience_stop(curve["eval_largest"], 5, lower) < 60
     about = read_curves(tmp_path / "runs").about
-    assert about("val") == Channel("val", "min", metric="loss", source="eval_loss")
+    known = {"metric": "loss", "source": "eval_loss", "stand_in": False}
+    assert about("val") == Channel("val", "min", **known)
     assert about("train").source == "loss"
     assert about("eval_largest").role == "val"
 

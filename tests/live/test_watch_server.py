@@ -290,6 +290,23 @@ def test_logs_that_are_not_there_yet_grow_are_cut_and_begin_again(tmp_path):
         assert server.runs().keys() == shown
 
 
+def test_a_criterion_of_another_column_of_a_log(tmp_path):
+    log = tmp_path / "log.csv"
+    rows = ["0,1.0,0.5,0.1", "1,0.9,0.8,0.1", "2,0.8,0.7,0.1", "3,0.7,0.7,0.1"]
+    log.write_text("\n".join(["epoch,val_loss,val_accuracy,learning_rate", *rows, ""]))
+    rule, name = "any_of(Keras(9), Keras(2, val='val_accuracy'))", str(log)
+    for _ in (1, 2):
+        with Server(tmp_path / "runs", log, "-c", rule) as server:
+            until(lambda: name in server.runs())
+            reason = until(lambda: server.run(name)["verdicts"][0]["reason"])
+            assert reason == "Keras 2 >= 2 at epoch 4; best epoch 4"
+            assert server.interrupt() == (0, "")
+    curves = read_curves(tmp_path / "runs")
+    assert curves.about("val_accuracy").direction == "max"
+    assert curves.about("epoch").unit == "epoch"
+    assert replay(curves, [rule]).stop[0, 0] == 4
+
+
 # -- mistakes at the command line -----------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from earlystop_lab.live.stopper import Stopper
+from earlystop_lab.engine.replaying import rule_of
 from earlystop_lab.live.watch.guard import REQUEST, Guard, Impatient
 from earlystop_lab.live.watch.posts import LARGEST_POST, Asked, PostError, named, read_post
 from earlystop_lab.live.watch.views import detail, overview
@@ -103,7 +103,7 @@ def serve(
     ``folder``. Raises ``OSError`` where the address cannot be bound or the folder not be written,
     and ``ValueError`` for a text that is no criterion, or where another server uses the folder.
     """
-    texts = dict.fromkeys(str(Stopper(criterion).criterion) for criterion in criteria)
+    texts = dict.fromkeys(str(rule_of(criterion)) for criterion in criteria)
     with _bound(host, port) as bound:
         watching = Watching(folder, [*texts], asked)
         config = uvicorn.Config(
