@@ -133,7 +133,7 @@ class Family:
             raise ValueError(
                 f"{self.name}: {name} = {_shown(bound)}; expected the name of a channel"
             )
-        return canonical(bound)
+        return canonical(str(bound))  # numpy's texts are written otherwise
 
     def _bound(self, values: tuple[Value, ...], named: dict[str, Value]) -> dict[str, Value]:
         slots = self.slots

@@ -191,10 +191,11 @@ def replay(
     the rows at which all channels that it watches were measured.
 
     ``restore`` says which weights are kept: ``"best"``, those of the lowest error seen up to the
-    stop, the earliest of ties (a rule with strips sees only their ends; where every error seen is
-    NaN, the stop itself), of the channel that ``select`` names, ``val`` if None; ``"last"``, those
-    at the stop; ``"own"``, those that the rule's own library would restore, of a combination its
-    first member's; a :data:`ModelCheckpoint`, those that it would have saved.
+    stop, the earliest of ties (a rule with strips sees only their ends, before the first of these
+    the last error up to the stop; where every error seen is NaN, the stop itself), of the channel
+    that ``select`` names, ``val`` if None; ``"last"``, those at the stop; ``"own"``, those that the
+    rule's own library would restore, of a combination its first member's; a
+    :data:`ModelCheckpoint`, those that it would have saved.
 
     ``n_jobs`` spreads chunks over threads, or over processes where a rule is an array function
     (``joblib.parallel_config`` chooses otherwise). The result is the same for any ``n_jobs`` and

@@ -284,6 +284,7 @@ def test_a_binding_is_part_of_a_criterion_and_of_its_text():
     assert parse(str(rule)) == rule != Keras(10, min_delta=0.5)
     assert parse("any_of(GL(2), PQ(1, train='loss'))") == any_of(GL(2), PQ(1, train="loss"))
     assert Keras(1, val="val") == Keras(1)
+    assert str(Keras(1, val=np.str_("loss"))) == "Keras(1, val='loss')"
     assert rule.with_threshold(3) == Keras(3, val="val_accuracy", min_delta=0.5)
     assert after(3, rule).channels == ("val_accuracy",)
     for wrong in ("", "run", "epoch", 3, None):
