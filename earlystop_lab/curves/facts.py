@@ -88,8 +88,14 @@ class Facts:
 
     @cached_property
     def never_finite(self) -> Mask:
-        """All validation errors are NaN or infinite."""
-        return read_only(self._not_finite("val") == self.counts("val"))
+        """There are validation errors, and all are NaN or infinite."""
+        counts = self.counts("val")
+        return read_only((counts > 0) & (self._not_finite("val") == counts))
+
+    @cached_property
+    def validated(self) -> Mask:
+        """There is a validation curve, and it is none that stands in for one."""
+        return read_only((self.counts("val") > 0) & ~self.stand_ins)
 
     @cached_property
     def copies(self) -> Mask:
@@ -294,7 +300,7 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
     late = runs["best_epoch"] > 0.9 * runs["last_epoch"]
     recorded = {name: facts_of(curves).counts(name) > 0 for name in curves.names}
     groups = runs.assign(
-        last_tenth=late.where(~runs["never_finite"]), one_check=runs["checks"] == 1
+        last_tenth=late.where(runs["best_epoch"].notna()), one_check=runs["checks"] == 1
     ).groupby("problem", sort=True)
     table = groups.agg(
         runs=("run", "size"),

@@ -11,10 +11,11 @@ E_min is the run's own, so nothing here changes when a criterion joins or leaves
 that of the record only: where the error still falls at the end, regret is a lower bound.
 
 Regret is at least 0. It is 0 wherever E(t_m) = E_min, zeros and infinities included, and infinite
-where E_min is 0 or minus infinity and E(t_m) is not. Divided by |E_min|, it also makes sense of
-negated scores: there it is the share of the best score that was lost. A NaN validation error
-at t_m means that the run diverged before it was of any use: infinite regret. A NaN test error may
-just not have been measured: regret is NaN, as it is where the run has no error at all.
+where E_min is 0 or minus infinity and E(t_m) is not. Of scores, whose error is their negative, it
+is the share of the best score that was lost, which is why it is divided by |E_min|. A NaN
+validation error at t_m means that the run diverged before it was of any use: infinite regret. A NaN
+test error may just not have been measured: regret is NaN, as it is where the run has no error at
+all.
 """
 
 from typing import NamedTuple

@@ -9,6 +9,8 @@ the best criterion of the same run or one reference criterion:
 - a criterion is *good* in a run where E_va equals the lowest E_va of all criteria there.
 
 The best criterion of a run is the one with the lowest E_va, ties broken by the smaller t_s.
+Of scores E is their negative: badness is then the ratio of the scores, and the higher the better.
+
 Everything called best or good is relative to the pool of criteria in the ``Stops`` at hand.
 
 Source: L. Prechelt, "Early Stopping - but when?", Springer 1998.

@@ -203,9 +203,9 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
         "reach": min(1.0, corpora * rows["smallest"].iloc[0]),
         "reach_holm": min(1.0, corpora * rows["smallest_holm"].iloc[0]),
     }
-    left_out = "".join(
-        said(f"bench.{what}", numbers) for what in ("left_out", "stand_ins") if numbers[what]
-    )
+    left_out = said("bench.left_out", numbers) if found.left_out else ""
+    for why in map(reason, found.unvalidated):
+        left_out += said("bench.unvalidated", {"why": why})
     first = "bench.runs" if found.unit == "run" else "bench.problems"
     words = [said(first, {**numbers, "left_out": left_out}), *_verdicts(rows, "bench", numbers)]
     missing = ("bench.apart", "bench.lacking", "bench.unbounded", "bench.counting")
@@ -236,9 +236,8 @@ def numbers_of(found: OnCorpus) -> dict[str, Any]:
         "corpus": found.corpus,
         "error": found.error,
         "runs": len(found.curves),
-        "every": len(found.curves) + found.left_out + found.stand_ins,
+        "every": len(found.curves) + found.left_out,
         "left_out": found.left_out,
-        "stand_ins": found.stand_ins,
         "scores": found.of_scores,
         "what": quality(found.error, found.curves.about(found.error).direction),
         "what_differs": what_differs(found),

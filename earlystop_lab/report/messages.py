@@ -209,10 +209,7 @@ log(last validation error / lowest): {overfitting}.
     "bench.left_out": (
         " ({left_out} of {every} runs left out: they diverged or reach {scores:zero})"
     ),
-    "bench.stand_ins": (
-        " ({stand_ins} of {every} runs left out: a training curve is in place of their validation "
-        "curve)"
-    ),
+    "bench.unvalidated": " ({why})",
     f"bench.{Verdict.BETTER}": "{rule} is better than {known:listed}.",
     f"bench.{Verdict.WORSE}": "{rule} is worse than {known:listed}.",
     f"bench.{Verdict.MIXED}": "Better in one way and worse in another than {known:listed}.",
@@ -304,6 +301,7 @@ log(last validation error / lowest): {overfitting}.
         "{stand_ins} of {runs} runs have no validation curve but a training curve in its place, "
         "which cannot say when to stop: left out"
     ),
+    Recorded.UNVALIDATED: "{lacking} of {runs} runs have no validation curve: left out",
     Recorded.METRICS: (
         "the {error:error} metric differs from run to run ({metrics:listed}): what is averaged "
         "are losses relative to each run's own best"

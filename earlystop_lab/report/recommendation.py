@@ -14,8 +14,8 @@ from earlystop_lab.studies.records import Recorded
 @in_words.register
 def _(answer: Recommendation) -> str:
     first, rest = said(f"verdict.{answer.verdict}", {}), list(answer.reasons)
-    if rest and rest[0].what is Recorded.STAND_INS:
-        first = f"{first} {reason(rest.pop(0))}"
+    while rest and rest[0].what in (Recorded.STAND_INS, Recorded.UNVALIDATED):
+        first = f"{first} {reason(rest.pop(0))}."
     parts = [first, *(f"- {reason(each)}" for each in rest)]
     parts += [in_words(each) for each in answer.advice]
     if len(answer.front):

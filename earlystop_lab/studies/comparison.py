@@ -40,7 +40,7 @@ from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.studies.conformance import check_criterion, check_on
 from earlystop_lab.studies.reasons import Reason
-from earlystop_lab.studies.records import differing, unbounded, unit_of
+from earlystop_lab.studies.records import differing, unbounded, unit_of, unvalidated
 
 #: members of a sweep, beside those close to the times at which rules are compared
 MEMBERS = 40
@@ -73,10 +73,12 @@ class Verdict(StrEnum):
 class Incomparable(StrEnum):
     """Why no known rule can be compared with the new one on a corpus."""
 
-    #: all runs have a training curve in place of a validation curve
-    STAND_INS = "stand-ins"
-    #: some run lacks ``channels`` that the new rule watches, or they have no direction
+    #: no run has a validation curve, but a training curve in its place or none
+    UNVALIDATED = "unvalidated"
+    #: some run lacks ``channels`` that the new rule watches
     LACKING = "lacking"
+    #: of ``channels`` that it takes as errors nobody knows whether lower or higher is better
+    UNDIRECTED = "undirected"
     #: the new rule divides by an error, and no upper bound of the scores is known
     UNBOUNDED = "unbounded"
     STOPS_NOTHING = "stops nothing"
@@ -92,13 +94,17 @@ class Event(StrEnum):
 
 #: what the error says where nothing can be compared on any corpus
 INCOMPARABLE: dict[str, str] = {
-    Incomparable.STAND_INS: (
-        "All runs of {corpus} have a training curve in place of a validation curve, so nothing is "
-        "compared there."
+    Incomparable.UNVALIDATED: (
+        "No run of {corpus} has a validation curve ({stand_ins} have a training curve in its "
+        "place), so nothing is compared there."
     ),
     Incomparable.LACKING: (
-        "{rule} watches {channels}: not every run of {corpus} has that, and knows whether lower "
-        "or higher is better, so nothing is compared there."
+        "{rule} watches {channels}: not every run of {corpus} has that, so nothing is compared "
+        "there."
+    ),
+    Incomparable.UNDIRECTED: (
+        "{rule} watches {channels}: of {corpus} it is not known whether lower or higher is better, "
+        "so nothing is compared there."
     ),
     Incomparable.UNBOUNDED: (
         "{rule} divides by an error, and no upper bound of the scores of {corpus} is known, so "
@@ -120,9 +126,9 @@ class OnCorpus(NamedTuple):
     corpus: str
     #: the runs that were compared: those in which every regret is finite
     curves: CurveSet
-    #: number of the other runs: those with a training curve in place of a validation curve apart
+    #: number of the other runs, those without a validation curve apart, and what these are
     left_out: int
-    stand_ins: int
+    unvalidated: list[Reason]
     #: the error whose regret was compared
     error: Literal["val", "test"]
     #: every rule's sweep, the new one's first, as :func:`measures.fronts.front` gives it, with
@@ -208,8 +214,8 @@ def bench(
 
     ``known`` are all of the table by default; those that watch what a corpus lacks are left out
     there. Compared is the regret of the test error (or score) where all runs of a corpus have one
-    at every check, else of the validation error. Runs in which a training curve stands in for a
-    validation curve are left out. ``worth`` is the exchange rate of the
+    at every check, else of the validation error. Runs without a validation curve, or with a
+    training curve in its place, are left out. ``worth`` is the exchange rate of the
     thresholds that are chosen: 1% of error is worth so many percent of time. ``said`` is told
     what is going on, an :class:`Event` and its numbers at a time.
 
@@ -301,15 +307,13 @@ class _Study(NamedTuple):
 
     def on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason:
         """What was found on a corpus; where there is nothing to compare, why."""
-        validated = curves.select(~facts_of(curves).stand_ins)
+        validated = curves.select(facts_of(curves).validated)
         if len(curves) and not len(validated):
-            return Reason(Incomparable.STAND_INS, {"corpus": corpus})
+            numbers = {"corpus": corpus, "stand_ins": int(facts_of(curves).stand_ins.sum())}
+            return Reason(Incomparable.UNVALIDATED, numbers)
         error, kept = _comparable(corpus, validated)
         if not watchable(self.rule, kept).all():
-            divides = bool(unbounded([self.rule], kept))
-            channels = ", ".join(name for name, _ in watched_by(self.rule))
-            why = Incomparable.UNBOUNDED if divides else Incomparable.LACKING
-            return Reason(why, {"rule": self.name, "corpus": corpus, "channels": channels})
+            return self._unwatchable(corpus, kept)
         counting = [] if unit_of(kept) else [each for each in self.known if not each.watches]
         known = [each for each in self.known if each not in counting]
         divide = unbounded(known, kept)
@@ -356,7 +360,7 @@ class _Study(NamedTuple):
             corpus=corpus,
             curves=kept,
             left_out=len(validated) - len(kept),
-            stand_ins=len(curves) - len(validated),
+            unvalidated=unvalidated(curves),
             error=error,
             front=front(drawn, seed=self.seed).assign(
                 member=np.array([each for _, each in plan.drawn], object),
@@ -374,6 +378,20 @@ class _Study(NamedTuple):
             time_profile=time_profile(losses[:, chosen], values.time[:, chosen], names, SPENT),
             ranks=self._ranks(means),
         )
+
+    def _unwatchable(self, corpus: str, curves: CurveSet) -> Reason:
+        """Why the new rule cannot look at every run."""
+        names = [name for name, _ in watched_by(self.rule)]
+        counts = {name: facts_of(curves).counts(name) for name in names}
+        if channels := [name for name in names if not counts[name].all()]:
+            why = Incomparable.LACKING
+        elif unbounded([self.rule], curves):
+            why, channels = Incomparable.UNBOUNDED, names
+        else:
+            why = Incomparable.UNDIRECTED
+            channels = [name for name in names if curves.about(name).direction is None]
+        numbers = {"rule": self.name, "corpus": corpus, "channels": ", ".join(channels)}
+        return Reason(why, numbers)
 
     def _planned(self, curves: CurveSet, known: Sequence[Family]) -> _Plan:
         """The times are those that thresholds of the known rule take, or of the new one where it is

@@ -38,7 +38,6 @@ from earlystop_lab.measures.fronts import (
 from earlystop_lab.measures.hindsight import Regrets, regrets
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import (
-    Recorded,
     Watched,
     differing,
     hidden,
@@ -46,6 +45,7 @@ from earlystop_lab.studies.records import (
     of_scores,
     unbounded,
     unit_of,
+    unvalidated,
     watched,
 )
 
@@ -240,17 +240,17 @@ def recommend(
     (:mod:`measures.hindsight`), its mean geometric over runs, problems counted alike.
 
     Runs that diverged, or reach an error of 0, to which no loss is relative, are left out, copies
-    of a run are one run, and ``reasons`` says so. Runs in which a training curve stands in for a
-    validation curve are left out, too, which is the first of ``reasons``. Of scores, loss is the
-    share of the best score that was lost. Where runs count in different units no mean of positions
-    is given and no number of them is a goal. Declined are fewer than 6 different runs, runs
-    all alike, and goals that no patience keeps. Tentative are fewer than 30 runs, a goal that the
-    rule may not keep where it was not chosen (the 95% interval of the mean there does not end below
-    the limit), and three kinds of records: where a third of the runs have their lowest error in the
-    last tenth (what is lost is then a lower bound); where training had been stopped already (of the
-    runs shorter than the longest, at least 3, half or more end equally many checks after their
-    lowest error: a patience's mark, which one with a min_delta blurs); and where a tenth of the
-    runs had to be left out.
+    of a run are one run, and ``reasons`` says so. Runs without a validation curve, or with a
+    training curve in its place, are left out, too, which is the first of ``reasons``. Of scores,
+    loss is the share of the best score that was lost. Where runs count in different units no mean
+    of positions is given and no number of them is a goal. Declined are fewer than 6 different runs,
+    runs all alike, and goals that no patience keeps. Tentative are fewer than 30 runs, a goal that
+    the rule may not keep where it was not chosen (the 95% interval of the mean there does not end
+    below the limit), and three kinds of records: where a third of the runs have their lowest error
+    in the last tenth (what is lost is then a lower bound); where training had been stopped already
+    (of the runs shorter than the longest, at least 3, half or more end equally many checks after
+    their lowest error: a patience's mark, which one with a min_delta blurs); and where a tenth of
+    the runs had to be left out.
 
     No interval sees large losses that are so rare that the runs at hand have none. Of 60 draws of
     40 runs of modern-nets, at a limit of 1%, 2 were recommended firmly, and both lost more on the
@@ -266,17 +266,14 @@ def recommend(
     >>> answer.verdict, answer.advice[0].criterion.family.name, answer.advice[0].doubt
     ('recommended', 'Keras', None)
     """
-    goals = _goals(max_loss, max_epochs, rate, unit_of(curves))
+    asked = _goals(max_loss, max_epochs, rate)
     if not len(curves):
         raise ValueError("recommend: the curve set is empty")
-    validated = curves.select(~facts_of(curves).stand_ins)
-    first = []
-    if stand_ins := len(curves) - len(validated):
-        numbers = {"stand_ins": stand_ins, "runs": len(curves)}
-        first = [Reason(Recorded.STAND_INS, numbers)]
-    usable, reasons, firm = _usable(validated)
+    first = unvalidated(curves)
+    usable, reasons, firm = _usable(curves.select(facts_of(curves).validated))
     if (declined := _declined(usable)) is not None:
         return Recommendation("declined", [*first, declined, *reasons], [], pd.DataFrame())
+    goals = [goal._replace(unit=unit_of(usable) or "position") for goal in asked]
     clusters, scope = _clusters(usable)
     if len(usable) < FEW:
         reasons.insert(0, Reason(Why.FEW_RUNS, {"runs": len(usable), "firm": FEW}))
@@ -417,9 +414,7 @@ def _front(candidates: _Candidates, seed: int) -> pd.DataFrame:
 # -- the choice ----------------------------------------------------------------------------
 
 
-def _goals(
-    max_loss: float | None, max_epochs: float | None, rate: float | None, unit: str | None
-) -> list[Goal]:
+def _goals(max_loss: float | None, max_epochs: float | None, rate: float | None) -> list[Goal]:
     if max_loss is None and max_epochs is None and rate is None:
         max_loss = MAX_LOSS
     if max_loss is not None:
@@ -430,8 +425,7 @@ def _goals(
     if rate is not None:
         exchange_rate(rate)  # refuses one out of range
     given = zip(GoalKind, (max_loss, max_epochs, rate), strict=True)
-    word = unit or "position"
-    return [Goal(kind, limit, word) for kind, limit in given if limit is not None]
+    return [Goal(kind, limit) for kind, limit in given if limit is not None]
 
 
 def _choice(goal: Goal, time: FloatArray, loss: FloatArray) -> int:

@@ -28,6 +28,8 @@ class Recorded(StrEnum):
 
     #: in ``stand_ins`` of the ``runs`` a training curve is in the place of a validation curve
     STAND_INS = "records.stand_ins"
+    #: ``lacking`` of the ``runs`` have none at all
+    UNVALIDATED = "records.unvalidated"
     #: the ``error`` is of several ``metrics``
     METRICS = "records.metrics"
     #: positions are counted in ``units``, texts with the number of runs
@@ -89,6 +91,22 @@ def unit_of(curves: CurveSet) -> str | None:
     """
     units = facts_of(curves).units
     return None if len(units) > 1 else next(iter(units), None) or "epoch"
+
+
+def unvalidated(curves: CurveSet) -> list[Reason]:
+    """Which runs cannot say when to stop: a validation curve was not recorded.
+
+    >>> runs = [{"val": [1.0], "val.stand_in": True}, {"train": [1.0]}, {"val": [1.0]}]
+    >>> [dict(each.numbers) for each in unvalidated(CurveSet.from_runs(runs))]
+    [{'stand_ins': 1, 'runs': 3}, {'lacking': 1, 'runs': 3}]
+    """
+    facts, runs = facts_of(curves), len(curves)
+    found = []
+    if stand_ins := int(facts.stand_ins.sum()):
+        found.append(Reason(Recorded.STAND_INS, {"stand_ins": stand_ins, "runs": runs}))
+    if lacking := int((~facts.validated & ~facts.stand_ins).sum()):
+        found.append(Reason(Recorded.UNVALIDATED, {"lacking": lacking, "runs": runs}))
+    return found
 
 
 def differing(curves: CurveSet, error: Literal["val", "test"] = "val") -> list[Reason]:

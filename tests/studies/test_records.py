@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from log_samples import genuine_folder
 
 from earlystop_lab import (
     GL,
@@ -20,6 +21,7 @@ from earlystop_lab import (
     MaxEpochs,
     TerminateOnNaN,
     calibrate,
+    check_criterion,
     cli,
     criterion,
     read_curves,
@@ -29,11 +31,12 @@ from earlystop_lab import (
     tradeoff,
 )
 from earlystop_lab.criteria import FAMILIES, usual
-from earlystop_lab.curves.facts import facts_of
+from earlystop_lab.curves.facts import facts_of, info
 from earlystop_lab.engine.thresholds import sweeps
 from earlystop_lab.measures.fronts import front, replay_sweeps
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import in_words
+from earlystop_lab.sources.logs import read_logs
 from earlystop_lab.studies.calibration import RefusedError
 from earlystop_lab.studies.comparison import bench
 from earlystop_lab.studies.conformance import check_on
@@ -312,8 +315,24 @@ def test_a_training_curve_is_never_praised_as_validation_error(kept):
     assert answer.reasons[0] == (Recorded.STAND_INS, {"stand_ins": 8, "runs": 8})
     assert in_words(answer).split("\n")[0] == (
         "No recommendation. 8 of 8 runs have no validation curve but a training curve in its "
-        "place, which cannot say when to stop: left out"
+        "place, which cannot say when to stop: left out."
     )
+
+
+def test_runs_without_any_validation_curve_are_left_out_and_said_to_be():
+    runs = in_unit("epoch", 1, seed=8, count=30)
+    bare = [{"run": run["run"], "train": run["val"]} for run in runs[:4]]
+    answer = recommend(CurveSet.from_runs([*bare, *runs[4:]]), max_loss=0.05)
+    assert "4 of 30 runs have no validation curve: left out." in in_words(answer).split("\n")[0]
+    same(answer.advice[0], recommend(CurveSet.from_runs(runs[4:]), max_loss=0.05).advice[0])
+    none = recommend(CurveSet.from_runs(bare))
+    assert in_words(none).startswith("No recommendation. 4 of 4 runs have no validation curve")
+    assert "diverged" not in in_words(none)
+    with pytest.raises(ValueError, match="No run of bare has a validation curve"):
+        bench(UP(2), {"bare": CurveSet.from_runs(bare)}, known=[Keras])
+    table = info(CurveSet.from_runs(bare)).iloc[0]
+    assert (table["never_finite"], table["checks_max"]) == (0, 0)
+    assert np.isnan(table["last_tenth"])
 
 
 def test_the_other_runs_are_answered_and_the_first_line_says_so(kept):
@@ -335,11 +354,13 @@ def test_a_comparison_leaves_stand_ins_out_corpus_by_corpus(kept):
     some, every = kept(standing_in(3)), CurveSet.from_runs(standing_in(8, of=8))
     compared = bench(UP(2), {"some": some, "every": every}, known=[Keras])
     (found,) = compared.corpora
-    assert (found.stand_ins, len(found.curves)) == (3, 27)
+    assert found.unvalidated == [(Recorded.STAND_INS, {"stand_ins": 3, "runs": 30})]
+    assert (found.left_out, len(found.curves)) == (0, 27)
     first = next(line for line in in_words(compared).split("\n") if line.startswith("some:"))
-    assert "(3 of 30 runs left out: a training curve is in place of their validation" in first
-    assert "All runs of every have a training curve in place of a valid" in in_words(compared)
-    with pytest.raises(ValueError, match="All runs of every have a training curve"):
+    assert "(3 of 30 runs have no validation curve but a training curve in its place" in first
+    words = "No run of every has a validation curve (8 have a training curve in its place)"
+    assert words in in_words(compared)
+    with pytest.raises(ValueError, match="No run of every has a validation curve"):
         bench(UP(2), {"every": every}, known=[Keras])
 
 
@@ -433,9 +454,32 @@ def test_rules_over_any_channels_are_compared_where_there_are_such():
     text = in_words(found)
     assert "Fades watches grad_norm: not every run of bare has that" in text
     assert "since not every run has all that they watch: PQ and TerminateOnNaN." in text
+    with pytest.raises(ValueError, match="watches grad_norm: of norms it is not known whether low"):
+        bench(UP(2, val="grad_norm"), {"norms": curves}, known=[Keras])
     assert survey(curves, [Fades(0.5)])["runs"].tolist() == [20]
     assert survey(bare, [Fades(0.5)])["runs"].tolist() == [0]
     assert calibrate(curves, Fades, 0.5).criterion.family is Fades
+
+
+@criterion(threshold="level", passes="<=")
+def Cooled(lr):
+    """The learning rate."""
+    return lr
+
+
+def test_a_rule_of_the_learning_rate_runs_on_a_genuine_log_in_every_study():
+    curves = read_logs([genuine_folder() / "hf_trainer_state"]).curves
+    (curve,) = curves
+    level = float(np.median(curve["lr"]))
+    by_hand = curve.epoch[np.argmax(curve["lr"] <= level)]
+    assert replay(curves, [Cooled(level)]).stop[0, 0] == by_hand
+    check_criterion(Cooled)
+    check_on(Cooled, curves, "trainer")
+    (found,) = bench(Cooled, {"trainer": curves}, known=[Keras, MaxEpochs]).corpora
+    # the rate falls in a straight line, which is to count epochs
+    assert found.comparisons.set_index("rule")["alike"].to_dict()["MaxEpochs"]
+    assert survey(curves, [Cooled(level)])["fired"].tolist() == [1]
+    assert "1 run to learn from" in in_words(recommend(curves))
 
 
 def test_a_rule_that_divides_by_a_score_is_compared_where_its_bound_is_known(twins, bounded):
