@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from earlystop_lab import criterion, read_curves, replay
+from earlystop_lab import criterion, read_curves, read_logs, replay
 
 DOCS = Path(__file__).parents[2] / "docs" / "live"
 
@@ -55,6 +56,21 @@ def require_replayed(stopper, record, last=None):
     assert stops.stop[0, 0] == stopper.stop_epoch == curves[0].epoch[-1]
     assert stops.selected[0, 0] == stopper.best_epoch
     return curves[0]
+
+
+def require_imported(stopper, log):
+    """The log that the framework itself wrote stops where the training did, and says the same."""
+    (curves, skipped, _), record = read_logs(log), stopper.history
+    assert not skipped
+    stops = replay(curves, [stopper.criterion], restore=stopper.restore)
+    assert stops.fired[0, 0]
+    assert stops.stop[0, 0] == pytest.approx(stopper.stop_epoch)
+    assert stops.selected[0, 0] == pytest.approx(stopper.best_epoch)
+    for name in record.names:
+        known = record.about(name)
+        # a bound is what an import infers of the values
+        assert known == curves.about(name)._replace(upper=None, source=known.source)
+    assert record.about("epoch").unit == curves.about("epoch").unit
 
 
 def at(curve, name, epoch):

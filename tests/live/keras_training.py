@@ -17,6 +17,7 @@ from adapters import (
     at,
     noisy,
     patience_stop,
+    require_imported,
     require_replayed,
     run_examples,
     run_page,
@@ -76,7 +77,9 @@ def test_rules_of_other_metrics_stop_where_their_replay_does(tmp_path):
         StopCallback(rule)
     stop = StopCallback(rule, channels=channels, record=tmp_path / "runs")
     slower = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.99)
-    history = fit(network(metrics=["mae"]), slower, stop).history
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    history = fit(network(metrics=["mae"]), slower, stop, log).history
+    require_imported(stop.stopper, tmp_path / "log.csv")
     curve = require_replayed(stop.stopper, tmp_path / "runs")
     stopped = patience_stop(history["val_mae"], 6, lambda value, best: value < best)
     assert stop.stopper.stop_epoch == stopped < 150

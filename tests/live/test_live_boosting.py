@@ -1,10 +1,19 @@
 """The boosting callbacks against replay, and the models they leave against an evaluation."""
 
 import importlib
+import json
 
 import numpy as np
 import pytest
-from adapters import at, noisy, patience_stop, require_replayed, run_examples, run_page
+from adapters import (
+    at,
+    noisy,
+    patience_stop,
+    require_imported,
+    require_replayed,
+    run_examples,
+    run_page,
+)
 
 from earlystop_lab import Channel, Keras, any_of, read_curves
 
@@ -103,6 +112,8 @@ def test_xgboost_rules_of_two_metrics(xgboost, tmp_path):
     model.fit(X, Y > 0, eval_set=data, verbose=False)
     curve = require_replayed(callback.stopper, tmp_path)
     seen = model.evals_result()
+    (tmp_path / "evals.json").write_text(json.dumps(seen))
+    require_imported(callback.stopper, tmp_path / "evals.json")
     scores = seen["validation_1"]["auc"]
     assert curve["validation_1-auc"].tolist() == scores
     assert curve.val.tolist() == seen["validation_1"]["logloss"]
@@ -254,6 +265,8 @@ def test_lightgbm_rules_of_two_metrics(lightgbm, tmp_path):
         callbacks=[callback, lightgbm.record_evaluation(seen)],
     )
     curve = require_replayed(callback.stopper, tmp_path)
+    (tmp_path / "evals.json").write_text(json.dumps(seen))
+    require_imported(callback.stopper, tmp_path / "evals.json")
     scores = seen["val"]["auc"]
     assert curve["val-auc"].tolist() == scores
     assert patience_stop(scores, 4, higher) == callback.stopper.stop_epoch

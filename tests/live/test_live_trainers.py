@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 from adapters import (
@@ -10,6 +11,7 @@ from adapters import (
     at,
     noisy,
     patience_stop,
+    require_imported,
     require_replayed,
     run_examples,
     run_page,
@@ -60,7 +62,7 @@ def module(lightning):
         def validation_step(self, batch, index):
             loss = torch.nn.functional.mse_loss(self.network(batch[0]), batch[1])
             self.log("val_loss", loss)
-            self.log("val_largest", (self.network(batch[0]) - batch[1]).abs().max())
+            self.log("val_worst_error", (self.network(batch[0]) - batch[1]).abs().max())
 
         def on_before_optimizer_step(self, optimizer):
             norm = torch.nn.utils.get_total_norm(p.grad for p in self.parameters())
@@ -136,12 +138,15 @@ def lower(value, best):
 
 @lightning_warnings
 def test_lightning_rules_of_other_metrics(lightning, tmp_path):
-    rule = any_of(Keras(99), Keras(6, val="val_largest"), Fades(1e-9))
-    error = {"val_largest": Channel(direction="min")}
+    rule = any_of(Keras(99), Keras(6, val="val_worst_error"), Fades(1e-9))
+    error = {"val_worst_error": Channel(direction="min")}
     callback = lightning_callback(rule, channels=error, record=tmp_path)
-    trainer(lightning, callback).fit(module(lightning), *loaders())
+    logger = pytest.importorskip("lightning.pytorch.loggers").CSVLogger(tmp_path / "logs")
+    training = trainer(lightning, callback, logger=logger, log_every_n_steps=1)
+    training.fit(module(lightning), *loaders())
     curve = require_replayed(callback.stopper, tmp_path)
-    assert callback.stopper.stop_epoch == patience_stop(curve["val_largest"], 6, lower) < 100
+    require_imported(callback.stopper, Path(logger.log_dir) / "metrics.csv")
+    assert callback.stopper.stop_epoch == patience_stop(curve["val_worst_error"], 6, lower) < 100
     assert curve["grad_norm"].min() > 0
     about = read_curves(tmp_path).about
     known = {"metric": "loss", "source": "val_loss", "stand_in": False}
@@ -313,25 +318,27 @@ def test_hugging_face_stops_where_its_replay_does(transformers, tmp_path, rule, 
 
 
 def largest(predicted):
-    return {"largest": float(abs(predicted.predictions - predicted.label_ids).max())}
+    return {"worst_error": float(abs(predicted.predictions - predicted.label_ids).max())}
 
 
 def test_hugging_face_rules_of_other_metrics(transformers, tmp_path):
-    rule = any_of(Keras(99), Keras(5, val="eval_largest"))
-    error = {"eval_largest": Channel(direction="min")}
+    rule = any_of(Keras(99), Keras(5, val="eval_worst_error"))
+    error = {"eval_worst_error": Channel(direction="min")}
     callback = hugging_face_callback(rule, channels=error, record=tmp_path / "runs")
     training = hugging_face(transformers, tmp_path, callback)
     training.compute_metrics = largest
     training.train()
     curve = require_replayed(callback.stopper, tmp_path / "runs")
     evaluations = [each for each in training.state.log_history if "eval_loss" in each]
-    assert curve["eval_largest"].tolist() == [each["eval_largest"] for each in evaluations]
-    assert callback.stopper.stop_epoch == patience_stop(curve["eval_largest"], 5, lower) < 60
+    assert curve["eval_worst_error"].tolist() == [each["eval_worst_error"] for each in evaluations]
+    training.state.save_to_json(str(tmp_path / "trainer_state.json"))
+    require_imported(callback.stopper, tmp_path / "trainer_state.json")
+    assert callback.stopper.stop_epoch == patience_stop(curve["eval_worst_error"], 5, lower) < 60
     about = read_curves(tmp_path / "runs").about
     known = {"metric": "loss", "source": "eval_loss", "stand_in": False}
     assert about("val") == Channel("val", "min", **known)
     assert about("train").source == "loss"
-    assert about("eval_largest").role == "val"
+    assert about("eval_worst_error").role == "val"
 
 
 @pytest.mark.parametrize("strategy", ["epoch", "steps"])
@@ -394,16 +401,16 @@ def test_hugging_face_metrics_of_several_data_sets(transformers, tmp_path):
 
 
 def test_hugging_face_makes_the_callback_again_with_its_channels():
-    error = {"eval_largest": Channel(direction="min", metric="largest")}
+    error = {"eval_worst_error": Channel(direction="min", metric="worst_error")}
     first = hugging_face_callback(
-        "Keras(5, val='eval_largest')", select="eval_largest", channels=error
+        "Keras(5, val='eval_worst_error')", select="eval_worst_error", channels=error
     )
-    first.stopper.update(val=1.0, eval_largest=2.0)
+    first.stopper.update(val=1.0, eval_worst_error=2.0)
     state = json.loads(json.dumps(first.state()))
     again = type(first)(**state["args"])
     again.seen = state["attributes"]["seen"]
     assert again.state() == first.state()
-    assert again.stopper.history.about("eval_largest").metric == "largest"
+    assert again.stopper.history.about("eval_worst_error").metric == "worst_error"
 
 
 def test_hugging_face_resumes_from_its_checkpoint(transformers, tmp_path):
