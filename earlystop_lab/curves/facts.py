@@ -103,11 +103,8 @@ class Facts:
 
         Same is bit for bit, and of more than one check: a single one is easily the same by chance.
         """
-        val, offsets, rows = self._curves.channel("val")
-        epoch = self._curves.channel("epoch").values
-        if rows is not None:
-            starts = self._curves.channel("epoch").offsets[:-1]
-            epoch = epoch[rows + np.repeat(starts, np.diff(offsets))]
+        val, offsets, _ = self._curves.channel("val")
+        epoch = self.positions("val")
         several = self.counts("val") > 1
         mask, seen = np.zeros(len(several), bool), set()
         if not several.any():
@@ -179,6 +176,14 @@ class Facts:
         mask = np.zeros(int(self._curves.lengths.sum()), bool)
         mask[rows + np.repeat(starts, counts)] = True
         return mask
+
+    def positions(self, name: str) -> FloatArray:
+        """Where a channel was measured, as :meth:`CurveSet.channel` has its values."""
+        _, offsets, rows = self._curves.channel(name)
+        epoch, counts = self._curves.channel("epoch"), np.diff(offsets)
+        if rows is not None:
+            return read_only(epoch.values[rows + np.repeat(epoch.offsets[:-1], counts)])
+        return read_only(epoch.values[np.repeat(counts > 0, np.diff(epoch.offsets))])
 
     def last_row(self, name: str) -> NDArray[np.int64]:
         """The row at which a channel was measured last, counted from 0; -1 where it never was."""

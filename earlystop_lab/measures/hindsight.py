@@ -12,16 +12,17 @@ that of the record only: where the error still falls at the end, regret is a low
 
 Regret is at least 0. It is 0 wherever E(t_m) = E_min, zeros and infinities included, and infinite
 where E_min is 0 or minus infinity and E(t_m) is not. Of scores, whose error is their negative, it
-is the share of the best score that was lost, which is why it is divided by |E_min|. A NaN
-validation error at t_m means that the run diverged before it was of any use: infinite regret. A NaN
-test error may just not have been measured: regret is NaN, as it is where the run has no error at
-all.
+is the share of the best score that was lost, which is why it is divided by |E_min|. Where the
+validation error was not measured at t_m, as at a last row behind the last check, E(t_m) is the one
+measured last up to there; where there is none, regret is NaN. A NaN validation error means that the
+run diverged before it was of any use: infinite regret. A NaN test error may just not have been
+measured: regret is NaN, as it is where the run has no error at all.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import Stops
@@ -70,9 +71,9 @@ def regrets(stops: Stops, curves: CurveSet) -> Regrets:
         run = curves.runs[int(np.argmax(known.first < 0))]
         raise ValueError(f"run {run!r} has epochs below 0; count them from 0 or 1")
     best, ends, stop = known.lowest("val"), known.last[:, None], stops.stop
-    kept = stops.error("val")
+    kept, checked = _kept(stops, curves)
     val = regret(kept, best.value[:, None])
-    val[np.isnan(kept) & ~np.isnan(best.value)[:, None]] = np.inf
+    val[np.isnan(kept) & checked & ~np.isnan(best.value)[:, None]] = np.inf
     lowest_at = best.epoch[:, None]
     early = 1 - np.divide(stop, lowest_at, out=np.ones_like(stop), where=stop < lowest_at)
     # a record that ends at epoch 0 took no time, all of it
@@ -80,6 +81,21 @@ def regrets(stops: Stops, curves: CurveSet) -> Regrets:
     return Regrets(
         val, regret(stops.error("test"), known.lowest("test").value[:, None]), time, early
     )
+
+
+def _kept(stops: Stops, curves: CurveSet) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Validation error measured last up to the selected position, and whether one was."""
+    kept, checked = stops.error("val"), np.ones(stops.stop.shape, np.bool_)
+    values, offsets, rows = curves.error("val")
+    if rows is None:
+        return kept, checked
+    kept, positions = kept.copy(), facts_of(curves).positions("val")
+    for i in np.flatnonzero(np.isnan(kept).any(axis=1)):
+        first, last = offsets[i], offsets[i + 1]
+        before = np.searchsorted(positions[first:last], stops.selected[i], side="right")
+        checked[i] = before > 0
+        kept[i] = np.append(np.nan, values[first:last])[before]
+    return kept, checked
 
 
 def worst_share(excess: FloatArray, worst: float = 0.01) -> FloatArray:

@@ -237,6 +237,7 @@ def test_facts_count_what_was_measured():
     assert known.censored.tolist() == [True, False, False, False, False, False]
     # d has the values of b, at other positions
     assert known.copies.tolist() == [False, False, True, False, False, False]
+    assert known.positions("val").tolist() == [2, 4, 2, 3, 2, 3, 2, 5]
     assert outcomes(curves)["checks"].tolist() == [2, 2, 2, 2, 0, 0]
     assert info(curves).loc[0, "channels"] == "val, train"
 
@@ -247,3 +248,15 @@ def test_the_lowest_error_of_a_score_is_its_highest_value():
     )
     lowest = facts_of(curves).lowest("val")
     assert (lowest.value[0], lowest.epoch[0]) == (-0.75, 2)
+
+
+def test_copies_are_found_behind_a_run_without_validation_errors():
+    runs = [
+        {"run": "a", "epoch": [1, 2], "train": [1.0, 2.0]},
+        {"run": "b", "epoch": [3, 4], "val": [1.0, 2.0]},
+        {"run": "c", "epoch": [3, 4], "val": [1.0, 2.0]},
+        {"run": "d", "epoch": [3, 5], "val": [1.0, 2.0]},
+    ]
+    known = facts_of(CurveSet.from_runs(runs))
+    assert known.positions("val").tolist() == [3, 4, 3, 4, 3, 5]
+    assert known.copies.tolist() == [False, False, True, False]

@@ -120,6 +120,19 @@ def test_the_share_of_the_worst(excess, worst, expected):
     np.testing.assert_allclose(found, [expected])
 
 
+def test_what_was_not_measured_at_the_end_is_no_divergence():
+    runs = [
+        # kept: row 4, whose error is that of row 3; row 1, before which nothing was measured
+        {"run": "a", "val": [None, 1.0, 2.0, None], "lr": [1.0, 1.0, 1.0, 0.1]},
+        # measured, and not a number
+        {"run": "b", "val": [2.0, None, NAN, None], "lr": [1.0, 1.0, 1.0, 0.1]},
+        {"run": "c", "val": [None, None, None, None], "lr": [1.0, 1.0, 1.0, 0.1]},
+    ]
+    curves = CurveSet.from_runs(runs)
+    lost = regrets(replay(curves, [MaxEpochs(1), MaxEpochs(4)], restore="last"), curves)
+    np.testing.assert_array_equal(lost.val, [[NAN, 1], [0, INF], [NAN, NAN]])
+
+
 # -- a plain loop --------------------------------------------------------------------------
 
 
