@@ -42,11 +42,13 @@ def read_plain(data: bytes, levels: int) -> Log | None:
 
 
 def _is_plain(data: bytes) -> bool:
+    if not data.startswith(b"{"):
+        return False
     # so each line holds whole objects, and as many rows as lines are one each
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     end = b"}\r\n" if data.endswith(b"\r\n") else b"}\n"
     begun, ended = data.count(b"\n{"), data.count(end)
-    if not data.startswith(b"{") or begun != lines - 1:
+    if begun != lines - 1:
         return False
     if ended + (not data.endswith(b"\n")) != lines or not data[-3:].rstrip().endswith(b"}"):
         return False

@@ -104,7 +104,7 @@ def _draws(line: str) -> bool:
 @lru_cache(1)
 def is_table(source: Source) -> bool:
     """Whether the file is delimited text with a header."""
-    if source.plain_records is not None or (source.first_lines is None and not source.text.strip()):
+    if source.first_lines is None and (source.plain_records is not None or not source.text.strip()):
         return False
     try:
         table = _beginning(source)
@@ -259,7 +259,10 @@ def _longest(data: bytes, ends: bytes) -> int:
     longest, last = 0, data.find(b"\n")
     for start in range(last + 1, len(data), _CHUNK):
         chunk = np.frombuffer(data, np.uint8, min(_CHUNK, len(data) - start), start)
-        at = np.flatnonzero(np.isin(chunk, [*ends])) + start
+        is_end = chunk == ends[0]
+        for end in ends[1:]:
+            is_end |= chunk == end
+        at = np.flatnonzero(is_end) + start
         stops = np.concatenate([[last], at, [start + len(chunk)]])
         longest = max(longest, int(np.diff(stops).max()) - 1)
         last = int(stops[-2])
