@@ -38,11 +38,15 @@ def row_of(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
 def _is_list(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim > 0
-    return isinstance(value, (list, tuple, range, pd.Series))
+    if isinstance(value, (list, tuple, range)):
+        return True
+    return hasattr(value, "__array__") and np.ndim(value) > 0
 
 
 def _numbers(run: str, column: str, values: Any) -> NDArray[Any]:
     """The list as an array, masked where it has None."""
+    if not isinstance(values, (list, np.ndarray)):
+        values = _with_own_nulls(values)
     masked = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     try:
         array = np.asarray(values)
@@ -68,6 +72,20 @@ def _numbers(run: str, column: str, values: Any) -> NDArray[Any]:
     if column == "epoch" and np.all(array == np.floor(array)) and np.all(np.abs(array) < 2**53):
         array = array.astype(np.int64)
     return array if masked is None else np.ma.array(array, mask=masked)
+
+
+def _with_own_nulls(values: Any) -> Any:
+    """A column of pandas, Arrow or polars, masked where it has null, which numpy takes for NaN."""
+    if isinstance(values, pd.Series):
+        values = values.array
+    if hasattr(values, "__arrow_array__"):
+        values = pa.array(values)
+    elif hasattr(values, "__arrow_c_stream__"):
+        values = pa.chunked_array(values)
+    if not isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values
+    array = values.to_numpy(zero_copy_only=False)
+    return np.ma.array(array, mask=np.asarray(values.is_null())) if values.null_count else array
 
 
 def list_array(name: str, cells: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> pa.Array:

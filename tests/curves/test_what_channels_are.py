@@ -4,6 +4,7 @@ import math
 import pickle
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -201,6 +202,35 @@ def test_metadata_of_types_that_do_not_go_together_is_named():
     other = CurveSet.from_runs([{"run": "b", "val": [1.0], "width": "wide", "seed": 0.5}])
     with pytest.raises(ValueError, match="'width' is int64 in one set and string in another"):
         one + other
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1.5, None, math.nan),
+        np.ma.array([1.5, 0, math.nan], mask=[False, True, False]),
+        pd.Series([1.5, None, math.nan], dtype=object),
+        pd.Series(pa.array([1.5, None, math.nan]), dtype=pd.ArrowDtype(pa.float64())),
+        pd.arrays.FloatingArray(np.array([1.5, 0, math.nan]), np.array([False, True, False])),
+        pa.array([1.5, None, math.nan]),
+        pa.chunked_array([[1.5, None], [math.nan]]),
+    ],
+    ids=lambda values: type(values).__name__,
+)
+def test_null_of_every_kind_of_list_was_not_measured_and_nan_was(values):
+    of_a_list(values)
+
+
+def test_null_of_a_series_of_polars_was_not_measured_and_nan_was():
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    of_a_list(polars.Series([1.5, None, math.nan]))
+
+
+def of_a_list(values):
+    (curve,) = CurveSet.from_runs([{"val": values, "lr": values, "epoch": pd.Index([1, 2, 4])}])
+    for name in ("val", "lr"):
+        np.testing.assert_array_equal(curve[name], [1.5, math.nan, math.nan])
+        assert curve.measured(name).tolist() == [True, False, True]
 
 
 def test_the_forms_of_values():
