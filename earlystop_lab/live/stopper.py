@@ -21,6 +21,7 @@ from earlystop_lab.criteria.first_passage import (
 from earlystop_lab.criteria.stepping import Row, Stepper
 from earlystop_lab.curves import ERRORS, Channel, CurveSet, Mode, canonical, taken
 from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
+from earlystop_lab.live.growing import Growing
 
 
 class Statistic(NamedTuple):
@@ -108,7 +109,8 @@ class Stopper:
 
     def _begin(self) -> None:
         """Nothing has been seen."""
-        self._rows: list[Row] = []
+        #: what was told by channel, ``epoch`` among them, one value a row
+        self._columns = {"epoch": Growing()}
         #: the channels that were told at all, if only as not measured
         self._told: set[str] = set()
         self._steppers = [Stepper(leaf, self._about) for leaf in self._at]
@@ -144,9 +146,9 @@ class Stopper:
         >>> [watching.update(val=a, val_loss=b) for a, b in ((3, 1), (2, 1.5))]
         [False, True]
         """
-        last = self._rows[-1]["epoch"] if self._rows else 0.0
+        last = self._last_position or 0.0
         position = last + 1 if epoch is None else _number("epoch", epoch)
-        if not math.isfinite(position) or (self._rows and position <= last):
+        if not math.isfinite(position) or (self._count and position <= last):
             raise ValueError(
                 f"{self._named_unit} = {position:g} after {last:g}; expected a later one"
             )
@@ -180,19 +182,36 @@ class Stopper:
         self._told = told
 
     def _see(self, row: Row) -> None:
-        self._rows.append(row)
-        now = [each(row, self._so_far) for each in self._steppers]
+        for name in row:
+            if name not in self._columns:
+                self._columns[name] = Growing(self._count)
+        for name, column in self._columns.items():
+            column.append(row.get(name))
+        now = [each(row, self._rows) for each in self._steppers]
         self._decide(row, now)
 
-    def _so_far(self) -> list[Row]:
-        return self._rows
+    @property
+    def _count(self) -> int:
+        return len(self._columns["epoch"])
+
+    @property
+    def _last_position(self) -> float | None:
+        return self._columns["epoch"][-1] if self._count else None
+
+    def _rows(self) -> list[Row]:
+        """Every row as it was told."""
+        names, columns = [*self._columns], (each.tolist() for each in self._columns.values())
+        return [
+            {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            for row in zip(*columns, strict=True)
+        ]
 
     def close(self) -> None:
         """Write the run's curves where ``record`` said, once there are any; an older file goes.
 
         Raises ``OSError`` where the file cannot be written.
         """
-        if self.record is not None and self._rows:
+        if self.record is not None and self._count:
             self.history.write(_file(self.record, self.run))
 
     def __enter__(self) -> Self:
@@ -226,7 +245,8 @@ class Stopper:
     @property
     def epoch(self) -> float | None:
         """The position of the last row; None before any."""
-        return _whole(self._rows[-1]["epoch"]) if self._rows else None
+        last = self._last_position
+        return None if last is None else _whole(last)
 
     @property
     def stop_epoch(self) -> float | None:
@@ -245,7 +265,7 @@ class Stopper:
     @property
     def best_epoch(self) -> float | None:
         """The epoch whose weights are selected if training ends here; None before any check."""
-        return _whole(self._selected) if self._rows else None
+        return _whole(self._selected) if self._count else None
 
     @property
     def keep(self) -> bool:
@@ -280,14 +300,15 @@ class Stopper:
 
         A channel that the criterion looks at is there, all missing, also where it never came.
         """
-        if not self._rows:
+        if not self._count:
             raise ValueError(f"run {self.run!r}: no check yet")
-        lists = self._lists()
-        for name in (name for leaf in self._at for name in leaf.channels):
-            lists.setdefault(name, [None] * len(self._rows))
-        about = {name: self._channel(name) for name in lists if name != "epoch"}
+        looked_at = dict.fromkeys(name for leaf in self._at for name in leaf.channels)
+        missing = {n: Growing(self._count) for n in looked_at if n not in self._columns}
+        columns = {**self._columns, **missing}
+        about = {name: self._channel(name) for name in columns if name != "epoch"}
         about["epoch"] = Channel(unit=self._unit)
-        return CurveSet.from_runs([{"run": self.run, **lists}], channels=about)
+        curves = {name: column.masked() for name, column in columns.items()}
+        return CurveSet.from_runs([{"run": self.run, **curves}], channels=about)
 
     # -- saved and restored --------------------------------------------------------------------
 
@@ -303,7 +324,8 @@ class Stopper:
         >>> second.update(val=3.0)
         True
         """
-        lists = {name: _plain(values) for name, values in self._lists().items()}
+        columns = self._columns.items() if self._count else ()
+        lists = {name: _plain(column.tolist()) for name, column in columns}
         return {**self._settings, "run": self.run, "unit": self._unit, "channels": lists}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -330,13 +352,11 @@ class Stopper:
             raise ValueError(f"not the saved state of a Stopper: {error}") from error
         self._begin()
         self.run, self._unit = run, unit
-        columns = zip(*lists.values(), strict=True)
-        self._rows = [
-            {name: value for name, value in zip(lists, row, strict=True) if value is not None}
-            for row in columns
-        ]
-        seen_by = zip(*(each.all(self._rows) for each in self._steppers), strict=True)
-        for row, now in zip(self._rows, seen_by, strict=True):
+        for name, values in lists.items():
+            self._columns[name] = Growing.of(values)
+        rows = self._rows()
+        seen_by = zip(*(each.all(rows) for each in self._steppers), strict=True)
+        for row, now in zip(rows, seen_by, strict=True):
             self._decide(row, list(now))
 
     @property
@@ -358,11 +378,6 @@ class Stopper:
     @property
     def _named_unit(self) -> str:
         return self._unit or "epoch"
-
-    def _lists(self) -> dict[str, list[float | None]]:
-        """What was told, a list a channel; None where it was not measured."""
-        names = dict.fromkeys(name for row in self._rows for name in row)
-        return {name: [row.get(name) for row in self._rows] for name in names}
 
     def _decide(self, row: Row, now: list[Check]) -> None:
         """What a row changes, told what each criterion sees of it."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -443,3 +444,17 @@ def test_a_folder_that_cannot_be_made_is_told_before_training(tmp_path):
 
 
 # -- its cost -----------------------------------------------------------------------------------
+
+
+def test_a_check_is_kept_in_little_memory():
+    stopper = Stopper("GL(500)")
+    stopper.update(val=1.0, train=1.0)
+    tracemalloc.start()
+    try:
+        for i in range(20_000):
+            stopper.update(val=1 / (i + 1), train=0.5)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # three channels of 9 bytes a check, and room to grow
+    assert used / 20_000 < 40

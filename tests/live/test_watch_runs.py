@@ -11,6 +11,7 @@ import threading
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from adapters import LowRate
 from hypothesis import given, strategies as st
 
 from earlystop_lab import Channel, CurveSet, criterion, read_curves, replay, trace
@@ -187,6 +188,18 @@ def test_a_log_that_grows_and_is_repaired():
     assert run.version == version
 
 
+def test_a_watched_column_of_a_log_that_comes_later_is_there_from_the_first_check():
+    run = Run("log.csv", 1, [LowRate(0.05)])
+    run.follow(curve(val=[3.0, 2.0]), ALONE, [])
+    evaluated(run)
+    assert "'lr'" in run.verdicts[0].problem
+    grown = curve(val=[3.0, 2.0, 1.0], lr=[None, 0.1, 0.01])
+    run.follow(grown, {**ALONE, "lr": Channel()}, [])
+    evaluated(run)
+    assert run.masked("lr").tolist() == [None, 0.1, 0.01]
+    assert run.verdicts[0].stopper.stop_epoch == 3
+
+
 def test_not_a_number_agrees_with_itself():
     run = Run("log.csv", 1, [])
     run.follow(curve(val=[math.nan, 2.0]), ALONE, [])
@@ -296,6 +309,10 @@ def test_the_bound_of_a_score_is_as_an_import_would_say():
         run.apply(run.event(Post(epoch, {"val_accuracy": percent}), Asked(mode="max")))
         evaluated(run)
         assert run.about("val").upper == (1 if epoch == 1 else 100)
+    # new metrics without a check leave it as it was
+    run.apply(run.event(Post(5.0, {"lr": 0.1}), Asked(mode="max")))
+    assert run.about("val").upper == 100
+    evaluated(run)
     # 100 (80 / 30 - 1)
     assert run.verdicts[0].stopper.reason == "GL 166.667% > 50 at epoch 4; best epoch 3"
     run = Run("a", 1, ["GL(50, k=1)", "Keras(1)"])

@@ -3,17 +3,16 @@
 import math
 import time
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Channel, Curve, FloatArray
 from earlystop_lab.engine.replaying import rule_of
+from earlystop_lab.live.growing import Growing
 from earlystop_lab.live.stopper import Statistic, Stopper
 from earlystop_lab.live.watch.posts import (
     MOST_METRICS,
@@ -82,48 +81,6 @@ class Verdict:
         self.seen += 1
 
 
-class Growing:
-    """The values of a channel so far, and which of them were measured."""
-
-    def __init__(self, missing: int = 0) -> None:
-        self._values = array("d", [math.nan]) * missing
-        self._measured = array("b", [False]) * missing
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __getitem__(self, at: int) -> float | None:
-        return self._values[at] if self._measured[at] else None
-
-    @property
-    def values(self) -> FloatArray:
-        """A copy: what grows must not be shared."""
-        return np.array(self._values)
-
-    @property
-    def measured(self) -> NDArray[np.bool_]:
-        """Where it was measured, copied."""
-        return np.array(self._measured, np.bool_)
-
-    def extend(self, values: ArrayLike, measured: ArrayLike) -> None:
-        """More values, one a check."""
-        self._values.frombytes(np.asarray(values, np.float64).tobytes())
-        self._measured.frombytes(np.asarray(measured, np.int8).tobytes())
-
-    def cut(self, kept: int) -> None:
-        """Keep so many of the first."""
-        del self._values[kept:], self._measured[kept:]
-
-    def since(self, start: int) -> FloatArray:
-        """The values from there on, those that are not NaN."""
-        values = np.array(self._values[start:])
-        return values[~np.isnan(values)]
-
-    def position(self, epoch: float) -> int:
-        """Where an epoch is or would be among them."""
-        return bisect_left(self._values, epoch)
-
-
 class Run:
     """One run: its channels so far, as they were measured, and the verdict of every criterion.
 
@@ -164,12 +121,11 @@ class Run:
 
     def curve(self, name: str) -> FloatArray:
         """One channel so far, copied; NaN where it was not measured."""
-        return self._columns[name].values
+        return self._columns[name].since(0)
 
     def masked(self, name: str) -> Any:
         """The same, masked where it was not measured."""
-        column = self._columns[name]
-        return np.ma.array(column.values, mask=~column.measured)
+        return self._columns[name].masked()
 
     def about(self, name: str) -> Channel:
         """What a channel is; of ``epoch``, the unit of the positions."""
@@ -220,12 +176,12 @@ class Run:
         """The channels with the highest values that scores can have, judged as of logs."""
         bounded = {}
         for name, about in chosen.items():
-            upper = about.upper
-            if about.direction == "max" and about.metric is not None and name in check:
-                before = self._highest if _same(about, self.about(name)) else {}
-                seen = [check[name], before.get(name, math.nan)]
-                numbers = [value for value in seen if not math.isnan(value)]
-                upper = upper_bound(about.metric, max(numbers)) if numbers else None
+            goes_on = _same(about, self.about(name))
+            upper = self.about(name).upper if goes_on else None
+            value = check.get(name, math.nan)
+            if about.direction == "max" and about.metric is not None and not math.isnan(value):
+                highest = self._highest.get(name, value) if goes_on else value
+                upper = upper_bound(about.metric, max(value, highest))
             bounded[name] = about._replace(upper=upper)
         return bounded
 
@@ -233,27 +189,30 @@ class Run:
         """Let an event happen; cheap, what it means to the criteria is for :meth:`evaluate`."""
         self._metrics.update(event.get("metrics", ()))
         chosen = from_json(event["channels"]) if "channels" in event else self.channels
-        more: dict[str, tuple[ArrayLike, ArrayLike]] = {
-            name: ([value], [True]) for name, value in event.get("check", {}).items()
-        }
-        self._change(chosen, event.get("keep", len(self)), int("check" in event), more)
+        start = self._keep(chosen, event.get("keep", len(self)))
+        if "check" in event:
+            for name, column in self._columns.items():
+                column.append(event["check"].get(name))
+        self._grown(start)
 
     def follow(self, curve: Curve, chosen: Channels, notes: list[str]) -> None:
         """Become the curve of a log file that may have grown or changed."""
-        goes_on = all(_same(about, self.about(name)) for name, about in chosen.items())
+        known = self.channels or {}
+        goes_on = all(n in known and _same(about, known[n]) for n, about in chosen.items())
         kept, at = self.agrees(curve) if goes_on else 0, curve.measured("val")
         checks = int(at.sum())
         if kept == len(self) == checks and (chosen, notes) == (self.channels, self.notes):
             return
         self.notes = notes
         self._metrics.update(filter(None, (about.source for about in chosen.values())))
-        more: dict[str, tuple[ArrayLike, ArrayLike]] = {
-            name: (curve[name][at][kept:], curve.measured(name)[at][kept:])
-            for name in chosen
-            if name in curve.channels
-        }
-        more["epoch"] = curve.epoch[at][kept:], np.ones(checks - kept, np.bool_)
-        self._change(chosen, kept, checks - kept, more)
+        start = self._keep(chosen, kept)
+        for name, column in self._columns.items():
+            values, measured = np.full(len(at), np.nan), np.zeros(len(at), np.bool_)
+            if name in ("epoch", *curve.channels):
+                values = curve[name]
+                measured = curve.measured(name) if name != "epoch" else at
+            column.extend(values[at][kept:], measured[at][kept:])
+        self._grown(start)
 
     def agrees(self, curve: Curve) -> int:
         """How many of the first checks are those of the curve."""
@@ -262,60 +221,55 @@ class Run:
         same = np.ones(most, bool)
         for name, column in self._columns.items():
             if name in ("epoch", *curve.channels):
-                mine, values = column.values[:most], curve[name][at][:most]
+                mine, values = column.since(0)[:most], curve[name][at][:most]
                 same &= (mine == values) | (np.isnan(mine) & np.isnan(values))
                 if name != "epoch":
                     same &= column.measured[:most] == curve.measured(name)[at][:most]
         return most if same.all() else int(np.argmin(same))
 
-    def _change(
-        self,
-        chosen: Channels | None,
-        kept: int,
-        count: int,
-        more: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    ) -> None:
-        """Have other channels, only so many of the checks, and after these so many more."""
-        known, self.channels = self.channels or {}, chosen
-        start = len(self)
-        if kept < start:
+    def _keep(self, chosen: Channels | None, kept: int) -> int:
+        """Have these channels, and only so many of the checks.
+
+        Returns the first check that the best and the highest values do not know of.
+        """
+        known, about = self.channels or {}, chosen or {}
+        self.channels, cut = chosen, kept < len(self)
+        if cut:
             for column in self._columns.values():
                 column.cut(kept)
-        about = chosen or {}
         if about != known:
-            for name in about:
-                if not _same(about[name], known.get(name, Channel())):
-                    # what stood under the name was something else
-                    self._columns[name] = Growing(kept)
-            self._columns = {name: self._columns[name] for name in ("epoch", *about)}
+            self._columns = {
+                # what stood under the name may have been something else
+                name: self._columns[name]
+                if name in self._columns and _same(about.get(name), known.get(name))
+                else Growing(kept)
+                for name in dict.fromkeys(["epoch", *about])
+            }
         for verdict in self.verdicts:
-            if about != known or verdict.seen > kept or (verdict.problem and kept < start):
+            if about != known or verdict.seen > kept or (verdict.problem and cut):
                 verdict.reset(about)
-        for name, column in self._columns.items():
-            nothing = [math.nan] * count, [False] * count
-            column.extend(*more.get(name, nothing))
-        if kept < start or kept == 0:
-            start, self.best, self._highest = 0, None, {}
-        self._see_extremes(start)
-        self.changed = time.time()
-        self.version += 1
+        if cut or kept == 0:
+            self.best, self._highest = None, {}
+        return 0 if cut else kept
 
-    def _see_extremes(self, start: int) -> None:
-        """Look for the best and the highest values among the checks from there on."""
+    def _grown(self, start: int) -> None:
+        """The run has changed; look for the best and the highest values from that check on."""
         for name, about in (self.channels or {}).items():
             values = self._columns[name].since(start)
-            if about.direction == "max" and len(values):
-                highest = self._highest.get(name, -math.inf)
-                self._highest[name] = max(highest, float(values.max()))
-        if "val" not in self._columns:
-            return
-        # the earliest of ties; NaN is none
-        sign = -1 if self.about("val").direction == "max" else 1
-        errors = sign * self._columns["val"].values[start:]
-        if not np.isnan(errors).all():
-            at = int(np.nanargmin(errors))
-            if self.best is None or errors[at] < sign * self.best[1]:
-                self.best = self._epoch(start + at), sign * float(errors[at])
+            numbers = values[~np.isnan(values)]
+            if about.direction is None or not len(numbers):
+                continue
+            highest = float(numbers.max())
+            self._highest[name] = max(self._highest.get(name, highest), highest)
+            if name == "val":
+                # the earliest of ties
+                best = highest if about.direction == "max" else float(numbers.min())
+                sign = -1 if about.direction == "max" else 1
+                if self.best is None or sign * best < sign * self.best[1]:
+                    at = start + int(np.argmax(values == best))
+                    self.best = self._epoch(at), best
+        self.changed = time.time()
+        self.version += 1
 
     # -- the criteria --------------------------------------------------------------------------
 
@@ -394,8 +348,9 @@ def watched_by(criteria: Iterable[Rule | str]) -> set[str]:
     return {name for leaf in leaves for name in leaf.channels}
 
 
-def _same(one: Channel, other: Channel) -> bool:
+def _same(one: Channel | None, other: Channel | None) -> bool:
     """Whether both are the same metric, read the same way."""
+    one, other = one or Channel(), other or Channel()
     return (one.source, one.direction) == (other.source, other.direction)
 
 
