@@ -5,7 +5,7 @@ recognised, how it is read, and which files belong together. A new format is one
 ``recognises(source)`` and ``read(source)``, and one line there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -180,7 +180,7 @@ def read_logs(
     notes: list[Note] = []
     # a folder with one file is named as that file: shorter to find, and no two are the same
     shown_as = [source.files[0] if len(source.files) == 1 else source.path for _, source in sources]
-    for label, (name, source) in zip(labels(shown_as, given), sources, strict=True):
+    for label, (name, source) in zip(labels(shown_as, given), _drained(sources), strict=True):
         file = _File(label, asked, mode)
         try:
             file.add(name or format or _recognised(source), source, run)
@@ -191,6 +191,13 @@ def read_logs(
         skipped += _named(file.label, file.skipped)
     curves, apart = together(runs)
     return LogImport(curves, (*skipped, *apart), tuple(notes))
+
+
+def _drained(sources: list[tuple[str | None, Source]]) -> Iterator[tuple[str | None, Source]]:
+    """The sources, none of them kept, so that what was read of one is gone before the next."""
+    sources.reverse()
+    while sources:
+        yield sources.pop()
 
 
 class _File:
