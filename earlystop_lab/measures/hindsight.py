@@ -12,17 +12,18 @@ that of the record only: where the error still falls at the end, regret is a low
 
 Regret is at least 0. It is 0 wherever E(t_m) = E_min, zeros and infinities included, and infinite
 where E_min is 0 or minus infinity and E(t_m) is not. Of scores, whose error is their negative, it
-is the share of the best score that was lost, which is why it is divided by |E_min|. Where the
-validation error was not measured at t_m, as at a last row behind the last check, E(t_m) is the one
-measured last up to there; where there is none, regret is NaN. A NaN validation error means that the
-run diverged before it was of any use: infinite regret. A NaN test error may just not have been
-measured: regret is NaN, as it is where the run has no error at all.
+is the share of the best score that was lost, which is why it is divided by |E_min|. A NaN
+validation error at t_m means that the run diverged before it was of any use: infinite regret. A NaN
+test error says nothing: regret is NaN, as it is where the run has no error at all. Where an error
+was not measured at t_m, as at a last row behind the last check, or where a rule of another channel
+stops between two checks, E(t_m) is the one measured last up to there, and where there is none that
+of the first check: training would have to go on to it to know anything.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import Stops
@@ -71,31 +72,29 @@ def regrets(stops: Stops, curves: CurveSet) -> Regrets:
         run = curves.runs[int(np.argmax(known.first < 0))]
         raise ValueError(f"run {run!r} has epochs below 0; count them from 0 or 1")
     best, ends, stop = known.lowest("val"), known.last[:, None], stops.stop
-    kept, checked = _kept(stops, curves)
+    kept = _kept(stops, curves, "val")
     val = regret(kept, best.value[:, None])
-    val[np.isnan(kept) & checked & ~np.isnan(best.value)[:, None]] = np.inf
+    val[np.isnan(kept) & ~np.isnan(best.value)[:, None]] = np.inf
     lowest_at = best.epoch[:, None]
     early = 1 - np.divide(stop, lowest_at, out=np.ones_like(stop), where=stop < lowest_at)
     # a record that ends at epoch 0 took no time, all of it
     time = np.divide(stop, ends, out=np.ones_like(stop), where=ends > 0)
-    return Regrets(
-        val, regret(stops.error("test"), known.lowest("test").value[:, None]), time, early
-    )
+    test = regret(_kept(stops, curves, "test"), known.lowest("test").value[:, None])
+    return Regrets(val, test, time, early)
 
 
-def _kept(stops: Stops, curves: CurveSet) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Validation error measured last up to the selected position, and whether one was."""
-    kept, checked = stops.error("val"), np.ones(stops.stop.shape, np.bool_)
-    values, offsets, rows = curves.error("val")
+def _kept(stops: Stops, curves: CurveSet, name: str) -> FloatArray:
+    """An error measured last up to the selected position; where there is none, the first one."""
+    kept = stops.error(name)
+    values, offsets, rows = curves.error(name)
     if rows is None:
-        return kept, checked
-    kept, positions = kept.copy(), facts_of(curves).positions("val")
-    for i in np.flatnonzero(np.isnan(kept).any(axis=1)):
-        first, last = offsets[i], offsets[i + 1]
-        before = np.searchsorted(positions[first:last], stops.selected[i], side="right")
-        checked[i] = before > 0
-        kept[i] = np.append(np.nan, values[first:last])[before]
-    return kept, checked
+        return kept
+    kept, positions = kept.copy(), facts_of(curves).positions(name)
+    for i in np.flatnonzero(np.isnan(kept).any(axis=1) & (np.diff(offsets) > 0)):
+        checks = slice(offsets[i], offsets[i + 1])
+        before = np.searchsorted(positions[checks], stops.selected[i], side="right") - 1
+        kept[i] = values[checks][np.maximum(before, 0)]
+    return kept
 
 
 def worst_share(excess: FloatArray, worst: float = 0.01) -> FloatArray:

@@ -295,12 +295,12 @@ def _require_causal(
     full = whole[: len(prefix)]
     differs = ~((prefix == full) | (np.isnan(prefix) & np.isnan(full)))
     if differs.any():
-        at = int(differs.argmax())
+        at, unit = int(differs.argmax()), curve.alone().about("epoch").unit or "epoch"
         raise ConformanceError(
             rule,
             "not causal",
-            f": {where} the statistic at epoch {curve.epoch[at]:g} is {float(full[at])}, but "
-            f"{float(prefix[at])} when the run has only {counted(len(prefix), 'epoch')}: it looked "
+            f": {where} the statistic at {unit} {curve.epoch[at]:g} is {float(full[at])}, but "
+            f"{float(prefix[at])} when the run has only {counted(len(prefix), 'check')}: it looked "
             "ahead",
         )
 

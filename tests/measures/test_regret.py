@@ -122,7 +122,7 @@ def test_the_share_of_the_worst(excess, worst, expected):
 
 def test_what_was_not_measured_at_the_end_is_no_divergence():
     runs = [
-        # kept: row 4, whose error is that of row 3; row 1, before which nothing was measured
+        # kept: row 4, whose error is that of row 3; row 1, before the first check
         {"run": "a", "val": [None, 1.0, 2.0, None], "lr": [1.0, 1.0, 1.0, 0.1]},
         # measured, and not a number
         {"run": "b", "val": [2.0, None, NAN, None], "lr": [1.0, 1.0, 1.0, 0.1]},
@@ -130,7 +130,7 @@ def test_what_was_not_measured_at_the_end_is_no_divergence():
     ]
     curves = CurveSet.from_runs(runs)
     lost = regrets(replay(curves, [MaxEpochs(1), MaxEpochs(4)], restore="last"), curves)
-    np.testing.assert_array_equal(lost.val, [[NAN, 1], [0, INF], [NAN, NAN]])
+    np.testing.assert_array_equal(lost.val, [[0, 1], [0, INF], [NAN, NAN]])
 
 
 # -- a plain loop --------------------------------------------------------------------------
@@ -203,3 +203,14 @@ def test_profiles_do_not_change_when_a_rule_joins_the_pool(seed):
         )
         assert (np.diff(tables[-1].iloc[:11], axis=0) >= 0).all()
     pd.testing.assert_frame_equal(tables[0], tables[1][few])
+
+
+def test_between_two_checks_the_error_is_that_of_the_check_before():
+    val, test = [None, 4.0, None, 2.0, math.nan, None], [None, 8.0, None, None, 2.0, None]
+    curves = CurveSet.from_runs([{"val": val, "test": test}])
+    rules = [MaxEpochs(n) for n in range(1, 7)]
+    seen = regrets(replay(curves, rules, restore="last"), curves)
+    # of the first check where there is none before; what was measured as NaN has diverged
+    np.testing.assert_array_equal(seen.val[0], [1, 1, 1, 0, math.inf, math.inf])
+    np.testing.assert_array_equal(seen.test[0], [3, 3, 3, 3, 0, 0])
+    np.testing.assert_array_equal(seen.time[0], np.arange(1, 7) / 6)

@@ -91,7 +91,7 @@ def test_a_look_at_the_last_value_at_one_epoch_is_refused(check):
         return np.where(np.arange(len(val)) == check - 1, val[-1], val)
 
     # noticed on a run that ends there, where it would have seen its own value
-    assert_refused(offender(peek), "not causal", f"epoch {check} ", f"only {check} epoch")
+    assert_refused(offender(peek), "not causal", f"epoch {check} ", f"only {check} check")
 
 
 def test_a_look_one_epoch_ahead_is_refused():

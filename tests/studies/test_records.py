@@ -39,7 +39,7 @@ from earlystop_lab.report import in_words
 from earlystop_lab.sources.logs import read_logs
 from earlystop_lab.studies.calibration import RefusedError
 from earlystop_lab.studies.comparison import bench
-from earlystop_lab.studies.conformance import check_on
+from earlystop_lab.studies.conformance import ConformanceError, check_on
 from earlystop_lab.studies.recommendation import Why
 from earlystop_lab.studies.records import Recorded, differing, hidden
 from earlystop_lab.studies.surveys import survey
@@ -350,6 +350,15 @@ def test_nothing_is_guaranteed_of_stand_ins(kept):
         calibrate(kept(standing_in(1)), Keras)
 
 
+def test_what_looks_ahead_does_so_at_a_position_in_its_unit():
+    @criterion(threshold="level", passes=">")
+    def Ahead(val):
+        return val - val.min()
+
+    with pytest.raises(ConformanceError, match=r"not causal: on the run .* at step 250 is"):
+        check_on(Ahead, CurveSet.from_runs(in_unit("step", 250, count=3)), "x")
+
+
 def test_a_comparison_leaves_stand_ins_out_corpus_by_corpus(kept):
     some, every = kept(standing_in(3)), CurveSet.from_runs(standing_in(8, of=8))
     compared = bench(UP(2), {"some": some, "every": every}, known=[Keras])
@@ -406,6 +415,12 @@ def test_the_lines_to_paste_watch_what_was_analysed(about, watched):
 # -- any channels ----------------------------------------------------------------------------
 
 
+@criterion(threshold="level", passes="<=")
+def Cooled(lr):
+    """The learning rate."""
+    return lr
+
+
 def test_what_was_not_measured_is_no_check():
     runs = [c.as_run() for c in simulate("gradient_flow", 20, seed=3, epochs=60)]
     holed = []
@@ -424,6 +439,10 @@ def test_what_was_not_measured_is_no_check():
     after = facts_of(whole).checks_after_lowest
     assert after.tolist() == facts_of(holes).checks_after_lowest.tolist()
     assert hidden(whole) == hidden(holes)
+    # a rule of another channel may stop between two checks, and before the first
+    rated = [{**run, "lr": np.linspace(1, 0.01, 120)} for run in holed]
+    (found,) = bench(Cooled, {"x": CurveSet.from_runs(rated)}, known=[Keras]).corpora
+    assert np.isfinite(found.front["regret"]).all()
     # a test error that is not there at every check is none to compare
     for run in holed:
         run["test"] = [None if i % 4 == 3 else value for i, value in enumerate(run["test"])]
@@ -459,12 +478,6 @@ def test_rules_over_any_channels_are_compared_where_there_are_such():
     assert survey(curves, [Fades(0.5)])["runs"].tolist() == [20]
     assert survey(bare, [Fades(0.5)])["runs"].tolist() == [0]
     assert calibrate(curves, Fades, 0.5).criterion.family is Fades
-
-
-@criterion(threshold="level", passes="<=")
-def Cooled(lr):
-    """The learning rate."""
-    return lr
 
 
 def test_a_rule_of_the_learning_rate_runs_on_a_genuine_log_in_every_study():
