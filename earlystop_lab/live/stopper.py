@@ -111,6 +111,8 @@ class Stopper:
         """Nothing has been seen."""
         #: what was told by channel, ``epoch`` among them, one value a row
         self._columns = {"epoch": Growing()}
+        #: where the last row is
+        self._position: float | None = None
         #: the channels that were told at all, if only as not measured
         self._told: set[str] = set()
         self._steppers = [Stepper(leaf, self._about) for leaf in self._at]
@@ -146,11 +148,11 @@ class Stopper:
         >>> [watching.update(val=a, val_loss=b) for a, b in ((3, 1), (2, 1.5))]
         [False, True]
         """
-        last = self._last_position or 0.0
-        position = last + 1 if epoch is None else _number("epoch", epoch)
-        if not math.isfinite(position) or (self._count and position <= last):
+        last = self._position
+        position = (last or 0) + 1 if epoch is None else _number("epoch", epoch)
+        if not math.isfinite(position) or (last is not None and position <= last):
             raise ValueError(
-                f"{self._named_unit} = {position:g} after {last:g}; expected a later one"
+                f"{self._named_unit} = {position:g} after {last or 0:g}; expected a later one"
             )
         told = {"val": val, "train": train, **channels}
         row = {
@@ -170,6 +172,8 @@ class Stopper:
         """
         if not row:
             raise ValueError("update: nothing was measured; give val or another channel")
+        if "run" in row:
+            raise ValueError("update: run is the id of the run; give the channel another name")
         if self._told.issuperset(self._watched):
             return
         told = self._told.union(row, map(canonical, named))
@@ -193,10 +197,6 @@ class Stopper:
     @property
     def _count(self) -> int:
         return len(self._columns["epoch"])
-
-    @property
-    def _last_position(self) -> float | None:
-        return self._columns["epoch"][-1] if self._count else None
 
     def _rows(self) -> list[Row]:
         """Every row as it was told."""
@@ -245,8 +245,7 @@ class Stopper:
     @property
     def epoch(self) -> float | None:
         """The position of the last row; None before any."""
-        last = self._last_position
-        return None if last is None else _whole(last)
+        return None if self._position is None else _whole(self._position)
 
     @property
     def stop_epoch(self) -> float | None:
@@ -382,7 +381,7 @@ class Stopper:
     def _decide(self, row: Row, now: list[Check]) -> None:
         """What a row changes, told what each criterion sees of it."""
         before, self._now = self._now or now, now
-        epoch = row["epoch"]
+        self._position = epoch = row["epoch"]
         if self._stop is not None:
             self._keep = False
             return

@@ -341,6 +341,7 @@ def test_refused_when_made(made, words):
         ({"val": 1 + 2j}, "val = (1+2j); expected a number"),
         ({"val": [1.0, 2.0]}, "val = [1.0, 2.0]; expected a number"),
         ({"val": 1.0, "train": "x"}, "train = 'x'; expected a number"),
+        ({"val": 1.0, "run": 1.0}, "run is the id of the run; give the channel another name"),
         ({"val": 1.0, "epoch": 1}, "epoch = 1 after 1; expected a later one"),
         ({"val": 1.0, "epoch": float("nan")}, "epoch = nan after 1; expected a later one"),
     ],
