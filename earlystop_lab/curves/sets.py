@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -121,7 +122,7 @@ class Curve:
         return {name: self._set.about(name) for name in self.channels}
 
     def __getitem__(self, name: str) -> FloatArray:
-        name = canonical(name)
+        name = self._set.own_name(name)
         if name == "epoch":
             return self.epoch
         if not self._set._has(self._row, name):
@@ -133,7 +134,7 @@ class Curve:
     def measured(self, name: str) -> NDArray[np.bool_]:
         """At which rows the channel was measured."""
         rows = len(self[name])
-        name = canonical(name)
+        name = self._set.own_name(name)
         if name == "epoch":
             return read_only(np.ones(rows, np.bool_))
         _, measured = self._set._columns[name].of_run(self._row)
@@ -310,12 +311,33 @@ class CurveSet:
         table = pd.DataFrame(rows, dtype=object).set_index("channel")
         return table.astype({"upper": float, **dict.fromkeys(counts, int)})
 
+    def own_name(self, name: str) -> str:
+        """The name of a channel here, also by the column that it was read from in every run.
+
+        >>> curves = CurveSet.from_runs([{"val": [0.5], "val.source": "val_loss"}])
+        >>> curves.own_name("val_loss"), curves.own_name("accuracy")
+        ('val', 'accuracy')
+        """
+        name = canonical(name)
+        return name if name in self._columns or name == "epoch" else self._sources.get(name, name)
+
+    @cached_property
+    def _sources(self) -> dict[str, str]:
+        """Channels by what they were read from, where that is one column, and no other one's."""
+        found: dict[str, list[str]] = {}
+        for name in self.names:
+            if f"{name}.source" in self._fields:
+                said = self.table[f"{name}.source"].drop_null().unique().to_pylist()
+                if len(said) == 1:
+                    found.setdefault(said[0], []).append(name)
+        return {source: names[0] for source, names in found.items() if len(names) == 1}
+
     def about(self, name: str) -> Channel:
         """What a channel is; what runs say differently is there with all that is said.
 
         Of ``epoch``, the unit is that of the position.
         """
-        name = canonical(name)
+        name = self.own_name(name)
         if name not in self._known:
             self._known[name] = self._found(name)
         return self._known[name]
@@ -438,7 +460,7 @@ class CurveSet:
         return self._taken(name, "error")
 
     def _taken(self, name: str, form: Form) -> Recorded:
-        name = canonical(name)
+        name = self.own_name(name)
         if name == "epoch":
             epoch = self._columns.get("epoch", no_column(len(self)))
             return Recorded(wide(with_counted(epoch, self._offsets)), self._offsets)
@@ -456,14 +478,15 @@ class CurveSet:
     ) -> Runs:
         """The runs from ``start`` to before ``stop`` as a replay takes them: these channels."""
         stop = len(self) if stop is None else stop
-        names = [name for name in (self._columns if names is None else names) if self.has(name)]
+        asked = self._columns if names is None else {**dict.fromkeys(names), "epoch": None}
+        own = {name: self.own_name(name) for name in asked}
         columns = {
-            n: self._columns[n].part(start, stop)
-            for n in dict.fromkeys([*names, "epoch"])
-            if n in self._columns
+            name: self._columns[each].part(start, stop)
+            for name, each in own.items()
+            if each in self._columns
         }
         offsets = self._offsets[start : stop + 1] - self._offsets[start]
-        about = {n: self.about(n) for n in self.names}
+        about = {name: self.about(name) for name in dict.fromkeys([*self.names, *columns])}
         return Runs(self.table["run"].slice(start, stop - start), offsets, columns, about)
 
     @property
@@ -473,14 +496,14 @@ class CurveSet:
 
     def has(self, name: str) -> bool:
         """Whether the set has a column of that name."""
-        return not {name, canonical(name)}.isdisjoint(self._fields)
+        return not {name, self.own_name(name)}.isdisjoint(self._fields)
 
     def at(self, name: str, rows: NDArray[np.int32], form: Form = "recorded") -> FloatArray:
         """A channel's values at some rows, counted from 0, of every run.
 
         ``rows`` has one row a run; so has the result, NaN where nothing was measured.
         """
-        name = canonical(name)
+        name = self.own_name(name)
         # rows without a recorded epoch are counted
         at: FloatArray = rows.astype(np.float64) + 1
         if name != "epoch":

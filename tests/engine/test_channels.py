@@ -459,3 +459,18 @@ def test_two_columns_of_a_keras_log_stop_where_a_loop_over_the_file_does(tmp_pat
     # epochs count from 1
     assert stops.stop[0].tolist() == [1 + min(by_loss, by_accuracy), 1]
     assert stops["val_accuracy"][0, 0] == accuracy[int(stops.selected[0, 0]) - 1]
+
+
+def test_a_channel_goes_by_the_column_that_it_was_read_from(tmp_path):
+    rows = ["epoch,loss,val_loss", "0,1.0,3.0", "1,0.5,2.0", "2,0.4,2.5", "3,0.3,2.6"]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    curves = read_logs(tmp_path / "a.csv").curves
+    rules = [Keras(2, val="val_loss"), Keras(1, val="loss")]
+    for select in (None, "val_loss"):
+        assert replay(curves, rules, select=select).stop.tolist() == [[4, 4]]
+    assert curves.channel("val_loss").values.tolist() == [3.0, 2.0, 2.5, 2.6]
+    assert curves[0]["val_loss"].tolist() == curves[0].val.tolist()
+    # not where runs were read from different columns, or a column became two channels
+    other = CurveSet.from_runs([{"run": "b", "val": [1.0, 2.0], "val.source": "eval_loss"}])
+    with pytest.raises(ValueError, match=r"Keras needs the channel 'val_loss'; run 'a\.csv'"):
+        replay(curves + other, rules[:1])
