@@ -44,7 +44,8 @@ def recommend_command(
         str | None, typer.Option(help="Goal: lose at most this, such as 1%; the default.")
     ] = None,
     max_epochs: Annotated[
-        float | None, typer.Option(help="Goal: at most so many epochs a run, on average.")
+        float | None,
+        typer.Option(help="Goal: at most so many epochs (or steps, rounds) a run, on average."),
     ] = None,
     rate: Annotated[
         float | None, typer.Option(help="Goal: the best bargain at 1% of error for so much % time.")
@@ -54,7 +55,8 @@ def recommend_command(
     """Say which patience to use for runs like these, what it saves and loses, and how surely.
 
     Each goal gets one recommendation, with the lines to paste into Keras, Lightning, Hugging
-    Face, XGBoost, LightGBM and scikit-learn. To decline is an answer, too: exit code 0.
+    Face, XGBoost, LightGBM and scikit-learn. Runs without a validation curve are left out, and
+    the first line says so. To decline is an answer, too: exit code 0.
     """
     from earlystop_lab.report import in_words
 

@@ -97,7 +97,11 @@ class Explorer {
     say(corpus, rule, run, seen, member);
     await Promise.all([
       this.show("run-curves", { curve: this.curve }, {
-        ...epochs, selected, low: Math.min(run.low, error), high: Math.max(run.high, error),
+        ...epochs,
+        selected,
+        // unknown where nothing was measured
+        low: Math.min(run.low, error ?? run.low),
+        high: Math.max(run.high, error ?? run.high),
       }),
       this.show("run-statistic", { seen: rowsOf(statistic) }, {
         ...epochs, threshold, ...around(statistic, stop, threshold),
