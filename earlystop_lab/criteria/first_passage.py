@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab._common.compiling import call_bound
+from earlystop_lab._common.wording import listed
 from earlystop_lab.criteria.core import Criterion, Value
 from earlystop_lab.curves import Channel, Checks, FloatArray, Runs, Watched, read_only
 
@@ -299,9 +300,12 @@ def watched_by(criterion: Criterion, runs: Runs) -> Watched:
             kinds = {"train": "training errors", "val": "validation errors", "test": "test errors"}
             raise ValueError(
                 f"{criterion.family.name} needs {kinds.get(name, f'the channel {name!r}')}; run "
-                f"{lacking!r} has none (column {name!r}); the set has {', '.join(runs.about)}"
+                f"{lacking!r} has none (column {name!r}); the set has {listed([*runs.about], 20)}"
             )
-    return runs.watched(criterion.watched)
+    try:
+        return runs.watched(criterion.watched)
+    except ValueError as error:
+        raise ValueError(f"{criterion.family.name}: {error}") from error
 
 
 def _shared(criterion: Criterion) -> tuple[Any, ...]:

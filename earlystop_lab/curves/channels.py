@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from earlystop_lab._common.checks import is_number, one_of, require
+from earlystop_lab._common.wording import listed
 
 Mode = Literal["min", "max"]
 Role = Literal["val", "train", "test"]
@@ -129,7 +130,7 @@ def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
     _require_facts(table, known)
     told = {canonical(name): _checked(name, channel) for name, channel in channels.items()}
     if unknown := [name for name in told if name != "epoch" and name not in known]:
-        raise ValueError(f"channels: no channel {unknown[0]!r}; there are {', '.join(known)}")
+        raise ValueError(f"channels: no channel {unknown[0]!r}; there are {listed([*known], 20)}")
     for name, channel in told.items():
         for fact in ("unit",) if name == "epoch" else OF_RUNS[:-1]:
             if (value := getattr(channel, fact)) is None:

@@ -99,11 +99,12 @@ def list_array(name: str, cells: Sequence[Any], rows: Sequence[Mapping[str, Any]
     given = [cell for cell in cells if cell is not None]
     dtype = np.result_type(*given) if given else np.dtype(np.float64)
     lengths = [0 if cell is None else len(cell) for cell in cells]
-    masks = [np.ma.getmaskarray(cell) for cell in given if isinstance(cell, np.ma.MaskedArray)]
-    some = any(mask.any() for mask in masks)
+    masked = [cell for cell in given if isinstance(cell, np.ma.MaskedArray)]
+    some = any(np.ma.getmaskarray(cell).any() for cell in masked)
     field = pa.field("element", pa.from_numpy_dtype(dtype), nullable=some)
     mask = np.concatenate([np.ma.getmaskarray(cell) for cell in given]) if some else None
-    values = np.concatenate([*(np.ma.getdata(cell) for cell in given), np.empty(0, dtype)])
+    plain = map(np.ma.getdata, given) if masked else given
+    values = np.concatenate([*plain, np.empty(0, dtype)])
     return pa.ListArray.from_arrays(
         pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
         pa.array(values, mask=mask),

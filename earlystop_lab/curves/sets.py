@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab._common.files import written_whole
+from earlystop_lab._common.wording import listed
 from earlystop_lab.curves.channels import (
     ERRORS,
     NAMED,
@@ -127,7 +128,8 @@ class Curve:
             return self.epoch
         if not self._set._has(self._row, name):
             raise KeyError(
-                f"run {self.run!r} has no channel {name!r}; it has {_list(self.channels)}"
+                f"run {self.run!r} has no channel {name!r}; it has "
+                f"{listed(self.channels, 20) or 'none'}"
             )
         return blanked(*self._set._columns[name].of_run(self._row))
 

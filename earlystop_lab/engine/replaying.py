@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require
+from earlystop_lab._common.wording import listed
 from earlystop_lab.criteria import (
     Combination,
     Criterion,
@@ -90,7 +91,7 @@ class Stops:
         key = canonical(name), at
         if key[0] not in self.about:
             if key[0] not in ERRORS:
-                raise KeyError(f"no channel {name!r}; there are {', '.join(self.channels)}")
+                raise KeyError(f"no channel {name!r}; there are {listed(self.channels, 20)}")
             return np.full(self.stop.shape, np.nan)
         return self._value(key)
 
@@ -456,7 +457,7 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
     if asked.select is not None and (lacking := runs.lacks(select)) is not None:
         raise ValueError(
             f"select = {select!r}: run {lacking!r} has no such channel; the set has "
-            f"{', '.join(runs.about)}"
+            f"{listed([*runs.about], 20)}"
         )
     stop, selected = first_passage.stops(leaves, runs, select)
     lengths = runs.lengths
