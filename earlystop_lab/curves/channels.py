@@ -120,6 +120,18 @@ def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) 
     return table.set_column(at, pa.field(name, values.type, metadata=metadata), values)
 
 
+def without_views(table: pa.Table) -> pa.Table:
+    """The table with texts in place of views of texts, with which Arrow can do little."""
+    for field in table.schema:
+        kind = pa.string()
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            kind = pa.dictionary(field.type.index_type, pa.string(), field.type.ordered)
+        elif not pa.types.is_string_view(field.type):
+            continue
+        table = with_column(table, field.name, table[field.name].cast(kind))
+    return table
+
+
 def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
     """The table with what is known of its channels: of ``val``, ``train``, ``test`` by their names.
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import is_number
-from earlystop_lab.curves.channels import NAMED, canonical
+from earlystop_lab.curves.channels import NAMED, canonical, without_views
 
 
 def row_of(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,10 +150,13 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
         for name, cells in frame.items():
             # of numpy's floats NaN is a value here, too
             plain = isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "f"
-            columns[str(name)] = pa.array(cells.to_numpy()) if plain else pa.array(cells)
+            try:
+                columns[str(name)] = pa.array(cells.to_numpy()) if plain else pa.array(cells)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise ValueError(f"from_frame: column {str(name)!r}: {error}") from error
         table = pa.table(columns)
     else:
-        table = pa.table(frame)
+        table = without_views(pa.table(frame))
     if run not in table.column_names:
         raise ValueError(f"from_frame: no column {run!r} for run; it has {_names(table)}")
     ids = table[run].cast(pa.string()).combine_chunks()

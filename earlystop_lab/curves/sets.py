@@ -39,6 +39,7 @@ from earlystop_lab.curves.channels import (
     taken,
     with_channels,
     with_column,
+    without_views,
 )
 from earlystop_lab.curves.flat import (
     Column,
@@ -673,7 +674,11 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np
     if len(set(names)) < len(names):
         raise ValueError(f"not a curve set: a column twice among {', '.join(names)}")
     _require_curves(table.schema)
-    table = _in_plain_text(table)
+    if pa.types.is_nested(kind := table.schema.field("run").type):
+        raise ValueError(f"column 'run': expected an id a run, found {kind}")
+    table = without_views(table)
+    if kind != pa.string():
+        table = with_column(table, "run", table["run"].cast(pa.string()))
     runs = table["run"]
     if runs.null_count:
         raise ValueError(f"run {pc.index(pc.is_null(runs), True).as_py()}: it has no id")
@@ -701,20 +706,6 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np
     if "epoch" in columns:
         _check_epochs(columns["epoch"], runs)
     return table, columns, offsets
-
-
-def _in_plain_text(table: pa.Table) -> pa.Table:
-    """The table with run ids as text, and without views of text, with which Arrow can do little."""
-    if pa.types.is_nested(kind := table.schema.field("run").type):
-        raise ValueError(f"column 'run': expected an id a run, found {kind}")
-    for field in table.schema:
-        kind = pa.string()
-        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
-            kind = pa.dictionary(field.type.index_type, pa.string(), field.type.ordered)
-        elif field.name != "run" and not pa.types.is_string_view(field.type):
-            continue
-        table = with_column(table, field.name, table[field.name].cast(kind))
-    return table
 
 
 def _check_epochs(column: Column, runs: pa.ChunkedArray) -> None:

@@ -105,3 +105,17 @@ def test_what_is_no_set_is_named(columns, words):
         CurveSet.from_frame(pd.DataFrame(columns))
     for word in words:
         assert word in str(caught.value)
+
+
+def test_texts_of_polars_are_metadata():
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    rows = {"run": ["a", "a"], "val": [1.0, 2.0], "problem": ["p", "p"], "val.metric": ["m", "m"]}
+    frame = polars.DataFrame(rows).with_columns(kind=polars.lit("x").cast(polars.Categorical))
+    curves = CurveSet.from_frame(frame)
+    assert curves.meta.loc[0].tolist() == ["a", "p", "m", "x"]
+
+
+def test_a_column_of_mixed_types_is_named():
+    frame = pd.DataFrame({"run": ["a", "a"], "val": [1.0, 2.0], "x": [1, "b"]})
+    with pytest.raises(ValueError, match="from_frame: column 'x': Could not convert 'b'"):
+        CurveSet.from_frame(frame)
