@@ -140,7 +140,7 @@ def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
     table = _by_own_names(table)
     known = channels_of(table)
     _require_facts(table, known)
-    told = {canonical(name): _checked(name, channel) for name, channel in channels.items()}
+    told = {canonical(name): checked(name, channel) for name, channel in channels.items()}
     if unknown := [name for name in told if name != "epoch" and name not in known]:
         raise ValueError(f"channels: no channel {unknown[0]!r}; there are {listed([*known], 20)}")
     for name, channel in told.items():
@@ -232,11 +232,11 @@ def _field_facts(field: pa.Field) -> dict[str, Any]:
             facts["upper"] = float(facts["upper"])
         except ValueError:
             require(f"column {field.name!r}: upper", facts["upper"], False, "a number")
-    _checked(field.name, Channel(**facts))
+    checked(field.name, Channel(**facts))
     return facts
 
 
-def _checked(name: str, channel: Channel) -> Channel:
+def checked(name: str, channel: Channel) -> Channel:
     """The same; ``ValueError`` for what no channel can be."""
     require(f"channel {name!r}", channel, isinstance(channel, Channel), "a Channel(...)")
     for fact, value in channel._asdict().items():

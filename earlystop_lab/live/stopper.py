@@ -19,7 +19,7 @@ from earlystop_lab.criteria.first_passage import (
     strides,
 )
 from earlystop_lab.criteria.stepping import Row, Stepper
-from earlystop_lab.curves import ERRORS, Channel, CurveSet, Mode, canonical, taken
+from earlystop_lab.curves import ERRORS, Channel, CurveSet, Mode, canonical, checked, taken
 from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
 from earlystop_lab.live.growing import Growing
 
@@ -86,7 +86,8 @@ class Stopper:
         self.restore = policy_of(restore)
         self.mode: Mode = mode
         self.select = canonical(select or "val")
-        self._said = {canonical(name): channel for name, channel in (channels or {}).items()}
+        said = (channels or {}).items()
+        self._said = {canonical(name): checked(name, channel) for name, channel in said}
         self._unit = self._said.pop("epoch", Channel()).unit
         self.run = _named(run)
         self.record = None if record is None else _made(Path(record))
@@ -353,6 +354,7 @@ class Stopper:
         self.run, self._unit = run, unit
         for name, values in lists.items():
             self._columns[name] = Growing.of(values)
+        self._told.update(lists)
         rows = self._rows()
         seen_by = zip(*(each.all(rows) for each in self._steppers), strict=True)
         for row, now in zip(rows, seen_by, strict=True):

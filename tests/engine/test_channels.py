@@ -406,6 +406,25 @@ def test_a_live_stop_is_the_stop_of_the_replay(runs, rule, restore):
         assert (again.stopped, again.best_epoch) == (stopper.stopped, stopper.best_epoch)
 
 
+def test_a_run_that_goes_on_knows_what_was_measured_before():
+    about = {"acc": SCORE}
+    rule = any_of(Keras(2), Keras(1, val="acc"))
+    stopper, again = Stopper(rule, channels=about), Stopper(rule, channels=about)
+    stopper.update(val=1.0, acc=0.5)
+    again.load_state_dict(stopper.state_dict())
+    for row in ({"val": 2.0}, {"acc": 0.4}):
+        assert again.update(**row) == stopper.update(**row)
+    assert again.stopped
+
+
+@pytest.mark.parametrize(
+    "channel", ["max", Channel(direction="up"), Channel(direction="max", upper=math.nan)]
+)
+def test_what_no_channel_can_be_is_named_live_too(channel):
+    with pytest.raises(ValueError, match="channel 'val'"):
+        Stopper(Keras(1), channels={"val": channel})
+
+
 # -- what it cost ----------------------------------------------------------------------------
 
 
