@@ -87,11 +87,12 @@ def tradeoff(
 ) -> pd.DataFrame:
     """Time and generalisation of each criterion: one row a criterion, means over runs.
 
-    Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best``,
-    ``badness_ref`` (means of the runs' ratios), the same with ``_median`` and ``_geometric``,
-    ``_total`` (ratio of totals over runs, where each run counts by its size), ``p_good`` and
-    ``fired`` (shares of runs), ``runs``. Means of ratios, medians and ratios of totals can rank
-    criteria differently; geometric means have a span that does not depend on the reference.
+    Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best``, ``badness_ref``
+    (means of the runs' ratios), the same with ``_median`` and ``_geometric``, ``_total`` (ratio of
+    totals over runs, where each run counts by its size; NaN for stops of runs that count in
+    different units), ``p_good`` and ``fired`` (shares of runs), ``runs``. Means of ratios, medians
+    and ratios of totals can rank criteria differently; geometric means have a span that does not
+    depend on the reference.
 
     ``by`` names a metadata column: one row for each of its values and each criterion. ``_ref``
     is against ``reference``, the text of one of the criteria. ``time`` and ``error`` are those of
@@ -122,6 +123,8 @@ def tradeoff(
             ("badness", stops.error(error)[rows]),
         ):
             totals, of_best = values.sum(axis=0), np.take_along_axis(values, best[rows], 1).sum()
+            if name == "slowness" and _in_several_units(stops.meta[rows]):
+                totals = np.full_like(totals, np.nan)
             table[f"{name}_best_total"] = _ratio(totals, of_best)
             table[f"{name}_ref_total"] = _ratio(totals, totals[ref])
         table["p_good"] = ratios.good[rows].mean(axis=0)
@@ -147,6 +150,11 @@ def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[n
         raise ValueError(f"run {run!r} has no value in column {by!r}; fill it or leave it out")
     for value in meta[by].unique():
         yield value, (meta[by] == value).to_numpy()
+
+
+def _in_several_units(meta: pd.DataFrame) -> bool:
+    """Whether positions of these runs are counted in different units, an unknown one among them."""
+    return "epoch.unit" in meta and meta["epoch.unit"].nunique(dropna=False) > 1
 
 
 def _best(stops: Stops) -> NDArray[np.intp]:

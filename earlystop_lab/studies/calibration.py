@@ -20,7 +20,7 @@ from earlystop_lab.engine.thresholds import sweep
 from earlystop_lab.inference import cluster_means, risk
 from earlystop_lab.measures.hindsight import regret, regrets
 from earlystop_lab.studies.reasons import Reason
-from earlystop_lab.studies.records import Watched, differing, hidden, watched
+from earlystop_lab.studies.records import Watched, counting, differing, hidden, watched
 
 #: members of the sweep, about 2% of the epochs apart where records have thousands
 MEMBERS = 400
@@ -202,6 +202,12 @@ def measured(
     >>> seen.members, seen.losses.tolist()
     ([Keras(0), Keras(1), Keras(2)], [[1.0, 1.0, 0.0]])
     """
+    if counting([family], curves):
+        name = family.name if isinstance(family, Family) else str(family)
+        raise ValueError(
+            f"{name}: it looks at positions alone, which these runs count in different units; "
+            "give runs of one unit"
+        )
     members = sweep(family, curves, MEMBERS)
     if error == "val" and members[0].family.threshold is None:
         raise ValueError(

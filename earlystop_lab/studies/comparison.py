@@ -40,7 +40,7 @@ from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.studies.conformance import check_criterion, check_on
 from earlystop_lab.studies.reasons import Reason
-from earlystop_lab.studies.records import differing, unbounded, unit_of, unvalidated
+from earlystop_lab.studies.records import counting, differing, unbounded, unit_of, unvalidated
 
 #: members of a sweep, beside those close to the times at which rules are compared
 MEMBERS = 40
@@ -81,6 +81,8 @@ class Incomparable(StrEnum):
     UNDIRECTED = "undirected"
     #: the new rule divides by an error, and no upper bound of the scores is known
     UNBOUNDED = "unbounded"
+    #: the new rule looks at positions alone, which runs count in different units
+    COUNTING = "counting"
     STOPS_NOTHING = "stops nothing"
     NO_COMMON_TIME = "no common time"
 
@@ -108,6 +110,10 @@ INCOMPARABLE: dict[str, str] = {
     ),
     Incomparable.UNBOUNDED: (
         "{rule} divides by an error, and no upper bound of the scores of {corpus} is known, so "
+        "nothing is compared there."
+    ),
+    Incomparable.COUNTING: (
+        "{rule} looks at positions alone, which the runs of {corpus} count in different units, so "
         "nothing is compared there."
     ),
     Incomparable.STOPS_NOTHING: (
@@ -314,8 +320,10 @@ class _Study(NamedTuple):
         error, kept = _comparable(corpus, validated)
         if not watchable(self.rule, kept).all():
             return self._unwatchable(corpus, kept)
-        counting = [] if unit_of(kept) else [each for each in self.known if not each.watches]
-        known = [each for each in self.known if each not in counting]
+        if counting([self.rule], kept):
+            return Reason(Incomparable.COUNTING, {"rule": self.name, "corpus": corpus})
+        counted_out = counting(self.known, kept)
+        known = [each for each in self.known if each not in counted_out]
         divide = unbounded(known, kept)
         lacking = [e for e in known if e not in divide and not watchable(e, kept).all()]
         plan = self._planned(kept, known)
@@ -370,7 +378,7 @@ class _Study(NamedTuple):
             apart=[name for name in plan.used if name not in pairs],
             lacking=[each.name for each in lacking],
             unbounded=[each.name for each in divide],
-            counting=[each.name for each in counting],
+            counting=[each.name for each in counted_out],
             differing=differing(kept, error),
             by_problem=pd.DataFrame(differences, index=clusters),
             pairs=pairs,

@@ -39,6 +39,7 @@ from earlystop_lab.measures.hindsight import Regrets, regrets
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import (
     Watched,
+    counting,
     differing,
     hidden,
     much,
@@ -362,8 +363,8 @@ def _candidates(curves: CurveSet, clusters: pd.Index) -> _Candidates:
         ]
         for delta in deltas
     }
-    # one number of epochs for all is none where runs count in different units
-    others = OTHERS if unit_of(curves) else OTHERS[:-1]
+    counted = counting(OTHERS, curves)
+    others = [rule for rule in OTHERS if rule not in counted]
     groups = {**native, **sweeps(others, curves, BESIDE)}
     rules = [name for name, members in groups.items() for _ in members]
     criteria = [each for members in groups.values() for each in members]

@@ -140,6 +140,17 @@ def unbounded(rules: Iterable[R], curves: CurveSet) -> list[R]:
     return found
 
 
+def counting(rules: Iterable[R], curves: CurveSet) -> list[R]:
+    """The rules that look at positions alone, where runs count these in different units.
+
+    >>> from earlystop_lab import Keras, MaxEpochs
+    >>> runs = [{"val": [1.0], "epoch.unit": "step"}, {"val": [1.0], "epoch.unit": "round"}]
+    >>> [rule.name for rule in counting([Keras, MaxEpochs], CurveSet.from_runs(runs))]
+    ['MaxEpochs']
+    """
+    return [] if unit_of(curves) else [rule for rule in rules if not watched_by(rule)]
+
+
 def hidden(curves: CurveSet) -> list[Reason]:
     """What these records hide of what more training would have found.
 

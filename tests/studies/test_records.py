@@ -256,6 +256,16 @@ def test_positions_of_different_units_have_no_mean(mixed):
     assert (loss.criterion, loss.saved) == (other.advice[0].criterion, other.advice[0].saved)
     kept = in_words(calibrate(mixed, Keras, 0.1))
     assert "% of each record;" in kept
+    with pytest.raises(ValueError, match="MaxEpochs: it looks at positions alone, which these ru"):
+        calibrate(mixed, MaxEpochs)
+    columns = ["slowness_best_total", "slowness_ref_total"]
+    whole, one = (
+        tradeoff(replay(curves, ["Keras(3)", "UP(2)"]), reference="UP(2)")
+        for curves in (mixed, mixed[:20])
+    )
+    assert whole[columns].isna().all(axis=None)
+    assert one[columns].notna().all(axis=None)
+    assert whole["slowness_ref"].notna().all()
     assert "runs count in different units" in kept
 
 
@@ -266,6 +276,8 @@ def test_a_comparison_does_not_count_in_different_units(mixed):
     text = in_words(bench(UP(2), {"x": mixed}, known=[Keras, MaxEpochs]))
     assert "Not compared, since runs count in different units: MaxEpochs." in text
     assert "Runs count in different units (step (20) and epoch (20))" in text
+    with pytest.raises(ValueError, match="MaxEpochs looks at positions alone, which the runs of x"):
+        bench(MaxEpochs(9), {"x": mixed}, known=[Keras])
     (found,) = bench(UP(2), {"x": mixed[:20]}, known=[Keras, MaxEpochs]).corpora
     assert (found.counting, found.counted_in) == ([], "step")
     assert found.front["epochs"].notna().all()
