@@ -123,7 +123,7 @@ def tradeoff(
             ("badness", stops.error(error)[rows]),
         ):
             totals, of_best = values.sum(axis=0), np.take_along_axis(values, best[rows], 1).sum()
-            if name == "slowness" and _in_several_units(stops.meta[rows]):
+            if name == "slowness" and time == "epoch" and _in_several_units(stops.meta[rows]):
                 totals = np.full_like(totals, np.nan)
             table[f"{name}_best_total"] = _ratio(totals, of_best)
             table[f"{name}_ref_total"] = _ratio(totals, totals[ref])

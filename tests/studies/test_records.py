@@ -266,6 +266,12 @@ def test_positions_of_different_units_have_no_mean(mixed):
     assert whole[columns].isna().all(axis=None)
     assert one[columns].notna().all(axis=None)
     assert whole["slowness_ref"].notna().all()
+    # seconds are seconds, whatever positions are counted in
+    seconds = [
+        {**curve.as_run(), "seconds": curve.epoch, "epoch.unit": curve.run[:4]} for curve in mixed
+    ]
+    timed = replay(CurveSet.from_runs(seconds), ["Keras(3)", "UP(2)"])
+    assert tradeoff(timed, "UP(2)", time="seconds")[columns].notna().all(axis=None)
     assert "runs count in different units" in kept
 
 
