@@ -121,7 +121,10 @@ class Training:
     def _made(self, **options: Unpack[_StopperItself]) -> Stopper:
         names = dict.fromkeys(["epoch", "val", "train", *self.others, *self.said])
         about = {n: self.said.get(n, Channel()).over(self._known(n)) for n in names}
-        return self._make(channels=about, **options)
+        stopper = self._make(channels=about, **options)
+        # what is missing the adapter names as its library does
+        stopper.expect(*self.others)
+        return stopper
 
     def begin(self, known: Known | None = None, **options: Unpack[_StopperItself]) -> None:
         """Training begins: with a run of its own, unless it goes on with the one loaded.

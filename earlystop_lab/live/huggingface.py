@@ -154,9 +154,8 @@ class StopCallback(TrainerCallback, ExportableState):
         # what comes at the end of an epoch in which it has stopped is of a step told already
         if not row or (stopper.stopped and state.epoch == stopper.epoch):
             return
-        check = {**dict.fromkeys(self._training.others), **row}
-        if "val" in row:
-            check["train"] = self._training_error(state)
+        train = self._training_error(state) if "val" in row else None
+        check = {**row, "train": train}
         if self._training.update(lambda: copied(model), epoch=state.epoch, **check):
             control.should_training_stop = True
 

@@ -76,8 +76,7 @@ class StopCallback(Callback):
         if not check:
             return
         take = self.model.get_weights if self.restore_best_weights else None
-        missing = dict.fromkeys(others)
-        if self._training.update(take, epoch=epoch + 1, **{**missing, **check}):
+        if self._training.update(take, epoch=epoch + 1, **check):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:

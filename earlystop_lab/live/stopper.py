@@ -101,6 +101,8 @@ class Stopper:
         for leaf in self._at:
             for name, form in leaf.watched:
                 taken(0.0, self._about[name], form, name)
+        #: the channels that were measured at all, or are to come
+        self._known: set[str] = set()
         self._begin()
 
     def _channel(self, name: str) -> Channel:
@@ -114,8 +116,6 @@ class Stopper:
         self._columns = {"epoch": Growing()}
         #: where the last row is
         self._position: float | None = None
-        #: the channels that were told at all, if only as not measured
-        self._told: set[str] = set()
         self._steppers = [Stepper(leaf, self._about) for leaf in self._at]
         self._now: list[Check] = []
         self._lowest, self._best, self._selected = math.inf, math.nan, math.nan
@@ -138,7 +138,7 @@ class Stopper:
 
         Raises ``ValueError``, and has not seen the row, where a value is no number, the position
         does not increase, nothing was measured, or a channel that the criterion needs was not
-        told so far; ``lr=None`` tells that it is still to come.
+        measured so far, unless :meth:`expect` says that it comes.
 
         >>> from earlystop_lab.live import Stopper
         >>> stopper = Stopper("UP(2, k=1)")
@@ -150,7 +150,7 @@ class Stopper:
         [False, True]
         """
         last = self._position
-        position = (last or 0) + 1 if epoch is None else _number("epoch", epoch)
+        position = (last or 0.0) + 1 if epoch is None else _number("epoch", epoch)
         if not math.isfinite(position) or (last is not None and position <= last):
             raise ValueError(
                 f"{self._named_unit} = {position:g} after {last or 0:g}; expected a later one"
@@ -161,30 +161,41 @@ class Stopper:
             for name, value in told.items()
             if value is not None
         }
-        self._require(row, channels)
+        self._require(row)
         self._see({"epoch": position, **row})
         return self.stopped
 
-    def _require(self, row: Row, named: Iterable[str]) -> None:
+    def expect(self, *channels: str) -> None:
+        """Say that these channels come, if later than others: until then their lack is no error.
+
+        >>> from earlystop_lab.live import Stopper
+        >>> stopper = Stopper("any_of(PQ(2, k=1), MaxEpochs(2))")
+        >>> stopper.expect("train")
+        >>> stopper.update(val=0.5)
+        False
+        """
+        self._known.update(map(canonical, channels))
+
+    def _require(self, row: Row) -> None:
         """``ValueError`` where nothing was measured, or a criterion lacks what it needs.
 
-        That is a channel that was never told up to a row at which another one of it, or the
-        validation error, was measured.
+        That is a channel that was never measured up to a row at which another one of it, or the
+        validation error, was.
         """
         if not row:
             raise ValueError("update: nothing was measured; give val or another channel")
         if "run" in row:
             raise ValueError("update: run is the id of the run; give the channel another name")
-        if self._told.issuperset(self._watched):
+        if self._known.issuperset(self._watched):
             return
-        told = self._told.union(row, map(canonical, named))
+        known = self._known.union(row)
         for leaf in self._at:
-            missing = [name for name in leaf.channels if name not in told]
+            missing = [name for name in leaf.channels if name not in known]
             if missing and ("val" in row or leaf.channels[0] in row):
                 name = missing[0]
                 what = "training errors" if name == "train" else f"the channel {name!r}"
                 raise ValueError(f"{leaf} needs {what}; give {name}, too")
-        self._told = told
+        self._known = known
 
     def _see(self, row: Row) -> None:
         for name in row:
@@ -354,7 +365,7 @@ class Stopper:
         self.run, self._unit = run, unit
         for name, values in lists.items():
             self._columns[name] = Growing.of(values)
-        self._told.update(lists)
+        self._known.update(lists)
         rows = self._rows()
         seen_by = zip(*(each.all(rows) for each in self._steppers), strict=True)
         for row, now in zip(rows, seen_by, strict=True):

@@ -387,7 +387,7 @@ def test_a_live_stop_is_the_stop_of_the_replay(runs, rule, restore):
     for run in runs:
         live = {name: run[name] for name in ("val", "train", "val_accuracy", "grad_norm")}
         stopper = Stopper(rule, restore=restore, channels={"val_accuracy": SCORE})
-        stopper._told = set(live)  # as if all had been told before: nothing is asked for
+        stopper.expect(*live)
         for i, at in enumerate(run["epoch"]):
             row = {name: values[i] for name, values in live.items()}
             if any(value is not None for value in row.values()) and stopper.update(epoch=at, **row):

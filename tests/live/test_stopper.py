@@ -235,20 +235,22 @@ def test_the_unit_of_the_positions_is_in_words_record_and_state():
     assert again.state_dict() == stopper.state_dict()
 
 
-def test_a_channel_that_is_told_as_missing_is_to_come():
+def test_a_channel_that_is_expected_is_to_come():
     rule = "any_of(Keras(9), Keras(1, val='val_loss'))"
     loss = {"val_loss": Channel(direction="min")}
     with pytest.raises(ValueError, match="needs the channel 'val_loss'; give val_loss, too"):
         Stopper(rule, channels=loss).update(val=1.0)
     stopper = Stopper(rule, channels=loss)
     assert stopper.watched == ["val", "val_loss"]
+    stopper.expect("val_loss")
     told = [(1.0, None), (2.0, 3.0), (2.0, None), (0.5, 4.0)]
     assert [stopper.update(val=a, val_loss=b) for a, b in told] == [False, False, False, True]
     curve = stopper.history[0]
     assert curve.measured("val_loss").tolist() == [False, True, False, True]
     # stopped before it ever came, it is replayed all the same
     stopper = Stopper(any_of(LowRate(0), MaxEpochs(2)))
-    assert [stopper.update(val=1.0, lr=None) for _ in range(2)] == [False, True]
+    stopper.expect("learning_rate")
+    assert [stopper.update(val=1.0) for _ in range(2)] == [False, True]
     assert replay(stopper.history, [stopper.criterion]).stop[0, 0] == 2
     assert not stopper.history[0].measured("lr").any()
 
@@ -293,6 +295,7 @@ def test_a_genuine_trainer_state_stops_live_where_its_import_and_its_record_do()
     metrics = any_of(Keras(20), Keras(4, val="eval_rougeL"))
     for rule in (metrics, any_of(Keras(60), LowRate(2e-4)), after(1000, LowRate(2e-4))):
         stopper = Stopper(rule, channels=said)
+        stopper.expect(*names)
         for step, row in rows.items():
             told = {name: row.get(logged or name) for name, logged in names.items()}
             if stopper.update(epoch=step, **told):
@@ -427,6 +430,15 @@ def test_a_run_without_a_check_is_no_record(tmp_path):
     with Stopper("GL(2)", record=tmp_path / "runs"):
         pass
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_restored_run_knows_which_channels_there_were():
+    first, again = Stopper("PQ(2, k=2)"), Stopper("PQ(2, k=2)")
+    first.update(val=1.0, train=1.0)
+    again.load_state_dict(first.state_dict())
+    assert not again.update(val=0.5)
+    with pytest.raises(ValueError, match="needs training errors"):
+        Stopper("PQ(2, k=2)").update(val=0.5)
 
 
 def test_a_restored_run_is_one_record(tmp_path):

@@ -91,6 +91,50 @@ def test_a_run_stops_where_the_replay_of_what_is_left_of_its_posts_does(steps):
     assert run.best == again.best == (lowest and lowest[:2])
 
 
+cells = st.none() | st.sampled_from([0.25, 0.5, 0.5, 0.75, math.nan])
+holed = st.lists(
+    st.tuples(st.integers(1, 8), cells, cells, cells, st.booleans()), min_size=1, max_size=20
+)
+
+
+@given(holed)
+def test_other_channels_with_holes_stop_where_the_replay_of_what_is_left_does(steps):
+    names = ("val_loss", "loss", "val_accuracy")
+    rules = ["any_of(Keras(2), Keras(1, val='val_accuracy'))", "PQ(1, k=2)", "MaxEpochs(6)"]
+    run, events, rows, channels = Run("a", 1, rules), [], [], set()
+    # or the first would stand in, and what came before it was kept by its error
+    steps = [(1, 0.5, None, None, False), *steps]
+    for epoch, *values, evaluates in steps:
+        posted = {n: v for n, v in zip(names, values, strict=True) if v is not None}
+        events.append(post(run, epoch, **posted))
+        channels.update(posted)
+        if "val_loss" in posted:
+            rows = [row for row in rows if row["epoch"] < epoch] + [{"epoch": epoch, **posted}]
+        if evaluates:
+            evaluated(run)
+    evaluated(run)
+    kinds = {"val": "val_loss", "train": "loss", "val_accuracy": "val_accuracy"}
+    lists = {name: [row.get(posted) for row in rows] for name, posted in kinds.items()}
+    told = {"epoch": [row["epoch"] for row in rows], **lists}
+    curves = CurveSet.from_runs([told], channels={"val_accuracy": Channel(direction="max")})
+    for verdict, needs in zip(run.verdicts, ("val_accuracy", "loss", "val_loss"), strict=True):
+        assert (verdict.problem is None) == (needs in channels)
+        if needs in channels:
+            stops = replay(curves, [verdict.criterion])
+            stop = verdict.stopper.stop_epoch
+            assert (stop is not None) == stops.fired[0, 0]
+            if stop is not None:
+                selected = verdict.stopper.best_epoch
+                assert (stop, selected) == (stops.stop[0, 0], stops.selected[0, 0])
+    again = Run("a", 1, rules)
+    for event in events:
+        again.apply(event)
+    for name in run.names:
+        np.testing.assert_array_equal(again.curve(name), run.curve(name))
+        np.testing.assert_array_equal(run.masked(name).mask, again.masked(name).mask)
+    assert (again.channels, again.best) == (run.channels, run.best)
+
+
 def test_posts_without_the_validation_error_are_no_checks():
     run = Run("a", 1, ["Keras(2)"])
     post(run, 1, loss=1.0, val_loss=2.0)

@@ -57,6 +57,7 @@ class Verdict:
         if about:
             try:
                 self.stopper = Stopper(self.rule, channels=about)
+                self.stopper.expect(*about)
             except ValueError as error:
                 self.problem = str(error)
 
