@@ -103,7 +103,15 @@ def taken(values: Any, about: Channel, form: Form, name: str) -> Any:
             f"error: say the bound, channels={{{name!r}: Channel(direction='max', upper=1)}} for "
             "instance"
         )
-    return about.upper - np.float64(1) * values
+    errors = about.upper - np.float64(1) * values
+    if np.any(errors < 0):
+        highest = float(np.nanmax(values))
+        raise ValueError(
+            f"channel {name!r} has a score of {highest:g}, above its upper bound {about.upper:g}: "
+            f"say the right one, channels={{{name!r}: Channel(direction='max', upper=100)}} for "
+            "instance"
+        )
+    return errors
 
 
 def is_channel(kind: pa.DataType) -> bool:
@@ -135,7 +143,8 @@ def without_views(table: pa.Table) -> pa.Table:
 def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
     """The table with what is known of its channels: of ``val``, ``train``, ``test`` by their names.
 
-    What ``channels`` says goes over what the table says.
+    What ``channels`` says of all runs goes over what the table says; of metric, data set, source
+    and stand-in it fills in what runs do not say themselves.
     """
     table = _by_own_names(table)
     known = channels_of(table)

@@ -489,7 +489,8 @@ class CurveSet:
             if each in self._columns
         }
         offsets = self._offsets[start : stop + 1] - self._offsets[start]
-        about = {name: self.about(name) for name in dict.fromkeys([*self.names, *columns])}
+        known = dict.fromkeys([*self.names, *(name for name in columns if name != "epoch")])
+        about = {name: self.about(name) for name in known}
         return Runs(self.table["run"].slice(start, stop - start), offsets, columns, about)
 
     @property

@@ -244,6 +244,8 @@ def test_the_forms_of_values():
         taken(values, Channel(direction="min"), "score", "x"), [0.75, math.nan]
     )
     assert taken(np.uint8([1]), Channel(direction="max"), "error", "x").tolist() == [-1]
+    with pytest.raises(ValueError, match="'x' has a score of 50, above its upper bound 1"):
+        taken(np.array([math.nan, 50.0]), ACCURACY, "ratio", "x")
     for form in ("error", "ratio", "score"):
         with pytest.raises(ValueError, match="'x' is no error or score"):
             taken(values, Channel(), form, "x")
