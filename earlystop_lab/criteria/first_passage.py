@@ -297,11 +297,10 @@ def watched_by(criterion: Criterion, runs: Runs) -> Watched:
     for name in criterion.channels:
         lacking = runs.lacks(name)
         if lacking is not None:
-            there = [each for each in runs.about if each != "epoch"]
             kinds = {"train": "training errors", "val": "validation errors", "test": "test errors"}
             raise ValueError(
                 f"{criterion.family.name} needs {kinds.get(name, f'the channel {name!r}')}; run "
-                f"{lacking!r} has none (column {name!r}); the set has {listed(there, 20)}"
+                f"{lacking!r} has none (column {name!r}); the set has {listed([*runs.about], 20)}"
             )
     try:
         return runs.watched(criterion.watched)

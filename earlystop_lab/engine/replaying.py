@@ -457,7 +457,7 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
     if asked.select is not None and (lacking := runs.lacks(select)) is not None:
         raise ValueError(
             f"select = {select!r}: run {lacking!r} has no such channel; the set has "
-            f"{listed([name for name in runs.about if name != 'epoch'], 20)}"
+            f"{listed([*runs.about], 20)}"
         )
     stop, selected = first_passage.stops(leaves, runs, select)
     lengths = runs.lengths
