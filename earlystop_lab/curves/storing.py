@@ -34,8 +34,8 @@ _VERSION_KEY = b"earlystop_lab.format"
 
 #: runs of a row group of a Parquet file
 _ROW_GROUP = 1024
-#: most bytes of a batch of an Arrow file, unless a single run has more
-_BATCH = 2**30
+#: most bytes of a batch of an Arrow file: a set of one batch is mapped, of several it is copied
+_BATCH = 2**34
 #: bytes that are read ahead, or digested, at a time
 _BLOCK = 2**20
 
