@@ -605,7 +605,7 @@ class CurveSet:
 def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = None) -> CurveSet:
     """Read a curve set from a Parquet or Arrow file, or a folder of them.
 
-    An Arrow file of up to 1 GiB is mapped into memory, not copied. Files of ours are checked
+    An Arrow file of up to 16 GiB is mapped into memory, not copied. Files of ours are checked
     against the digests that they hold, once for a file as it is, so that a damaged one is refused;
     what other programs wrote is validated.
 
