@@ -1,4 +1,6 @@
-"""Generators of awkward learning curves: short, ragged, with ties, plateaus, NaN, infinities."""
+"""Awkward learning curves: short, ragged, with ties, plateaus, NaN, infinities; and criteria."""
+
+import inspect
 
 import numpy as np
 from hypothesis import strategies as st
@@ -62,3 +64,13 @@ def random_errors(rng):
         for _ in range(int(rng.integers(1, 4))):
             errors[int(rng.integers(n))] = [np.nan, np.nan, np.inf, -np.inf][int(rng.integers(4))]
     return errors
+
+
+def small(family):
+    """A criterion of the family with small thresholds and windows, so that it often stops."""
+    asked = {
+        name: 2 if family.kinds[name] is int else 0.5
+        for name, default in family.defaults.items()
+        if default is inspect.Parameter.empty or (family.kinds[name] is int and default > 2)
+    }
+    return family(**asked)

@@ -115,6 +115,7 @@ def taken(values: Any, about: Channel, form: Form, name: str) -> Any:
 
 
 def is_channel(kind: pa.DataType) -> bool:
+    """Whether a column of that type is a channel: lists of numbers."""
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     return is_list and (
         pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)

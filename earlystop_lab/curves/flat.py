@@ -280,7 +280,7 @@ def laid_out(table: pa.Table) -> dict[str, Column]:
     return columns
 
 
-def row_offsets(columns: Mapping[str, Column], runs: int) -> NDArray[np.int64]:
+def row_offsets(columns: Mapping[str, Column]) -> NDArray[np.int64]:
     """Where the rows of each run begin: as many as its longest channel has, positions apart."""
     curves = [column for name, column in columns.items() if name != "epoch"]
     if len(curves) == 1:

@@ -562,7 +562,7 @@ class CurveSet:
         part = cls.__new__(cls)
         table = table.combine_chunks()
         columns = laid_out(table)
-        part._keep(table, columns, row_offsets(columns, len(table)))
+        part._keep(table, columns, row_offsets(columns))
         return part
 
     def _keep(
@@ -688,7 +688,7 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np
         name = next(v["values"] for v in twice if v["counts"] > 1)
         raise ValueError(f"run {name!r} is there more than once; run ids must be unique")
     columns = laid_out(table)
-    offsets = row_offsets(columns, len(table))
+    offsets = row_offsets(columns)
     rows = np.diff(offsets)
     for name, column in columns.items():
         length = np.diff(column.offsets)

@@ -4,13 +4,13 @@ The oracles are plain loops, the replay of the same run without what was not mea
 replay of the negated twin.
 """
 
-import inspect
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from numba.core.event import install_recorder
+from strategies import small
 
 from earlystop_lab import (
     GL,
@@ -39,16 +39,6 @@ from earlystop_lab.live import Stopper
 
 SCORE = Channel(role="val", direction="max")
 PERCENT = Channel(role="val", direction="max", upper=100)
-
-
-def small(family):
-    """A criterion of the family with small thresholds and windows, so that it often stops."""
-    asked = {
-        name: 2 if family.kinds[name] is int else 0.5
-        for name, default in family.defaults.items()
-        if default is inspect.Parameter.empty or (family.kinds[name] is int and default > 2)
-    }
-    return family(**asked)
 
 
 EVERY = [small(family) for family in FAMILIES.values()]

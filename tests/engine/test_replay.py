@@ -1,7 +1,6 @@
 """Replay against stepping a plain loop; what must not change its bytes; what it refuses."""
 
 import hashlib
-import inspect
 import itertools
 import math
 import os
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
-from strategies import curves, random_errors, random_runs
+from strategies import curves, random_errors, random_runs, small
 
 from earlystop_lab import (
     GL,
@@ -41,16 +40,6 @@ from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.live import Stopper
 
 ARRAYS = ("stop", "selected", "fired", "train", "val", "test")
-
-
-def small(family):
-    """A criterion of the family with small thresholds and windows, so that it often stops."""
-    asked = {
-        name: 2 if family.kinds[name] is int else 0.5
-        for name, default in family.defaults.items()
-        if default is inspect.Parameter.empty or (family.kinds[name] is int and default > 2)
-    }
-    return family(**asked)
 
 
 #: criteria of every family, several thresholds to a family and out of order
