@@ -23,12 +23,23 @@ def OptunaPatient(val: FloatArray, *, patience: int, min_delta: float = 0.0) -> 
     by more than ``min_delta``, which adds tolerance for getting worse: a plateau never stops.
     NaN are passed over, but fill a place in the window. Nothing is restored.
 
+    Parameters
+    ----------
+    patience : int
+        Reports that may be worse; one more stops the trial. At least 0.
+    min_delta : float
+        Tolerance for getting worse, in units of the error, at least 0.
+
+    Notes
+    -----
     Statistic: lowest before + min_delta < lowest of the last patience + 1
 
     Source: optuna 5.0.0, ``optuna/pruners/_patient.py``.
 
     Verified: optuna 5.0.0
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, OptunaPatient, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 1.0, 1.0, 1.5, 1.5]}])
     >>> replay(curves, [OptunaPatient(1)]).to_frame()["stop"][0]
@@ -63,12 +74,28 @@ def RayPlateau(
     the ``grace_period``-th result on and, with ``metric_threshold``, a value of the metric as
     recorded, only where the error is not worse. Nothing is restored.
 
+    Parameters
+    ----------
+    std : float
+        Threshold of the standard deviation, in units of the error, at least 0.
+    num_results : int
+        Number of last errors that are compared, at least 1.
+    grace_period : int
+        Number of results before which training never stops, at least 0.
+    metric_threshold : float, optional
+        Value of the metric, as recorded, that has to be reached for training to stop; None for
+        none.
+
+    Notes
+    -----
     Statistic: standard deviation of the last num_results errors
 
     Source: ray 2.60.0, ``ray/tune/stopper/trial_plateau.py``.
 
     Verified: ray 2.60.0
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, RayPlateau, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.0, 1.0, 1.0, 1.0]}])
     >>> replay(curves, [RayPlateau(), RayPlateau(num_results=3)]).to_frame()["stop"].tolist()
@@ -92,12 +119,23 @@ def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
     library is off by default (``stopping_rounds=0``). Negative averages that improve have a ratio
     above 1 and stop.
 
+    Parameters
+    ----------
+    k : int
+        Number of scoring events in a moving average, and of averages that are compared, at least 1.
+    tol : float
+        Least relative improvement that counts, at least 0.
+
+    Notes
+    -----
     Statistic: lowest of MA_1 .. MA_k over MA_0 >= 1 - tol
 
     Source: H2O-3, ``hex/ScoreKeeper.java``, ``stopEarly``.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import H2O, CurveSet, replay
     >>> curves = CurveSet.from_runs([{"val": [9.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0]}])
     >>> replay(curves, [H2O(2), H2O(2, tol=0.4)]).to_frame()["stop"].tolist()

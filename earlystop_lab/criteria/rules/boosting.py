@@ -33,12 +33,23 @@ def XGBoost(*, min_delta: float = 0.0) -> Patience:
     first is never improved on. ``rounds=0`` stops at the first round. ``restore="own"``: the
     library's ``best_iteration``, to which ``save_best=True`` cuts the model.
 
+    Parameters
+    ----------
+    rounds : int
+        Rounds without improvement after which training stops, at least 0.
+    min_delta : float
+        Least improvement that counts, in units of the error, at least 0.
+
+    Notes
+    -----
     Statistic: rounds since val < best - min_delta
 
     Source: xgboost 3.2.0, ``xgboost/callback.py``.
 
     Verified: xgboost 3.2.0
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, XGBoost, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.0, 2.0, 1.0]}])
     >>> replay(curves, [XGBoost(2)], restore="own").to_frame()[["stop", "selected"]]
@@ -60,12 +71,23 @@ def LightGBM(*, min_delta: float = 0.0) -> Patience:
     The test of :data:`XGBoost`; the library switches off at ``stopping_rounds=0``, which is an
     error here. ``restore="own"``: the library's best iteration, to which the model is cut.
 
+    Parameters
+    ----------
+    stopping_rounds : int
+        Iterations without improvement after which training stops, above 0.
+    min_delta : float
+        Least improvement that counts, in units of the error, at least 0.
+
+    Notes
+    -----
     Statistic: iterations since val < best - min_delta
 
     Source: LightGBM 4.7.0, ``lightgbm/callback.py``.
 
     Verified: lightgbm 4.7.0
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, LightGBM, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.5, 1.75, 1.4]}])
     >>> replay(curves, [LightGBM(2, min_delta=1)], restore="own").to_frame()[["stop", "selected"]]
@@ -106,12 +128,21 @@ def CatBoostIter(val: FloatArray) -> FloatArray:
     not take, counts, but cannot stop itself. ``restore="own"``: the first of the lowest, to which
     ``use_best_model`` cuts.
 
+    Parameters
+    ----------
+    od_wait : int
+        Iterations without a new best after which training stops, at least 1.
+
+    Notes
+    -----
     Statistic: iterations since val < best, where p < 1
 
     Source: CatBoost 1.2.10, ``catboost/libs/overfitting_detector``.
 
     Verified: catboost 1.2.10
 
+    Examples
+    --------
     >>> from earlystop_lab import CatBoostIter, CurveSet, replay
     >>> curves = CurveSet.from_runs([{"val": [1e4, 1.0, 1.0, 1.0]}, {"val": [1e7, 1.0, 1.0, 1.0]}])
     >>> replay(curves, [CatBoostIter(2)]).to_frame()["fired"].tolist()
@@ -138,12 +169,23 @@ def CatBoostIncToDec(val: FloatArray, *, od_wait: int = 20) -> FloatArray:
     which the library does not take, counts, but cannot stop itself. ``restore="own"``: the first
     of the lowest, to which ``use_best_model`` cuts.
 
+    Parameters
+    ----------
+    od_pval : float
+        Threshold of the p-value, in (0, 1]; the library advises 1e-10 to 1e-2.
+    od_wait : int
+        Iterations since the best before training may stop, at least 1.
+
+    Notes
+    -----
     Statistic: p-value of the fall from the best, od_wait iterations after it
 
     Source: CatBoost 1.2.10, ``catboost/libs/overfitting_detector``.
 
     Verified: catboost 1.2.10
 
+    Examples
+    --------
     >>> from earlystop_lab import CatBoostIncToDec, CurveSet, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 1.0, 1.1, 1.5, 3.0]}])
     >>> replay(curves, [CatBoostIncToDec(0.9, od_wait=1)]).to_frame()["stop"][0]

@@ -29,6 +29,15 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
     It is 0 where m3 is no lower than m2, infinite where the gains do not shrink (q >= 1), NaN
     before the 16th check. Errors that are not finite, or a million times the lowest, are left out.
 
+    Parameters
+    ----------
+    fraction : float
+        Threshold of the promised gain, as a share of the lowest error so far, at least 0.
+    end : float, optional
+        Epoch at which training would end, above 0; None if it never does.
+
+    Notes
+    -----
     Statistic: gain from here to the end that a power law predicts / abs(lowest val)
 
     Source: this package. Power laws for learning curves: Domhan, Springenberg, Hutter, IJCAI
@@ -36,6 +45,8 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> import numpy as np
     >>> from earlystop_lab import CurveSet, PowerLaw, replay
     >>> t = np.arange(1.0, 2001)

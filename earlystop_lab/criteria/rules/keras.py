@@ -30,22 +30,38 @@ def Keras(
     A value improves where val + abs(min_delta) < best; the first value always does. An epoch
     that improves never stops; ``patience`` 0 and 1 behave alike.
 
-    ``min_delta`` is in units of the error, absolute. ``baseline``: the wait is reset only by an
-    improvement that also has val + abs(min_delta) < baseline, and an improving epoch above it
-    neither resets nor stops: a curve that keeps improving above its baseline never stops.
-    Epochs before ``start_from_epoch`` (counted from 0, as in Keras) are not seen at all.
+    With a ``baseline`` the wait is reset only by an improvement that also has
+    val + abs(min_delta) < baseline, and an improving epoch above it neither resets nor stops: a
+    curve that keeps improving above its baseline never stops. Epochs before
+    ``start_from_epoch`` (counted from 0, as in Keras) are not seen at all.
 
     A NaN counts as no improvement, but as the *first* value it becomes the best, which nothing
     improves on: training stops after ``patience`` epochs. ``restore="own"``: the last
     significant improvement, what ``restore_best_weights=True`` restores. Keras compares in
     float32 where its backend does; here it is float64.
 
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement after which training stops, at least 0.
+    min_delta : float
+        Least improvement that counts, in units of the error. Its sign is ignored.
+    baseline : float, optional
+        Value of the metric, as recorded, that an improvement must also beat to reset the wait; None
+        for no baseline.
+    start_from_epoch : int
+        Number of first epochs that the rule does not see, at least 0.
+
+    Notes
+    -----
     Statistic: epochs since val + abs(min_delta) < best
 
     Source: Keras 3.9 to 3.15, ``keras/src/callbacks/early_stopping.py``
 
     Verified: keras 3.15.1
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Keras, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.95, 2.5, 2.6, 1.0]}])
     >>> frame = replay(curves, [Keras(2), Keras(2, min_delta=0.1)], restore="own").to_frame()
@@ -79,12 +95,26 @@ def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience
     best. ``restore="own"``: the last improvement; the last epoch where there was none, or where
     it was not this rule that stopped the run.
 
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement after which training stops, at least 0.
+    min_delta : float
+        Least improvement that counts, in units of the error. A negative value loosens the test.
+    baseline : float, optional
+        Value of the metric, as recorded, from which the best value starts; None starts it at
+        infinity.
+
+    Notes
+    -----
     Statistic: epochs since val + min_delta < best, which starts at the baseline
 
     Source: Keras 2.2.0 to 2.3.1, ``keras/callbacks.py``.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Keras, Keras2, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.5, 2.0, 1.5]}])
     >>> replay(curves, [Keras2(2, baseline=1.0), Keras(2, baseline=1.0)]).to_frame()["stop"]
@@ -108,12 +138,16 @@ def TerminateOnNaN() -> tuple[int]:
     It never looks at validation. Keras tests every batch, a recorded curve has one value a
     check, so the replay stops at the check that shows it.
 
+    Notes
+    -----
     Statistic: the training error is NaN or infinite
 
     Source: Keras 3.15, ``keras/src/callbacks/terminate_on_nan.py``.
 
     Verified: keras 3.15.1
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, TerminateOnNaN, replay
     >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0], "train": [1.0, float("inf")]}])
     >>> replay(curves, [TerminateOnNaN()]).to_frame()[["criterion", "stop", "fired"]]

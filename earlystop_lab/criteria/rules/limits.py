@@ -16,12 +16,21 @@ def MaxEpochs() -> tuple[int]:
 
     A run recorded to exactly ``n`` epochs fires at its end; a shorter one is censored.
 
+    Parameters
+    ----------
+    n : int
+        Last epoch of the budget, a whole number, at least 1.
+
+    Notes
+    -----
     Statistic: the epoch
 
     Source: any training loop.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, MaxEpochs, replay
     >>> replay(CurveSet.from_runs([{"val": [3.0, 2.0, 1.0]}]), [MaxEpochs(2)]).to_frame()["stop"][0]
     np.int64(2)

@@ -42,12 +42,23 @@ def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
     ``restore="own"``: the first of the lowest, which the model saver holds; the very first where
     that is NaN.
 
+    Parameters
+    ----------
+    n : int
+        Epochs without improvement after which training stops, at least 0.
+    min_improvement : float
+        Least improvement that counts, in units of the error, at least 0.
+
+    Notes
+    -----
     Statistic: epochs since best - val > min_improvement
 
     Source: Deeplearning4j 1.0, ``ScoreImprovementEpochTerminationCondition.java``.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import DL4J, CurveSet, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.5, 1.6]}])
     >>> replay(curves, [DL4J(2, min_improvement=0.5)]).to_frame()["stop"][0]
@@ -71,12 +82,21 @@ def Weka() -> Patience:
     without being a new best, leaves the count as it is, and only a new best resets it.
     ``restore="own"``: the epoch of the best, which the library restores.
 
+    Parameters
+    ----------
+    E : int
+        Epochs that count which are tolerated; the next one stops training. At least 0.
+
+    Notes
+    -----
     Statistic: epochs with val >= the one before, since the last new best
 
     Source: WEKA 3.8, ``weka/classifiers/functions/MultilayerPerceptron.java``.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Weka, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 3.0, 2.0, 2.5, 2.0, 2.1]}])
     >>> replay(curves, [Weka(1), Weka(2)]).to_frame()["stop"].tolist()
@@ -99,12 +119,21 @@ def MatlabMaxFail() -> Patience:
     (MATLAB's documentation words its own rule in two ways; its code is not public.)
     ``restore="own"``: the first of the lowest, the net that is returned.
 
+    Parameters
+    ----------
+    max_fail : int
+        Errors above the best that are tolerated; the next one stops training. At least 0.
+
+    Notes
+    -----
     Statistic: checks with val > best, since val < best
 
     Source: the nnet package of Octave Forge, ``__trainlm.m``.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, MatlabMaxFail, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 2.0, 1.0, 1.0, 2.0]}])
     >>> replay(curves, [MatlabMaxFail(1)]).to_frame()["stop"][0]
@@ -152,12 +181,23 @@ def Encog(*, check_frequency: int = 5) -> Looks:
     library's ``minimumImprovement`` has no effect and is left out. ``restore="own"``: the first
     of the lowest errors at a look, which ``saveBest`` keeps.
 
+    Parameters
+    ----------
+    allowed_stagnant : int
+        Stagnant iterations that are tolerated; more stop training. At least 0.
+    check_frequency : int
+        Iterations between two looks at the error, at least 0.
+
+    Notes
+    -----
     Statistic: checks since val < best, at every (check_frequency + 1)-th
 
     Source: Encog 3, ``EarlyStoppingStrategy.java``.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Encog, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 9}])
     >>> replay(curves, [Encog(3, check_frequency=1)]).to_frame()["stop"][0]
@@ -186,12 +226,21 @@ def PyBrain(val: FloatArray, *, continue_epochs: int = 10) -> FloatArray:
     the one before training. Minimum and maximum are Python's, which a NaN in first place
     poisons. ``restore="own"``: the lowest error after the first update, which always counts.
 
+    Parameters
+    ----------
+    continue_epochs : int
+        Number c of errors in each of the two windows, at least 1.
+
+    Notes
+    -----
     Statistic: lowest of the last c > highest of the c before
 
     Source: PyBrain3 3.0.4, ``pybrain/supervised/trainers/backprop.py``.
 
     Verified: PyBrain3 3.0.4
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, PyBrain, replay
     >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 2.5, 3.0, 3.0]}])
     >>> replay(curves, [PyBrain(2)], restore="own").to_frame()[["stop", "selected"]]

@@ -44,11 +44,24 @@ def CDSC(
     """Correlation-driven stopping: training and validation error no longer move together.
 
     r(t) is Pearson's correlation of the two errors over the last ``omega`` checks. A check with
-    r < ``mu``, in [-1, 1], counts; one with r >= mu starts the count anew, unless
+    r < ``mu`` counts; one with r >= mu starts the count anew, unless
     ``reset=False``, as in the released code, whose count never goes back. (That code also sees
     the curves one epoch late.) Where either error is constant over the window, or a NaN is in
-    it, r is undefined and the count stays. ``lam`` counts checks, at least 1.
+    it, r is undefined and the count stays.
 
+    Parameters
+    ----------
+    lam : int
+        Number of checks with a low correlation after which training stops, at least 1.
+    omega : int
+        Number of last checks in the correlation, at least 2.
+    mu : float
+        Correlation below which a check counts, in [-1, 1].
+    reset : bool
+        Whether a check with a higher correlation starts the count anew.
+
+    Notes
+    -----
     Statistic: checks with correlation(train, val) < mu, since it was not
 
     Source: Miseta, Fodor, Vathy-Fogarassy, "Surpassing early stopping: A novel
@@ -57,6 +70,8 @@ def CDSC(
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CDSC, CurveSet, replay
     >>> curves = CurveSet.from_runs([{"val": [4.0, 3.0, 2.0, 3.0], "train": [4.0, 3.0, 2.0, 1.0]}])
     >>> replay(curves, [CDSC(1, omega=3)]).to_frame()["stop"][0]
@@ -128,12 +143,28 @@ def EVE(*, smoothing: float = 0.75, min_delta: float = 0.0, baseline: float = 0.
     stops after patience + 1 checks: give a baseline below the negated errors. A NaN error makes
     every later quality NaN. ``restore="own"``: the epoch of the highest smoothed quality.
 
+    Parameters
+    ----------
+    patience : int
+        Checks since the highest quality that are tolerated; the next one stops training. At least
+        0.
+    smoothing : float
+        Weight of the past in the smoothed quality, in [0, 1].
+    min_delta : float
+        Bias that is subtracted from the quality, in units of the error.
+    baseline : float
+        Quality from which the smoothing and the record start.
+
+    Notes
+    -----
     Statistic: checks since the smoothed -val - min_delta was highest
 
     Source: evestop 0.1 (PyPI), ``evestop/generic.py``.
 
     Verified: evestop 0.1
 
+    Examples
+    --------
     >>> from earlystop_lab import EVE, CurveSet, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.0, 1.0, 1.0, 1.0]}])
     >>> replay(curves, [EVE(2), EVE(2, baseline=-9)]).to_frame()["fired"].tolist()
@@ -151,12 +182,23 @@ def Slope(val: FloatArray, *, window: int, slope: float = 0.0) -> FloatArray:
     Holds where its slope, in errors a check, is at least ``slope``; a plateau holds at 0. A NaN
     or infinite error in the window makes it undefined.
 
+    Parameters
+    ----------
+    window : int
+        Number of last errors that the line is fitted to, at least 2.
+    slope : float
+        Slope, in units of the error a check, from which on the rule holds.
+
+    Notes
+    -----
     Statistic: least-squares slope of the last window errors >= slope
 
     Source: early-stopping 0.1.3 (PyPI), method "slope", with ignore = window - 1.
 
     Verified: early-stopping 0.1.3
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Slope, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.0, 1.5, 1.0]}])
     >>> replay(curves, [Slope(window=3), Slope(window=3, slope=-0.5)]).to_frame()["stop"].tolist()
@@ -179,12 +221,23 @@ def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
     a mean of 0 infinite.
     (:data:`RayPlateau` is the same in units of the error.)
 
+    Parameters
+    ----------
+    std : float
+        Threshold of the relative standard deviation, at least 0.
+    window : int
+        Number of last errors that are compared, at least 2.
+
+    Notes
+    -----
     Statistic: standard deviation / abs(mean) of the last window errors
 
     Source: the coefficient of variation, as plateau tests use it.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, PlateauStd, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.0, 1.0, 1.0]}])
     >>> replay(curves, [PlateauStd(0.01, window=3)]).to_frame()["stop"][0]
@@ -206,12 +259,23 @@ def RelativePatience(*, min_delta: float = 0.01) -> Patience:
     neither a NaN nor an infinite error is an improvement. ``restore="own"``: the last
     significant improvement.
 
+    Parameters
+    ----------
+    patience : int
+        Checks without improvement after which training stops, at least 0.
+    min_delta : float
+        Least improvement that counts, as a share of the best error, at least 0.
+
+    Notes
+    -----
     Statistic: checks since val < best - min_delta abs(best)
 
     Source: the relative mode of PyTorch's ``ReduceLROnPlateau``, made safe for negative errors.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, RelativePatience, replay
     >>> curves = CurveSet.from_runs([{"val": [100.0, 99.5, 99.2, 90.0]}])
     >>> replay(curves, [RelativePatience(2)]).to_frame()["stop"][0]
@@ -227,6 +291,13 @@ def Discrepancy(train: FloatArray) -> FloatArray:
     The training error has to be the squared residual; kappa is about the noise level times the
     number of samples, in the same units. The first check can stop. A NaN never does.
 
+    Parameters
+    ----------
+    kappa : float
+        Threshold of the squared residual, at least 0, in the units of the training error.
+
+    Notes
+    -----
     Statistic: the training residual
 
     Source: Blanchard, Hoffmann, Reiss, "Optimal adaptation for early stopping in statistical
@@ -235,6 +306,8 @@ def Discrepancy(train: FloatArray) -> FloatArray:
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Discrepancy, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 3, "train": [4.0, 2.0, 1.0]}])
     >>> replay(curves, [Discrepancy(2)]).to_frame()["stop"][0]
@@ -248,14 +321,27 @@ def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Rises:
     """:data:`UP` with a tolerance: ``s`` strips in a row in which the error hardly fell.
 
     A strip counts where E_va(t) > E_va(t - k) - tol abs(E_va(t - k)), so a plateau stops;
-    ``tol=0`` is UP. ``s`` counts strips, ``k`` checks, both at least 1; ``tol`` is relative.
+    ``tol=0`` is UP.
 
+    Parameters
+    ----------
+    s : int
+        Number of successive strips that count, at least 1.
+    k : int
+        Length of a strip in checks, at least 1.
+    tol : float
+        Relative fall of the error below which a strip counts, at least 0.
+
+    Notes
+    -----
     Statistic: successive strips with E_va(t) > E_va(t - k) - tol abs(E_va(t - k))
 
     Source: Prechelt 1998 for UP, doi 10.1007/3-540-49430-8_3; the tolerance is added here.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import UP, CurveSet, SuccessiveStrips, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 4}])
     >>> replay(curves, [SuccessiveStrips(2, k=1), UP(2, k=1)]).to_frame()["fired"].tolist()

@@ -120,18 +120,27 @@ def GL(*, k: int = 5) -> float:
 
     GL(t) = 100 (E_va(t) / E_opt(t) - 1) > alpha at the end of a strip of ``k`` checks.
 
-    ``alpha`` is in percent, at least 0; ``k`` counts checks, at least 1, which looks at every
-    check. Where E_opt = 0 the
-    loss is 0 while the error stays 0 and infinite once it is above; for a negative E_opt (a
-    negative log-likelihood) it is measured on abs(E_opt). A NaN error gives NaN and
-    leaves E_opt; an infinite one gives an infinite loss, NaN while none was finite.
+    Where E_opt = 0 the loss is 0 while the error stays 0 and infinite once it is above; for a
+    negative E_opt (a negative log-likelihood) it is measured on abs(E_opt). A NaN error gives NaN
+    and leaves E_opt; an infinite one gives an infinite loss, NaN while none was finite.
 
+    Parameters
+    ----------
+    alpha : float
+        Threshold of the generalisation loss in percent, at least 0.
+    k : int
+        Length of a strip in checks, at least 1; 1 looks at every check.
+
+    Notes
+    -----
     Statistic: 100 (E_va / E_opt - 1) at strip ends
 
     Source: Prechelt 1998, doi 10.1007/3-540-49430-8_3.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, GL, replay
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 1.0, 1.01, 1.03, 1.5]}])
     >>> replay(curves, [GL(2, k=1)]).to_frame()[["criterion", "stop", "selected", "fired"]]
@@ -162,12 +171,23 @@ def PQ(*, k: int = 5) -> tuple[float, Gain]:
     not, P_k is infinite and the quotient 0. A NaN training error in the strip, or a NaN
     validation error at its end, gives NaN.
 
+    Parameters
+    ----------
+    alpha : float
+        Threshold of the quotient, at least 0.
+    k : int
+        Length of a strip in checks, at least 1.
+
+    Notes
+    -----
     Statistic: GL / P_k at strip ends
 
     Source: Prechelt 1998, doi 10.1007/3-540-49430-8_3.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, PQ, replay
     >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 1.1, 1.2], "train": [3.0, 2.0, 1.9, 1.8]}])
     >>> replay(curves, [PQ(0.5, k=2)]).to_frame()[["criterion", "stop", "selected"]]
@@ -186,18 +206,29 @@ def UP(*, k: int = 5) -> Rises:
     """Successive increases: stop when validation error rose in ``s`` successive strips.
 
     UP_1 holds at a strip end t with E_va(t) > E_va(t - k); UP_s where UP_(s-1) held at t - k and
-    E_va(t) > E_va(t - k). ``s`` counts strips, at least 1.
+    E_va(t) > E_va(t - k).
 
     The increase is strict: a tie ends a succession. The first strip has nothing before it and
     counts 0, so UP(s) can stop at the end of strip s + 1 at the earliest. At a NaN error the
     statistic is NaN, and neither it nor the strip after it counts as an increase.
 
+    Parameters
+    ----------
+    s : int
+        Number of successive strips with an increase, at least 1.
+    k : int
+        Length of a strip in checks, at least 1.
+
+    Notes
+    -----
     Statistic: successive strips with E_va(t) > E_va(t - k)
 
     Source: Prechelt 1998, doi 10.1007/3-540-49430-8_3.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, UP, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 1.0, 1.5, 1.5, 1.6, 1.7]}])
     >>> replay(curves, [UP(2, k=1)]).to_frame()[["criterion", "stop", "selected"]]
@@ -224,12 +255,23 @@ def Progress(*, k: int = 5) -> Gain:
     P_5 < 0.1. Needs training errors; a NaN among a strip's gives NaN. Like every rule with strips
     it leaves to ``restore="best"`` only the validation errors at their ends.
 
+    Parameters
+    ----------
+    level : float
+        Threshold of the training progress per thousand, at least 0.
+    k : int
+        Length of a strip in checks, at least 1.
+
+    Notes
+    -----
     Statistic: P_k at strip ends, per thousand
 
     Source: Prechelt, Technical Report 21/94, 1994, section 3.3.2.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Progress, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 4, "train": [2.0, 1.0, 1.0, 1.0]}])
     >>> replay(curves, [Progress(0.1, k=2)]).to_frame()["stop"][0]

@@ -37,12 +37,23 @@ def SklearnMLP(*, tol: float = 1e-4) -> Patience:
     first of the lowest, as with ``early_stopping=True``. Without it (the default) the same
     test watches the training loss and nothing is restored.
 
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Epochs without a gain that are tolerated; the next one stops training. At least 1.
+    tol : float
+        Least gain that resets the count, in units of the error, at least 0.
+
+    Notes
+    -----
     Statistic: epochs since not val > best - tol
 
     Source: scikit-learn 1.9.1, ``sklearn/neural_network/_multilayer_perceptron.py``.
 
     Verified: scikit-learn 1.9.1
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, SklearnMLP, SklearnSGD, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 6}])
     >>> replay(curves, [SklearnMLP(2), SklearnSGD(2)]).to_frame()["stop"].tolist()
@@ -61,12 +72,23 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
 
     The test of :data:`SklearnMLP`, one check sooner. It restores nothing.
 
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Epochs without a gain after which training stops, at least 1.
+    tol : float
+        Least gain that resets the count, in units of the error, at least 0.
+
+    Notes
+    -----
     Statistic: epochs since not val > best - tol
 
     Source: scikit-learn 1.9.1, ``sklearn/linear_model/_sgd_fast``.
 
     Verified: scikit-learn 1.9.1
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, SklearnSGD, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.9995, 0.999, 0.9985, 0.5]}])
     >>> replay(curves, [SklearnSGD(3)]).to_frame()["stop"][0]
@@ -83,12 +105,23 @@ def SklearnHGB(val: FloatArray, *, n_iter_no_change: int = 10, tol: float = 1e-7
     the reference is that score, not the best. The library's first score is taken before the
     first tree. A NaN there makes it hold. Nothing is restored.
 
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Number n of last scores, at least 1.
+    tol : float
+        Least gain that counts, in units of the score, at least 0.
+
+    Notes
+    -----
     Statistic: no one of the last n scores > the score before them + tol
 
     Source: scikit-learn 1.9.1, ``ensemble/_hist_gradient_boosting/gradient_boosting.py``.
 
     Verified: scikit-learn 1.9.1
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, SklearnHGB, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 3.0, 2.0, 2.5, 2.5]}])
     >>> replay(curves, [SklearnHGB(2)]).to_frame()["stop"][0]
@@ -110,12 +143,23 @@ def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> F
     as infinite, and at any NaN. The library is off by default (``n_iter_no_change=None``).
     Nothing is restored.
 
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Number n of last losses, at least 1.
+    tol : float
+        Least gain that counts, in units of the loss, at least 0.
+
+    Notes
+    -----
     Statistic: val + tol >= the largest of the last n
 
     Source: scikit-learn 1.9.1, ``sklearn/ensemble/_gb.py``.
 
     Verified: scikit-learn 1.9.1
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, SklearnGB, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 3.0, 2.0, 2.5, 2.5]}])
     >>> replay(curves, [SklearnGB(2)]).to_frame()["stop"][0]

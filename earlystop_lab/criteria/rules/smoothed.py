@@ -119,17 +119,30 @@ def _empty(window: int) -> Last:
 def EMA(*, decay: float = 0.6, min_delta: float = 0.0) -> tuple[Average, Patience]:
     """Patience on the exponential moving average of the validation error.
 
-    S(t) = decay S(t - 1) + (1 - decay) E_va(t), from the first error on; ``decay`` is in
-    [0, 1), and 0 is no smoothing. The average improves where S + min_delta is below its best; a
-    check at which it does never stops. A NaN error is left out of the average and counts as no
-    improvement; after an infinite one the average stays infinite (with decay > 0).
+    S(t) = decay S(t - 1) + (1 - decay) E_va(t), from the first error on. The average improves
+    where S + min_delta is below its best; a check at which it does never stops. A NaN error is left
+    out of the average and counts as no improvement; after an infinite one the average stays
+    infinite (with decay > 0).
 
+    Parameters
+    ----------
+    patience : int
+        Checks without improvement after which training stops, at least 0.
+    decay : float
+        Weight of the past in the moving average, in [0, 1); 0 is no smoothing.
+    min_delta : float
+        Least improvement that counts, in units of the error.
+
+    Notes
+    -----
     Statistic: checks since S + min_delta < best S, S the moving average of val
 
     Source: smoothed patience, asked for in Keras issue 18210; 0.6 is TensorBoard's smoothing.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import EMA, CurveSet, Keras, replay
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 2.5, 2.1, 1.8, 1.9]}])
     >>> replay(curves, [EMA(2), Keras(2)]).to_frame()["fired"].tolist()
@@ -152,12 +165,25 @@ def Median(*, window: int = 5, min_delta: float = 0.0) -> tuple[Last, Patience]:
     below its best; a check at which it does never stops. A NaN counts as infinite. The time
     grows with the square of ``window``, which is in checks.
 
+    Parameters
+    ----------
+    patience : int
+        Checks without improvement after which training stops, at least 0.
+    window : int
+        Number of last errors in the median, at least 1.
+    min_delta : float
+        Least improvement that counts, in units of the error.
+
+    Notes
+    -----
     Statistic: checks since S + min_delta < best S, S the rolling median of val
 
     Source: smoothed patience, asked for in Keras issue 18210.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Keras, Median, replay
     >>> curves = CurveSet.from_runs([{"val": [4.0, 3.0, 1.0, 3.0, 2.0, 2.0]}])
     >>> replay(curves, [Median(2, window=3), Keras(2)]).to_frame()["stop"].tolist()
@@ -180,12 +206,23 @@ def EMAGL(*, decay: float = 0.6) -> tuple[Average, float]:
 
     100 (S(t) / S_opt(t) - 1) > alpha percent, with S as in :data:`EMA` and S_opt its lowest.
 
+    Parameters
+    ----------
+    alpha : float
+        Threshold of the generalisation loss in percent, at least 0.
+    decay : float
+        Weight of the past in the moving average, in [0, 1); 0 is no smoothing.
+
+    Notes
+    -----
     Statistic: 100 (S / S_opt - 1), S the moving average of val
 
     Source: :data:`GL` on a smoothed curve.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import EMAGL, GL, CurveSet, replay
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 2.5, 1.8]}])
     >>> replay(curves, [EMAGL(5), GL(5, k=1)]).to_frame()["fired"].tolist()
@@ -207,12 +244,23 @@ def MedianGL(*, window: int = 5) -> tuple[Last, float]:
 
     100 (S(t) / S_opt(t) - 1) > alpha percent, with S as in :data:`Median` and S_opt its lowest.
 
+    Parameters
+    ----------
+    alpha : float
+        Threshold of the generalisation loss in percent, at least 0.
+    window : int
+        Number of last errors in the median, at least 1.
+
+    Notes
+    -----
     Statistic: 100 (S / S_opt - 1), S the rolling median of val
 
     Source: :data:`GL` on a smoothed curve.
 
     Verified: worked by hand
 
+    Examples
+    --------
     >>> from earlystop_lab import GL, CurveSet, MedianGL, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 9.0, 2.0]}])
     >>> replay(curves, [MedianGL(60, window=3), GL(60, k=1)]).to_frame()["fired"].tolist()

@@ -61,12 +61,32 @@ def Lightning(
     recorded and strict; with ``check_finite=False`` a NaN is just no improvement. It restores
     nothing.
 
+    Parameters
+    ----------
+    patience : int
+        Checks without improvement after which training stops, at least 0.
+    min_delta : float
+        Least improvement that counts, in units of the error. A negative value lets worse values
+        improve.
+    check_finite : bool
+        Whether a value that is NaN or infinite stops training at once.
+    stopping_threshold : float, optional
+        Value of the metric, as recorded, beyond which training stops because it is good enough;
+        None for none.
+    divergence_threshold : float, optional
+        Value of the metric, as recorded, beyond which training stops because it has diverged; None
+        for none.
+
+    Notes
+    -----
     Statistic: checks since val + min_delta < best; infinite past a limit
 
     Source: Lightning 2.6.6, ``lightning/pytorch/callbacks/early_stopping.py``.
 
     Verified: lightning 2.6.6
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Lightning, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.5, float("nan"), 1.0]}])
     >>> rules = [Lightning(3), Lightning(3, check_finite=False)]
@@ -97,12 +117,27 @@ def Ignite(
     does not, and gains add up. A NaN counts as a gain and becomes the best, and so does the
     value after it. It restores nothing.
 
+    Parameters
+    ----------
+    patience : int
+        Checks without a gain after which training stops, at least 1.
+    threshold : float
+        Least gain that counts, at least 0.
+    threshold_mode : {"abs", "rel"}
+        ``"abs"`` for a threshold in units of the error, ``"rel"`` for a share of the best score.
+    cumulative : bool
+        Whether the best value stays where it is until a gain counts, so that small gains add up.
+
+    Notes
+    -----
     Statistic: checks since not val >= best - threshold
 
     Source: PyTorch-Ignite 0.5.5, ``ignite/handlers/early_stopping.py``.
 
     Verified: pytorch-ignite 0.5.5
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Ignite, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.95, 0.9, 0.85, 0.8]}])
     >>> rules = [Ignite(2, threshold=0.08), Ignite(2, threshold=0.08, cumulative=True)]
@@ -127,12 +162,23 @@ def HuggingFace(*, threshold: float = 0.0) -> Patience:
     any gain, so a creep below the threshold stops. ``patience=0`` stops at the first
     evaluation. ``restore="own"``: the first of the lowest, as ``load_best_model_at_end`` does.
 
+    Parameters
+    ----------
+    patience : int
+        Evaluations without a gain after which training stops, at least 0.
+    threshold : float
+        Least gain that counts, in units of the error.
+
+    Notes
+    -----
     Statistic: evaluations since val < best and abs(val - best) > threshold
 
     Source: transformers 5.24.0, ``trainer_callback.py`` and ``trainer.py``.
 
     Verified: transformers 5.24.0
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, HuggingFace, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.99, 0.98, 0.97]}])
     >>> replay(curves, [HuggingFace(3, threshold=0.02)]).to_frame()[["stop", "selected"]]
@@ -158,12 +204,26 @@ def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "
     ``patience=0``, which stops at the first epoch that improves, is not offered.
     ``restore="own"``: the last improvement, as ``load_best=True`` does.
 
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement after which training stops, at least 1.
+    threshold : float
+        Least improvement that counts.
+    threshold_mode : {"rel", "abs"}
+        ``"rel"`` for a threshold that is a share of the best error, ``"abs"`` for one in units of
+        the error.
+
+    Notes
+    -----
     Statistic: epochs since val < best - threshold best
 
     Source: skorch 1.4.0, ``skorch/callbacks/training.py``.
 
     Verified: skorch 1.4.0
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Skorch, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.99995, 0.9999, 0.5]}])
     >>> replay(curves, [Skorch(2), Skorch(2, threshold=0)]).to_frame()["stop"].tolist()
@@ -185,12 +245,23 @@ def Fastai(*, min_delta: float = 0.0) -> Patience:
     epoch that improves never stops, so ``patience`` 0 and 1 behave alike. A NaN is no
     improvement. It restores nothing.
 
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement after which training stops, at least 0.
+    min_delta : float
+        Least improvement that counts, in units of the error. A negative value loosens the test.
+
+    Notes
+    -----
     Statistic: epochs since val + min_delta < best
 
     Source: fastai 2.8.12, ``fastai/callback/tracker.py``.
 
     Verified: fastai 2.8.12
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Fastai, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 1.9, 1.0]}])
     >>> replay(curves, [Fastai(1, min_delta=0.5)]).to_frame()["stop"][0]
@@ -225,12 +296,21 @@ def Ultralytics() -> tuple[Patience, Patience]:
     improved on. The count is in epochs. ``restore="own"``: the *last* epoch of the best
     fitness, which ``best.pt`` holds, though the count starts at the first.
 
+    Parameters
+    ----------
+    patience : int
+        Epochs since the best fitness after which training stops, a whole number above 0.
+
+    Notes
+    -----
     Statistic: epochs since fitness > best
 
     Source: Ultralytics 8.4.190, ``ultralytics/utils/torch_utils.py`` and ``engine/trainer.py``.
 
     Verified: ultralytics 8.4.190
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Ultralytics, replay
     >>> curves = CurveSet.from_runs([{"val": [0.5, 0.25, 0.25, 0.5]}, {"val": [1.0] * 9}])
     >>> replay(curves, [Ultralytics(2)], restore="own").to_frame()[["stop", "selected", "fired"]]
@@ -255,12 +335,23 @@ def Flax(*, min_delta: float = 0.0) -> Patience:
     tested before it is raised, so patience + 1 checks without improvement stop. A NaN among the
     first values is never improved on. It restores nothing.
 
+    Parameters
+    ----------
+    patience : int
+        Training stops after this number of checks without improvement plus 1, at least 0.
+    min_delta : float
+        Least improvement that counts, in units of the error.
+
+    Notes
+    -----
     Statistic: checks since best - val > min_delta
 
     Source: flax 0.12.8, ``flax/training/early_stopping.py``.
 
     Verified: flax 0.12.8
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, Flax, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0] * 5}])
     >>> replay(curves, [Flax(2)]).to_frame()["stop"][0]
@@ -281,12 +372,23 @@ def MMEngine(*, min_delta: float = 0.1) -> Patience:
     ``min_delta=0``, improves. The default of 0.1 is the code's; its documentation says 0.01. A
     value that is not finite stops at once. It restores nothing.
 
+    Parameters
+    ----------
+    patience : int
+        Checks without improvement after which training stops, at least 0.
+    min_delta : float
+        Least improvement that counts, in units of the error.
+
+    Notes
+    -----
     Statistic: checks since not best - min_delta < val; infinite at a value that is not finite
 
     Source: mmengine 0.10.7, ``mmengine/hooks/early_stopping_hook.py``.
 
     Verified: mmengine 0.10.7
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, MMEngine, replay
     >>> curves = CurveSet.from_runs([{"val": [1.0, 0.95, 0.92, 0.5]}])
     >>> replay(curves, [MMEngine(2), MMEngine(2, min_delta=0)]).to_frame()["stop"].tolist()
@@ -311,12 +413,21 @@ def SpaCy() -> Patience:
     ``restore="own"``: the *last* of the lowest errors, which ``model-best`` holds, though the
     count starts at the first.
 
+    Parameters
+    ----------
+    patience : int
+        Steps since the best evaluation after which training stops, above 0.
+
+    Notes
+    -----
     Statistic: steps since val < best; before a check that improves, where it does
 
     Source: spaCy 3.8.18, ``spacy/training/loop.py``.
 
     Verified: spacy 3.8.18
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, SpaCy, replay
     >>> curves = CurveSet.from_runs([{"val": [3.0, 2.0, 2.0, 1.0], "epoch": [0, 200, 400, 600]}])
     >>> replay(curves, [SpaCy(200), SpaCy(300), SpaCy(400)]).to_frame()["stop"].tolist()
