@@ -96,6 +96,20 @@ def test_using_its_names_leaves_heavy_libraries_alone(code):
     assert loaded(code) & HEAVY == set()
 
 
+def test_help_of_the_command_line_loads_no_library_that_a_command_needs():
+    code = """
+import contextlib, io, sys
+from earlystop_lab.cli import main
+sys.argv = ["earlystop", "--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    found = loaded(code)
+    # typer shows it by rich
+    assert found & ((HEAVY - {"typer", "rich"}) | {"numpy", "pandas", "pyarrow"}) == set()
+    assert "typer" in found
+
+
 def test_a_public_name_is_the_same_thing_at_every_access():
     code = """
 import importlib

@@ -1,8 +1,7 @@
 """Numbers and names as people read them."""
 
+import math
 from collections.abc import Sequence
-
-import numpy as np
 
 
 def percent(share: float) -> str:
@@ -13,8 +12,8 @@ def percent(share: float) -> str:
     >>> percent(1e9)
     'over 1000%'
     """
-    if not np.isfinite(share):
-        return "unknown" if np.isnan(share) else "unbounded"
+    if not math.isfinite(share):
+        return "unknown" if math.isnan(share) else "unbounded"
     if share > 10:
         return "over 1000%"
     return f"{share:.0%}" if abs(share) >= 0.1 else f"{100 * share:.2g}%"

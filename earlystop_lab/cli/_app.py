@@ -1,6 +1,7 @@
 """The table of commands, and how a mistake ends."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -10,7 +11,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # a paragraph is as wide as the screen, not as the source
-    help="When should training stop? Stopping criteria replayed over recorded learning curves.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 train = typer.Typer(no_args_is_help=True, help="Train networks and record their curves.")
 app.add_typer(train, name="train")
@@ -34,6 +35,24 @@ for group, name, command in (
     (corpus, "build", curves.corpus_build),
 ):
     group.command(name)(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"earlystop_lab {version('earlystop_lab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """When should training stop? Stopping criteria replayed over recorded learning curves."""
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """Commands that make curve sets, look at them or replay over them."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +14,10 @@ import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.wording import listed
 from earlystop_lab.cli._given import Jobs, assignment, ending, layers, matching, names
-from earlystop_lab.curves import CurveSet, is_curves, read_curves
-from earlystop_lab.sources.logs import LogImport, read_logs
+
+if TYPE_CHECKING:
+    from earlystop_lab.curves import CurveSet
+    from earlystop_lab.sources.logs import LogImport
 
 
 def replay_command(
@@ -126,7 +130,7 @@ def import_command(
         raise ValueError("say where to with -o, a name ending in .parquet or .arrow, or --dry-run")
     if "" in paths:  # as a path it would be the current folder
         raise ValueError("a path is empty; expected logs, or folders of them")
-    found = read_logs(
+    found = es.read_logs(
         paths,
         **{"val": val, "train": train, "test": test, "epoch": epoch, "run": run},
         format=log_format,
@@ -167,9 +171,11 @@ def _report(found: LogImport) -> None:
 
 def curves_or_logs(paths: list[Path]) -> CurveSet:
     """A curve set, or what training logs become; what could not be read goes to stderr."""
+    from earlystop_lab.curves import is_curves
+
     if len(paths) == 1 and is_curves(paths[0]):
-        return read_curves(paths[0])
-    found = read_logs(paths)
+        return es.read_curves(paths[0])
+    found = es.read_logs(paths)
     _report(found)
     if any("no validation loss among" in skipped.reason for skipped in found.skipped):
         print(
@@ -203,7 +209,7 @@ def simulate_command(
     if own := given.keys() & {"family", "n", "seed", "curves"}:
         raise ValueError(f"--param {min(own)}: it is said without --param; see --help")
     if curves is not None:
-        given["curves"] = read_curves(curves)
+        given["curves"] = es.read_curves(curves)
     found = es.simulate(family, n, seed=seed, **given)
     found.write(out)
     print(f"{out}: {found!r}")
@@ -279,7 +285,7 @@ def corpus_info(
     """Show the facts of a curve set, a row a problem, and what its channels are."""
     from earlystop_lab.curves.facts import info
 
-    read = read_curves(curves)
+    read = es.read_curves(curves)
     print(info(read).to_string(index=False, max_colwidth=None))
     print()
     channels = read.channels.reset_index().astype(object)

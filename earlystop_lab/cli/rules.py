@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +14,9 @@ import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.files import written_text
 from earlystop_lab.cli._given import Jobs, checkout
-from earlystop_lab.criteria import Combination, Criterion, Family, Rule
-from earlystop_lab.curves import read_curves
 
 if TYPE_CHECKING:
+    from earlystop_lab.criteria import Family, Rule
     from earlystop_lab.studies.comparison import Bench
 
 
@@ -91,17 +88,18 @@ def bench_command(
     At equal time, problem by problem, and at thresholds chosen on the other problems. FILE.py is
     run. Takes some minutes; prints the answer, and writes the report and the figure of fronts.
     """
+    from earlystop_lab.criteria import Combination, Family
     from earlystop_lab.report import in_words, require
     from earlystop_lab.report.messages import reason
     from earlystop_lab.studies.comparison import bench
 
     asked = [one_of("--format", text, FORMATS) for text in formats or ["html"]]
-    if "html" in asked:
-        require()
     made = _from_file(rule)
     if isinstance(made, Combination):
         raise ValueError(f"{rule}: a combination has no threshold to sweep; expected one rule")
     paths = corpora or _recorded()
+    if "html" in asked:
+        require()
     if twice := {path.name for path in paths if [p.name for p in paths].count(path.name) > 1}:
         raise ValueError(f"--corpus: two curve sets are named {min(twice)}; rename one")
     folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
@@ -110,7 +108,7 @@ def bench_command(
     with _no_exit(rule):
         found = bench(
             made,
-            {path.name: read_curves(path) for path in paths},
+            {path.name: es.read_curves(path) for path in paths},
             worth=worth,
             seed=seed,
             n_jobs=n_jobs,
@@ -150,14 +148,22 @@ def _write_report(found: Bench, folder: Path, formats: list[str]) -> list[Path]:
 
 def _recorded() -> list[Path]:
     """The corpora of the checkout around the current folder."""
-    folders = sorted(path for path in (checkout() / "data" / "curves").iterdir() if path.is_dir())
+    place = checkout() / "data" / "curves"
+    folders = sorted(path for path in place.glob("*") if path.is_dir())
     if not folders:
-        raise ValueError("no corpus in data/curves/; name one with --corpus")
+        raise ValueError(
+            f"no corpora in {place}, which is where a checkout has them; name one or more curve "
+            "sets with --corpus"
+        )
     return folders
 
 
 def _from_file(text: str) -> Family | Rule:
     """The rule that FILE.py:NAME names; a mistake in the file is named with its line."""
+    import runpy
+
+    from earlystop_lab.criteria import Combination, Criterion, Family
+
     path, _, name = text.rpartition(":")
     file = Path(path)
     if not path.endswith(".py") or not name.isidentifier():
@@ -192,6 +198,8 @@ def _named(file: Path) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
+        import traceback
+
         frames = traceback.extract_tb(error.__traceback__)
         own = str(file.resolve())
         lines = [frame.lineno for frame in frames if frame.filename == own]

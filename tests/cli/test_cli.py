@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pandas as pd
@@ -396,6 +396,15 @@ def test_every_command_has_help(earlystop, words):
     assert " ".join(("Usage: earlystop", *words)) in flat(stdout)
 
 
+@pytest.mark.parametrize("words", [(), ("replay",), ("corpus", "info")])
+def test_help_is_short_too(earlystop, words):
+    assert earlystop(*words, "-h") == earlystop(*words, "--help")
+
+
+def test_the_version_is_that_of_the_package(earlystop):
+    assert earlystop("--version") == (0, f"earlystop_lab {version('earlystop_lab')}\n", "")
+
+
 def test_the_commands_are_those_of_the_readme():
     words = {" ".join(words) for words in commands()}
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -697,6 +706,22 @@ def test_bench_answers_and_writes_tables_and_the_figure(earlystop, tmp_path):
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"report.md", "report.csv", "report.tex", "fronts.png", "fronts.pdf"}
     assert all(str(Path("out") / name) in said for name in written)
+
+
+def test_bench_names_what_is_missing_before_the_extra(earlystop, tmp_path, monkeypatch):
+    def require():
+        raise ValueError("the report needs the package altair")
+
+    monkeypatch.setattr("earlystop_lab.report.require", require)
+    assert_refused(earlystop("bench", "nope.py:X"), "nope.py does not exist")
+    (tmp_path / "rules.py").write_text(PLAIN)
+    root = tmp_path / "lib"
+    monkeypatch.setattr(_given, "__file__", str(root / "earlystop_lab" / "cli" / "_given.py"))
+    result = earlystop("bench", "rules.py:AboveBest")
+    assert_refused(result, root / "data" / "curves", "--corpus")
+    result = earlystop("bench", "rules.py:AboveBest", "--corpus", "flow.parquet")
+    assert_refused(result, "the report needs the package altair")
+    assert [*files(tmp_path)] == [tmp_path / "rules.py"]
 
 
 @pytest.mark.usefixtures("rules")
