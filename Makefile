@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test verify docs bench paper findings same hard
+.PHONY: reproduce test verify verify-logs docs bench paper findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -21,6 +21,10 @@ test: $(VENV)/.installed-test
 verify: $(VENV)/.installed-verify
 	$(BIN)/pytest -n 2 tests/criteria/test_libraries.py tests/criteria/test_patience.py \
 	    tests/criteria/test_rates.py tests/engine/test_replay.py
+
+# importers against what each tool wrote, in environments of their own: installs some GB
+verify-logs: $(VENV)/.installed-test
+	$(BIN)/python experiments/verify_logs.py $(TOOL)
 
 docs: $(VENV)/.installed
 	$(BIN)/earlystop criteria --markdown > docs/criteria.md.new

@@ -59,6 +59,11 @@ _HUGGINGFACE = {
     ]
     + [{"train_loss": 0.4, "step": 6}]
 }
+_MLPERF = (
+    '0: :::MLLOG {{"key": "tracked_stats", "value": {{"train_loss": {train}}}, '
+    '"metadata": {{"lineno": 8, "epoch_num": {at}}}}}\n'
+    ':::MLLOG {{"key": "eval_accuracy", "value": {val}, "metadata": {{"epoch_num": {at}}}}}'
+)
 #: name of the file -> format, text, position of the first check
 TEXTS = {
     "history.csv": ("keras-csv", rows("{at},{train},{val}", 0, "epoch,loss,val_loss"), 1),
@@ -100,6 +105,11 @@ TEXTS = {
     "wandb.jsonl": (
         "wandb",
         "".join(json.dumps(e) + "\n" for e in entries(at="_step", train="loss", val="val/loss")),
+        1,
+    ),
+    "result_0.txt": (
+        "mlperf",
+        rows(_MLPERF, 1, ':::MLLOG {"key": "submission_benchmark", "value": "llama2_70b_lora"}'),
         1,
     ),
     "plain.csv": ("csv", rows("{at};{train};{val}", 1, "iter;train_error;valid_error"), 1),
@@ -174,6 +184,24 @@ def write_mlflow(folder):
         "".join(f"{100 + i} {v} {i}\n" for i, v in enumerate(VAL, start=1))
     )
     return folder
+
+
+def write_dvclive(folder):
+    """A DVCLive folder: a TSV for each metric, its set a folder, and its last values."""
+    for of, values in (("train", TRAIN), ("val", VAL)):
+        path = folder / "plots" / "metrics" / of / "loss.tsv"
+        path.parent.mkdir(parents=True)
+        lines = [f"{i}\t{value}\n" for i, value in enumerate(values, start=1)]
+        path.write_text("step\tloss\n" + "".join(lines))
+    (folder / "metrics.json").write_text('{"train": {"loss": 0.1}, "val": {"loss": 0.8}}')
+    return folder
+
+
+#: what writes TRAIN and VAL at 1 to 6 into a folder, or into a file of it, by its format
+FOLDERS = {
+    "dvclive": write_dvclive,
+    "mlflow": write_mlflow,
+}
 
 
 def event_file():

@@ -10,7 +10,16 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from log_samples import GENUINE, TEXTS, TRAIN, VAL, event_file, genuine_folder, write_mlflow
+from log_samples import (
+    FOLDERS,
+    GENUINE,
+    TEXTS,
+    TRAIN,
+    VAL,
+    event_file,
+    genuine_folder,
+    write_mlflow,
+)
 
 from earlystop_lab import read_curves
 from earlystop_lab.sources.logs import FORMATS, read_logs
@@ -114,7 +123,7 @@ def test_every_text_format(tmp_path, name):
 
 def test_every_format_of_the_table_is_tested():
     assert {*FORMATS} == {expected for expected, _, _ in TEXTS.values()} | {
-        "tensorboard", "tensorboard-export", "mlflow", "parquet", "sklearn"
+        "tensorboard", "tensorboard-export", "parquet", "sklearn", *FOLDERS
     }  # fmt: skip
 
 

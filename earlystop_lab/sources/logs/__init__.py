@@ -18,11 +18,13 @@ from earlystop_lab.sources.logs import (
     autogluon,
     boosting,
     catboost,
+    dvclive,
     generic,
     huggingface,
     keras,
     lightning,
     mlflow,
+    mlperf,
     nanogpt,
     sklearn,
     tables,
@@ -60,12 +62,14 @@ class Format(NamedTuple):
 #: every format by name, in the order in which they are tried: the particular before the general
 FORMATS: Mapping[str, Format] = {
     "parquet": Format(generic.is_parquet, generic.read_parquet),
+    "mlperf": Format(mlperf.recognises, mlperf.read),
     "catboost": Format(catboost.recognises, catboost.read, catboost.owner, json=True),
     "tensorboard": Format(None, tensorboard.read, tensorboard.owner),
     "tensorboard-export": Format(
         tensorboard_export.recognises, tensorboard_export.read, tensorboard_export.owner
     ),
     "mlflow": Format(None, mlflow.read, mlflow.owner),
+    "dvclive": Format(None, dvclive.read, dvclive.owner),
     "huggingface": Format(huggingface.recognises, huggingface.read, huggingface.owner, json=True),
     "autogluon": Format(autogluon.recognises, autogluon.read, json=True),
     "sklearn": Format(sklearn.recognises, sklearn.read, json=True),
@@ -235,7 +239,7 @@ class _File:
         if choice.epoch is not None:
             about["epoch.source"] = clean(choice.epoch)
         known = {channel: each.about for channel, each in named.items() if channel in measured.run}
-        if "step" in measured.run:
+        if "step" in measured.run and "step" not in named:
             known["step"] = Channel(unit="step", source=choice.epoch)
         self.runs.append(Run({**measured.run, **about}, known))
 

@@ -208,7 +208,7 @@ class _Chooser:
         self.log, self.notes = log, list[str]()
         self.asked = {key: self._named(key, name) for key, name in asked.items() if name}
         self.counts = {name: column.filled for name, column in log.columns.items()}
-        self.positions = [name for name in log.columns if is_position(name)]
+        self.positions = [n for n in log.columns if is_position(n) or n == log.position]
         taken = {*self.asked.values(), *self.positions}
         #: columns that hold something and that nobody asked for elsewhere, with their sets; a
         #: column without a name is the row numbers of a data frame
@@ -276,7 +276,7 @@ class _Chooser:
 
     def _epochs_of(self, epoch: str | None) -> str | None:
         """The column that says of which epoch a step is; none where steps were asked for."""
-        if epoch is None or is_epoch(epoch) or "epoch" in self.asked:
+        if epoch is None or is_epoch(epoch) or "epoch" in self.asked or self.log.position:
             return None
         return next(filter(is_epoch, self.positions), None)
 
@@ -402,7 +402,7 @@ class _Chooser:
 
     def _epoch(self, measured: IntArray) -> str | None:
         """The column of the position of these rows, where there is one."""
-        if name := self.asked.get("epoch"):
+        if name := self.asked.get("epoch") or self.log.position:
             return name
         for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
             # a few may be damaged: the column that is there mostly is the one

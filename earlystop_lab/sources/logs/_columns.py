@@ -156,6 +156,8 @@ class Log:
     rounds: bool = False
     #: what the rows count, where the format says it
     unit: str | None = None
+    #: the column of positions, where the format says it
+    position: str | None = None
     #: the steps of an epoch, where the format has them
     epoch_steps: float | None = None
     notes: list[str] = field(default_factory=list)
