@@ -1,4 +1,4 @@
-"""What a stopping criterion is, and every rule: pure functions over recorded curves."""
+"""What a stopping criterion is, and all built-in rules: pure functions over recorded curves."""
 
 from typing import TYPE_CHECKING
 

@@ -1,8 +1,8 @@
-"""The catalogue of the rules: as tables, at usual thresholds, and in other programs.
+"""The catalogue of rules: as tables, at usual thresholds, and as other programs spell them.
 
-The tables are what ``earlystop criteria`` prints, and docs/criteria.md. They are read from the
-rules themselves: signature, curves, threshold and the fields ``Statistic:``, ``Source:`` and
-``Verified:`` of their docstrings.
+``earlystop criteria`` and docs/criteria.md show these tables. They are generated from the rules
+themselves: their signature, the channels they watch, their threshold, and the fields
+``Statistic:``, ``Source:`` and ``Verified:`` of their docstrings.
 """
 
 import inspect
@@ -21,8 +21,8 @@ from earlystop_lab.criteria.rules.sklearn import SklearnMLP, SklearnSGD
 from earlystop_lab.criteria.rules.torch import HuggingFace, Lightning
 from earlystop_lab.criteria.table import FAMILIES
 
-#: a usual threshold (of a rule without one, its first parameter) of every rule whose library
-#: has no default, or 0, which stops at the first check without a gain
+#: a usual threshold (or first parameter, for a rule without a threshold) for every rule whose
+#: library has no default, or whose default is 0, which stops at the first check without a gain
 USUAL: dict[str, float] = {
     "GL": 5,
     "PQ": 0.5,
@@ -42,7 +42,7 @@ USUAL: dict[str, float] = {
     "DL4J": 10,
     "Slope": 20,
     "PlateauStd": 0.01,
-    "Discrepancy": 0.01,  # should be the noise level, which only the data knows
+    "Discrepancy": 0.01,  # should be the noise level, which depends on the data
     "RelativePatience": 10,
     "SuccessiveStrips": 3,
     "EMA": 10,
@@ -52,21 +52,21 @@ USUAL: dict[str, float] = {
     "PowerLaw": 0.01,
 }
 
-#: scikit-learn counts a tie as a gain unless a tolerance asks for more than one
+#: scikit-learn counts a tie as an improvement unless the tolerance is above 0
 _TINY = 1e-10
 
 
 class Program(NamedTuple):
-    """A program that has a rule, and the criterion that its own version of the rule is."""
+    """A program that implements a rule, and the criterion equal to its implementation."""
 
     program: str
     criterion: Criterion
-    #: the weights that are left in the end, as :func:`replay` calls them
+    #: the weights that the program keeps, in the terms of ``restore`` of :func:`replay`
     keeps: Literal["own", "best", "last"]
 
 
 def rule_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
-    """One row a rule: rule with its defaults, watches, statistic, passes, source, verified.
+    """One row per rule: rule with its defaults, watches, statistic, passes, source, verified.
 
     >>> from earlystop_lab.criteria.catalogue import rule_table
     >>> rule_table().set_index("rule").loc["MaxEpochs(n)", ["statistic", "passes"]].tolist()
@@ -76,10 +76,10 @@ def rule_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
 
 
 def patience_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
-    """Where the patience rules differ, one row a rule at its default parameters: the knobs.
+    """One row per patience rule at its default parameters, one column per setting they differ in.
 
     >>> from earlystop_lab.criteria.catalogue import patience_table
-    >>> patience_table().set_index("rule").loc["Flax", "bad to stop"]
+    >>> patience_table().set_index("rule").loc["Flax", "bad checks to stop"]
     'patience + 1'
     """
     states = {family: _knobs(family.start()) for family in families.values() if family.start}
@@ -87,9 +87,9 @@ def patience_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
 
 
 def usual(family: Family) -> Criterion:
-    """The family at a usual threshold: that of :data:`USUAL`, else its library's defaults.
+    """Return the family at its usual threshold: the one in :data:`USUAL`, else the default.
 
-    Raises ``ValueError`` naming the family where neither says one.
+    Raises ``ValueError`` naming the family if there is neither.
 
     >>> from earlystop_lab import GL, Lightning
     >>> usual(GL), usual(Lightning)
@@ -101,31 +101,32 @@ def usual(family: Family) -> Criterion:
         return family()
     except ValueError as error:
         raise ValueError(
-            f"{family.name}: no usual threshold is known ({error}); choose one, such as "
+            f"{family.name}: has no usual threshold ({error}); choose one, for example "
             f"{family.name}(1)"
         ) from error
 
 
 def programs(rule: Criterion) -> list[Program]:
-    """The programs that have Keras' patience, with the parameters that make it theirs.
+    """List the programs that implement Keras' patience, with equivalent parameters for each.
 
-    Off by one is the usual mistake: scikit-learn's networks stop after *more than* so many epochs,
-    its SGD and all others here after so many. scikit-learn's networks have no patience of 1.
+    Off-by-one errors are common here: scikit-learn's MLP stops after *more than*
+    ``n_iter_no_change`` epochs, its SGD and all other programs in the list after exactly that
+    many. scikit-learn's MLP therefore cannot express a patience of 1.
 
-    Without ``min_delta`` all stop where the rule does, whatever the finite errors. With one,
-    XGBoost and LightGBM do, but for rounding; Hugging Face and scikit-learn have another rule,
-    whose best also moves on gains below it. Raises ``ValueError`` for a rule that is not Keras'
-    patience.
+    Without ``min_delta``, all of them stop at the same check as the rule for any finite errors.
+    With ``min_delta``, XGBoost and LightGBM still do, up to rounding; Hugging Face and
+    scikit-learn use a different rule, in which the best value also moves on gains below
+    ``min_delta``. Raises ``ValueError`` for a rule that is not Keras' patience.
 
     >>> programs(Keras(10))[5]
     Program(program='scikit-learn SGD', criterion=SklearnSGD(10, tol=1e-10), keeps='last')
     """
     if rule.family is not Keras or rule.warmup:
-        raise ValueError(f"{rule}: only Keras(patience, min_delta) has lines for other programs")
+        raise ValueError(f"{rule}: only Keras(patience, min_delta) translates to other programs")
     params = dict(rule.params)
     if params["baseline"] is not None or params["start_from_epoch"]:
-        raise ValueError(f"{rule}: baseline and start_from_epoch have no line in other programs")
-    # a patience of 0 is one of 1
+        raise ValueError(f"{rule}: other programs have no baseline and no start_from_epoch")
+    # Keras treats a patience of 0 like 1
     p, delta = max(int(rule.threshold), 1), abs(float(str(params["min_delta"])))
     tol = delta or _TINY
     having = [
@@ -142,21 +143,22 @@ def programs(rule: Criterion) -> list[Program]:
 
 
 def markdown() -> str:
-    """docs/criteria.md: the rules, the patience rules side by side, and what surprises."""
+    """The contents of docs/criteria.md: all rules, a comparison of patience rules, and quirks."""
     return "\n\n".join(
         [
             "# Stopping criteria",
-            "Made by `earlystop criteria --markdown` from the rules themselves. A rule stops "
-            "training at the first check at which its statistic passes its threshold; a statistic "
-            "that is undefined never does. *Verified* names the version of the library whose own "
-            'code decided alike on random curves. `help("earlystop_lab.Keras")` says all of a '
-            "rule. They combine: `any_of(GL(5), MaxEpochs(500))`, `all_of(GL(2), UP(3))`, "
+            "Generated from the rules themselves by `earlystop criteria --markdown`. A rule stops "
+            "training at the first check at which its statistic passes its threshold; an undefined "
+            "statistic never passes. *Verified* names the library version whose own code made the "
+            "same decisions on random curves, or says that the rule was worked by hand. "
+            '`help("earlystop_lab.Keras")` shows the full documentation of a rule. Rules can be '
+            "combined: `any_of(GL(5), MaxEpochs(500))`, `all_of(GL(2), UP(3))`, "
             "`after(50, UP(3))`.",
             rule_table().to_markdown(index=False),
-            "## Patience rules, knob by knob",
-            "`v` is what the rule compares (the validation error; to Ultralytics -(1 - error), to "
-            "`EMA` and `Median` the smoothed one, to Encog that at its looks), `d` the delta; one "
-            "row of settings is one rule.",
+            "## How the patience rules differ",
+            "`v` is the value that the rule compares: the validation error, except that "
+            "Ultralytics compares -(1 - error), `EMA` and `Median` compare the smoothed error, "
+            "and Encog compares only the errors at the checks it looks at. `d` is the delta.",
             patience_table().to_markdown(index=False),
             quirks_markdown(),
         ]
@@ -164,7 +166,7 @@ def markdown() -> str:
 
 
 def quirks_markdown() -> str:
-    """The module :mod:`quirks` as Markdown, its examples fenced."""
+    """Render the docstring of :mod:`quirks` as Markdown, with its examples fenced."""
     text = inspect.cleandoc(quirks.__doc__ or "")
     return re.sub(r"^(>>> .*?)$(?=\n\n|\Z)", r"```python\n\1\n```", text, flags=re.M | re.S)
 
@@ -174,14 +176,14 @@ def _row(family: Family) -> dict[str, str]:
         "rule": signature(family),
         "watches": ", ".join(family.watches) or "epoch",
         "statistic": _field(family, "Statistic"),
-        "passes": f"{family.passes} {family.threshold}" if family.threshold else "where it holds",
+        "passes": f"{family.passes} {family.threshold}" if family.threshold else "when it holds",
         "source": _field(family, "Source").rstrip("."),
         "verified": _field(family, "Verified"),
     }
 
 
 def signature(family: Family) -> str:
-    """The rule as one writes it, with the defaults: ``Keras(patience=0, min_delta=0, ...)``."""
+    """The rule as users write it, with its defaults: ``Keras(patience=0, min_delta=0, ...)``."""
     nothing = inspect.Parameter.empty
     slots = [
         name if default is nothing else f"{name}={_shown(default)}"
@@ -195,13 +197,13 @@ def _shown(value: Any) -> str:
 
 
 def _field(family: Family, name: str) -> str:
-    """A field of the docstring in one line; empty where it has none, as a user's rule may."""
+    """A field of the docstring on one line; empty if absent, as it may be for a user's rule."""
     found = re.search(rf"^{name}: (.*?)(?=\n\n|\Z)", family.__doc__ or "", re.M | re.S)
     return " ".join(found[1].split()).replace("``", "") if found else ""
 
 
 def _knobs(state: Any) -> list[Knobs]:
-    """The knobs in a rule's state: of the rule itself, then of what is restored."""
+    """The knobs in a rule's state: those of the rule itself, then those of its model saver."""
     if isinstance(state, Knobs):
         return [state]
     parts = state if isinstance(state, tuple) else ()
@@ -211,13 +213,13 @@ def _knobs(state: Any) -> list[Knobs]:
 def _knob_row(family: Family, knobs: Knobs, restored: Knobs) -> dict[str, str]:
     return {
         "rule": family.name,
-        "improves where": IMPROVES[knobs.test],
+        "improves if": IMPROVES[knobs.test],
         "first value": "always improves" if knobs.first else "improves on infinity",
-        "best moves": MOVES[knobs.moves],
-        "bad are": COUNTS[knobs.counts],
+        "best is updated": MOVES[knobs.moves],
+        "counts as bad": COUNTS[knobs.counts],
         "counted in": "epochs" if knobs.epochs else "checks",
-        "bad to stop": f"{family.threshold}{' + 1' if family.passes == '>' else ''}",
-        "stops while improving": AT_GAIN[knobs.at_gain],
+        "bad checks to stop": f"{family.threshold}{' + 1' if family.passes == '>' else ''}",
+        "can stop while improving": AT_GAIN[knobs.at_gain],
         "NaN, infinity": "stops" if knobs.finite else "compared",
-        "of ties keeps": "last" if restored.last_tie else "first",
+        "kept among ties": "last" if restored.last_tie else "first",
     }

@@ -1,4 +1,4 @@
-"""Which weights a checkpoint callback would have kept: a policy for ``replay(restore=...)``."""
+"""Which weights a checkpoint callback would have kept, as a policy for ``replay(restore=...)``."""
 
 import math
 from typing import Literal, NamedTuple
@@ -16,7 +16,7 @@ __all__ = ["ModelCheckpoint"]
 
 
 class Saves(NamedTuple):
-    """State of a checkpoint: which epochs it saves, the first and the last one, the best so far."""
+    """State of a checkpoint: which epochs it saves, the first and last saved, the best so far."""
 
     always: bool
     first: bool
@@ -26,14 +26,14 @@ class Saves(NamedTuple):
 
 
 def checkpoint_step(s: Saves, epoch: float, val: float) -> tuple[Saves, float]:
-    """It sees the epoch and never stops training."""
+    """Update the state with one epoch; a checkpoint never stops training."""
     best, _ = patience_step(s.best, epoch, val)
     begin = epoch if s.first and math.isnan(s.begin) else s.begin
     return Saves(s.always, s.first, begin, epoch, best), math.nan
 
 
 def checkpoint_epoch(s: Saves) -> float:
-    """The epoch saved last; NaN where none was."""
+    """The epoch saved last, or NaN if none was saved."""
     if s.always:
         return s.epoch
     return s.begin if math.isnan(s.best.kept) else s.best.kept
@@ -50,19 +50,29 @@ def ModelCheckpoint(
     initial_value_threshold: float | None = None,
     ties: Literal["first", "last"] = "first",
 ) -> Saves:
-    """``keras.callbacks.ModelCheckpoint`` as a selection policy: it keeps weights, it never stops.
+    """``keras.callbacks.ModelCheckpoint`` as a selection policy: keeps weights, never stops.
 
-    Give it as ``restore`` to :func:`replay`. By default every epoch is saved and the last one
-    kept. With ``save_best_only`` an epoch is saved where its error is strictly below the best;
-    ``ties="last"`` saves equal errors, too, as other libraries do. The first error always counts
-    as the best, a NaN included, which nothing is below; with ``initial_value_threshold``, a value
-    of the metric as recorded, the best starts there instead. Where nothing was saved, the weights
-    are those at the stop.
+    Pass it as ``restore`` to :func:`replay`. By default every epoch is saved, so the last one is
+    kept. If nothing was saved, the weights are those at the stop.
 
+    Parameters
+    ----------
+    save_best_only : bool
+        Save an epoch only if its error is strictly below the best so far. The first error always
+        becomes the best, even if it is NaN, which no later error is below.
+    initial_value_threshold : float, optional
+        Initial best value, on the scale on which the metric was recorded.
+    ties : {"first", "last"}
+        ``"last"`` also saves an epoch whose error equals the best, as some other libraries do.
+
+    Notes
+    -----
     Source: Keras 3.15, ``keras/src/callbacks/model_checkpoint.py``.
 
     Verified: keras 3.15.1
 
+    Examples
+    --------
     >>> from earlystop_lab import CurveSet, MaxEpochs, ModelCheckpoint, replay
     >>> curves = CurveSet.from_runs([{"val": [0.9, 0.5, 0.5, 0.7]}])
     >>> for ties in ("first", "last"):

@@ -1,8 +1,8 @@
 """What a stopping criterion is: a causal statistic of a run's curves and a threshold.
 
-A *family* is a pure function of the curves; naming a threshold (and parameters) makes it a
-*criterion*; criteria combine by :func:`any_of`, :func:`all_of` and :func:`after`. Everything
-here is data: :mod:`first_passage` computes, :mod:`text` reads the text form.
+A *family* is a pure function of the curves. A family with a threshold (and parameters) is a
+*criterion*, and criteria are combined by :func:`any_of`, :func:`all_of` and :func:`after`. This
+module only describes criteria: :mod:`first_passage` evaluates them and :mod:`text` parses them.
 
 A NaN statistic means "undefined at this check" and never passes.
 """
@@ -37,14 +37,14 @@ _HOLDS = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Family:
-    """A statistic and how it passes its threshold; calling it makes a :class:`Criterion`.
+    """A statistic and how it passes its threshold; call it to make a :class:`Criterion`.
 
     Made by the decorator :func:`criterion`, not directly. A family has one of two forms:
     ``start`` and ``step`` (a scan), or ``array`` (a function of whole arrays).
     """
 
     name: str
-    #: the threshold's name; None for a rule that holds (statistic 1) or does not (0)
+    #: the threshold's name; None for a rule whose statistic is 1 when it holds and 0 otherwise
     threshold: str | None
     passes: Passes
     #: type of the threshold and of each parameter, where annotated
@@ -53,34 +53,35 @@ class Family:
     defaults: Mapping[str, Any]
     #: limits of the threshold and the parameters, such as {"at least": {"k": 1}}
     bounds: Mapping[str, Mapping[str, float]]
-    #: those for which 0 means "off" in the rule's library, and which are therefore above 0
+    #: parameters that must be above 0 because 0 switches the rule off in its library
     off: tuple[str, ...]
-    #: the channels that the rule looks at, as its function calls them
+    #: the channels that the rule watches, by the names that its function uses
     watches: tuple[str, ...]
-    #: parameters that are values of the first channel's metric, given as that is recorded
+    #: parameters that are values of the first channel's metric, on the scale it was recorded on
     recorded: tuple[str, ...] = ()
-    #: how it takes errors and scores
+    #: whether it takes errors or scores
     takes: Form = "error"
-    #: name of the parameter that is the length of its strips, for rules with strips
+    #: name of the parameter that holds the strip length, for rules with strips
     strip: str | None = None
-    #: the step is taken at the ends of strips alone, the statistic NaN at other checks
+    #: the step is taken only at the ends of strips; the statistic is NaN at other checks
     at_ends: bool = False
-    #: what is written behind the statistic, such as "%"
+    #: the unit printed after the statistic, such as "%"
     unit: str = ""
     start: Callable[..., Any] | None = None
     step: Callable[..., Any] | None = None
     restores: Callable[..., Any] | None = None
     cannot_pass: Callable[..., Any] | None = None
     pass_bound: Callable[..., Any] | None = None
-    #: the library restores an epoch only where it was this rule that stopped the run
+    #: the library restores an epoch only if this rule stopped the run
     restores_only_if_stopped: bool = False
-    #: the library also tests between checks: one that passes by more than just is never made
+    #: the library also tests between checks: if the statistic is above its threshold at a check,
+    #: training ended before that check
     tests_between_checks: bool = False
     array: Callable[..., Any] | None = None
     __doc__: str | None = field(default=None)
 
     def __call__(self, *values: Value, **named: Value) -> Criterion:
-        """The criterion of this family with that threshold and those parameters."""
+        """The criterion of this family with the given threshold and parameters."""
         bound = {name: named.pop(name) for name in self.watches if name in named}
         channels = tuple(self._channel(name, bound.get(name, name)) for name in self.watches)
         given = self._bound(values, named)
@@ -93,7 +94,7 @@ class Family:
         return f"<criterion family {self.name}({', '.join(self.slots)})>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # families that can be imported travel by name, so that workers share what is compiled
+        # importable families are pickled by name, so that workers share compiled code
         module = sys.modules.get(self.__module__)
         if self.__module__ != "__main__" and getattr(module, self.name, None) is self:
             return self.name
@@ -101,7 +102,7 @@ class Family:
 
     @property
     def functions(self) -> list[Callable[..., Any]]:
-        """All functions that it is made of."""
+        """All functions that the family consists of."""
         parts = (
             self.start,
             self.step,
@@ -114,34 +115,33 @@ class Family:
 
     @property
     def sign(self) -> float:
-        """-1 for a statistic that passes by falling: turned by it, every statistic rises."""
+        """-1 if the statistic passes by falling, else 1; times this, every statistic rises."""
         return 1.0 if self.passes in (">", ">=") else -1.0
 
     @property
     def slots(self) -> list[str]:
-        """Names in the order of the text form: the threshold, then the parameters."""
+        """Parameter names in the order of the text form: first the threshold, then the others."""
         return [*self.defaults]
 
     @property
     def forms(self) -> tuple[Form, ...]:
-        """How the rule takes its channels: errors with lower better, others as recorded."""
+        """The form of each channel: as an error (lower is better), or as recorded."""
         return tuple(self.takes if name in ERRORS else "recorded" for name in self.watches)
 
     def _channel(self, name: str, bound: Value) -> str:
-        """The channel that the rule is to watch, or ``ValueError`` where that names none."""
+        """The name of the channel to watch; ``ValueError`` if ``bound`` is not a channel name."""
         if not isinstance(bound, str) or not bound or bound in ("run", "epoch"):
             raise ValueError(
                 f"{self.name}: {name} = {_shown(bound)}; expected the name of a channel"
             )
-        return canonical(str(bound))  # numpy's texts are written otherwise
+        return canonical(str(bound))  # the repr of a numpy string differs
 
     def _bound(self, values: tuple[Value, ...], named: dict[str, Value]) -> dict[str, Value]:
         slots = self.slots
         if len(values) > min(1, len(slots)):
-            raise ValueError(
-                f"{self.name}: {len(values)} values by position; it takes "
-                + (f"{slots[0]}; name the others" if slots else "no parameters")
-            )
+            takes = f"one positional argument ({slots[0]})" if slots else "no arguments"
+            others = "; pass the others by keyword" if len(slots) > 1 else ""
+            raise ValueError(f"{self.name} takes {takes}, but {len(values)} were given{others}")
         if unknown := [name for name in named if name not in slots]:
             raise ValueError(
                 f"{self.name}: unknown parameter {unknown[0]!r} = {_shown(named[unknown[0]])}; "
@@ -149,15 +149,15 @@ class Family:
                 + (f", and the channels {', '.join(self.watches)}" if self.watches else "")
             )
         if values and slots[0] in named:
-            raise ValueError(f"{self.name}: {slots[0]} is given twice")
+            raise ValueError(f"{self.name}: {slots[0]} was passed both by position and by keyword")
         defaults = {k: v for k, v in self.defaults.items() if v is not inspect.Parameter.empty}
         given = {**defaults, **dict(zip(slots, values, strict=False)), **named}
         if missing := [name for name in slots if name not in given]:
-            raise ValueError(f"{self.name}: {missing[0]} is missing")
+            raise ValueError(f"{self.name}: missing required argument {missing[0]!r}")
         return {name: given[name] for name in slots}
 
     def _checked(self, name: str, value: Value) -> Value:
-        """The value in its declared type, or ``ValueError`` naming rule, parameter and value."""
+        """The value in its declared type; ``ValueError`` naming rule, parameter and value."""
         kind = self.kinds.get(name, Value)
         if wrong := self._wrong(name, value, kind):
             raise ValueError(f"{self.name}: {name} = {_shown(value)}{wrong}")
@@ -167,7 +167,7 @@ class Family:
         return float(value) if exact else _shortest(float(value))
 
     def _wrong(self, name: str, value: Value, kind: Any) -> str | None:
-        """What is wrong with the value of a parameter, as the end of a message."""
+        """What is wrong with a parameter's value, as the end of an error message, else None."""
         choices = typing.get_args(kind) or (kind,)
         if typing.get_origin(kind) is Literal:
             return (
@@ -179,8 +179,9 @@ class Family:
         if number is None or not {int, float} & set(choices):
             return f"; expected {_named(choices)}"
         if float not in choices and number != math.floor(number):
-            return "; expected a whole number"
+            return "; expected an integer"
         if name in self.off and number == 0:
+            return " switches the rule off in its library; expected a value above 0"
             return " switches the rule off in its library; expected more than 0"
         limits = ((words, each[name]) for words, each in self.bounds.items() if name in each)
         broken = (
@@ -191,12 +192,12 @@ class Family:
 
 @dataclass(frozen=True, repr=False)
 class Criterion:
-    """A family with its threshold and parameters: what stops a run.
+    """A family with its threshold and parameters: decides where a run stops.
 
-    ``str`` gives the shortest text that :func:`parse` reads as this criterion: defaults are
-    left out. ``warmup`` is in the units of the positions, see :func:`after`. ``channels`` are
-    those that it watches, in the order of the family's ``watches``: ``GL(2, val="val_accuracy")``
-    watches the channel of that name.
+    ``str`` gives the shortest text from which :func:`parse` makes this criterion: default values
+    are omitted. ``warmup`` is in the units of the positions, see :func:`after`. ``channels`` are
+    the watched channels, in the order of the family's ``watches``: ``GL(2, val="val_accuracy")``
+    watches the channel named ``val_accuracy``.
     """
 
     family: Family
@@ -222,20 +223,21 @@ class Criterion:
 
     @property
     def watched(self) -> tuple[tuple[str, Form], ...]:
-        """The channels that it watches, and how it takes them."""
+        """The watched channels, each with the form in which the rule takes it."""
         return tuple(zip(self.channels, self.family.forms, strict=True))
 
     def with_threshold(self, threshold: float) -> Criterion:
-        """The same with another threshold; ``ValueError`` where the family does not allow it."""
+        """A copy with another threshold; ``ValueError`` if the family does not allow it."""
         assert self.family.threshold is not None
         checked = self.family._checked(self.family.threshold, threshold)
         assert isinstance(checked, (int, float))
         return replace(self, threshold=checked)
 
     def strips(self, select: str = "val") -> frozenset[int]:
-        """Which checks of a channel ``restore="best"`` sees: every k-th for each k here.
+        """The strip lengths k such that ``restore="best"`` may select only every k-th check.
 
-        Counted are those at which that channel was measured; all are seen where no k is here.
+        Checks are counted where the channel ``select`` was measured. Without strip lengths, every
+        check may be selected.
         """
         if self._strip is not None:
             return frozenset([self._strip])
@@ -248,18 +250,18 @@ class Criterion:
 
     @property
     def stride(self) -> int:
-        """The step is taken at every check that this number divides."""
+        """The step is taken at every check whose number is a multiple of this."""
         return (self._strip or 1) if self.family.at_ends else 1
 
     @property
     def leaves(self) -> tuple[Criterion, ...]:
-        """The criteria this one is made of: itself."""
+        """The criteria that this one consists of: only itself."""
         return (self,)
 
 
 @dataclass(frozen=True, repr=False)
 class Combination:
-    """Several criteria as one: ``any_of`` stops with the first, ``all_of`` when all hold."""
+    """Several criteria as one: ``any_of`` stops with the first one, ``all_of`` when all hold."""
 
     how: Literal["any_of", "all_of"]
     members: tuple[Rule, ...]
@@ -270,12 +272,12 @@ class Combination:
     __repr__ = __str__
 
     def strips(self, select: str = "val") -> frozenset[int]:
-        """The checks that any member's own ``strips`` let through."""
+        """The strip lengths of all members."""
         return frozenset().union(*(member.strips(select) for member in self.members))
 
     @property
     def leaves(self) -> tuple[Criterion, ...]:
-        """The criteria this one is made of, in order."""
+        """The criteria that this one consists of, in order."""
         return tuple(leaf for member in self.members for leaf in member.leaves)
 
 
@@ -284,7 +286,7 @@ Rule = Criterion | Combination
 
 
 def any_of(*criteria: Rule) -> Combination:
-    """Stop as soon as one of the criteria does.
+    """Stop as soon as any of the criteria stops.
 
     >>> from earlystop_lab import GL, MaxEpochs, any_of
     >>> any_of(GL(5), MaxEpochs(3000))
@@ -294,10 +296,10 @@ def any_of(*criteria: Rule) -> Combination:
 
 
 def all_of(*criteria: Rule) -> Combination:
-    """Stop at the first check at which all criteria hold at once.
+    """Stop at the first check at which all criteria hold simultaneously.
 
-    A criterion holds at a check where its statistic passes its threshold; a rule with strips
-    can hold only at their ends, a patience rule only where the library could fire.
+    A criterion holds at a check where its statistic passes its threshold. A rule with strips
+    can hold only at the end of a strip, and a patience rule only where its library could stop.
 
     >>> from earlystop_lab import GL, Keras, all_of
     >>> all_of(GL(5), Keras(10))
@@ -307,11 +309,12 @@ def all_of(*criteria: Rule) -> Combination:
 
 
 def after(epochs: float, criterion: Rule) -> Rule:
-    """Warm-up: the criterion cannot stop a run up to and including this epoch.
+    """Warm-up: the criterion cannot stop a run up to and including epoch ``epochs``.
 
-    The history is *seen but gated*: the statistic runs from the first check on, and training
-    stops at the first later check at which it passes. A threshold passed during the warm-up
-    alone is forgotten. (Keras' ``start_from_epoch`` differs: there history is not seen.)
+    The warm-up is *seen but ignored*: the statistic is computed from the first check on, and
+    training stops at the first check after the warm-up at which it passes the threshold. A
+    statistic that passes only during the warm-up has no effect. (``start_from_epoch`` of Keras
+    differs: it does not look at those epochs at all.)
 
     >>> from earlystop_lab import UP, after
     >>> after(100, UP(2))
@@ -319,7 +322,7 @@ def after(epochs: float, criterion: Rule) -> Rule:
     """
     number = _number(epochs)
     if number is None or number < 0:
-        raise ValueError(f"after: epochs = {_shown(epochs)}; expected a number, at least 0")
+        raise ValueError(f"after: epochs = {_shown(epochs)}; expected a number >= 0")
     _members("after", (criterion,))
     if isinstance(criterion, Combination):
         return replace(criterion, members=tuple(after(number, m) for m in criterion.members))
@@ -404,29 +407,35 @@ def criterion(
 
     def made(function: Callable[..., Any]) -> Family:
         if function.__name__ in ("any_of", "all_of", "after"):
-            raise ValueError(f"{function.__name__}: the name of a combination; choose another")
+            raise ValueError(
+                f"{function.__name__}: this name is reserved for a combination; choose another"
+            )
         signature = inspect.signature(function).parameters.values()
         inputs = tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY)
         if wrong := [name for name in inputs if step is not None or name == "run"]:
-            allowed = "a scan has only keyword ones" if step else "expected the name of a channel"
+            allowed = (
+                "parameters of a scan are keyword-only"
+                if step
+                else "positional parameters name channels, and 'run' is not a channel"
+            )
             raise ValueError(f"{function.__name__}: positional parameter {wrong[0]!r}; {allowed}")
         hints = typing.get_type_hints(function)
         hints.pop("return", None)
         defaults = {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY}
         if strip is not None and strip not in defaults:
-            raise ValueError(f"{function.__name__}: strip = {strip!r} names no parameter")
+            raise ValueError(f"{function.__name__}: strip = {strip!r} is not a parameter")
         if at_ends and (strip is None or step is None):
-            raise ValueError(f"{function.__name__}: at_ends needs step and strip")
+            raise ValueError(f"{function.__name__}: at_ends requires step and strip")
         if (cannot_pass or pass_bound) and step is None:
-            only = "cannot_pass and pass_bound are of a scan; give step, too"
+            only = "cannot_pass and pass_bound require step"
             raise ValueError(f"{function.__name__}: {only}")
         watched = watches if step else tuple(name for name in inputs if name != "epoch")
         if twice := {*watched} & {*defaults, threshold}:
             raise ValueError(
-                f"{function.__name__}: {twice.pop()!r} names a channel and a parameter; rename one"
+                f"{function.__name__}: {twice.pop()!r} is a channel and a parameter; rename one"
             )
         if unknown := [name for name in recorded if name not in {*defaults, threshold}]:
-            raise ValueError(f"{function.__name__}: recorded = {unknown[0]!r} names no parameter")
+            raise ValueError(f"{function.__name__}: recorded = {unknown[0]!r} is not a parameter")
         if threshold:
             defaults = {threshold: nothing if default is None else default, **defaults}
         family = Family(
@@ -462,7 +471,11 @@ def criterion(
 def _members(name: str, criteria: tuple[Rule, ...]) -> tuple[Rule, ...]:
     for member in criteria:
         if not isinstance(member, (Criterion, Combination)):
-            hint = "; give it a threshold" if isinstance(member, Family) else ""
+            hint = (
+                f"; pass a threshold, for example {member.name}(1)"
+                if isinstance(member, Family)
+                else ""
+            )
             raise ValueError(f"{name}: {member!r} is not a criterion{hint}")
     if not criteria:
         raise ValueError(f"{name}: expected at least one criterion")
@@ -470,14 +483,14 @@ def _members(name: str, criteria: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 
 def _number(value: Any) -> float | None:
-    """The value as a finite number that float64 holds exactly where it is whole, else None."""
+    """The value as a finite number, or None; also None for an int that float64 cannot hold."""
     number = as_number(value)
     exact = not isinstance(value, int) or abs(value) <= 2**53
     return number if number is not None and math.isfinite(number) and exact else None
 
 
 def _shortest(number: float) -> float | int:
-    """A whole number as int, so that GL(1.0) and GL(1) are one criterion."""
+    """An integer-valued float as int, so that GL(1.0) and GL(1) are the same criterion."""
     return int(number) if number == math.floor(number) and abs(number) <= 2**53 else number
 
 
@@ -486,7 +499,7 @@ def _literal(value: Value) -> str:
 
 
 def _shown(value: Any) -> str:
-    """The value for an error message, cut where it is long."""
+    """The value for an error message, truncated if long."""
     try:
         return cut(repr(value))
     except ValueError:  # an int of more digits than Python prints
@@ -495,10 +508,10 @@ def _shown(value: Any) -> str:
 
 def _named(kinds: tuple[Any, ...]) -> str:
     words = {
-        int: "a whole number up to 2**53",
+        int: "an integer up to 2**53",
         float: "a finite number",
         bool: "True or False",
-        str: "a text",
+        str: "a string",
         type(None): "None",
     }
     named = [words[kind] for kind in kinds if kind in words]

@@ -1,14 +1,14 @@
-"""First passage: where a statistic passes its thresholds, for every rule by one driver.
+"""First passage: where a statistic first passes its thresholds, with one driver for every rule.
 
-The drivers below are plain functions over a rule's ``step`` (and ``restores``). They are bound to a
-rule by giving a copy of the function its step as a global, compiled by numba where the step
-allows it, and left plain otherwise (:mod:`_common.compiling`): the same lines run in both cases.
-(``float()`` makes numpy scalars plain floats, so that the arithmetic is the same in both;
-compiled, it does nothing.)
+The drivers below are plain functions over a rule's ``step`` (and ``restores``). To bind a driver
+to a rule, a copy of the function gets the rule's step as a global. It is compiled by numba if the
+step allows it and stays plain Python otherwise (:mod:`_common.compiling`), so the same lines run
+in both cases. (``float()`` turns numpy scalars into floats so that the arithmetic is the same in
+both cases; in compiled code it has no effect.)
 
-Thresholds of one family and parameters are answered together: sorted in the order in which a
-rising statistic passes them, they need one look at each check, and a run is left as soon as
-all have passed.
+All thresholds of one family with the same parameters are answered together: sorted in the order
+in which a rising statistic passes them, they need one comparison per check, and a run is finished
+as soon as all have been passed.
 """
 
 import math
@@ -29,22 +29,22 @@ from earlystop_lab.criteria.core import Criterion, Value
 from earlystop_lab.curves import Channel, Checks, FloatArray, Runs, Watched, read_only
 
 Indices = NDArray[np.int32]
-#: the curves of one run by name, and the positions as ``epoch``
+#: the curves of one run by channel name, and the positions as ``epoch``
 Curves = Mapping[str, FloatArray]
-#: index of a check that never comes
+#: index of a check that is never reached
 NEVER = -1
 _PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _JOINS = {"any_of": operator.or_, "all_of": operator.and_}
 
 
 class Trace(NamedTuple):
-    """What a criterion saw of one run, one value a row."""
+    """What a criterion saw of one run, one value per row."""
 
-    #: the statistic; NaN where it is undefined, or a channel was not measured
+    #: the statistic; NaN if it is undefined or a channel was not measured
     statistic: FloatArray
-    #: where it passes its threshold (and the warm-up is over)
+    #: whether the statistic passes its threshold (and the warm-up is over)
     holds: NDArray[np.bool_]
-    #: epoch whose weights the rule's own library would restore, had training ended here
+    #: epoch whose weights the rule's own library would restore if training had ended here
     restored: FloatArray
 
 
@@ -56,71 +56,72 @@ class Check(NamedTuple):
     restored: float
 
 
-# -- the drivers, and what stands in for the parts that a rule does not give -------------------
+# -- the drivers, and defaults for the parts that a rule need not define ------------------------
 
 
 class BoundRule(NamedTuple):
-    """A rule as :func:`first_passages` takes it: its first state, and what it has to pass."""
+    """A rule in the form that :func:`first_passages` takes: its initial state and its limits."""
 
     start: Any
     #: ascending limits of a rising statistic, see :func:`_limits`
     limits: FloatArray
-    #: -1 for a statistic that passes by falling, which the limits are already multiplied by
+    #: -1 for a statistic that passes by falling (the limits are already multiplied by it)
     sign: float
-    #: the epoch up to and including which nothing passes
+    #: the rule cannot stop a run up to and including this epoch
     warmup: float
 
 
 class Passages(NamedTuple):
-    """What :func:`first_passages` fills in: checks as the rule counts them, (runs, columns)."""
+    """The result of :func:`first_passages`: indices of the rule's checks, (runs, columns)."""
 
     #: the first check past each threshold, or NEVER
     stop: Indices
-    #: the check of the lowest error that is selectable up to there
+    #: the check with the lowest selectable error up to the stop
     best: Indices
-    #: where the first of the thresholds is answered, the others behind it
+    #: the column of the first threshold; the others follow it
     column: int
 
 
 def step(state: Any, epoch: float, *values: float) -> tuple[Any, float]:
-    """The rule's step; as it is, the statistic is the value of the first channel."""
+    """The default step, whose statistic is the value of the first channel."""
     return state, values[0]
 
 
 def restores(state: Any) -> float:
-    """The epoch that the rule's library would restore: none."""
+    """The default: the rule's library restores no epoch."""
     return np.nan
 
 
 def part(channels: Any, first: int, last: int) -> Any:
-    """The channels from one place to before another; see :func:`_readers`."""
+    """Slice the channels from one index up to another; see :func:`_readers`."""
     raise NotImplementedError
 
 
 def thinned(channels: Any, stride: int) -> Any:
-    """The channels at every ``stride``-th check; see :func:`_readers`."""
+    """Take every ``stride``-th check of the channels; see :func:`_readers`."""
     raise NotImplementedError
 
 
 def at(channels: Any, check: int) -> Any:
-    """A value of each channel; see :func:`_readers`."""
+    """The value of each channel at a check; see :func:`_readers`."""
     raise NotImplementedError
 
 
 def cannot_pass(state: Any, bound: float, *values: float) -> bool:
-    """Whether the next check's statistic surely does not pass the limit, told at less cost."""
+    """Whether the next statistic certainly does not pass the limit, found at lower cost."""
     return False
 
 
 def pass_bound(limit: float) -> float:
-    """What ``cannot_pass`` needs to know of a limit: itself."""
+    """What ``cannot_pass`` needs to know about a limit: by default the limit itself."""
     return limit
 
 
 def selectable(strips: Any, check: int) -> bool:
     """Whether ``restore="best"`` may select the check: at the end of a strip, or without strips.
 
-    That is every k-th check, for any k in ``strips``, whose greatest common divisor comes first.
+    Without strips every check may be selected; otherwise every k-th check for any k in
+    ``strips``, whose first element is the greatest common divisor of the others.
     """
     if strips is None:
         return True
@@ -131,7 +132,7 @@ def selectable(strips: Any, check: int) -> bool:
 
 
 def first_selectable(strips: Any, errors: FloatArray) -> int:
-    """The first check that is selectable and not NaN; their number where there is none."""
+    """The first check that is selectable and not NaN; the number of checks if there is none."""
     check = 0
     while check < errors.size and (np.isnan(errors[check]) or not selectable(strips, check)):
         check += 1
@@ -143,14 +144,14 @@ def first_passages(  # type: ignore[no-untyped-def]
 ):
     """Fill ``passages`` with the first check past each threshold, or NEVER.
 
-    The rule's step is taken at every ``stride``-th check, at every one where that is None. (These
-    are arguments of their own since numba drops the branches not taken where an argument is None,
-    but not where a field is: without a stride it compiles to plain arrays.)
+    The rule's step is taken at every ``stride``-th check, or at every check if that is None.
+    (These are separate arguments because numba drops the branches that are not taken if an
+    argument is None, but not if a field is: without a stride it compiles to plain arrays.)
 
-    The lowest of ``errors``, one a check, is that up to the passage (up to the end of a run that
-    never passes), the earliest of ties; where none was selectable, the last check itself. Of the
-    checks at which a step is taken those at the end of a strip are selectable, see
-    :func:`selectable`; only one of ``stride`` and ``strips`` is given.
+    ``errors`` has one value per check. Its lowest value is taken up to the passage, or up to the
+    end of a run that never passes; the earliest of ties wins, and if no check was selectable it is
+    the last check itself. A check at which a step is taken is selectable if it is at the end of a
+    strip, see :func:`selectable`. Only one of ``stride`` and ``strips`` is given.
     """
     limits, sign, warmup = rule.limits, rule.sign, rule.warmup
     epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
@@ -158,7 +159,7 @@ def first_passages(  # type: ignore[no-untyped-def]
     columns = slice(passages.column, passages.column + count)
     every = 1 if stride is None else stride
     for run in range(offsets.size - 1):
-        # slices, since indices from 0 need no look at whether they are negative
+        # slices, since indices that start at 0 need no test for negative values
         selected = errors[offsets[run] : offsets[run + 1]]
         positions = epoch[starts[run] : starts[run] + selected.size]
         values = part(channels, offsets[run], offsets[run + 1])
@@ -169,7 +170,7 @@ def first_passages(  # type: ignore[no-untyped-def]
         stops, bests = passages.stop[run, columns], passages.best[run, columns]
         state = rule.start
         passed = 0
-        # NaN is never the lowest, infinity is where nothing else is
+        # NaN is never the lowest; infinity is if there is nothing else
         best, lowest = first_selectable(strips, selected), np.inf
         left = 0 if strips is None else strips[0]
         limit = float(limits[0])
@@ -187,7 +188,7 @@ def first_passages(  # type: ignore[no-untyped-def]
                         best, lowest = i, error
             told = at(values, i)
             if cannot_pass(state, bound, *told):
-                # the statistic is not asked for, so that compiled it is not computed
+                # the statistic is unused here, so compiled code does not compute it
                 state = step(state, float(positions[i]), *told)[0]
                 continue
             state, statistic = step(state, float(positions[i]), *told)
@@ -207,7 +208,7 @@ def first_passages(  # type: ignore[no-untyped-def]
 
 
 def scan(start, stride, epoch, channels, statistic, restored):  # type: ignore[no-untyped-def]
-    """Fill the statistic and the restored epoch of every check of one run, as above."""
+    """Fill in the statistic and the restored epoch of every check of one run, as above."""
     every = 1 if stride is None else stride
     state = start
     for check in range(epoch.size):
@@ -217,13 +218,13 @@ def scan(start, stride, epoch, channels, statistic, restored):  # type: ignore[n
         restored[check] = restores(state)
 
 
-# -- what the rest of the package calls ------------------------------------------------------
+# -- public functions of this module -----------------------------------------------------------
 
 
 def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
-    """The criteria as :func:`stops` takes them: those that share a pass together, ascending.
+    """The criteria in the order :func:`stops` takes: grouped by pass, thresholds ascending.
 
-    Ascending are the thresholds in the order in which a rising statistic passes them.
+    Ascending means the order in which a rising statistic passes the thresholds.
     """
     groups: dict[Any, list[Criterion]] = {}
     for each in criteria:
@@ -240,15 +241,16 @@ def stops(
 ) -> tuple[Indices, Indices]:
     """Where each criterion stops each run, and the lowest error up to there: (runs, criteria).
 
-    Both are rows of the runs. The first is NEVER where it does not stop; the second is that of the
-    lowest selectable error of the channel ``select`` up to its stop or the run's end (see
-    :meth:`Criterion.strips`), where all of them were NaN the stop or the end itself.
+    Both results are rows of the runs. The first is NEVER if the criterion does not stop the run.
+    The second is the row of the lowest selectable error of the channel ``select`` up to the stop
+    or the end of the run (see :meth:`Criterion.strips`), or that last row itself if all selectable
+    errors were NaN.
 
-    One pass over the runs for those that share family, parameters and channels, whatever their
-    number of thresholds; they come :func:`in_order`. Raises ``ValueError`` where a run lacks a
-    channel that a rule watches, or an array rule returns something else than asked.
+    Criteria that share family, parameters and channels take one pass over the runs, whatever the
+    number of their thresholds; they must be sorted by :func:`in_order`. Raises ``ValueError`` if a
+    run lacks a channel that a rule watches, or if an array rule returns an invalid result.
     """
-    # in one piece, which is large enough for large pages of memory
+    # one allocation, large enough for huge pages
     stop, best = np.empty((2, len(runs), len(criteria)), np.int32)
     column = 0
     for _, group in groupby(criteria, key=_shared):
@@ -259,12 +261,12 @@ def stops(
 
 
 def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Passages) -> None:
-    """Fill in the rows for criteria that are answered in one pass."""
+    """Fill in the rows of criteria that are answered in one pass."""
     rule = members[0]
     family, watched = rule.family, watched_by(rule, runs)
     checks = watched.checks
     if family.step is None:
-        # the stand-in step passes on the statistic itself
+        # the default step returns the statistic itself
         statistics = [
             _array_statistic(rule, _curves(rule, watched, i), runs.about, runs.name(i))
             for i in range(len(runs))
@@ -272,7 +274,7 @@ def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Pas
         checks = checks._replace(values=(read_only(np.concatenate(statistics)),))
     errors, nowhere_else, everywhere = runs.errors_at(watched, select)
     looks = _looks(rule, select)
-    # strips are of the checks at which the error was measured
+    # strips are counted in the checks at which the error was measured
     whole = nowhere_else and (everywhere or looks == (None, None))
     bound = BoundRule(start(rule, runs.about), _limits(members), family.sign, _gate(rule.warmup))
     parts = {name: getattr(family, name) for name in ("step", "cannot_pass", "pass_bound")}
@@ -293,14 +295,14 @@ def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Pas
 
 
 def watched_by(criterion: Criterion, runs: Runs) -> Watched:
-    """The channels of the rule, where all were measured; ``ValueError`` where a run lacks one."""
+    """The rule's channels at the rows where all were measured; ``ValueError`` if one is missing."""
     for name in criterion.channels:
         lacking = runs.lacks(name)
         if lacking is not None:
             kinds = {"train": "training errors", "val": "validation errors", "test": "test errors"}
             raise ValueError(
-                f"{criterion.family.name} needs {kinds.get(name, f'the channel {name!r}')}; run "
-                f"{lacking!r} has none (column {name!r}); the set has {listed([*runs.about], 20)}"
+                f"{criterion.family.name} needs {kinds.get(name, f'the channel {name!r}')}, but "
+                f"run {lacking!r} has no column {name!r}; the set has {listed([*runs.about], 20)}"
             )
     try:
         return runs.watched(criterion.watched)
@@ -316,14 +318,14 @@ def _shared(criterion: Criterion) -> tuple[Any, ...]:
 def lowest_errors(
     runs: Runs, strips: frozenset[int], stop: Indices, select: str = "val"
 ) -> Indices:
-    """Row of the lowest selectable error of a channel up to one stop, a row, of each run.
+    """For each run, the row of the lowest selectable error of a channel up to a given stop row.
 
-    ``strips`` says which are selectable (:meth:`Criterion.strips`); the stop itself where all
-    of them were NaN.
+    ``strips`` says which checks are selectable (:meth:`Criterion.strips`). The result is the stop
+    itself if all selectable errors were NaN.
     """
     watched, errors = runs.selectable(select)
     last = watched.last_checks(stop)
-    # the statistic, which the stand-in step passes on, is 1 at the last check up to the stop
+    # the default step returns the statistic, which is 1 at the last check up to the stop
     marks = np.zeros(len(errors))
     marks[(watched.checks.offsets[:-1] + last)[last >= 0]] = 1
     nowhere, best = np.empty((2, len(stop), 1), np.int32)
@@ -339,7 +341,7 @@ def lowest_errors(
 def _drive(
     driver: Any, parts: Mapping[str, Any], channels: int, *arguments: Any, rule: str
 ) -> None:
-    """Call a driver with a rule's parts and with what reads that many channels."""
+    """Call a driver with a rule's parts and with readers for that many channels."""
     call_bound(driver, {**parts, **_readers(channels)}, *arguments, rule=rule)
 
 
@@ -347,8 +349,8 @@ def _drive(
 def _readers(channels: int) -> dict[str, Any]:
     """The functions that read a tuple of that many channels.
 
-    Written out, since numba makes no tuple in a loop; they know nothing of which channels these
-    are, so that binding other ones compiles nothing anew.
+    They are generated because numba cannot build a tuple in a loop. They do not depend on which
+    channels these are, so binding other channels does not compile anything again.
     """
     reads = {
         "part": ("first, last", "channels[{}][first:last]"),
@@ -363,9 +365,9 @@ def _readers(channels: int) -> dict[str, Any]:
 
 
 def _limits(members: Sequence[Criterion]) -> FloatArray:
-    """The thresholds as a rising statistic has to be above them.
+    """The thresholds as limits that a rising statistic has to exceed.
 
-    To be at least t is to be above the number before t.
+    ``statistic >= t`` is the same as exceeding the largest number below t.
     """
     family = members[0].family
     limits = family.sign * np.array([each.threshold for each in members], np.float64)
@@ -373,12 +375,12 @@ def _limits(members: Sequence[Criterion]) -> FloatArray:
 
 
 def _gate(warmup: float) -> float:
-    """The epoch after which a rule may stop; without a warm-up it always may."""
+    """The epoch after which a rule may stop; minus infinity without a warm-up."""
     return float(warmup) if warmup else -math.inf
 
 
 def strides(strips: frozenset[int]) -> NDArray[np.int64] | None:
-    """Strip lengths as the driver takes them."""
+    """Strip lengths in the form that the driver takes."""
     if 1 in strips or not strips:
         return None
     return np.array([*strips] if len(strips) == 1 else [math.gcd(*strips), *strips], np.int64)
@@ -402,12 +404,12 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
 
 
 def _at_rows(seen: Trace, runs: Runs, watched: Watched, index: int) -> Trace:
-    """A trace of a rule's checks as one of the rows of the run."""
+    """Expand a trace over a rule's checks to the rows of the run."""
     count = int(runs.lengths[index])
     rows = watched.rows_of(index)
     statistic, passes = np.full(count, np.nan), np.zeros(count, np.bool_)
     statistic[rows], passes[rows] = seen.statistic, seen.holds
-    # what would be restored stays so until the next check
+    # the restored epoch does not change until the next check
     before = np.searchsorted(rows, np.arange(count), side="right") - 1
     restored = np.append(seen.restored, np.nan)[before]
     return Trace(statistic, passes, restored)
@@ -416,9 +418,9 @@ def _at_rows(seen: Trace, runs: Runs, watched: Watched, index: int) -> Trace:
 def array_trace(
     criterion: Criterion, curves: Curves, about: Mapping[str, Channel], run: str
 ) -> Trace:
-    """As :func:`trace`, of a rule that is an array function and the curves of one run.
+    """Like :func:`trace`, for an array rule and the curves of one run.
 
-    ``curves`` are those at its checks, by the names that its function knows them by.
+    ``curves`` holds the values at its checks, by the names that its function uses.
     """
     statistic = _array_statistic(criterion, curves, about, run)
     restored = np.full(len(statistic), np.nan)
@@ -428,52 +430,53 @@ def array_trace(
 
 
 def holds(criterion: Criterion, epoch: Any, statistic: Any) -> Any:
-    """Whether the statistic passes and the warm-up is over: at one check, or at each of many."""
+    """Whether the statistic passes and the warm-up is over, at one check or at many."""
     passed = _PASSES[criterion.family.passes](statistic, criterion.threshold)
     return passed & (epoch > _gate(criterion.warmup))
 
 
 def combined(how: Literal["any_of", "all_of"], members: Iterable[Any]) -> Any:
-    """Whether a combination holds, of whether its members do: at one check, or at each of many."""
+    """Whether a combination holds, given whether its members do, at one check or at many."""
     return reduce(_JOINS[how], members)
 
 
 def restores_by_stop(criterion: Criterion) -> bool:
-    """Whether what the rule's library restores depends on whether and why training stopped."""
+    """Whether the epoch that the library restores depends on whether and why training stopped."""
     family = criterion.family
     return family.tests_between_checks or family.restores_only_if_stopped
 
 
 def restores_otherwise(criterion: Criterion) -> bool:
-    """Whether ``restore="own"`` is anything else than the lowest error."""
+    """Whether ``restore="own"`` can differ from the lowest error."""
     return criterion.family.restores is not None or restores_by_stop(criterion)
 
 
 def restored_at(criterion: Criterion, check: Check, before: float, stops: bool) -> float:
-    """Epoch whose weights the rule's library restores where training ends at this check.
+    """Epoch whose weights the rule's library restores if training ends at this check.
 
-    ``before`` is the epoch that it would have restored at the check before; ``stops`` says that
-    training is stopped here, not merely over. NaN: none, the weights are those of this check.
+    ``before`` is the epoch that it would have restored at the previous check. ``stops`` says
+    whether the rule stops training here or the run merely ends. NaN means that nothing is
+    restored: the weights are those of this check.
     """
     family = criterion.family
     if family.restores_only_if_stopped and not check.holds:
         return math.nan
-    # of a check that the library never makes, it knows nothing
+    # the library never reaches this check, so it knows nothing about it
     above = check.holds and check.statistic > criterion.threshold
     return before if stops and family.tests_between_checks and above else check.restored
 
 
 def start(criterion: Criterion, about: Mapping[str, Channel]) -> Any:
-    """The state of a rule that has seen nothing, told what the channels are."""
+    """The initial state of a rule, given descriptions of its channels."""
     first = criterion.family.start
     return first(**_params(criterion, about)) if first else (0,)
 
 
-# -- inside --------------------------------------------------------------------------------
+# -- internal ------------------------------------------------------------------------------
 
 
 def _params(criterion: Criterion, about: Mapping[str, Channel]) -> dict[str, Value]:
-    """The parameters as the rule's function takes them, which sees every score negated."""
+    """The parameters as the rule's function takes them: it sees every score negated."""
     params = dict(criterion.params)
     if criterion.family.recorded:
         (name, form), *_ = criterion.watched
@@ -485,14 +488,14 @@ def _params(criterion: Criterion, about: Mapping[str, Channel]) -> dict[str, Val
 
 
 def _looks(criterion: Criterion, select: str) -> tuple[int | None, NDArray[np.int64] | None]:
-    """At which checks steps are taken, and which are selectable, as the driver takes them."""
+    """At which checks steps are taken and which are selectable, in the form the driver takes."""
     if criterion.family.at_ends:
         return (None if criterion.stride == 1 else criterion.stride), None
     return None, strides(criterion.strips(select))
 
 
 def _curves(criterion: Criterion, watched: Watched, index: int) -> Curves:
-    """The curves of one run by the names that the rule's function knows them by."""
+    """The curves of one run, by the names that the rule's function uses."""
     epoch, values = watched.checks.run(index)
     return {"epoch": epoch, **dict(zip(criterion.family.watches, values, strict=True))}
 
@@ -504,19 +507,19 @@ def _array_statistic(
     family = criterion.family
     assert family.array is not None
     expected = len(curves["epoch"])
-    if not expected:  # never measured: there is nothing to be called with
+    if not expected:  # never measured, so there is nothing to call the function with
         return np.empty(0)
     result = np.asarray(_called(family.array, _params(criterion, about), curves))
     if result.shape != (expected,) or result.dtype.kind not in "fiub":
         raise ValueError(
-            f"{family.name}: returned {result.dtype} of shape {result.shape} for run "
-            f"{run!r}; expected {expected} numbers, one a check"
+            f"{family.name}: returned an array of {result.dtype} and shape {result.shape} for run "
+            f"{run!r}; expected {expected} numbers, one per check"
         )
     return result.astype(np.float64)
 
 
 def _called(function: Callable[..., Any], params: Mapping[str, Value], curves: Curves) -> Any:
-    """An array function of one run: the curves that it names, and the parameters."""
+    """Call an array function on one run, with the curves that it names and its parameters."""
     asked = signature(function).parameters
     named = {name: values for name, values in curves.items() if name in asked}
     return function(**named, **params)

@@ -1,8 +1,8 @@
-"""Learning-rate rules as traces: the rate that each epoch of a recorded run would have had.
+"""Learning-rate schedules as traces: the rate that each epoch of a recorded run would have had.
 
-A replay of them is exact only up to the first cut: from there on a real run trains with the
-smaller rate and its errors differ from the recorded ones, so later cuts are those of a run
-that ignored the first.
+The replay of a schedule is exact only up to the first reduction. From there on, a real run trains
+with the lower rate and its errors differ from the recorded ones, so later reductions are those
+of a run in which the first one had no effect.
 """
 
 import math
@@ -31,26 +31,61 @@ def reduce_lr_on_plateau(
     min_lr: float = 0.0,
     eps: float = 1e-8,
 ) -> FloatArray:
-    """The rate of every epoch where the rate is multiplied by ``factor`` on a plateau.
+    """The learning rate of every epoch if it is multiplied by ``factor`` on a plateau.
 
-    ``val``: validation errors, one an epoch. Element i of the result is the rate with which
-    epoch i + 1 was trained, so the first is ``lr`` and a cut at the end of an epoch shows in
-    the next. Exact only up to the first cut, see the module.
+    Keras: a value improves if val + min_delta < best, and the first one always does. The rate
+    falls at the ``patience``-th bad epoch (0 acts like 1), and a cooldown epoch is counted before
+    the comparison. There is no reduction at or below ``min_lr``, which is compared in float32.
 
-    Keras: a value improves where val + min_delta < best, the first always does; the rate falls
-    with the ``patience``-th bad epoch (0 acts like 1); a cooldown epoch is counted before the
-    comparison. No cut at or below ``min_lr``, which is compared in float32.
+    PyTorch: a value improves if val < best (1 - min_delta), or val < best - min_delta with
+    ``relative=False``. The rate falls at bad epoch patience + 1, and a cooldown epoch is counted
+    after the comparison. A reduction by at most ``eps`` is not made, but counts as one.
 
-    PyTorch: val < best (1 - min_delta), or best - min_delta with ``relative=False``; the rate
-    falls with bad epoch patience + 1; a cooldown epoch is counted after the comparison. A cut of
-    at most ``eps`` is not made, but counts as one.
+    A NaN is a bad epoch. As the first value in Keras it becomes the best, on which nothing
+    improves. The result is exact only up to the first reduction (see the module docstring).
 
-    A NaN is a bad epoch; as Keras' first value it becomes the best, which nothing improves on.
-    Raises ``ValueError`` for a parameter that the library refuses, or has not.
+    Parameters
+    ----------
+    val : array_like, shape (n_epochs,)
+        Validation errors of one run, one per epoch.
+    lr : float
+        Initial learning rate, above 0.
+    library : {"keras", "torch"}
+        Whose schedule: ``ReduceLROnPlateau`` of Keras or of PyTorch.
+    factor : float
+        Factor of a reduction, in [0, 1).
+    patience : int
+        Number of bad epochs before a reduction, at least 0.
+    min_delta : float
+        Smallest gain that counts as an improvement.
+    relative : bool, optional
+        Whether ``min_delta`` is relative to the best value. PyTorch only, where the default is
+        True.
+    cooldown : int
+        Number of epochs after a reduction in which bad epochs are not counted.
+    min_lr : float
+        Lower bound of the learning rate.
+    eps : float
+        Smallest reduction that PyTorch makes.
 
+    Returns
+    -------
+    ndarray, shape (n_epochs,)
+        Element i is the rate with which epoch i + 1 was trained. The first element is ``lr``, and
+        a reduction at the end of an epoch shows in the next one.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has a value that the library refuses, or does not exist there.
+
+    Notes
+    -----
     Source: Keras 3.15, ``keras/src/callbacks/reduce_lr_on_plateau.py``; PyTorch 2.13,
     ``torch/optim/lr_scheduler.py``.
 
+    Examples
+    --------
     >>> from earlystop_lab import reduce_lr_on_plateau
     >>> reduce_lr_on_plateau([3.0, 2.0, 2.0, 2.0, 2.0], lr=0.1, patience=2)
     array([0.1 , 0.1 , 0.1 , 0.1 , 0.01])
@@ -59,22 +94,26 @@ def reduce_lr_on_plateau(
     """
     errors = np.asarray(val, dtype=np.float64)
     if errors.ndim != 1:
-        raise ValueError(f"reduce_lr_on_plateau: val of shape {errors.shape}; expected one run")
+        raise ValueError(
+            f"reduce_lr_on_plateau: val has shape {errors.shape}; expected one dimension, one run"
+        )
     if library not in ("keras", "torch"):
         raise ValueError(
             f"reduce_lr_on_plateau: library = {library!r}; expected 'keras' or 'torch'"
         )
     if library == "keras" and relative:
-        raise ValueError("reduce_lr_on_plateau: relative = True; Keras has absolute gains only")
+        raise ValueError(
+            "reduce_lr_on_plateau: relative = True, but min_delta is always absolute in Keras"
+        )
     _require(
         "reduce_lr_on_plateau",
         ("lr", lr, "a number above 0", lambda x: x > 0),
         ("factor", factor, "a number in [0, 1)", lambda x: 0 <= x < 1),
-        ("patience", patience, "a whole number, at least 0", lambda x: x >= 0 and x == int(x)),
+        ("patience", patience, "an integer >= 0", lambda x: x >= 0 and x == int(x)),
         ("min_delta", min_delta, "a finite number", lambda x: True),
-        ("cooldown", cooldown, "a whole number, at least 0", lambda x: x >= 0 and x == int(x)),
-        ("min_lr", min_lr, "a number, at least 0", lambda x: x >= 0),
-        ("eps", eps, "a number, at least 0", lambda x: x >= 0),
+        ("cooldown", cooldown, "an integer >= 0", lambda x: x >= 0 and x == int(x)),
+        ("min_lr", min_lr, "a number >= 0", lambda x: x >= 0),
+        ("eps", eps, "a number >= 0", lambda x: x >= 0),
     )
     rates = np.full(len(errors), float(lr))
     best, bad, cooling = math.inf, 0, 0
@@ -107,31 +146,51 @@ def _gains(val: float, best: float, delta: float, library: str, relative: bool |
 
 
 def step_decay(epochs: int, *, lr: float, factor: float = 0.5, every: int = 10) -> FloatArray:
-    """The rate of every epoch where it is multiplied by ``factor`` every so many epochs.
+    """The learning rate of every epoch if it is multiplied by ``factor`` every ``every`` epochs.
 
-    Epoch e, from 1, has lr factor^floor((e - 1) / every). It looks at no curve, so unlike
-    :func:`reduce_lr_on_plateau` it is what the run had, if it was trained so.
+    Epoch e, counted from 1, has the rate lr factor^floor((e - 1) / every). The schedule does not
+    depend on any curve, so unlike :func:`reduce_lr_on_plateau` it is exact for the whole run.
 
+    Parameters
+    ----------
+    epochs : int
+        Number of epochs, at least 0.
+    lr : float
+        Initial learning rate, above 0.
+    factor : float
+        Factor of a reduction, above 0.
+    every : int
+        Number of epochs between reductions, at least 1.
+
+    Returns
+    -------
+    ndarray, shape (epochs,)
+        The rate of every epoch.
+
+    Notes
+    -----
     Source: PyTorch 2.13, ``torch.optim.lr_scheduler.StepLR``; as a function for Keras'
     ``LearningRateScheduler``.
 
+    Examples
+    --------
     >>> from earlystop_lab import step_decay
     >>> step_decay(5, lr=1.0, every=2)
     array([1.  , 1.  , 0.5 , 0.5 , 0.25])
     """
     _require(
         "step_decay",
-        ("epochs", epochs, "a whole number, at least 0", lambda x: x >= 0 and x == int(x)),
+        ("epochs", epochs, "an integer >= 0", lambda x: x >= 0 and x == int(x)),
         ("lr", lr, "a number above 0", lambda x: x > 0),
         ("factor", factor, "a number above 0", lambda x: x > 0),
-        ("every", every, "a whole number, at least 1", lambda x: x >= 1 and x == int(x)),
+        ("every", every, "an integer >= 1", lambda x: x >= 1 and x == int(x)),
     )
     cuts = np.arange(epochs) // every
     return np.asarray(lr * float(factor) ** cuts, dtype=np.float64)
 
 
 def _require(name: str, *asked: tuple[str, Any, str, Callable[[Any], bool]]) -> None:
-    """``ValueError`` for the first parameter that is not what it has to be."""
+    """Raise ``ValueError`` for the first parameter whose value is not allowed."""
     for parameter, value, allowed, holds in asked:
         number = is_number(value, Real) and math.isfinite(value)
         require(f"{name}: {parameter}", value, number and holds(value), allowed)

@@ -1,7 +1,7 @@
-"""A criterion on a run that is still going on, row by row: the replay of its start.
+"""A criterion on a run that is still in progress, row by row.
 
-A scan keeps its state and takes one step a check, the same lines that a replay runs compiled. An
-array function is called with the whole run so far, which at the n-th check costs n.
+A scan keeps its state and takes one step per check, with the same code that a replay runs
+compiled. An array function is called with the whole run so far, so the n-th check costs O(n).
 """
 
 import math
@@ -13,15 +13,15 @@ from earlystop_lab.criteria.core import Criterion
 from earlystop_lab.criteria.first_passage import Check, array_trace, holds, start
 from earlystop_lab.curves import Channel, FloatArray, is_recorded, read_only, taken
 
-#: what was measured at a row by channel, and the position as ``epoch``; what was not is left out
+#: the channels measured at a row, and the position as ``epoch``; missing values are left out
 Row = Mapping[str, float]
 
 
 class Stepper:
-    """What one criterion sees of a run, as :func:`first_passage.trace` does, one row at a time.
+    """What one criterion sees of a run, like :func:`first_passage.trace`, one row at a time.
 
-    ``about`` says what the channels are that it watches. A row at which not all of them were
-    measured is no check of the rule.
+    ``about`` describes the channels that it watches. A row at which one of them was not measured
+    is not a check of the rule.
 
     >>> from earlystop_lab import GL
     >>> stepper = Stepper(GL(10, k=1), {"val": Channel(direction="min")})
@@ -38,7 +38,7 @@ class Stepper:
         self._checks = 0
         self._restored = math.nan
         self._step, self._restores = criterion.family.step, criterion.family.restores
-        #: the channels that are told as something else than was recorded
+        #: the channels that the rule takes in another form than recorded
         self._others = [
             (i, name, form)
             for i, (name, form) in enumerate(criterion.watched)
@@ -46,7 +46,7 @@ class Stepper:
         ]
 
     def __call__(self, row: Row, rows: Callable[[], list[Row]]) -> Check:
-        """The next row; ``rows`` gives all up to it, where they are needed."""
+        """Process the next row; ``rows`` returns all rows up to it and is called only if needed."""
         told = [row.get(name) for name in self.criterion.channels]
         if None in told:
             return Check(math.nan, False, self._restored)
@@ -64,20 +64,20 @@ class Stepper:
         return Check(statistic, holds(self.criterion, row["epoch"], statistic), self._restored)
 
     def all(self, rows: list[Row]) -> Iterator[Check]:
-        """Every row of a recorded run, from the first; an array function is called once."""
+        """Process every row of a recorded run; an array function is called only once."""
         if self._step is not None:
             return (self(row, list) for row in rows)
         return self._array(rows)
 
     def _array(self, rows: list[Row]) -> Iterator[Check]:
-        """What an array function sees of rows, called once with those that are its checks."""
+        """What an array function sees at each row; it is called once, with its checks."""
         names = self.criterion.channels
         checks = [row for row in rows if all(name in row for name in names)]
         curves = {"epoch": _column(checks, "epoch")}
         watches = zip(self.criterion.family.watches, self.criterion.watched, strict=True)
         for called, (name, form) in watches:
             curves[called] = read_only(taken(_column(checks, name), self._about[name], form, name))
-        trace = array_trace(self.criterion, curves, self._about, "now in training")
+        trace = array_trace(self.criterion, curves, self._about, "in progress")
         columns = (column.tolist() for column in trace)
         seen = (Check(*check) for check in zip(*columns, strict=True))
         for row in rows:

@@ -1,4 +1,4 @@
-"""The one table of the rules' names, and the text form read by it."""
+"""The table of all rules by name, and the parser of their text form."""
 
 from earlystop_lab.criteria import text as _text
 from earlystop_lab.criteria.core import Family, Rule
@@ -16,7 +16,7 @@ from earlystop_lab.criteria.rules import (
     torch,
 )
 
-#: every rule of the toolkit by its name; a new one is one more line
+#: every built-in rule by its name; a new rule is one more line
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -70,11 +70,27 @@ FAMILIES: dict[str, Family] = {
 
 
 def parse(text: str, families: dict[str, Family] = FAMILIES) -> Rule:
-    """The criterion that a text says; the inverse of ``str``.
+    """Parse the text form of a criterion; the inverse of ``str``.
 
-    ``families`` are the names that may be used. Raises ``ValueError`` where the text cannot be
-    read, or names an unknown criterion or parameter or a value that is not allowed.
+    Parameters
+    ----------
+    text : str
+        A criterion such as ``"GL(2)"`` or ``"any_of(UP(3), MaxEpochs(500))"``.
+    families : dict of str to Family
+        The names that may be used.
 
+    Returns
+    -------
+    Criterion or Combination
+
+    Raises
+    ------
+    ValueError
+        If the text cannot be parsed, or names an unknown criterion or parameter, or has a value
+        that is not allowed.
+
+    Examples
+    --------
     >>> parse("any_of(PQ(0.50, k=5), MaxEpochs(3000))")
     any_of(PQ(0.5), MaxEpochs(3000))
     """

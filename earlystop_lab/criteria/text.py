@@ -11,32 +11,32 @@ _COMBINE = {"any_of": any_of, "all_of": all_of}
 
 
 def parse(text: str, families: Mapping[str, Family]) -> Rule:
-    """The criterion that ``text`` says; ``ValueError`` where it says none."""
+    """Parse ``text`` as a criterion; ``ValueError`` if it is none."""
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} is not a text; expected such as 'GL(2)'")
+        raise ValueError(f"criterion {text!r}: expected a string such as 'GL(2)'")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(
-            f"criterion {_short(text)}: not readable; expected such as GL(2)"
+            f"criterion {_short(text)}: cannot be parsed; expected a criterion such as GL(2)"
         ) from error
     try:
         return _rule(_short(text), tree, families)
     except RecursionError as error:
-        raise ValueError(f"criterion {_short(text)}: nested too deep to read") from error
+        raise ValueError(f"criterion {_short(text)}: nested too deeply") from error
 
 
 def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise ValueError(
-            f"criterion {text}: expected a name and its threshold, such as GL(2), "
-            f"found {ast.unparse(node)!r}"
+            f"criterion {text}: expected a name with a threshold, such as GL(2), "
+            f"but found {ast.unparse(node)!r}"
         )
     name = node.func.id
     if name in _COMBINE and not node.keywords:
         return _COMBINE[name](*(_rule(text, member, families) for member in node.args))
     if name in _COMBINE:
-        raise ValueError(f"criterion {text}: {name} takes criteria, nothing by name")
+        raise ValueError(f"criterion {text}: {name} takes criteria and no keyword arguments")
     if name == "after":
         if len(node.args) != 2 or node.keywords:
             raise ValueError(f"criterion {text}: expected after(epochs, criterion)")
@@ -47,16 +47,16 @@ def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         raise ValueError(
             f"criterion {text}: unknown criterion {name!r}; "
-            + (f"did you mean {near[0]}? " if near else "")
-            + f"known: {', '.join(known)}"
+            + (f"did you mean {near[0]!r}? " if near else "")
+            + f"Known criteria: {', '.join(known)}"
         )
     values = [_value(text, node) for node in node.args]
     named = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise ValueError(f"criterion {text}: ** is not allowed")
+            raise ValueError(f"criterion {text}: ** is not supported")
         if keyword.arg in named:
-            raise ValueError(f"criterion {text}: {keyword.arg} is given twice")
+            raise ValueError(f"criterion {text}: {keyword.arg} is given more than once")
         named[keyword.arg] = _value(text, keyword.value)
     return families[name](*values, **named)
 
@@ -65,12 +65,14 @@ def _value(text: str, node: ast.expr) -> Value:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError) as error:
-        raise ValueError(f"criterion {text}: {ast.unparse(node)!r} is not a value") from error
+        raise ValueError(
+            f"criterion {text}: {ast.unparse(node)!r} is not a literal value"
+        ) from error
     if value is not None and not isinstance(value, (bool, int, float, str)):
         raise ValueError(f"criterion {text}: {ast.unparse(node)!r} is not a number")
     return value
 
 
 def _short(text: str) -> str:
-    """The text in quotes for a message, cut where it is long."""
+    """The text in quotes for a message, truncated if long."""
     return repr(cut(text, 80))

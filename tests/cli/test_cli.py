@@ -425,8 +425,8 @@ def test_the_installed_command_is_this_one():
 @pytest.mark.parametrize(
     ("criteria", "expected"),
     [
-        (["GLL(2)"], ["unknown criterion 'GLL'", "did you mean GL?"]),
-        (["GL(2)", "Xyzzy(1)"], ["unknown criterion 'Xyzzy'", "known: GL, PQ"]),
+        (["GLL(2)"], ["unknown criterion 'GLL'", "did you mean 'GL'?"]),
+        (["GL(2)", "Xyzzy(1)"], ["unknown criterion 'Xyzzy'", "Known criteria: GL, PQ"]),
         (["GL(2, window=3)"], ["GL", "unknown parameter 'window'", "alpha, k"]),
         (["GL(2, k=0)"], ["GL: k = 0", "at least 1"]),
         (["GL(-1)"], ["GL: alpha = -1", "at least 0"]),

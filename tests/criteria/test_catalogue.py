@@ -43,7 +43,7 @@ def test_every_rule_is_a_row_with_nothing_left_empty():
             ],
         ),
         ("PQ(alpha, k=5)", ["val, train", "GL / P_k at strip ends", "> alpha", "by hand"]),
-        ("H2O(k, tol=0.001)", ["val", "lowest of MA_1", "where it holds", "by hand"]),
+        ("H2O(k, tol=0.001)", ["val", "lowest of MA_1", "when it holds", "by hand"]),
     ],
 )
 def test_rows_as_one_would_write_them(rule, row):
@@ -54,14 +54,15 @@ def test_rows_as_one_would_write_them(rule, row):
 
 def test_the_knobs_are_those_that_the_rules_run_with():
     table = patience_table().set_index("rule")
-    assert table.loc["Keras", "bad to stop"] == "patience"
-    assert table.loc["Flax", "bad to stop"] == "patience + 1"
-    assert table.loc["SklearnMLP", ["improves where", "best moves"]].tolist() == [
+    assert table.loc["Keras", "bad checks to stop"] == "patience"
+    assert table.loc["Flax", "bad checks to stop"] == "patience + 1"
+    assert table.loc["SklearnMLP", ["improves if", "best is updated"]].tolist() == [
         "not v > best - d",
         "on any lower value",
     ]
     assert table.loc["MMEngine", "NaN, infinity"] == "stops"
-    assert table.loc["Ultralytics", ["counted in", "of ties keeps"]].tolist() == ["epochs", "last"]
+    kept = table.loc["Ultralytics", ["counted in", "kept among ties"]]
+    assert kept.tolist() == ["epochs", "last"]
     # rules within another state are rows, too; rules without patience are none
     assert {"Encog", "EMA", "Median"} <= set(table.index)
     assert not {"GL", "MaxEpochs", "H2O"} & set(table.index)

@@ -534,7 +534,7 @@ def test_missing_training_errors_are_named(rule):
     [
         ({"criteria": []}, "no criteria"),
         ({"criteria": ["GL(2)", GL(2.0), UP(1)]}, r"GL\(2\) is there more than once"),
-        ({"criteria": ["GLL(2)"]}, "did you mean GL"),
+        ({"criteria": ["GLL(2)"]}, "did you mean 'GL'"),
         ({"criteria": [GL]}, "GL.*not a criterion"),
         ({"criteria": [2]}, "2 is not a criterion"),
         ({"restore": "first"}, "'first'.*'best', 'last', 'own' or a ModelCheckpoint"),

@@ -155,7 +155,9 @@ def test_a_rule_of_ones_own_has_its_defaults_or_is_refused():
 
     assert str(usual(Own)) == "Own(3)"
     # the name alone does not make it Prechelt's
-    with pytest.raises(ValueError, match=r"GL: no usual threshold is known .*level is missing"):
+    with pytest.raises(
+        ValueError, match=r"GL: has no usual threshold .*missing required argument 'level'"
+    ):
         usual(GL)
 
 

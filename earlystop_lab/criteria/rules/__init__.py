@@ -1,1 +1,1 @@
-"""The rules, one file a kin, by where people meet them."""
+"""The built-in rules, grouped into files by where people meet them."""

@@ -1,4 +1,4 @@
-"""Statistics of the last errors."""
+"""Statistics over a window of the last errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ def rolling(
 ) -> FloatArray:
     """A statistic of the last ``window`` errors at every check; NaN where there are fewer.
 
-    An infinite error makes it NaN, not a warning.
+    A window with an infinite error gives NaN without a warning.
     """
     result = np.full(len(val), np.nan)
     if len(val) >= window:

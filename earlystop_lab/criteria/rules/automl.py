@@ -1,8 +1,8 @@
-"""The rules of AutoML and hyperparameter search: they look at a window of the last errors.
+"""Rules of AutoML and hyperparameter-search libraries, which look at a window of the last errors.
 
-The window's length is a parameter of the statistic, so the statistic is 1 where the rule holds
-and 0 where it does not, NaN where the window is not yet full and the library cannot stop.
-Parameter names and defaults are each library's own; rules defined for scores see score = -error.
+The length of the window is a parameter of the statistic. The statistic is therefore 1 where the
+rule holds, 0 where it does not, and NaN until the window is full, when the library cannot stop.
+Parameter names and defaults are those of each library. Rules defined for scores see score = -error.
 """
 
 import numpy as np
@@ -19,16 +19,16 @@ __all__ = ["H2O", "OptunaPatient", "RayPlateau"]
 def OptunaPatient(val: FloatArray, *, patience: int, min_delta: float = 0.0) -> FloatArray:
     """``optuna.pruners.PatientPruner(None, ...)``: patience + 1 reports worse than all before.
 
-    Holds where every one of the last patience + 1 errors is above the lowest error before them
-    by more than ``min_delta``, which adds tolerance for getting worse: a plateau never stops.
-    NaN are passed over, but fill a place in the window. Nothing is restored.
+    Holds if each of the last patience + 1 errors exceeds the lowest error before them by more
+    than ``min_delta``. NaN values are ignored, but occupy a place in the window. A plateau never
+    stops training. The library restores nothing.
 
     Parameters
     ----------
     patience : int
-        Reports that may be worse; one more stops the trial. At least 0.
+        One less than the number of reports that must all be worse.
     min_delta : float
-        Tolerance for getting worse, in units of the error, at least 0.
+        Tolerance: by how much the error may get worse, in units of the error, at least 0.
 
     Notes
     -----
@@ -70,21 +70,20 @@ def RayPlateau(
 ) -> FloatArray:
     """``ray.tune.stopper.TrialPlateauStopper``: the last ``num_results`` errors hardly vary.
 
-    Their population standard deviation, in units of the error, is strictly below ``std``, from
-    the ``grace_period``-th result on and, with ``metric_threshold``, a value of the metric as
-    recorded, only where the error is not worse. Nothing is restored.
+    Holds if their population standard deviation is strictly below ``std``. The library restores
+    nothing.
 
     Parameters
     ----------
     std : float
         Threshold of the standard deviation, in units of the error, at least 0.
     num_results : int
-        Number of last errors that are compared, at least 1.
+        Number of results in the window, at least 1.
     grace_period : int
-        Number of results before which training never stops, at least 0.
+        The rule cannot hold before this many results, at least 0.
     metric_threshold : float, optional
-        Value of the metric, as recorded, that has to be reached for training to stop; None for
-        none.
+        The rule holds only if the error is not worse than this value of the metric, given on the
+        scale on which the metric was recorded.
 
     Notes
     -----
@@ -110,21 +109,22 @@ def RayPlateau(
 
 @criterion(at_least={"tol": 0}, off=("k",))
 def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
-    """H2O's ``stopping_rounds``: moving averages that improve by less than a share ``tol``.
+    """H2O's ``stopping_rounds``: moving averages improve by less than a fraction ``tol``.
 
-    Of the k + 1 newest averages over k scoring events each, MA_0 is the oldest. Holds where the
-    lowest of the others is at least (1 - tol) MA_0. The first scoring event is left out, so
-    2k + 1 are needed. It never holds where an average is NaN or the averages change sign, and
-    always where MA_0 is 0, as for metrics that cannot be negative. Nothing is restored. The
-    library is off by default (``stopping_rounds=0``). Negative averages that improve have a ratio
-    above 1 and stop.
+    Takes the k + 1 newest moving averages over k scoring events each; MA_0 is the oldest. Holds if
+    the lowest of the others is at least (1 - tol) MA_0. The first scoring event is ignored, so
+    2k + 1 are needed. The rule never holds if an average is NaN or the averages change sign, and
+    always holds if MA_0 is 0 (for metrics that cannot be negative). Negative averages that
+    improve have a ratio above 1, so the rule stops. The library restores nothing, and is off by
+    default (``stopping_rounds=0``).
 
     Parameters
     ----------
     k : int
-        Number of scoring events in a moving average, and of averages that are compared, at least 1.
+        Number of scoring events per average, and of averages compared with the oldest one,
+        at least 1.
     tol : float
-        Least relative improvement that counts, at least 0.
+        Relative improvement below which training stops, at least 0.
 
     Notes
     -----
@@ -158,7 +158,7 @@ def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
 
 
 def _sums(val: FloatArray, k: int) -> FloatArray:
-    """Sums of k errors each, added from the oldest to the newest as the library does."""
+    """Sums of k errors each, added from oldest to newest as the library does."""
     total = np.zeros(len(val) - k + 1)
     with np.errstate(over="ignore", invalid="ignore"):
         for j in range(k):

@@ -1,4 +1,4 @@
-"""The rules of boosting libraries; CatBoost's is a p-value of a fall from the best."""
+"""Rules of boosting libraries. CatBoost's statistic is the p-value of a rise above the best."""
 
 import math
 
@@ -29,16 +29,16 @@ _FORGETS, _REMEMBERS, _TINY = 0.99, 2000, 1e-10
 def XGBoost(*, min_delta: float = 0.0) -> Patience:
     """``xgboost.callback.EarlyStopping``: ``rounds`` rounds without improvement.
 
-    A value improves where val < best - min_delta; the first always does, and a NaN among the
-    first is never improved on. ``rounds=0`` stops at the first round. ``restore="own"``: the
-    library's ``best_iteration``, to which ``save_best=True`` cuts the model.
+    A value improves if val < best - min_delta; the first value always does. If the first value is
+    NaN, no later value improves on it. With ``restore="own"``, the library's ``best_iteration``
+    is selected, to which ``save_best=True`` truncates the model.
 
     Parameters
     ----------
     rounds : int
-        Rounds without improvement after which training stops, at least 0.
+        Number of rounds without improvement, at least 0; 0 stops at the first round.
     min_delta : float
-        Least improvement that counts, in units of the error, at least 0.
+        Smallest gain that counts as an improvement, in units of the error, at least 0.
 
     Notes
     -----
@@ -68,15 +68,16 @@ def XGBoost(*, min_delta: float = 0.0) -> Patience:
 def LightGBM(*, min_delta: float = 0.0) -> Patience:
     """``lightgbm.early_stopping``: ``stopping_rounds`` iterations without improvement.
 
-    The test of :data:`XGBoost`; the library switches off at ``stopping_rounds=0``, which is an
-    error here. ``restore="own"``: the library's best iteration, to which the model is cut.
+    The test is that of :data:`XGBoost`. With ``restore="own"``, the library's best iteration is
+    selected, to which the model is truncated.
 
     Parameters
     ----------
     stopping_rounds : int
-        Iterations without improvement after which training stops, above 0.
+        Number of iterations without improvement, above 0; 0, which switches the library's
+        rule off, is an error.
     min_delta : float
-        Least improvement that counts, in units of the error, at least 0.
+        Smallest gain that counts as an improvement, in units of the error, at least 0.
 
     Notes
     -----
@@ -98,7 +99,7 @@ def LightGBM(*, min_delta: float = 0.0) -> Patience:
 
 
 def _detector(val: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The p-value at every check, and the checks since the best.
+    """The p-value at every check, and the number of checks since the best.
 
     The formula is that of :data:`CatBoostIncToDec`; the p-value at a NaN is NaN.
     """
@@ -123,15 +124,16 @@ def _detector(val: FloatArray) -> tuple[FloatArray, FloatArray]:
 def CatBoostIter(val: FloatArray) -> FloatArray:
     """CatBoost's ``od_type="Iter"`` (``early_stopping_rounds``): ``od_wait`` without a new best.
 
-    It also asks for a p-value below 1, which after a large fall rounds to 1 on a plateau: there
-    it never stops. The p-value is that of :data:`CatBoostIncToDec`. A NaN, which the library does
-    not take, counts, but cannot stop itself. ``restore="own"``: the first of the lowest, to which
-    ``use_best_model`` cuts.
+    CatBoost also requires a p-value below 1, that of :data:`CatBoostIncToDec`. After a large fall
+    of the error, the p-value rounds to 1 on a plateau, so training never stops there. A NaN, which
+    the library does not accept, counts as an iteration but cannot itself stop training. With
+    ``restore="own"``, the first of the lowest errors is selected, to which ``use_best_model``
+    truncates the model.
 
     Parameters
     ----------
     od_wait : int
-        Iterations without a new best after which training stops, at least 1.
+        Number of iterations without a new lowest error, at least 1.
 
     Notes
     -----
@@ -160,25 +162,26 @@ def CatBoostIter(val: FloatArray) -> FloatArray:
     at_least={"od_wait": 1},
 )
 def CatBoostIncToDec(val: FloatArray, *, od_wait: int = 20) -> FloatArray:
-    """CatBoost's ``od_type="IncToDec"``: the fall from the best is too large to be made good.
+    """CatBoost's ``od_type="IncToDec"``: the rise above the best is too large to be made good.
 
-    From ``od_wait`` iterations after the best on it stops where p < ``od_pval``, in (0, 1]; the
-    library advises 1e-10 to 1e-2. With e = -val, m the best e so far, and inc(i) =
+    From ``od_wait`` iterations after the best on, training stops if p < ``od_pval``. With
+    e = -val, m the best e so far, and inc(i) =
     max(0.99 inc(i - 1), max over j < 2000 of 0.99^j (e(i) - e(i - j))),
-    p = exp(-0.5 / max(inc / max(m - e, 1e-10), 1e-10)). Off by default (``od_pval=0``). A NaN,
-    which the library does not take, counts, but cannot stop itself. ``restore="own"``: the first
-    of the lowest, to which ``use_best_model`` cuts.
+    p = exp(-0.5 / max(inc / max(m - e, 1e-10), 1e-10)). The library's rule is off by default
+    (``od_pval=0``). A NaN, which the library does not accept, counts as an iteration but cannot
+    itself stop training. With ``restore="own"``, the first of the lowest errors is selected, to
+    which ``use_best_model`` truncates the model.
 
     Parameters
     ----------
     od_pval : float
-        Threshold of the p-value, in (0, 1]; the library advises 1e-10 to 1e-2.
+        Threshold of the p-value, in (0, 1]; the library recommends 1e-10 to 1e-2.
     od_wait : int
-        Iterations since the best before training may stop, at least 1.
+        Number of iterations after the best before training may stop, at least 1.
 
     Notes
     -----
-    Statistic: p-value of the fall from the best, od_wait iterations after it
+    Statistic: p-value of the rise above the best, od_wait iterations after it
 
     Source: CatBoost 1.2.10, ``catboost/libs/overfitting_detector``.
 

@@ -1,4 +1,4 @@
-"""Rules that are new: names, parameters and results may change from one version to the next."""
+"""New rules, whose names, parameters and results may change between versions."""
 
 from itertools import pairwise
 
@@ -9,32 +9,33 @@ from earlystop_lab.curves import FloatArray
 
 __all__ = ["PowerLaw"]
 
-#: checks before the extrapolation begins: two for the first of its three means
+#: number of checks before the extrapolation begins: two for the first of its three means
 _LEAST = 16
-#: errors so many times the lowest are left out
+#: errors above this multiple of the lowest are left out
 _SPIKE = 1e6
 _ROUNDING = 1e-9
 
 
 @criterion(threshold="fraction", passes="<", at_least={"fraction": 0}, off=("end",))
 def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) -> FloatArray:
-    """Extrapolation: what a power law still promises is less than a fraction of the best error.
+    """Extrapolation: the gain predicted by a power law is below a fraction of the best error.
 
     E(t) = c + a t^-b is fitted in closed form to the tail of the curve. Its means m1, m2, m3 over
-    the epochs (t/8, t/4], (t/4, t/2] and (t/2, t] shrink by a constant factor, 2^-b =
-    (m2 - m3) / (m1 - m2) = q; so c = m3 - (m2 - m3) q / (1 - q), and E(t) - c is m3 - c over
-    2 (1 - 2^(b - 1)) / (1 - b). The statistic is E(t) - E(end) over the absolute lowest error so
-    far, ``end`` being the epoch at which training would end; by default it never does.
+    the epochs (t/8, t/4], (t/4, t/2] and (t/2, t] approach c by a constant factor, q = 2^-b =
+    (m2 - m3) / (m1 - m2). Hence c = m3 - (m2 - m3) q / (1 - q), and E(t) - c is m3 - c divided by
+    2 (1 - 2^(b - 1)) / (1 - b). The statistic is E(t) - E(end), divided by the absolute value of
+    the lowest error so far.
 
-    It is 0 where m3 is no lower than m2, infinite where the gains do not shrink (q >= 1), NaN
-    before the 16th check. Errors that are not finite, or a million times the lowest, are left out.
+    The statistic is 0 if m3 is not lower than m2, infinite if the gains do not shrink (q >= 1), and
+    NaN before the 16th check. Errors that are not finite, or more than a million times the
+    lowest, are left out.
 
     Parameters
     ----------
     fraction : float
-        Threshold of the promised gain, as a share of the lowest error so far, at least 0.
+        Threshold of the predicted relative gain, at least 0.
     end : float, optional
-        Epoch at which training would end, above 0; None if it never does.
+        The epoch at which training would end, above 0; by default it never ends.
 
     Notes
     -----
@@ -56,7 +57,7 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
     """
     with np.errstate(all="ignore"):
         best = np.fmin.accumulate(np.where(np.isfinite(val), val, np.nan))
-        # sums over all of a run would drown the others in a spike
+        # cumulative sums over the whole run would lose the other errors next to a spike
         kept = np.isfinite(val) & ~((best > 0) & (val > _SPIKE * best))
         sums = np.concatenate([[0.0], np.cumsum(np.where(kept, val, 0.0))])
         counts = np.concatenate([[0], np.cumsum(kept)])
@@ -72,7 +73,7 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
         ratio = np.where(b == 1, 2 * np.log(2), 2 * (1 - 2 ** (b - 1)) / (1 - b))
         left = 0.0 if end is None else np.minimum(epoch / end, 1) ** b
         gain = np.where((q > 0) & (q < 1), above / ratio * (1 - left), np.inf)
-        # on a plateau the means differ by the rounding of the sums
+        # on a plateau the means differ only by the rounding of the sums
         gain[m2 - m3 <= _ROUNDING * np.abs(m2)] = 0
         gain[np.isnan(m1) | np.isnan(m2) | np.isnan(m3) | (counts[1:] < _LEAST)] = np.nan
         return np.where(gain == 0, 0.0, gain / np.abs(best))

@@ -1,4 +1,4 @@
-"""The rules of Keras: early stopping as in Keras 3 and as in Keras 2, and the stop at NaN."""
+"""Rules of Keras: early stopping as in Keras 3 and as in Keras 2, and the stop at NaN."""
 
 import math
 
@@ -27,30 +27,26 @@ def Keras(
 ) -> Patience:
     """``keras.callbacks.EarlyStopping``: stop after ``patience`` epochs without improvement.
 
-    A value improves where val + abs(min_delta) < best; the first value always does. An epoch
-    that improves never stops; ``patience`` 0 and 1 behave alike.
+    A value improves if val + abs(min_delta) < best; the first value always does. An epoch that
+    improves never stops training.
 
-    With a ``baseline`` the wait is reset only by an improvement that also has
-    val + abs(min_delta) < baseline, and an improving epoch above it neither resets nor stops: a
-    curve that keeps improving above its baseline never stops. Epochs before
-    ``start_from_epoch`` (counted from 0, as in Keras) are not seen at all.
-
-    A NaN counts as no improvement, but as the *first* value it becomes the best, which nothing
-    improves on: training stops after ``patience`` epochs. ``restore="own"``: the last
-    significant improvement, what ``restore_best_weights=True`` restores. Keras compares in
-    float32 where its backend does; here it is float64.
+    A NaN is not an improvement, but as the *first* value it becomes the best, on which nothing
+    improves, so training stops after ``patience`` epochs. With ``restore="own"``, the last
+    improvement by more than ``min_delta`` is selected, as with ``restore_best_weights=True``.
+    Keras compares in float32 if its backend does; this rule compares in float64.
 
     Parameters
     ----------
     patience : int
-        Epochs without improvement after which training stops, at least 0.
+        Number of epochs without improvement, at least 0; 0 and 1 behave alike.
     min_delta : float
-        Least improvement that counts, in units of the error. Its sign is ignored.
+        Smallest gain that counts as an improvement, absolute, in units of the error.
     baseline : float, optional
-        Value of the metric, as recorded, that an improvement must also beat to reset the wait; None
-        for no baseline.
+        Only an improvement with val + abs(min_delta) < baseline resets the wait. An epoch that
+        improves but stays above the baseline neither resets the wait nor stops training, so a
+        curve that keeps improving above its baseline never stops.
     start_from_epoch : int
-        Number of first epochs that the rule does not see, at least 0.
+        Number of epochs at the start that are ignored entirely, at least 0.
 
     Notes
     -----
@@ -87,23 +83,22 @@ def Keras(
     at_least={"patience": 0},
 )
 def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience:
-    """``EarlyStopping`` of Keras 2.2: as :data:`Keras`, with another baseline and first value.
+    """``EarlyStopping`` of Keras 2.2: like :data:`Keras`, but with another start and baseline.
 
-    The best value starts at ``baseline``, or at infinity, so a NaN first value is just no
-    improvement, and epochs that improve without beating the baseline use up patience. The
-    first epoch can stop training. A negative ``min_delta`` loosens the test: val + min_delta <
-    best. ``restore="own"``: the last improvement; the last epoch where there was none, or where
-    it was not this rule that stopped the run.
+    The best value starts at ``baseline``, or at infinity. A NaN as the first value is therefore
+    only a value without improvement, and epochs that improve without beating the baseline use up
+    patience. The first epoch can stop training. With ``restore="own"``, the last improvement is
+    selected, or the last epoch if there was none or if another rule stopped the run.
 
     Parameters
     ----------
     patience : int
-        Epochs without improvement after which training stops, at least 0.
+        Number of epochs without improvement, at least 0.
     min_delta : float
-        Least improvement that counts, in units of the error. A negative value loosens the test.
+        Smallest gain that counts: a value improves if val + min_delta < best. A negative
+        ``min_delta`` makes the test more lenient.
     baseline : float, optional
-        Value of the metric, as recorded, from which the best value starts; None starts it at
-        infinity.
+        Initial best value.
 
     Notes
     -----
@@ -127,7 +122,7 @@ def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience
 
 
 def not_finite_step(s: tuple[int], epoch: float, train: float) -> tuple[tuple[int], float]:
-    """1 where the training error is NaN or infinite."""
+    """1 if the training error is NaN or infinite, else 0."""
     return s, 0.0 if math.isfinite(train) else 1.0
 
 
@@ -135,8 +130,8 @@ def not_finite_step(s: tuple[int], epoch: float, train: float) -> tuple[tuple[in
 def TerminateOnNaN() -> tuple[int]:
     """``keras.callbacks.TerminateOnNaN``: stop when the training error is NaN or infinite.
 
-    It never looks at validation. Keras tests every batch, a recorded curve has one value a
-    check, so the replay stops at the check that shows it.
+    It ignores the validation error. Keras tests every batch, but a recorded curve has one value
+    per check, so the replay stops at the check that shows the value.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Limits of training that look at no error."""
+"""Limits of training that do not depend on any error."""
 
 from earlystop_lab.criteria.core import criterion
 
@@ -14,12 +14,12 @@ def epoch_step(s: tuple[int], epoch: float) -> tuple[tuple[int], float]:
 def MaxEpochs() -> tuple[int]:
     """A fixed budget: stop at the first check at epoch ``n`` or later.
 
-    A run recorded to exactly ``n`` epochs fires at its end; a shorter one is censored.
+    A run recorded for exactly ``n`` epochs fires at its end; a shorter one is censored.
 
     Parameters
     ----------
     n : int
-        Last epoch of the budget, a whole number, at least 1.
+        The budget, in the unit of the positions, at least 1.
 
     Notes
     -----

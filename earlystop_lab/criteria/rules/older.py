@@ -1,4 +1,4 @@
-"""The rules of older libraries and of those in other languages."""
+"""Rules of older libraries and of libraries in other languages."""
 
 import math
 from typing import NamedTuple
@@ -37,17 +37,17 @@ __all__ = ["DL4J", "Encog", "MatlabMaxFail", "PyBrain", "Weka"]
 def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
     """DL4J's ``ScoreImprovementEpochTerminationCondition``: ``n`` epochs without improvement.
 
-    A score improves where best - val > min_improvement; the first always does, and a NaN among
-    the first is never improved on. An epoch that improves never stops. The count is in epochs.
-    ``restore="own"``: the first of the lowest, which the model saver holds; the very first where
-    that is NaN.
+    A score improves if best - val > min_improvement; the first score always does. If the first
+    score is NaN, no later score improves on it. An epoch that improves never stops training. With
+    ``restore="own"``, the first of the lowest errors is selected, which the model saver keeps; if
+    the first error is NaN, it is the first epoch.
 
     Parameters
     ----------
     n : int
-        Epochs without improvement after which training stops, at least 0.
+        Number of epochs without improvement, at least 0.
     min_improvement : float
-        Least improvement that counts, in units of the error, at least 0.
+        Smallest gain that counts as an improvement, in units of the error, at least 0.
 
     Notes
     -----
@@ -78,14 +78,14 @@ def DL4J(*, min_improvement: float = 0.0) -> tuple[Patience, Patience]:
 def Weka() -> Patience:
     """WEKA's ``MultilayerPerceptron -V -E``: more than ``E`` epochs not below the one before.
 
-    An epoch counts where its error is not below that of the epoch *before*; an error that is,
-    without being a new best, leaves the count as it is, and only a new best resets it.
-    ``restore="own"``: the epoch of the best, which the library restores.
+    An epoch counts if its error is not below that of the *previous* epoch. An error below the
+    previous one that is not a new best leaves the count unchanged; only a new best resets it.
+    With ``restore="own"``, the epoch with the best error is selected, which WEKA restores.
 
     Parameters
     ----------
     E : int
-        Epochs that count which are tolerated; the next one stops training. At least 0.
+        Number of such epochs that are tolerated.
 
     Notes
     -----
@@ -113,16 +113,17 @@ def Weka() -> Patience:
     at_least={"max_fail": 0},
 )
 def MatlabMaxFail() -> Patience:
-    """MATLAB's ``max_fail``, as Octave's nnet has it: more than ``max_fail`` errors above the best.
+    """MATLAB's ``max_fail``, as in Octave's nnet: more than ``max_fail`` errors above the best.
 
-    An error above the best counts, a tie leaves the count as it is, a new best resets it.
-    (MATLAB's documentation words its own rule in two ways; its code is not public.)
-    ``restore="own"``: the first of the lowest, the net that is returned.
+    An error above the best counts, a tie leaves the count unchanged, and a new best resets it.
+    (MATLAB's documentation describes its own rule in two different ways, and its code is not
+    public.) With ``restore="own"``, the first of the lowest errors is selected, whose net is
+    returned.
 
     Parameters
     ----------
     max_fail : int
-        Errors above the best that are tolerated; the next one stops training. At least 0.
+        Number of errors above the best that are tolerated.
 
     Notes
     -----
@@ -143,7 +144,7 @@ def MatlabMaxFail() -> Patience:
 
 
 class Looks(NamedTuple):
-    """State of Encog's rule: checks from one look to the next, checks left, patience in looks."""
+    """State of Encog's rule: checks between looks, checks left, and its patience in looks."""
 
     between: int
     left: int
@@ -151,7 +152,7 @@ class Looks(NamedTuple):
 
 
 def look_step(s: Looks, epoch: float, val: float) -> tuple[Looks, float]:
-    """Checks without improvement, seen at some checks only."""
+    """Checks without improvement, evaluated only at the checks that Encog looks at."""
     if s.left > 1:
         return Looks(s.between, s.left - 1, s.looks), math.nan
     looks, bad = patience_step(s.looks, epoch, val)
@@ -159,7 +160,7 @@ def look_step(s: Looks, epoch: float, val: float) -> tuple[Looks, float]:
 
 
 def looked_epoch(s: Looks) -> float:
-    """The epoch of the lowest error at a look."""
+    """The epoch of the lowest error among the checks looked at."""
     return s.looks.kept
 
 
@@ -175,18 +176,18 @@ def looked_epoch(s: Looks) -> float:
 def Encog(*, check_frequency: int = 5) -> Looks:
     """Encog's ``EarlyStoppingStrategy``: more than ``allowed_stagnant`` iterations without a gain.
 
-    It looks at the first check and then at every (check_frequency + 1)-th; between two looks
-    without improvement so many iterations are stagnant. A look at a value that is not finite
-    stops. The
-    library's ``minimumImprovement`` has no effect and is left out. ``restore="own"``: the first
-    of the lowest errors at a look, which ``saveBest`` keeps.
+    It looks at the first check and then at every (check_frequency + 1)-th. If a look shows no
+    improvement, all iterations since the previous look count as stagnant. A value that is not
+    finite stops training. The library's ``minimumImprovement`` has no effect and is left out.
+    With ``restore="own"``, the first of the lowest errors among the checks looked at is selected,
+    which ``saveBest`` keeps.
 
     Parameters
     ----------
     allowed_stagnant : int
-        Stagnant iterations that are tolerated; more stop training. At least 0.
+        Number of stagnant iterations that are tolerated.
     check_frequency : int
-        Iterations between two looks at the error, at least 0.
+        Number of checks skipped between two looks, at least 0.
 
     Notes
     -----
@@ -209,7 +210,7 @@ def Encog(*, check_frequency: int = 5) -> Looks:
 def _after_training_began(
     val: FloatArray, epoch: FloatArray, *, continue_epochs: int
 ) -> FloatArray:
-    """Epoch of the lowest error since training began, at first that of the first update."""
+    """Epoch of the lowest error since training began; initially that of the first update."""
     kept, best, at = np.full(len(val), np.nan), np.nan, np.nan
     for i in range(1, len(val)):
         if i == 1 or val[i] < best:
@@ -220,16 +221,17 @@ def _after_training_began(
 
 @criterion(at_least={"continue_epochs": 1}, restores=_after_training_began)
 def PyBrain(val: FloatArray, *, continue_epochs: int = 10) -> FloatArray:
-    """PyBrain's ``trainUntilConvergence``: the last c errors all above the c before them.
+    """PyBrain's ``trainUntilConvergence``: the last c errors are all above the c before them.
 
-    Holds where min(last c) > max(the c before), with c = ``continue_epochs``. The first error is
-    the one before training. Minimum and maximum are Python's, which a NaN in first place
-    poisons. ``restore="own"``: the lowest error after the first update, which always counts.
+    Holds if min(last c) > max(the c before), with c = ``continue_epochs``. The first error is the
+    one before training. Minimum and maximum are those of Python, which return NaN if the first
+    element is NaN. With ``restore="own"``, the lowest error after the first update is selected,
+    which always counts.
 
     Parameters
     ----------
     continue_epochs : int
-        Number c of errors in each of the two windows, at least 1.
+        Length c of each of the two windows, at least 1.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Rules from papers and small packages that can be computed from curves."""
+"""Rules from papers and small packages that can be evaluated on recorded curves."""
 
 import math
 from typing import NamedTuple
@@ -44,21 +44,20 @@ def CDSC(
     """Correlation-driven stopping: training and validation error no longer move together.
 
     r(t) is Pearson's correlation of the two errors over the last ``omega`` checks. A check with
-    r < ``mu`` counts; one with r >= mu starts the count anew, unless
-    ``reset=False``, as in the released code, whose count never goes back. (That code also sees
-    the curves one epoch late.) Where either error is constant over the window, or a NaN is in
-    it, r is undefined and the count stays.
+    r < ``mu`` counts, and one with r >= mu resets the count. If either error is constant over the
+    window, or the window contains a NaN, r is undefined and the count does not change. (The
+    released code also sees the curves one epoch late.)
 
     Parameters
     ----------
     lam : int
-        Number of checks with a low correlation after which training stops, at least 1.
+        Number of checks with low correlation, at least 1.
     omega : int
-        Number of last checks in the correlation, at least 2.
+        Length of the window, in checks, at least 2.
     mu : float
-        Correlation below which a check counts, in [-1, 1].
+        Limit of the correlation, in [-1, 1].
     reset : bool
-        Whether a check with a higher correlation starts the count anew.
+        False never resets the count, as in the released code.
 
     Notes
     -----
@@ -90,17 +89,17 @@ def CDSC(
 
 
 def _centred(errors: FloatArray, window: int) -> FloatArray:
-    """Windows of the errors less their mean; of equal errors exactly 0."""
+    """Windows of the errors minus their mean; exactly 0 if all errors are equal."""
     with np.errstate(over="ignore", invalid="ignore"):
         windows = sliding_window_view(errors, window)
-        # taking off the first error keeps equal ones from differing by the mean's rounding
+        # subtracting the first error keeps rounding of the mean from separating equal errors
         windows = windows - windows[:, :1]
         centred: FloatArray = windows - windows.mean(axis=1, keepdims=True)
     return centred
 
 
 class Quality(NamedTuple):
-    """State of EVE: smoothing, bias, smoothed quality, its best, epoch of that, checks since."""
+    """State of EVE: smoothing, bias, smoothed quality, its best, its epoch, checks since then."""
 
     smoothing: float
     min_delta: float
@@ -111,7 +110,7 @@ class Quality(NamedTuple):
 
 
 def quality_step(s: Quality, epoch: float, val: float) -> tuple[Quality, float]:
-    """Checks since the smoothed quality was highest."""
+    """Number of checks since the smoothed quality was highest."""
     smooth = s.smooth * s.smoothing + (-val - s.min_delta) * (1 - s.smoothing)
     if smooth > s.best:
         return Quality(s.smoothing, s.min_delta, smooth, smooth, epoch, 0), 0.0
@@ -120,7 +119,7 @@ def quality_step(s: Quality, epoch: float, val: float) -> tuple[Quality, float]:
 
 
 def record_epoch(s: Quality) -> float:
-    """The epoch of the highest smoothed quality; NaN where the baseline was never passed."""
+    """The epoch of the highest smoothed quality; NaN if the baseline was never exceeded."""
     return s.record
 
 
@@ -137,23 +136,23 @@ def record_epoch(s: Quality) -> float:
 def EVE(*, smoothing: float = 0.75, min_delta: float = 0.0, baseline: float = 0.0) -> Quality:
     """``evestop``: *more than* ``patience`` checks since the smoothed quality was highest.
 
-    With mode "min" the quality is -error - ``min_delta``, so min_delta is a mere bias; it is
-    smoothed as s <- smoothing s + (1 - smoothing) quality, from ``baseline`` on, which is also
-    the first record. At the default baseline of 0 no positive error ever sets one, and training
-    stops after patience + 1 checks: give a baseline below the negated errors. A NaN error makes
-    every later quality NaN. ``restore="own"``: the epoch of the highest smoothed quality.
+    In mode "min" the quality is -error - ``min_delta``. It is smoothed by
+    s <- smoothing s + (1 - smoothing) quality, starting from ``baseline``. A NaN error makes every
+    later quality NaN. With ``restore="own"``, the epoch of the highest smoothed quality is
+    selected.
 
     Parameters
     ----------
     patience : int
-        Checks since the highest quality that are tolerated; the next one stops training. At least
-        0.
+        Number of checks without a new highest quality that are tolerated.
     smoothing : float
-        Weight of the past in the smoothed quality, in [0, 1].
+        Weight of the previous smoothed quality, in [0, 1].
     min_delta : float
-        Bias that is subtracted from the quality, in units of the error.
+        A constant that is subtracted from every quality; it is not a tolerance.
     baseline : float
-        Quality from which the smoothing and the record start.
+        Initial smoothed quality and first record. With the default of 0, no positive error ever
+        sets a record, and training stops after patience + 1 checks: pass a baseline below the
+        negated errors.
 
     Notes
     -----
@@ -179,15 +178,15 @@ def EVE(*, smoothing: float = 0.75, min_delta: float = 0.0, baseline: float = 0.
 def Slope(val: FloatArray, *, window: int, slope: float = 0.0) -> FloatArray:
     """Rolling least squares: the line through the last ``window`` errors no longer falls.
 
-    Holds where its slope, in errors a check, is at least ``slope``; a plateau holds at 0. A NaN
-    or infinite error in the window makes it undefined.
+    Holds if the slope is at least ``slope``. A NaN or infinite error in the window makes the slope
+    undefined.
 
     Parameters
     ----------
     window : int
-        Number of last errors that the line is fitted to, at least 2.
+        Number of errors to which the line is fitted, at least 2.
     slope : float
-        Slope, in units of the error a check, from which on the rule holds.
+        Limit of the slope, in errors per check; at 0, a plateau holds.
 
     Notes
     -----
@@ -216,17 +215,17 @@ def Slope(val: FloatArray, *, window: int, slope: float = 0.0) -> FloatArray:
 def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
     """The last ``window`` errors hardly vary: their relative standard deviation is below ``std``.
 
-    The population standard deviation over the absolute mean, so that the threshold is free of
-    the error's scale: 0.01 is one percent. A NaN in the window makes it NaN,
-    a mean of 0 infinite.
-    (:data:`RayPlateau` is the same in units of the error.)
+    The statistic is the population standard deviation divided by the absolute mean, so the
+    threshold does not depend on the scale of the error (0.01 is one percent). A NaN in the window
+    makes it NaN, and a mean of 0 makes it infinite. (:data:`RayPlateau` is the same rule in units
+    of the error.)
 
     Parameters
     ----------
     std : float
         Threshold of the relative standard deviation, at least 0.
     window : int
-        Number of last errors that are compared, at least 2.
+        Number of errors in the window, at least 2.
 
     Notes
     -----
@@ -253,18 +252,18 @@ def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
     at_least={"patience": 0, "min_delta": 0},
 )
 def RelativePatience(*, min_delta: float = 0.01) -> Patience:
-    """Patience with a relative ``min_delta``: 0.01 asks for an error 1% below the best.
+    """Patience with a relative ``min_delta``: 0.01 requires an error 1% below the best.
 
-    A value improves where val < best - min_delta abs(best). An epoch that improves never stops;
-    neither a NaN nor an infinite error is an improvement. ``restore="own"``: the last
-    significant improvement.
+    A value improves if val < best - min_delta abs(best). An epoch that improves never stops
+    training, and neither a NaN nor an infinite error is an improvement. With ``restore="own"``,
+    the last improvement by more than ``min_delta`` is selected.
 
     Parameters
     ----------
     patience : int
-        Checks without improvement after which training stops, at least 0.
+        Number of checks without improvement, at least 0.
     min_delta : float
-        Least improvement that counts, as a share of the best error, at least 0.
+        Smallest relative gain that counts as an improvement, at least 0.
 
     Notes
     -----
@@ -288,13 +287,14 @@ def RelativePatience(*, min_delta: float = 0.01) -> Patience:
 def Discrepancy(train: FloatArray) -> FloatArray:
     """Discrepancy principle: stop at the first check whose training residual is at most ``kappa``.
 
-    The training error has to be the squared residual; kappa is about the noise level times the
-    number of samples, in the same units. The first check can stop. A NaN never does.
+    The training error must be the squared residual. The first check can stop training; a NaN
+    never does.
 
     Parameters
     ----------
     kappa : float
-        Threshold of the squared residual, at least 0, in the units of the training error.
+        Threshold of the residual: about the noise level times the number of samples, in the
+        same units, at least 0.
 
     Notes
     -----
@@ -318,19 +318,18 @@ def Discrepancy(train: FloatArray) -> FloatArray:
 
 @rises_rule(at_least={"s": 1, "tol": 0})
 def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Rises:
-    """:data:`UP` with a tolerance: ``s`` strips in a row in which the error hardly fell.
+    """:data:`UP` with a tolerance: ``s`` successive strips in which the error hardly fell.
 
-    A strip counts where E_va(t) > E_va(t - k) - tol abs(E_va(t - k)), so a plateau stops;
-    ``tol=0`` is UP.
+    A strip counts if E_va(t) > E_va(t - k) - tol abs(E_va(t - k)), so a plateau stops training.
 
     Parameters
     ----------
     s : int
-        Number of successive strips that count, at least 1.
+        Number of successive strips, at least 1.
     k : int
         Length of a strip in checks, at least 1.
     tol : float
-        Relative fall of the error below which a strip counts, at least 0.
+        Relative tolerance, at least 0; 0 makes the rule equal to UP.
 
     Notes
     -----

@@ -1,10 +1,10 @@
-"""Patience: one step with knobs. Every library's patience rule is a row of settings on it.
+"""Patience: one step function with settings ("knobs"). Each library's patience rule is one row.
 
-Parameter names and defaults of the rules are each library's own, the waiting count first. All are
-given for errors, lower is better; a rule that its library defines for scores sees score = -error.
-Counts are in checks, one for each recorded validation error, where nothing else is said.
-``restore="own"`` is what the library restores where it is asked to; of a library that restores
-nothing, or simply the lowest error, it is the lowest error seen.
+Parameter names and defaults are those of each library, with the patience first. All rules are
+stated for errors (lower is better); a rule that its library defines for scores sees score = -error.
+Counts are in checks, one for each recorded validation error, unless stated otherwise.
+``restore="own"`` selects what the library restores when asked to. For a library that restores
+nothing, or that restores the lowest error, it is the lowest error seen.
 """
 
 import math
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from earlystop_lab._common.settings import Constant
 from earlystop_lab.criteria.core import criterion
 
-# When a value v counts as an improvement on the best, with a delta d, each in its library's own
+# When a value v counts as an improvement on the best, given a delta d, in each library's own
 # arithmetic: v + d < best and best - v > d differ by rounding.
 SUM, DIFFERENCE, GAIN, GAIN_OR_INFINITE, LOWER_BY, RELATIVE, RELATIVE_SIZE = range(7)
 NOT_WORSE, NOT_WITHIN, NOT_WITHIN_RELATIVE, LOWER_OR_ZERO = range(7, 11)
@@ -33,62 +33,62 @@ IMPROVES = {
     LOWER_OR_ZERO: "v < best or best = 0",
 }
 
-# When the best value moves.
+# When the best value is updated.
 IMPROVED, LOWER, EITHER = range(3)
 MOVES = {IMPROVED: "on an improvement", LOWER: "on any lower value", EITHER: "on both"}
 
-# Which checks count as bad, of those that do not reset the count.
+# Which checks count as bad, among those that do not reset the count.
 OTHERS, WORSE, RISING = range(3)
-COUNTS = {OTHERS: "all others", WORSE: "those above the best", RISING: "those not below the last"}
+COUNTS = {OTHERS: "all others", WORSE: "errors above the best", RISING: "no lower than the last"}
 
-# What a check that improves may do: never stop; stop on the count it leaves; stop on the count
-# before it, for a library that tests between the checks, too.
+# Whether a check that improves can stop training: never; if the count that it leaves is enough; or
+# if the count before it was enough, for a library that also tests between checks.
 SILENT, COUNTED, BETWEEN = range(3)
-AT_GAIN = {SILENT: "no", COUNTED: "if its count is enough", BETWEEN: "on the count before it"}
+AT_GAIN = {SILENT: "no", COUNTED: "if the count is enough", BETWEEN: "if the count before was"}
 
 
 @dataclass(frozen=True)
 class Knobs(Constant):
-    """Where the libraries' patience rules differ; one row of settings is one rule."""
+    """The settings in which the libraries' patience rules differ; one row is one rule."""
 
-    #: when a value counts as an improvement, of IMPROVES
+    #: when a value counts as an improvement, one of IMPROVES
     test: int
-    #: the first value always counts as one (otherwise the best starts at infinity)
+    #: the first value always counts as an improvement (otherwise the best starts at infinity)
     first: bool = False
-    #: of MOVES
+    #: when the best value is updated, one of MOVES
     moves: int = IMPROVED
-    #: of COUNTS
+    #: which checks count as bad, one of COUNTS
     counts: int = OTHERS
-    #: of AT_GAIN
+    #: whether a check that improves can stop training, one of AT_GAIN
     at_gain: int = SILENT
-    #: the count is in epochs, not in checks
+    #: whether the count is in epochs rather than in checks
     epochs: bool = False
-    #: a value that is not finite stops at once
+    #: whether a value that is not finite stops at once
     finite: bool = False
-    #: of equal best values the last is kept, not the first
+    #: whether the last of equal best values is kept rather than the first
     last_tie: bool = False
 
 
 class Patience(NamedTuple):
-    """State of a patience rule: its knobs, limits and what it has seen."""
+    """State of a patience rule: its knobs, its limits and what it has seen."""
 
     knobs: Knobs
     #: min_delta, tolerance or threshold
     delta: float
-    #: improvements must also be below it to reset the count; NaN: no such limit
+    #: improvements must also be below this to reset the count; NaN: no such limit
     baseline: float
-    #: checks before this epoch are not seen
+    #: checks before this epoch are ignored
     first_epoch: float
-    #: a value below or above these stops at once; NaN: none
+    #: a value below or above these limits stops at once; NaN: no limit
     stop_below: float
     stop_above: float
-    #: epoch and value of the last check; NaN and infinity before any
+    #: epoch and value of the last check; NaN and infinity before the first
     epoch: float
     last: float
     best: float
-    #: epoch at which the best value moved last; NaN: never
+    #: epoch at which the best value was last updated; NaN: never
     kept: float
-    #: checks or epochs in a row that did not reset the count
+    #: successive checks or epochs that did not reset the count
     bad: float
 
 
@@ -102,7 +102,7 @@ def patience_state(
     stop_above: float | None = None,
     best: float = math.inf,
 ) -> Patience:
-    """The state of a patience rule that has seen nothing."""
+    """The initial state of a patience rule."""
     below, above = (math.nan if x is None else float(x) for x in (stop_below, stop_above))
     limits = (float(delta), baseline, first_epoch, below, above)
     return Patience(knobs, *limits, math.nan, math.inf, best, math.nan, 0.0)
@@ -121,7 +121,7 @@ def improves(test: int, val: float, best: float, delta: float) -> bool:
     if test == LOWER_BY:
         return val < best and abs(val - best) > delta
     if test in (RELATIVE, RELATIVE_SIZE):
-        # before any value the limit is infinity itself, where the formula would give NaN
+        # before the first value the limit is infinity itself, where the formula would give NaN
         size = best if test == RELATIVE else abs(best)
         return val < (best - size * delta if best < math.inf else best)
     if test == NOT_WORSE:
@@ -134,7 +134,7 @@ def improves(test: int, val: float, best: float, delta: float) -> bool:
 
 
 def patience_step(s: Patience, epoch: float, val: float) -> tuple[Patience, float]:
-    """Checks in a row without improvement; NaN where the library cannot fire, inf where it must."""
+    """Successive checks without improvement; NaN if the library cannot stop, inf if it must."""
     k = s.knobs
     if epoch < s.first_epoch:
         return s, math.nan
@@ -160,30 +160,30 @@ def patience_step(s: Patience, epoch: float, val: float) -> tuple[Patience, floa
     if improved and k.at_gain == SILENT:
         count = math.nan
     elif improved and k.at_gain == BETWEEN:
-        # above a whole threshold only where the check before this one would be
+        # exceeds an integer threshold only if the check before this one would have
         count = s.bad + passed - 0.5
     limits = (s.delta, s.baseline, s.first_epoch, s.stop_below, s.stop_above)
     return Patience(k, *limits, epoch, val, best, kept, bad), count
 
 
 def kept_epoch(s: Patience) -> float:
-    """The epoch at which the best value moved last; NaN where it never did."""
+    """The epoch at which the best value was last updated; NaN if it never was."""
     return s.kept
 
 
-#: makes a family of a row of knobs: :func:`criterion` with what all of them share
+#: makes a family from a row of knobs: :func:`criterion` with the arguments that all rows share
 patience_rule = partial(criterion, whole=True, step=patience_step)
 
 
 def saved_step(
     s: tuple[Patience, Patience], epoch: float, val: float
 ) -> tuple[tuple[Patience, Patience], float]:
-    """Patience, and beside it what a model saver holds."""
+    """Patience, together with the epoch that a model saver keeps."""
     rule, bad = patience_step(s[0], epoch, val)
     saved, _ = patience_step(s[1], epoch, val)
     return (rule, saved), bad
 
 
 def saved_epoch(s: tuple[Patience, Patience]) -> float:
-    """The epoch that the model saver holds."""
+    """The epoch that the model saver keeps."""
     return s[1].kept

@@ -1,7 +1,7 @@
-"""Prechelt's criteria: generalisation loss, its quotient with progress, successive increases.
+"""Prechelt's criteria: generalisation loss, progress quotient, successive increases.
 
-All of them look at validation only at the ends of strips of ``k`` checks; E_opt(t) is the
-lowest validation error at the strip ends up to t. Off strip ends their statistic is NaN.
+All of them look at the validation error only at the ends of strips of ``k`` checks. E_opt(t) is
+the lowest validation error at the strip ends up to t. At other checks, their statistic is NaN.
 
 Source: L. Prechelt, "Early Stopping - but when?", in Neural Networks: Tricks of the Trade,
 Springer 1998, doi 10.1007/3-540-49430-8_3; formulas as in L. Prechelt, Technical Report 21/94,
@@ -21,7 +21,7 @@ EPSILON = 2.0**-52
 
 
 class Gain(NamedTuple):
-    """State of P_k: a strip's length, checks left in it, sum and minimum of its training errors."""
+    """State of P_k: strip length, checks left in the strip, sum and minimum of its errors."""
 
     k: int
     left: int
@@ -30,7 +30,7 @@ class Gain(NamedTuple):
 
 
 class Rises(NamedTuple):
-    """State of UP: tolerance, the last strip end's error, increases in a row."""
+    """State of UP: tolerance, error at the last strip end, successive increases."""
 
     tol: float
     before: float
@@ -38,7 +38,7 @@ class Rises(NamedTuple):
 
 
 def relative_excess(value: float, reference: float) -> float:
-    """value / reference - 1, measured on abs(reference); over 0 or -inf it is 0 or infinite."""
+    """value / reference - 1, relative to abs(reference); if that is 0 or inf, 0 or infinite."""
     if reference > 0:
         return value / reference - 1
     if -math.inf < reference < 0:
@@ -49,21 +49,22 @@ def relative_excess(value: float, reference: float) -> float:
 
 
 def loss_step(best: float, epoch: float, val: float) -> tuple[float, float]:
-    """Generalisation loss at a strip end, in percent; the state is the lowest error at one."""
+    """Generalisation loss at a strip end, in percent; the state is the lowest error so far."""
     lowest = val if val < best else best
     return lowest, 100 * relative_excess(val, lowest)
 
 
 def loss_bound(limit: float) -> float:
-    """Below how many times the lowest error the loss is surely at most ``limit`` percent.
+    """The multiple of the lowest error below which the loss is certainly at most ``limit`` percent.
 
-    The last factor is more than the roundings on both sides. Below once, there is no loss.
+    The last factor exceeds the rounding errors of both sides. Below a multiple of 1 there is no
+    loss.
     """
     return max(1.0, (1 + limit / 100) * (1 - 16 * EPSILON))
 
 
 def loss_cannot_pass(best: float, bound: float, val: float) -> bool:
-    """Whether the loss surely passes no limit, told without a division.
+    """Whether the loss certainly passes no limit, found without a division.
 
     A negative lowest error times the bound is at most itself, and below it there is no loss.
     """
@@ -77,7 +78,7 @@ def gain_step(s: Gain, epoch: float, train: float) -> tuple[Gain, float]:
     if s.left > 1:
         return Gain(s.k, s.left - 1, total, low), math.nan
     progress = 1000 * relative_excess(total, s.k * low)
-    # a sum of k equal errors may round to either side of k times the error
+    # the sum of k equal errors may round to either side of k times the error
     rounding = 1000 * s.k * EPSILON
     return Gain(s.k, s.k, 0.0, math.inf), 0.0 if progress <= rounding else progress
 
@@ -85,19 +86,19 @@ def gain_step(s: Gain, epoch: float, train: float) -> tuple[Gain, float]:
 def quotient_step(
     s: tuple[float, Gain], epoch: float, val: float, train: float
 ) -> tuple[tuple[float, Gain], float]:
-    """Generalisation loss over progress at strip ends."""
+    """Generalisation loss divided by progress, at strip ends."""
     gain_state, gain = gain_step(s[1], epoch, train)
     if s[1].left > 1:
         return (s[0], gain_state), math.nan
     best, loss = loss_step(s[0], epoch, val)
-    if gain == 0:  # no progress at all: any loss is infinitely larger, no loss is none
+    if gain == 0:  # no progress: the quotient of any loss is infinite, that of no loss is 0
         return (best, gain_state), math.inf if loss > 0 else loss
     return (best, gain_state), loss / gain
 
 
 def rises_step(s: Rises, epoch: float, val: float) -> tuple[Rises, float]:
-    """Successive strips whose last error is above that of the strip before, less a tolerance."""
-    # without a branch, since nobody can predict it
+    """Successive strips whose last error is above that of the previous strip, minus a tolerance."""
+    # branchless, since the branch would be unpredictable
     rose = (val > s.before) | (val > s.before - s.tol * abs(s.before))
     ups = (s.ups + 1) * rose
     return Rises(s.tol, val, ups), math.nan if math.isnan(val) else float(ups)
@@ -116,18 +117,19 @@ def rises_step(s: Rises, epoch: float, val: float) -> tuple[Rises, float]:
     at_least={"alpha": 0},
 )
 def GL(*, k: int = 5) -> float:
-    """Generalisation loss: stop when validation error has risen alpha percent above its best.
+    """Generalisation loss: stop when the validation error is alpha percent above its lowest.
 
     GL(t) = 100 (E_va(t) / E_opt(t) - 1) > alpha at the end of a strip of ``k`` checks.
 
-    Where E_opt = 0 the loss is 0 while the error stays 0 and infinite once it is above; for a
-    negative E_opt (a negative log-likelihood) it is measured on abs(E_opt). A NaN error gives NaN
-    and leaves E_opt; an infinite one gives an infinite loss, NaN while none was finite.
+    If E_opt = 0, the loss is 0 while the error stays at 0 and infinite once it is above. For a
+    negative E_opt (such as a negative log-likelihood), the loss is relative to abs(E_opt). A NaN
+    error gives NaN and leaves E_opt unchanged; an infinite error gives an infinite loss, or NaN if
+    no error before it was finite.
 
     Parameters
     ----------
     alpha : float
-        Threshold of the generalisation loss in percent, at least 0.
+        Threshold of the loss in percent, at least 0.
     k : int
         Length of a strip in checks, at least 1; 1 looks at every check.
 
@@ -162,13 +164,13 @@ def GL(*, k: int = 5) -> float:
 def PQ(*, k: int = 5) -> tuple[float, Gain]:
     """Progress quotient: stop when generalisation loss exceeds alpha times training progress.
 
-    GL(t) / P_k(t) > alpha at the end of a strip, with GL in percent as in :data:`GL` and the
-    progress per thousand P_k(t) = 1000 (sum of E_tr over the strip / (k min of E_tr over the
-    strip) - 1), which needs training errors.
+    GL(t) / P_k(t) > alpha at the end of a strip, with GL in percent as in :data:`GL`, and
+    P_k(t) = 1000 (sum of E_tr over the strip / (k min of E_tr over the strip) - 1), the training
+    progress per thousand, which requires training errors.
 
-    Where P_k = 0 (training error constant over the strip) the quotient is infinite for any
-    GL > 0, and 0 where GL = 0. Where the strip's lowest training error is 0 and another is
-    not, P_k is infinite and the quotient 0. A NaN training error in the strip, or a NaN
+    If P_k = 0 (the training error is constant over the strip), the quotient is infinite for any
+    GL > 0 and 0 for GL = 0. If the lowest training error in the strip is 0 and another one is
+    not, P_k is infinite and the quotient is 0. A NaN training error in the strip, or a NaN
     validation error at its end, gives NaN.
 
     Parameters
@@ -197,25 +199,25 @@ def PQ(*, k: int = 5) -> tuple[float, Gain]:
     return math.inf, Gain(k, k, 0.0, math.inf)
 
 
-#: makes a family that counts rises: :func:`criterion` with what all of them share
+#: makes a family that counts rises: :func:`criterion` with the arguments that all of them share
 rises_rule = partial(criterion, threshold="s", whole=True, step=rises_step, strip="k", at_ends=True)
 
 
 @rises_rule(at_least={"s": 1})
 def UP(*, k: int = 5) -> Rises:
-    """Successive increases: stop when validation error rose in ``s`` successive strips.
+    """Successive increases: stop when the validation error rose in ``s`` successive strips.
 
-    UP_1 holds at a strip end t with E_va(t) > E_va(t - k); UP_s where UP_(s-1) held at t - k and
+    UP_1 holds at a strip end t if E_va(t) > E_va(t - k); UP_s holds if UP_(s-1) held at t - k and
     E_va(t) > E_va(t - k).
 
-    The increase is strict: a tie ends a succession. The first strip has nothing before it and
-    counts 0, so UP(s) can stop at the end of strip s + 1 at the earliest. At a NaN error the
-    statistic is NaN, and neither it nor the strip after it counts as an increase.
+    The increase is strict: a tie ends a succession. The first strip has no predecessor and counts
+    0, so UP(s) can stop at the end of strip s + 1 at the earliest. At a NaN error the statistic
+    is NaN, and neither that strip nor the one after it counts as an increase.
 
     Parameters
     ----------
     s : int
-        Number of successive strips with an increase, at least 1.
+        Number of successive strips, at least 1.
     k : int
         Length of a strip in checks, at least 1.
 
@@ -249,16 +251,16 @@ def UP(*, k: int = 5) -> Rises:
     at_least={"level": 0},
 )
 def Progress(*, k: int = 5) -> Gain:
-    """Training progress has all but ended: stop when P_k is below ``level`` per thousand.
+    """Training progress has almost ended: stop when P_k is below ``level`` per thousand.
 
-    P_k as in :data:`PQ`, at the end of a strip of ``k`` checks; the study ends every run when
-    P_5 < 0.1. Needs training errors; a NaN among a strip's gives NaN. Like every rule with strips
-    it leaves to ``restore="best"`` only the validation errors at their ends.
+    P_k is that of :data:`PQ`, at the end of a strip of ``k`` checks. The 1997 study ends every run
+    when P_5 < 0.1. The rule requires training errors; a NaN in a strip gives NaN. As with every
+    rule with strips, ``restore="best"`` selects only among the validation errors at strip ends.
 
     Parameters
     ----------
     level : float
-        Threshold of the training progress per thousand, at least 0.
+        Threshold of the progress, per thousand, at least 0.
     k : int
         Length of a strip in checks, at least 1.
 

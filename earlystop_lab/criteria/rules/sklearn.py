@@ -1,7 +1,7 @@
-"""The rules of scikit-learn: two of its networks and linear models, two of its boosted trees.
+"""Rules of scikit-learn: of its networks, its linear models and its two kinds of boosted trees.
 
-Those of trees look at a window of the last scores: the statistic is 1 where the rule holds and 0
-where it does not, NaN where the window is not yet full and the library cannot stop.
+The rules of boosted trees look at a window of the last scores. Their statistic is 1 where the
+rule holds, 0 where it does not, and NaN until the window is full, when the library cannot stop.
 """
 
 import numpy as np
@@ -32,17 +32,18 @@ __all__ = ["SklearnGB", "SklearnHGB", "SklearnMLP", "SklearnSGD"]
 def SklearnMLP(*, tol: float = 1e-4) -> Patience:
     """``sklearn.neural_network.MLP*``: *more than* ``n_iter_no_change`` epochs without a gain.
 
-    A check counts as bad where val > best - tol, so with ``tol=0`` a tie resets the count, as
-    does a NaN always. The best moves on any gain, also below ``tol``. ``restore="own"``: the
-    first of the lowest, as with ``early_stopping=True``. Without it (the default) the same
-    test watches the training loss and nothing is restored.
+    A check is bad if val > best - tol, so with ``tol=0`` a tie resets the count, and a NaN always
+    resets it. The best value is updated on any gain, also below ``tol``. With ``restore="own"``,
+    the first of the lowest errors is selected, as with ``early_stopping=True``. Without
+    ``early_stopping`` (the default), the library applies the same test to the training loss and
+    restores nothing.
 
     Parameters
     ----------
     n_iter_no_change : int
-        Epochs without a gain that are tolerated; the next one stops training. At least 1.
+        Number of bad epochs that are tolerated.
     tol : float
-        Least gain that resets the count, in units of the error, at least 0.
+        Smallest gain that resets the count, in units of the error, at least 0.
 
     Notes
     -----
@@ -70,14 +71,15 @@ def SklearnMLP(*, tol: float = 1e-4) -> Patience:
 def SklearnSGD(*, tol: float = 1e-3) -> Patience:
     """``sklearn.linear_model.SGD*``: ``n_iter_no_change`` epochs without a gain.
 
-    The test of :data:`SklearnMLP`, one check sooner. It restores nothing.
+    The test is that of :data:`SklearnMLP`, but stops one check earlier. The library restores
+    nothing.
 
     Parameters
     ----------
     n_iter_no_change : int
-        Epochs without a gain after which training stops, at least 1.
+        Number of bad epochs, at least 1.
     tol : float
-        Least gain that resets the count, in units of the error, at least 0.
+        Smallest gain that resets the count, in units of the error, at least 0.
 
     Notes
     -----
@@ -101,16 +103,16 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
 def SklearnHGB(val: FloatArray, *, n_iter_no_change: int = 10, tol: float = 1e-7) -> FloatArray:
     """``sklearn.ensemble.HistGradientBoosting*``: no gain on the score n iterations ago.
 
-    Holds where none of the last n scores is above the score before them by more than ``tol``:
-    the reference is that score, not the best. The library's first score is taken before the
-    first tree. A NaN there makes it hold. Nothing is restored.
+    Holds if none of the last n scores is above the score before them by more than ``tol``: the
+    reference is that score, not the best one. The library takes its first score before the first
+    tree. A NaN in the window makes the rule hold. The library restores nothing.
 
     Parameters
     ----------
     n_iter_no_change : int
         Number n of last scores, at least 1.
     tol : float
-        Least gain that counts, in units of the score, at least 0.
+        Smallest gain that counts, in units of the score, at least 0.
 
     Notes
     -----
@@ -139,16 +141,16 @@ def SklearnHGB(val: FloatArray, *, n_iter_no_change: int = 10, tol: float = 1e-7
 def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> FloatArray:
     """``sklearn.ensemble.GradientBoosting*``: no better than the *worst* of the last n losses.
 
-    Holds where val + tol >= the largest of the n errors before it, of which missing ones count
-    as infinite, and at any NaN. The library is off by default (``n_iter_no_change=None``).
-    Nothing is restored.
+    Holds if val + tol is at least the largest of the n previous errors, where missing ones count
+    as infinite. Any NaN makes the rule hold. The library's rule is off by default
+    (``n_iter_no_change=None``), and restores nothing.
 
     Parameters
     ----------
     n_iter_no_change : int
-        Number n of last losses, at least 1.
+        Number n of previous errors, at least 1.
     tol : float
-        Least gain that counts, in units of the loss, at least 0.
+        Smallest gain that counts, in units of the error, at least 0.
 
     Notes
     -----

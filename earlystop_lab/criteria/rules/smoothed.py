@@ -1,6 +1,6 @@
 """Rules on a smoothed validation curve: patience and generalisation loss after a filter.
 
-What is kept is not smoothed: ``restore="best"`` looks at the errors themselves.
+Only the decision uses smoothed errors: ``restore="best"`` looks at the errors themselves.
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = ["EMA", "EMAGL", "Median", "MedianGL"]
 
 
 class Average(NamedTuple):
-    """State of an exponential moving average: its decay, whether it has begun, its value."""
+    """State of an exponential moving average: its decay, whether it has started, its value."""
 
     decay: float
     begun: bool
@@ -28,13 +28,13 @@ class Average(NamedTuple):
 
 
 class Last(NamedTuple):
-    """The newest errors, the oldest first; NaN where there were fewer, infinity for a NaN."""
+    """The newest errors, oldest first; NaN where there were fewer, infinity in place of a NaN."""
 
     values: tuple[float, ...]
 
 
 def averaged(s: Average, val: float) -> Average:
-    """decay value + (1 - decay) val; a NaN leaves it as it is, the first error starts it."""
+    """decay value + (1 - decay) val; a NaN is ignored and the first error starts the average."""
     if math.isnan(val):
         return s
     if not s.begun or s.decay == 0:
@@ -43,13 +43,13 @@ def averaged(s: Average, val: float) -> Average:
 
 
 def shifted(s: Last, val: float) -> Last:
-    """The newest errors with one more."""
+    """The newest errors after appending one."""
     newest = (math.inf if math.isnan(val) else val,)
     return Last(s.values[1:] + newest)
 
 
 def ranked(values: tuple[float, ...], rank: int) -> float:
-    """The value of that rank, from 0, among those that are not NaN."""
+    """The value with that rank, counted from 0, among those that are not NaN."""
     for value in values:
         below = same = 0
         for other in values:
@@ -61,7 +61,7 @@ def ranked(values: tuple[float, ...], rank: int) -> float:
 
 
 def median(values: tuple[float, ...]) -> float:
-    """Median of those that are not NaN: the mean of the middle two where their number is even."""
+    """Median of the values that are not NaN."""
     count = 0
     for value in values:
         count += not math.isnan(value)
@@ -71,7 +71,7 @@ def median(values: tuple[float, ...]) -> float:
 def average_patience_step(
     s: tuple[Average, Patience], epoch: float, val: float
 ) -> tuple[tuple[Average, Patience], float]:
-    """Patience on the moving average; at a NaN error the check counts as bad."""
+    """Patience on the moving average; a check with a NaN error counts as bad."""
     average = averaged(s[0], val)
     patience, bad = patience_step(s[1], epoch, math.nan if math.isnan(val) else average.value)
     return (average, patience), bad
@@ -119,19 +119,19 @@ def _empty(window: int) -> Last:
 def EMA(*, decay: float = 0.6, min_delta: float = 0.0) -> tuple[Average, Patience]:
     """Patience on the exponential moving average of the validation error.
 
-    S(t) = decay S(t - 1) + (1 - decay) E_va(t), from the first error on. The average improves
-    where S + min_delta is below its best; a check at which it does never stops. A NaN error is left
-    out of the average and counts as no improvement; after an infinite one the average stays
-    infinite (with decay > 0).
+    S(t) = decay S(t - 1) + (1 - decay) E_va(t), starting with the first error. The average
+    improves if S + min_delta is below its best, and a check at which it improves never stops
+    training. A NaN error is left out of the average and is not an improvement. After an infinite
+    error the average stays infinite (if decay > 0).
 
     Parameters
     ----------
     patience : int
-        Checks without improvement after which training stops, at least 0.
+        Number of checks without improvement, at least 0.
     decay : float
-        Weight of the past in the moving average, in [0, 1); 0 is no smoothing.
+        Weight of the previous average, in [0, 1); 0 means no smoothing.
     min_delta : float
-        Least improvement that counts, in units of the error.
+        Smallest gain that counts as an improvement, in units of the error.
 
     Notes
     -----
@@ -161,18 +161,18 @@ def EMA(*, decay: float = 0.6, min_delta: float = 0.0) -> tuple[Average, Patienc
 def Median(*, window: int = 5, min_delta: float = 0.0) -> tuple[Last, Patience]:
     """Patience on the median of the last ``window`` validation errors.
 
-    Before there are so many, on the median of those that are. It improves where S + min_delta is
-    below its best; a check at which it does never stops. A NaN counts as infinite. The time
-    grows with the square of ``window``, which is in checks.
+    While there are fewer errors, the median is that of all so far. It improves if S + min_delta
+    is below its best, and a check at which it improves never stops training. A NaN error counts
+    as infinite. The time taken grows with the square of ``window``.
 
     Parameters
     ----------
     patience : int
-        Checks without improvement after which training stops, at least 0.
+        Number of checks without improvement, at least 0.
     window : int
-        Number of last errors in the median, at least 1.
+        Number of errors in the median, at least 1.
     min_delta : float
-        Least improvement that counts, in units of the error.
+        Smallest gain that counts as an improvement, in units of the error.
 
     Notes
     -----
@@ -204,14 +204,15 @@ def Median(*, window: int = 5, min_delta: float = 0.0) -> tuple[Last, Patience]:
 def EMAGL(*, decay: float = 0.6) -> tuple[Average, float]:
     """Generalisation loss of the exponential moving average, at every check.
 
-    100 (S(t) / S_opt(t) - 1) > alpha percent, with S as in :data:`EMA` and S_opt its lowest.
+    Stops when 100 (S(t) / S_opt(t) - 1) > alpha, with S as in :data:`EMA` and S_opt its lowest
+    value so far.
 
     Parameters
     ----------
     alpha : float
-        Threshold of the generalisation loss in percent, at least 0.
+        Threshold of the loss in percent, at least 0.
     decay : float
-        Weight of the past in the moving average, in [0, 1); 0 is no smoothing.
+        Weight of the previous average, in [0, 1); 0 means no smoothing.
 
     Notes
     -----
@@ -242,14 +243,15 @@ def EMAGL(*, decay: float = 0.6) -> tuple[Average, float]:
 def MedianGL(*, window: int = 5) -> tuple[Last, float]:
     """Generalisation loss of the rolling median, at every check.
 
-    100 (S(t) / S_opt(t) - 1) > alpha percent, with S as in :data:`Median` and S_opt its lowest.
+    Stops when 100 (S(t) / S_opt(t) - 1) > alpha, with S as in :data:`Median` and S_opt its lowest
+    value so far.
 
     Parameters
     ----------
     alpha : float
-        Threshold of the generalisation loss in percent, at least 0.
+        Threshold of the loss in percent, at least 0.
     window : int
-        Number of last errors in the median, at least 1.
+        Number of errors in the median, at least 1.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""The patience rules of PyTorch's trainers, and of the frameworks beside them: Flax and spaCy."""
+"""Patience rules of PyTorch's trainers and of related frameworks, Flax and spaCy."""
 
 from typing import Literal
 
@@ -55,27 +55,20 @@ def Lightning(
 ) -> Patience:
     """``lightning.pytorch.callbacks.EarlyStopping``: ``patience`` checks without improvement.
 
-    A value improves where val + min_delta < best; a negative ``min_delta`` lets worse values
-    improve. At once it stops at a value that is not finite (``check_finite``), better than
-    ``stopping_threshold`` or worse than ``divergence_threshold``, both values of the metric as
-    recorded and strict; with ``check_finite=False`` a NaN is just no improvement. It restores
-    nothing.
+    A value improves if val + min_delta < best. The library restores nothing.
 
     Parameters
     ----------
     patience : int
-        Checks without improvement after which training stops, at least 0.
+        Number of checks without improvement, at least 0.
     min_delta : float
-        Least improvement that counts, in units of the error. A negative value lets worse values
-        improve.
+        Smallest gain that counts, in units of the error; if negative, worse values improve too.
     check_finite : bool
-        Whether a value that is NaN or infinite stops training at once.
+        Stop at once at a value that is not finite. If False, a NaN is only not an improvement.
     stopping_threshold : float, optional
-        Value of the metric, as recorded, beyond which training stops because it is good enough;
-        None for none.
+        Stop at once at a value strictly better than this, given on the recorded scale.
     divergence_threshold : float, optional
-        Value of the metric, as recorded, beyond which training stops because it has diverged; None
-        for none.
+        Stop at once at a value strictly worse than this, given on the recorded scale.
 
     Notes
     -----
@@ -111,22 +104,21 @@ def Ignite(
 ) -> Patience:
     """``ignite.handlers.EarlyStopping`` with score = -error: ``patience`` checks without a gain.
 
-    A gain is more than ``threshold``, absolute or relative. Relative to a negative score it
-    loosens instead: an error below best (1 + threshold) still counts as a gain. The best value
-    also moves on gains too small to count, so a slow creep stops; with ``cumulative=True`` it
-    does not, and gains add up. A NaN counts as a gain and becomes the best, and so does the
-    value after it. It restores nothing.
+    A NaN counts as a gain and becomes the best value, and the value after it also counts as a
+    gain. The library restores nothing.
 
     Parameters
     ----------
     patience : int
-        Checks without a gain after which training stops, at least 1.
+        Number of checks without a gain, at least 1.
     threshold : float
-        Least gain that counts, at least 0.
+        A gain must exceed this, at least 0.
     threshold_mode : {"abs", "rel"}
-        ``"abs"`` for a threshold in units of the error, ``"rel"`` for a share of the best score.
+        Whether the threshold is absolute or relative to the best. Relative to a negative score the
+        test becomes more lenient: an error below best (1 + threshold) still counts as a gain.
     cumulative : bool
-        Whether the best value stays where it is until a gain counts, so that small gains add up.
+        If False, the best value is also updated on gains too small to count, so slow improvement
+        stops training. If True it is not, and small gains add up.
 
     Notes
     -----
@@ -158,16 +150,16 @@ def Ignite(
 def HuggingFace(*, threshold: float = 0.0) -> Patience:
     """``transformers.EarlyStoppingCallback``: ``patience`` evaluations without a gain.
 
-    A gain is an error below the best by more than ``threshold``; the Trainer moves its best on
-    any gain, so a creep below the threshold stops. ``patience=0`` stops at the first
-    evaluation. ``restore="own"``: the first of the lowest, as ``load_best_model_at_end`` does.
+    The Trainer updates its best value on any gain, so slow improvement by less than ``threshold``
+    stops training. With ``restore="own"``, the first of the lowest errors is selected, as with
+    ``load_best_model_at_end``.
 
     Parameters
     ----------
     patience : int
-        Evaluations without a gain after which training stops, at least 0.
+        Number of evaluations without a gain, at least 0; 0 stops at the first evaluation.
     threshold : float
-        Least gain that counts, in units of the error.
+        A gain is an error below the best by more than this.
 
     Notes
     -----
@@ -199,20 +191,20 @@ def HuggingFace(*, threshold: float = 0.0) -> Patience:
 def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel") -> Patience:
     """``skorch.callbacks.EarlyStopping``: ``patience`` epochs without a gain.
 
-    A value improves where val < best - threshold, or val < best - best threshold in mode
-    ``"rel"``, which loosens for negative errors. A NaN is no improvement. The library's
-    ``patience=0``, which stops at the first epoch that improves, is not offered.
-    ``restore="own"``: the last improvement, as ``load_best=True`` does.
+    A value improves if val < best - threshold, or if val < best - best threshold in mode
+    ``"rel"``. A NaN is not an improvement. With ``restore="own"``, the last improvement is
+    selected, as with ``load_best=True``.
 
     Parameters
     ----------
     patience : int
-        Epochs without improvement after which training stops, at least 1.
+        Number of epochs without a gain, at least 1; 0, which in the library stops at the
+        first epoch that improves, is an error.
     threshold : float
-        Least improvement that counts.
+        Smallest gain that counts as an improvement.
     threshold_mode : {"rel", "abs"}
-        ``"rel"`` for a threshold that is a share of the best error, ``"abs"`` for one in units of
-        the error.
+        Whether the threshold is relative to the best value or absolute. For negative errors the
+        relative test is more lenient.
 
     Notes
     -----
@@ -241,16 +233,15 @@ def Skorch(*, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "
 def Fastai(*, min_delta: float = 0.0) -> Patience:
     """``fastai.callback.tracker.EarlyStoppingCallback``: ``patience`` epochs without improvement.
 
-    A value improves where val + min_delta < best; a negative ``min_delta`` loosens the test. An
-    epoch that improves never stops, so ``patience`` 0 and 1 behave alike. A NaN is no
-    improvement. It restores nothing.
+    A value improves if val + min_delta < best. An epoch that improves never stops training, and a
+    NaN is not an improvement. The library restores nothing.
 
     Parameters
     ----------
     patience : int
-        Epochs without improvement after which training stops, at least 0.
+        Number of epochs without improvement, at least 0; 0 and 1 behave alike.
     min_delta : float
-        Least improvement that counts, in units of the error. A negative value loosens the test.
+        Smallest gain that counts; if negative, the test is more lenient.
 
     Notes
     -----
@@ -290,16 +281,16 @@ def fitness_step(
 def Ultralytics() -> tuple[Patience, Patience]:
     """``ultralytics.utils.torch_utils.EarlyStopping``: ``patience`` epochs since the best.
 
-    Its fitness is the score as recorded, of an error 1 - error, whose rounding decides what is a
-    tie. It improves where it is above the best or the best is 0: while the fitness stays 0
-    training never stops. A NaN among the first values is never
-    improved on. The count is in epochs. ``restore="own"``: the *last* epoch of the best
-    fitness, which ``best.pt`` holds, though the count starts at the first.
+    The fitness is the score as recorded, or 1 - error for an error, whose rounding decides what
+    is a tie. It improves if it is above the best or if the best is 0, so training never stops
+    while the fitness stays at 0. If the first value is NaN, no later value improves on it. With
+    ``restore="own"``, the *last* epoch with the best fitness is selected, which ``best.pt`` holds,
+    although the count starts at the first.
 
     Parameters
     ----------
     patience : int
-        Epochs since the best fitness after which training stops, a whole number above 0.
+        Number of epochs since the best, above 0.
 
     Notes
     -----
@@ -331,16 +322,16 @@ def Ultralytics() -> tuple[Patience, Patience]:
 def Flax(*, min_delta: float = 0.0) -> Patience:
     """``flax.training.early_stopping.EarlyStopping``: *more than* ``patience`` without a gain.
 
-    A value improves where best - val > min_delta, or where the best is infinite. The count is
-    tested before it is raised, so patience + 1 checks without improvement stop. A NaN among the
-    first values is never improved on. It restores nothing.
+    A value improves if best - val > min_delta, or if the best is infinite. The count is tested
+    before it is incremented, so training stops after patience + 1 checks without improvement. If
+    the first value is NaN, no later value improves on it. The library restores nothing.
 
     Parameters
     ----------
     patience : int
-        Training stops after this number of checks without improvement plus 1, at least 0.
+        Number of checks without improvement that are tolerated, at least 0.
     min_delta : float
-        Least improvement that counts, in units of the error.
+        A gain must exceed this, in units of the error.
 
     Notes
     -----
@@ -368,16 +359,17 @@ def Flax(*, min_delta: float = 0.0) -> Patience:
 def MMEngine(*, min_delta: float = 0.1) -> Patience:
     """``mmengine.hooks.EarlyStoppingHook``: ``patience`` checks without improvement.
 
-    A check is bad where val > best - min_delta, so a gain of just ``min_delta``, or a tie with
-    ``min_delta=0``, improves. The default of 0.1 is the code's; its documentation says 0.01. A
-    value that is not finite stops at once. It restores nothing.
+    A check is bad if val > best - min_delta, so a gain of exactly ``min_delta`` is an improvement,
+    and so is a tie with ``min_delta=0``. A value that is not finite stops training at once. The
+    library restores nothing.
 
     Parameters
     ----------
     patience : int
-        Checks without improvement after which training stops, at least 0.
+        Number of bad checks, at least 0.
     min_delta : float
-        Least improvement that counts, in units of the error.
+        Smallest gain that counts as an improvement. The default of 0.1 is that of the code; the
+        library's documentation says 0.01.
 
     Notes
     -----
@@ -405,18 +397,18 @@ def MMEngine(*, min_delta: float = 0.1) -> Patience:
     off=("patience",),
 )
 def SpaCy() -> Patience:
-    """``spacy train``'s patience: that many *steps* since the best evaluation.
+    """``spacy train``'s patience: number of *steps* since the best evaluation.
 
-    Steps are the curve's epochs: record evaluations with their step. The library tests at every
-    step, also between evaluations, and stops there; the replay stops at the next recorded
-    check, even one that improves. A NaN among the first values is never improved on.
-    ``restore="own"``: the *last* of the lowest errors, which ``model-best`` holds, though the
-    count starts at the first.
+    Steps are the positions of the curve: record each evaluation with its step. The library tests
+    at every step, also between evaluations, and stops there; the replay stops at the next recorded
+    check, even if that one improves. If the first value is NaN, no later value improves on it.
+    With ``restore="own"``, the *last* of the lowest errors is selected, which ``model-best`` holds,
+    although the count starts at the first.
 
     Parameters
     ----------
     patience : int
-        Steps since the best evaluation after which training stops, above 0.
+        Number of steps since the best evaluation, above 0.
 
     Notes
     -----
