@@ -1,36 +1,47 @@
 """CatBoost: a callback for ``fit``, and the cut to the selected tree that it cannot do itself."""
 
+import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
 from earlystop_lab.live._adapters import (
     CurrentStopper,
     Measure,
-    StopperOptions,
+    RunOptions,
     Training,
     all_told,
     by_measures,
     in_rounds,
+    library,
     no_metric,
 )
+
+with library("catboost"):
+    from catboost import CatBoost, CatBoostError
+    from catboost.core import is_maximizable_metric, is_minimizable_metric
 
 
 class StopCallback:
     """Stop CatBoost's ``fit`` by any criterion, at the iteration at which its replay stops.
 
     To be given as ``fit(..., callbacks=[callback])``, which CatBoost has on CPU. The metric is
-    ``metric_name``, by default the first, on ``data_name``; that on ``learn``, where CatBoost
-    computes it, is the training error. A criterion may watch others by data set and metric:
-    ``Keras(9, val="validation-AUC")`` with ``channels={"validation-AUC":
-    Channel(direction="max")}``. CatBoost tells callbacks of no end of training: call
-    :meth:`restore` after ``fit``, which cuts the model to the selected iteration and records the
-    run. It cuts by its own ``use_best_model``, too: switch that off. ``mode="max"`` is for
-    metrics where higher is better. The other arguments are those of :class:`Stopper`, which is
-    :attr:`stopper`; every ``fit`` is a run of its own.
+    ``metric_name``, by default the model's eval metric, on ``data_name``; that on ``learn``, where
+    CatBoost computes it, is the training error. A criterion may watch others by data set and
+    metric: ``Keras(9, val="validation-AUC")`` with ``channels={"validation-AUC":
+    Channel(direction="max")}``. ``mode`` says whether higher values of the metric are better, by
+    default as CatBoost knows it. With ``metric_period`` above 1, iterations at which CatBoost
+    computes no metrics are no checks. CatBoost tells callbacks of no end of training: call
+    :meth:`restore` after ``fit``, which cuts the model to the selected iteration. It cuts by its
+    own ``use_best_model``, too: switch that off. The other arguments are those of
+    :class:`Stopper`, which is :attr:`stopper`. Every ``fit`` is a run of its own, but one that
+    goes on from a snapshot is the run that was interrupted.
 
-    In the first iteration where there is no such data or metric ``fit`` ends in CatBoost's own
-    error, which holds a ``ValueError`` with their names.
+    At the first check ``fit`` ends in CatBoost's own error, which holds a ``ValueError``, where
+    there is no such data or metric, where there are several metrics and none of them is known to
+    be the eval metric, or where CatBoost does not know which values are better.
 
     >>> import catboost, numpy as np
     >>> x, y = np.arange(20.0).reshape(-1, 1), np.arange(20.0) % 7
@@ -51,47 +62,126 @@ class StopCallback:
         *,
         data_name: str = "validation",
         metric_name: str | None = None,
-        **options: Unpack[StopperOptions],
+        mode: Mode | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
-        self.data_name, self.metric_name = data_name, metric_name
-        self._training = Training(criterion, in_rounds, **options)
+        self.data_name, self.metric_name, self.mode = data_name, metric_name, mode
+        self._training = Training(criterion, in_rounds, mode=mode or "min", **options)
+        #: the last iteration, 0 before any; what is watched; how many values of it were seen
+        self._iteration, self._val, self._seen = 0, Measure("", ""), 0
 
     def after_iteration(self, info: Any) -> bool:
         """Tell the stopper the errors of the iteration; false stops CatBoost."""
-        now = {
-            Measure(data, metric): values[-1]
+        measured = {
+            Measure(data, metric): values
             for data, metrics in (info.metrics or {}).items()
             for metric, values in metrics.items()
         }
-        val = self._val(now)
-        if info.iteration == 1:
-            self._training.begin(by_measures(now, val, "learn"))
-        measured = {each.name: value for each, value in now.items()}
-        check = {"val": now[val], "train": now.get(Measure("learn", val.metric))}
-        check |= all_told(self._training.others, measured)
-        return not self.stopper.update(epoch=info.iteration, **check)
+        if info.iteration != self._iteration + 1:
+            self._begin(info.iteration, measured)
+        elif info.iteration == 1:
+            self._begin(1, measured)
+        self._iteration = info.iteration
+        # the values of iterations at which none are computed are those of the last that had some
+        if len(measured[self._val]) > self._seen:
+            self._seen = len(measured[self._val])
+            self._check(info.iteration, measured, -1)
+        return not self.stopper.stopped
 
-    def _val(self, now: Mapping[Measure, float]) -> Measure:
-        """What is watched: by default the first metric of the data."""
-        first = next((each.metric for each in now if each.data == self.data_name), "")
-        val = Measure(self.data_name, self.metric_name or first)
-        if val not in now:
-            wanted = f"{self.data_name}-{val.metric or 'any metric'}"
-            raise no_metric(wanted, [each.name for each in now])
-        return val
+    def _begin(self, iteration: int, measured: Mapping[Measure, list[float]]) -> None:
+        """Begin a run; of a snapshot, with what was measured before it."""
+        model = _fitted()
+        params = {} if model is None else model.get_params()
+        self._val = self._watched(measured, params)
+        mode = self.mode or _direction(self._val.metric)
+        known = by_measures(measured, self._val, "learn")
+        resumed = iteration > 1 and self._iteration > 0
+        name = {"run": self.stopper.run} if resumed else {}
+        self._training.begin(known, mode=mode, **name)
+        self._seen = 0
+        if iteration > 1:
+            period = params.get("metric_period") or 1
+            self._seen = len(measured[self._val])
+            for i in range(self._seen):
+                # the last iteration of a training always has metrics
+                self._check(min(1 + i * period, iteration), measured, i)
+
+    def _check(self, iteration: int, measured: Mapping[Measure, list[float]], at: int) -> None:
+        now = {each.name: values[at] for each, values in measured.items()}
+        check = {"val": now[self._val.name], "train": now.get(f"learn-{self._val.metric}")}
+        check |= all_told(self._training.others, now)
+        self.stopper.update(epoch=iteration, **check)
+
+    def _watched(self, there: Mapping[Measure, Any], params: Mapping[str, Any]) -> Measure:
+        """What is watched: by default the eval metric, which is the loss if none was given."""
+        metrics = [each.metric for each in there if each.data == self.data_name]
+        if self.metric_name is not None:
+            found = [each for each in metrics if each == self.metric_name]
+        elif (own := params.get("eval_metric")) is not None:
+            own = own if isinstance(own, str) else type(own).__name__
+            found = [own] if own in metrics else [m for m in metrics if _plain(m) == _plain(own)]
+        else:
+            # the dictionary of metrics is in no order
+            asides = params.get("custom_metric") or params.get("custom_loss") or []
+            asides = {_plain(each) for each in ([asides] if isinstance(asides, str) else asides)}
+            found = [each for each in metrics if _plain(each) not in asides or len(metrics) == 1]
+        if len(found) == 1:
+            return Measure(self.data_name, found[0])
+        if metrics and self.metric_name is None:
+            raise ValueError(
+                f"metric_name: CatBoost computes {', '.join(sorted(metrics))}; expected the name "
+                "of the one to watch"
+            )
+        wanted = f"{self.data_name}-{self.metric_name or 'any metric'}"
+        raise no_metric(wanted, [each.name for each in there])
 
     def restore(self, model: Any) -> None:
-        """Cut the fitted model to the selected iteration, and record the run.
+        """Cut the fitted model to the selected iteration, and record the run completely.
 
-        Raises ``ValueError`` where the model has been cut before that already.
+        Iterations of an ``init_model`` come before those of the run and are kept. Raises
+        ``ValueError`` where the model has been cut before that already.
         """
-        self.stopper.close()
-        best = self.stopper.best_epoch
-        if best is None or self.stopper.restore == "last":
+        stopper, self._iteration = self.stopper, 0
+        stopper.close()
+        best = stopper.best_epoch
+        if best is None or stopper.restore == "last":
             return
-        if model.tree_count_ < best:
+        params = model.get_all_params()
+        trained = float(stopper.epoch or 0)
+        if params.get("use_best_model") and params.get("best_model_min_trees", 1) == 1:
+            trained = model.best_iteration_ + 1
+        before = model.tree_count_ - trained
+        if before < 0 or best > trained:
             raise ValueError(
                 f"the model has {model.tree_count_} trees, the selected iteration is {best:g}; "
                 "fit with use_best_model=False"
             )
-        model.shrink(ntree_end=int(best))
+        model.shrink(ntree_end=int(before + best))
+
+
+def _fitted() -> CatBoost | None:
+    """The model that is fitted, whose parameters callbacks are not told: in ``fit``'s frame."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if isinstance(model := frame.f_locals.get("self"), CatBoost):
+            return model
+        frame = frame.f_back
+    return None
+
+
+def _plain(metric: Any) -> str:
+    """A metric's name without parameters: CatBoost leaves out some and adds others."""
+    return str(metric).partition(":")[0]
+
+
+def _direction(metric: str) -> Mode:
+    """Whether higher values of a metric are better, as CatBoost knows it."""
+    try:
+        if is_maximizable_metric(metric) or is_minimizable_metric(metric):
+            return "max" if is_maximizable_metric(metric) else "min"
+    except CatBoostError:
+        pass
+    raise ValueError(
+        f"mode: CatBoost does not know whether higher values of {metric} are better; expected "
+        "mode='min' or mode='max'"
+    )

@@ -19,6 +19,7 @@ from earlystop_lab.live._adapters import (
 )
 
 with library("lightgbm"):
+    from lightgbm import Booster
     from lightgbm.callback import CallbackEnv, EarlyStopException
 
 
@@ -33,8 +34,7 @@ class StopCallback:
     model that was not stopped has none. The other arguments are those of :class:`Stopper`, which
     is :attr:`stopper`; every training is a run of its own.
 
-    The run is recorded when this stops it or at the last iteration; where something else ends
-    training, call ``callback.stopper.close()``.
+    Where something else ends training, ``callback.stopper.close()`` completes the record.
 
     Raises ``ValueError`` in the first iteration where there is no such data or metric, and for
     ``boosting="dart"``, whose early trees change later, unless ``restore="last"``.
@@ -111,7 +111,9 @@ class StopCallback:
 
     def _val(self, env: CallbackEnv, results: Sequence[Any]) -> Any:
         """The result that is watched: what is not named is the first that is not of training."""
-        training = getattr(env.model, "_train_data_name", "training")
+        # the model of cv() has every attribute, so that asking it for a name is of no use
+        of_cv = not isinstance(env.model, Booster)
+        training = "train" if of_cv else env.model._train_data_name
         for each in results:
             named = self.data_name or (each.dataset_name if each.dataset_name != training else None)
             if each.dataset_name == named and self.metric_name in (None, each.metric_name):

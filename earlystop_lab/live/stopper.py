@@ -4,6 +4,7 @@ import math
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -37,6 +38,10 @@ class Statistic(NamedTuple):
     holds: bool
 
 
+#: writing a run during its training may take these seconds, and this share of its time
+_SECONDS, _SHARE = 1.0, 0.05
+
+
 class Stopper:
     """A criterion in training: it stops where a replay of the run's curves does.
 
@@ -49,13 +54,16 @@ class Stopper:
     ``test`` are better; ``channels`` says so of any: ``{"accuracy": Channel(direction="max")}``,
     and the unit of the positions, if they are no epochs: ``{"epoch": Channel(unit="step")}``.
     Values are told and recorded as they are, with what is said of their channels. ``record`` is
-    where :meth:`close` writes the run: a ``.parquet`` or ``.arrow`` file, or a folder, which gets
-    a file for every run, for ``earlystop recommend`` to learn from. ``run`` is its id and the
+    where the run is written: a ``.parquet`` or ``.arrow`` file, or a folder, which gets
+    a file for every run, for ``earlystop recommend`` to learn from. It is written during training,
+    too, so that the record survives an interruption: at every check as long as writing has taken
+    less than a second plus 5% of the time since the first check, and completely by :meth:`close`.
+    ``run`` is its id and the
     name of that file, which another run of that id replaces; by default it is the time and some
     random digits.
 
-    An update costs microseconds, whatever the run's length. That of an array function costs a
-    call with the whole run so far.
+    Besides writing, an update costs microseconds, whatever the run's length. That of an array
+    function costs a call with the whole run so far.
 
     >>> from earlystop_lab.live import Stopper
     >>> stopper = Stopper("GL(5, k=1)")
@@ -101,6 +109,8 @@ class Stopper:
         for leaf in self._at:
             for name, form in leaf.watched:
                 taken(0.0, self._about[name], form, name)
+        #: when the first row was told here, and how long the run was written since
+        self._started, self._writing = math.nan, 0.0
         #: the channels that were measured at all, or are to come
         self._known: set[str] = set()
         self._begin()
@@ -163,7 +173,21 @@ class Stopper:
         }
         self._require(row)
         self._see({"epoch": position, **row})
+        self._write_along()
         return self.stopped
+
+    def _write_along(self) -> None:
+        """Write the run so far, for training may end in a way that nobody is told of."""
+        if self.record is None:
+            return
+        now = time.monotonic()
+        if math.isnan(self._started):
+            self._started = now
+        if self._writing < _SECONDS + _SHARE * (now - self._started):
+            # training is not to fail of it: closing does, at the end
+            with suppress(OSError):
+                self.close()
+            self._writing += time.monotonic() - now
 
     def expect(self, *channels: str) -> None:
         """Say that these channels come, if later than others: until then their lack is no error.

@@ -1,13 +1,16 @@
 """XGBoost: a callback for ``xgboost.train``, ``cv`` and its scikit-learn estimators."""
 
+import json
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
 from earlystop_lab.live._adapters import (
     CurrentStopper,
     Measure,
-    StopperOptions,
+    RunOptions,
     Training,
     all_told,
     by_measures,
@@ -17,8 +20,8 @@ from earlystop_lab.live._adapters import (
 )
 
 with library("xgboost"):
-    from xgboost import Booster
-    from xgboost.callback import TrainingCallback
+    from xgboost import Booster, collective
+    from xgboost.callback import EarlyStopping, TrainingCallback
 
 
 class StopCallback(TrainingCallback):
@@ -28,10 +31,15 @@ class StopCallback(TrainingCallback):
     own ``EarlyStopping``; ``train_name`` is the data set whose metric is the training error. A
     criterion may watch others, named as XGBoost prints them: ``Keras(9, val="val-auc")`` with
     ``channels={"val-auc": Channel(direction="max")}``.
-    At the end the model is cut to the selected round, which is also its ``best_iteration`` (from
-    0); ``restore="last"`` leaves it whole. The table of ``cv`` ends with the selected round.
-    ``mode="max"`` is for metrics where higher is better. The other arguments are those of
-    :class:`Stopper`, which is :attr:`stopper`; every training is a run of its own.
+    At the end the model is cut to the selected round; ``restore="last"`` leaves it whole. It gets
+    no ``best_iteration``, which would also hold of a model that is trained further, and have that
+    predict with its first rounds alone: all rounds of a model that was cut are to be used. Of
+    ``booster="dart"`` and ``"gblinear"``, whose rounds change later, a copy of the model at the
+    selected round is kept in place of the cut. The table of ``cv`` ends with the selected round.
+    ``mode`` says whether higher values of the metric are better, by default what XGBoost's
+    ``EarlyStopping`` takes for it: lower ones, but for AUC, precision, MAP and NDCG. The other
+    arguments are those of :class:`Stopper`, which is :attr:`stopper`; every training is a run of
+    its own. Of several processes the one of rank 0 records.
 
     Raises ``ValueError`` in the first round where there is no such data or metric.
 
@@ -54,18 +62,24 @@ class StopCallback(TrainingCallback):
         data_name: str | None = None,
         metric_name: str | None = None,
         train_name: str | None = None,
-        **options: Unpack[StopperOptions],
+        mode: Mode | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         super().__init__()
         self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
-        self._training = Training(criterion, in_rounds, **options)
-        self._before, self._begun = 0, False
+        self.mode = mode
+        self._training = Training(criterion, in_rounds, mode=mode or "min", **options)
+        self._before, self._begun, self._copies = 0, False, False
 
     def before_training(self, model: Any) -> Any:
         """Begin a run; of a model that is trained further, after its rounds."""
         self._training.begin()
         self._begun = False
         self._before = model.num_boosted_rounds()
+        if isinstance(model, Booster):
+            # of the training that it continues
+            model.set_attr(best_iteration=None, best_score=None)
+            self._copies = _booster(model) != "gbtree"
         return model
 
     def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, Any]) -> bool:
@@ -73,25 +87,37 @@ class StopCallback(TrainingCallback):
         now = _last(evals_log)
         val = self._val(now)
         if not self._begun:
-            self._training.begin(by_measures(now, val, self.train_name))
+            mode = self.mode or _direction(val)
+            recorded = {} if collective.get_rank() == 0 else {"record": None}
+            known = by_measures(now, val, self.train_name)
+            self._training.begin(known, mode=mode, **recorded)
             self._begun = True
         measured = {each.name: value for each, value in now.items()}
         check = {"val": measured[val.name], **all_told(self._training.others, measured)}
         if self.train_name is not None:
             train = f"{self.train_name}-{val.metric}"
             check["train"] = all_told([train], measured)[train]
-        stops = self.stopper.update(epoch=self._before + epoch + 1, **check)
-        if stops:
-            self._mark(model)
+        # other rounds are in every later model
+        copies = isinstance(model, Booster) and self._copies and self.stopper.restore != "last"
+        take = model.copy if copies else None
+        stops = self._training.update(take, epoch=self._before + epoch + 1, **check)
+        if stops and not isinstance(model, Booster):
+            # where cv() cuts its table
+            model.set_attr(best_iteration=str(int(self.stopper.best_epoch or 0) - 1))
         return stops
 
     def after_training(self, model: Any) -> Any:
         """Cut the model to the selected round, and record the run."""
-        best = self.stopper.best_epoch
-        if isinstance(model, Booster) and best is not None and self.stopper.restore != "last":
-            model = model[: int(best)]
-            self._mark(model)
-        self.stopper.close()
+        stopper = self.stopper
+        stopper.close()
+        best = stopper.best_epoch
+        if not isinstance(model, Booster) or best is None or stopper.restore == "last":
+            return model
+        if self._copies:
+            kept = self._training.weights.restore(stopper, lambda copied: copied)
+            return model if kept is None else kept
+        model = model[: int(best)]
+        model.set_attr(best_iteration=None, best_score=None)
         return model
 
     def _val(self, now: Mapping[Measure, float]) -> Measure:
@@ -104,11 +130,19 @@ class StopCallback(TrainingCallback):
             raise no_metric(val.name, [each.name for each in there])
         return val
 
-    def _mark(self, model: Any) -> None:
-        """Tell the model its best iteration and score, as XGBoost's own early stopping does."""
-        best, curve = self.stopper.best_epoch, self.stopper.history[0]
-        score = curve.val[curve.epoch.tolist().index(best)]
-        model.set_attr(best_iteration=str(int(best or 0) - 1), best_score=str(score))
+
+def _booster(model: Booster) -> str:
+    """The kind of model: gbtree, dart or gblinear."""
+    name: str = json.loads(model.save_config())["learner"]["gradient_booster"]["name"]
+    return name
+
+
+def _direction(val: Measure) -> Mode:
+    """Whether higher values are better, as XGBoost's own early stopping takes it."""
+    own = EarlyStopping(rounds=1)
+    nothing = SimpleNamespace(set_attr=lambda **attributes: None)
+    own.after_iteration(nothing, 0, {val.data: {val.metric: [0.0]}})
+    return "max" if own.maximize else "min"
 
 
 def _last(evals_log: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[Measure, float]:

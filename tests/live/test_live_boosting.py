@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from adapters import (
     run_page,
 )
 
-from earlystop_lab import Channel, Keras, any_of, read_curves
+from earlystop_lab import Channel, Keras, any_of, read_curves, replay
 
 RULES = ["GL(2, k=1)", "PQ(0.1, k=2)", "Keras(4)", "UP(2, k=1)"]
 X, Y = (part.astype(float) for part in noisy(120))
@@ -41,16 +43,16 @@ def xgboost_callback(*args, **kwargs):
     return StopCallback(*args, **kwargs)
 
 
-def xgboost_trained(xgboost, callback, rounds=200, **kwargs):
+def xgboost_trained(xgboost, *callbacks, rounds=200, params=None, **kwargs):
     data, val = xgboost.DMatrix(X, Y), xgboost.DMatrix(X_VAL, Y_VAL)
-    params = {"objective": "reg:squarederror", "eta": 0.2, "nthread": 1}
+    params = {"objective": "reg:squarederror", "eta": 0.2, "nthread": 1, **(params or {})}
     return xgboost.train(
         params,
         data,
         rounds,
         evals=[(data, "train"), (val, "val")],
         verbose_eval=False,
-        callbacks=[callback],
+        callbacks=[*callbacks],
         **kwargs,
     ), val
 
@@ -63,8 +65,8 @@ def test_xgboost_stops_where_its_replay_does(xgboost, tmp_path, rule):
     assert curve.train is not None
     assert model.num_boosted_rounds() == best < curve.epoch[-1]
     assert rmse(model.predict(val)) == pytest.approx(at(curve, "val", best), rel=1e-5)
-    assert model.best_iteration == best - 1
-    assert float(model.best_score) == at(curve, "val", best)
+    # it would also hold of a model that is trained further
+    assert model.attributes() == {}
 
 
 def test_xgboost_keeps_the_last_round_where_asked_to(xgboost, tmp_path):
@@ -76,15 +78,19 @@ def test_xgboost_keeps_the_last_round_where_asked_to(xgboost, tmp_path):
 
 
 def test_xgboost_higher_is_better_in_its_estimators(xgboost, tmp_path):
-    callback = xgboost_callback("Keras(3)", mode="max", metric_name="auc", record=tmp_path)
+    callback = xgboost_callback("Keras(3)", metric_name="auc", record=tmp_path)
     model = xgboost.XGBClassifier(
         n_estimators=100, eval_metric=["logloss", "auc"], n_jobs=1, callbacks=[callback]
     )
     model.fit(X, Y > 0, eval_set=[(X_VAL, Y_VAL > 0)], verbose=False)
     require_replayed(callback.stopper, tmp_path)
     scores = model.evals_result()["validation_0"]["auc"]
-    assert model.best_iteration == int(np.argmax(scores)) == callback.stopper.best_epoch - 1
-    assert model.best_score == max(scores)
+    assert callback.stopper.mode == "max"
+    best = int(np.argmax(scores)) + 1
+    assert model.get_booster().num_boosted_rounds() == best == callback.stopper.best_epoch
+    right = pytest.importorskip("sklearn.metrics").roc_auc_score
+    probable = model.predict_proba(X_VAL)[:, 1]
+    assert right(Y_VAL > 0, probable) == pytest.approx(max(scores), rel=1e-6)
 
 
 SCORE = Channel(direction="max")
@@ -140,13 +146,14 @@ def test_xgboost_selects_by_another_metric(xgboost, tmp_path):
         n_estimators=60, eval_metric=["logloss", "auc"], n_jobs=1, callbacks=[callback]
     )
     model.fit(X, Y > 0, eval_set=[(X_VAL, Y_VAL > 0)], verbose=False)
-    assert model.best_iteration == int(np.argmax(model.evals_result()["validation_0"]["auc"]))
+    best = int(np.argmax(model.evals_result()["validation_0"]["auc"]))
+    assert model.get_booster().num_boosted_rounds() == best + 1
 
 
 def test_xgboost_training_data_that_are_watched_stand_in(xgboost):
     for names in ({"data_name": "train"}, {"data_name": "val", "train_name": "val"}):
         callback = xgboost_callback("Keras(9)", **names)
-        xgboost_trained(xgboost, callback, 2)
+        xgboost_trained(xgboost, callback, rounds=2)
         assert callback.stopper.history.about("val").stand_in
 
 
@@ -161,14 +168,157 @@ def test_xgboost_cross_validates(xgboost):
     assert errors[:-3] == frame["test-rmse-mean"].tolist()
 
 
-def test_xgboost_goes_on_after_a_model_s_rounds(xgboost):
-    callback = xgboost_callback("MaxEpochs(5)")
-    model, _ = xgboost_trained(xgboost, callback, 2)
-    first = callback.stopper
-    assert first.history[0].epoch.tolist() == [1, 2]
-    xgboost_trained(xgboost, callback, xgb_model=model)
-    assert callback.stopper.run != first.run
-    assert callback.stopper.history[0].epoch.tolist() == [3, 4, 5]
+@pytest.mark.trained("XGBoost", "continued training")
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
+def test_xgboost_goes_on_after_a_model_s_rounds(xgboost, tmp_path, booster, own):
+    params = {"booster": booster, "eta": 0.05}
+    stops = xgboost.callback.EarlyStopping(rounds=2) if own else xgboost_callback("MaxEpochs(5)")
+    model, _ = xgboost_trained(xgboost, stops, rounds=5, params=params)
+    before = model.num_boosted_rounds()
+    callback = xgboost_callback("Keras(3)", record=tmp_path)
+    model, val = xgboost_trained(xgboost, callback, params=params, xgb_model=model)
+    curve, best = require_replayed(callback.stopper, tmp_path), callback.stopper.best_epoch
+    assert curve.epoch[0] == before + 1
+    assert model.num_boosted_rounds() == best
+    # also where the model before had a best iteration of its own
+    assert rmse(model.predict(val)) == pytest.approx(at(curve, "val", best), rel=1e-6)
+    # another training with this callback is another run
+    first = callback.stopper.run
+    xgboost_trained(xgboost, callback, rounds=2)
+    assert callback.stopper.run != first
+    assert callback.stopper.history[0].epoch.tolist() == [1, 2]
+
+
+def test_xgboost_predicts_with_all_rounds_of_a_model_that_was_cut(xgboost):
+    callback = xgboost_callback("Keras(3)")
+    first = xgboost.XGBRegressor(n_estimators=100, n_jobs=1, callbacks=[callback])
+    first.fit(X, Y, eval_set=[(X_VAL, Y_VAL)], verbose=False)
+    best = int(callback.stopper.best_epoch)
+    more = xgboost.XGBRegressor(n_estimators=30, n_jobs=1)
+    more.fit(X, Y, xgb_model=first.get_booster())
+    whole = more.get_booster().predict(xgboost.DMatrix(X_VAL), iteration_range=(0, best + 30))
+    assert more.predict(X_VAL).tolist() == whole.tolist()
+
+
+@pytest.mark.trained("XGBoost", "booster='dart'", "booster='gblinear'")
+@pytest.mark.parametrize("rule", ["Keras(4)", "UP(2, k=1)"])
+@pytest.mark.parametrize("booster", ["dart", "gblinear"])
+def test_xgboost_models_whose_rounds_change_later(xgboost, tmp_path, booster, rule):
+    callback = xgboost_callback(rule, record=tmp_path)
+    params = {"booster": booster, "seed": 1}
+    params |= {"rate_drop": 0.3} if booster == "dart" else {"eta": 0.5, "lambda": 0, "alpha": 0}
+    model, val = xgboost_trained(xgboost, callback, params=params)
+    curve, best = require_replayed(callback.stopper, tmp_path), callback.stopper.best_epoch
+    assert best < curve.epoch[-1]
+    assert model.num_boosted_rounds() == best
+    assert rmse(model.predict(val)) == pytest.approx(at(curve, "val", best), rel=1e-6)
+
+
+@pytest.mark.trained("XGBoost", "several metrics", "several sets")
+@pytest.mark.parametrize(
+    ("metric", "mode"), [("auc", "max"), ("map", "max"), ("logloss", "min"), ("mape", "min")]
+)
+def test_xgboost_knows_which_values_are_better(xgboost, tmp_path, metric, mode):
+    own = xgboost.callback.EarlyStopping(rounds=4, metric_name=metric, data_name="validation_1")
+    settings = {"n_estimators": 60, "eval_metric": ["error", metric], "n_jobs": 1}
+    data = {"eval_set": [(X, Y > 0), (X_VAL, Y_VAL > 0)], "verbose": False}
+    stopped = xgboost.XGBClassifier(**settings, callbacks=[own]).fit(X, Y > 0, **data)
+    callback = xgboost_callback(
+        "Keras(4)", metric_name=metric, data_name="validation_1", record=tmp_path
+    )
+    model = xgboost.XGBClassifier(**settings, callbacks=[callback]).fit(X, Y > 0, **data)
+    curve = require_replayed(callback.stopper, tmp_path)
+    assert callback.stopper.mode == mode
+    assert curve.val.tolist() == stopped.evals_result()["validation_1"][metric]
+    assert model.get_booster().num_boosted_rounds() == stopped.best_iteration + 1
+
+
+@pytest.mark.trained("XGBoost", "interrupted")
+def test_xgboost_records_what_was_interrupted(xgboost, tmp_path):
+    class Interrupts(xgboost.callback.TrainingCallback):
+        def after_iteration(self, model, epoch, evals_log):
+            if epoch == 6:
+                raise KeyboardInterrupt
+
+    callback = xgboost_callback("Keras(99)", record=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        xgboost_trained(xgboost, callback, Interrupts())
+    (curve,) = read_curves(tmp_path)
+    assert curve.epoch.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    xgboost_trained(xgboost, callback, rounds=2)
+    assert sorted(len(curve) for curve in read_curves(tmp_path)) == [2, 7]
+
+
+def test_xgboost_records_every_fit_of_a_search(xgboost, tmp_path):
+    search = pytest.importorskip("sklearn.model_selection").GridSearchCV
+    callback = xgboost_callback("Keras(4)", record=tmp_path)
+    model = xgboost.XGBRegressor(n_estimators=60, n_jobs=1, callbacks=[callback])
+    searched = search(model, {"max_depth": [2]}, cv=5, refit=False)
+    searched.fit(X, Y, eval_set=[(X_VAL, Y_VAL)], verbose=False)
+    curves = read_curves(tmp_path)
+    assert len(curves) == 5
+    stops = replay(curves, ["Keras(4)"])
+    assert stops.stop[:, 0].tolist() == [curve.epoch[-1] for curve in curves]
+
+
+XGBOOST_RANKS = """
+import sys, threading
+import numpy as np, xgboost
+from xgboost import collective
+from earlystop_lab.live.xgboost import StopCallback
+
+def train(rank, tracker, record, x, y, x_val, y_val):
+    with collective.CommunicatorContext(dmlc_communicator="rabit", **tracker):
+        here = slice(rank, None, 2)
+        data = xgboost.DMatrix(x[here], y[here])
+        val = xgboost.DMatrix(x_val[here], y_val[here])
+        callback = StopCallback("Keras(4)", record=record)
+        model = xgboost.train({"eta": 0.2, "nthread": 1}, data, 100, evals=[(val, "val")],
+                              verbose_eval=False, callbacks=[callback])
+        print(callback.stopper.reason, model.num_boosted_rounds(),
+              model.eval(val).split(":")[1], flush=True)
+
+if __name__ == "__main__":
+    import multiprocessing
+    from xgboost.tracker import RabitTracker
+    record, file = sys.argv[1:]
+    data = np.load(file)
+    data = [data[name] for name in ("x", "y", "x_val", "y_val")]
+    tracker = RabitTracker(n_workers=2, host_ip="127.0.0.1")
+    tracker.start()
+    spawn = multiprocessing.get_context("spawn")
+    args = tracker.worker_args()
+    ranks = [spawn.Process(target=train, args=(i, args, record, *data)) for i in (0, 1)]
+    for each in ranks:
+        each.start()
+    for each in ranks:
+        each.join(120)
+    tracker.wait_for(30)
+"""
+
+
+@pytest.mark.trained("XGBoost", "distributed")
+def test_xgboost_ranks_stop_together_and_one_records(xgboost, tmp_path):
+    script, file = tmp_path / "ranks.py", tmp_path / "data.npz"
+    script.write_text(XGBOOST_RANKS)
+    np.savez(file, x=X, y=Y, x_val=X_VAL, y_val=Y_VAL)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "runs"), str(file)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    said = [line for line in done.stdout.splitlines() if "best round" in line]
+    assert len(said) == 2, done.stderr[-3000:]
+    assert said[0] == said[1]
+    curves = read_curves(tmp_path / "runs")
+    stops = replay(curves, ["Keras(4)"])
+    assert len(curves) == 1
+    expected = f"at round {stops.stop[0, 0]:g}; best round {stops.selected[0, 0]:g} "
+    assert f"{expected}{stops.selected[0, 0]:g} " in said[0]
+    best = at(curves[0], "val", stops.selected[0, 0])
+    assert float(said[0].split()[-1]) == pytest.approx(best, rel=1e-5)
 
 
 def test_xgboost_names_what_is_there(xgboost):
@@ -193,7 +343,7 @@ def lightgbm_callback(*args, **kwargs):
     return StopCallback(*args, **kwargs)
 
 
-def lightgbm_trained(lightgbm, callback, rounds=300, also=(), **params):
+def lightgbm_trained(lightgbm, callback, rounds=300, also=(), init_model=None, **params):
     params = {
         "metric": "l2",
         "verbosity": -1,
@@ -211,6 +361,7 @@ def lightgbm_trained(lightgbm, callback, rounds=300, also=(), **params):
         valid_sets=[data, val],
         valid_names=["train", "val"],
         callbacks=[callback, *also],
+        init_model=init_model,
     )
 
 
@@ -291,6 +442,80 @@ def test_lightgbm_cross_validates(lightgbm):
     assert found["valid l2-mean"] == callback.stopper.history[0].val.tolist()[: int(best)]
 
 
+def test_lightgbm_cross_validates_on_the_validation_data(lightgbm, tmp_path):
+    """Also where the training data are evaluated, before them."""
+    callback = lightgbm_callback("LightGBM(5)", record=tmp_path)
+    params = {"metric": "l2", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 3}
+    folds = {"nfold": 3, "stratified": False, "eval_train_metric": True, "seed": 0}
+    data = lightgbm.Dataset(X, Y)
+    found = lightgbm.cv(params, data, 200, callbacks=[callback], **folds)
+    curve, best = require_replayed(callback.stopper, tmp_path), callback.stopper.best_epoch
+    assert curve.val[: int(best)].tolist() == found["valid l2-mean"]
+    assert not callback.stopper.history.about("val").stand_in
+    own = lightgbm.early_stopping(5, verbose=False)
+    expected = lightgbm.cv(params, data, 200, callbacks=[own], **folds)
+    assert len(expected["valid l2-mean"]) == best
+
+
+@pytest.mark.trained("LightGBM", "several metrics", "several sets")
+def test_lightgbm_watches_the_metric_and_the_set_asked_for(lightgbm, tmp_path):
+    callback = lightgbm_callback(
+        "Keras(6)", data_name="second", metric_name="l1", train_name="train", record=tmp_path
+    )
+    seen, data = {}, lightgbm.Dataset(X, Y)
+    sets = [data, data.create_valid(X[:60], Y[:60]), data.create_valid(X_VAL, Y_VAL)]
+    model = lightgbm.train(
+        {"metric": ["l2", "l1"], "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 3},
+        data,
+        300,
+        valid_sets=sets,
+        valid_names=["train", "first", "second"],
+        callbacks=[callback, lightgbm.record_evaluation(seen)],
+    )
+    curve, best = require_replayed(callback.stopper, tmp_path), callback.stopper.best_epoch
+    assert curve.val.tolist() == seen["second"]["l1"]
+    assert curve.train.tolist() == seen["train"]["l1"]
+    error = np.abs(model.predict(X_VAL) - Y_VAL).mean()
+    assert error == pytest.approx(at(curve, "val", best), rel=1e-6)
+
+
+@pytest.mark.trained("LightGBM", "continued training")
+def test_lightgbm_goes_on_after_a_model_s_rounds(lightgbm, tmp_path):
+    slow = {"learning_rate": 0.02}
+    first = lightgbm_trained(lightgbm, lightgbm_callback("MaxEpochs(5)"), **slow)
+    callback = lightgbm_callback("Keras(4)", record=tmp_path)
+    model = lightgbm_trained(lightgbm, callback, init_model=first, **slow)
+    curve, best = require_replayed(callback.stopper, tmp_path), callback.stopper.best_epoch
+    assert curve.epoch[0] == 6
+    assert model.best_iteration == best
+    assert rmse(model.predict(X_VAL)) ** 2 == pytest.approx(at(curve, "val", best), rel=1e-6)
+
+
+@pytest.mark.trained("LightGBM", "interrupted")
+def test_lightgbm_records_what_was_interrupted(lightgbm, tmp_path):
+    def interrupts(env):
+        if env.iteration == 6:
+            raise KeyboardInterrupt
+
+    interrupts.order = 40
+    callback = lightgbm_callback("Keras(99)", record=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        lightgbm_trained(lightgbm, callback, also=[interrupts])
+    assert read_curves(tmp_path)[0].epoch.tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_lightgbm_records_every_fit_of_a_search(lightgbm, tmp_path):
+    search = pytest.importorskip("sklearn.model_selection").GridSearchCV
+    callback = lightgbm_callback("Keras(4)", record=tmp_path)
+    model = lightgbm.LGBMRegressor(n_estimators=60, n_jobs=1, verbosity=-1)
+    searched = search(model, {"num_leaves": [4]}, cv=5, refit=False)
+    searched.fit(X, Y, eval_X=(X_VAL,), eval_y=(Y_VAL,), callbacks=[callback])
+    curves = read_curves(tmp_path)
+    assert len(curves) == 5
+    stops = replay(curves, ["Keras(4)"])
+    assert stops.stop[:, 0].tolist() == [curve.epoch[-1] for curve in curves]
+
+
 def test_lightgbm_refuses_what_cannot_be(lightgbm):
     with pytest.raises(ValueError, match="boosting = 'dart' with restore = 'best'"):
         lightgbm_trained(lightgbm, lightgbm_callback("GL(2)"), 3, boosting="dart")
@@ -309,20 +534,32 @@ def catboost():
     return pytest.importorskip("catboost")
 
 
-def catboost_trained(catboost, callback, **settings):
-    model = catboost.CatBoostRegressor(
-        **{
-            "iterations": 300,
-            "learning_rate": 0.3,
-            "depth": 4,
-            "thread_count": 1,
-            "use_best_model": False,
-            "verbose": False,
-            "allow_writing_files": False,
-            **settings,
-        }
-    )
-    return model.fit(X, Y, eval_set=(X_VAL, Y_VAL), callbacks=[callback])
+CATBOOST = {
+    "iterations": 300,
+    "learning_rate": 0.3,
+    "depth": 4,
+    "thread_count": 1,
+    "use_best_model": False,
+    "verbose": False,
+    "allow_writing_files": False,
+}
+
+
+def catboost_trained(catboost, *callbacks, init_model=None, **settings):
+    model = catboost.CatBoostRegressor(**{**CATBOOST, **settings})
+    return model.fit(X, Y, eval_set=(X_VAL, Y_VAL), callbacks=[*callbacks], init_model=init_model)
+
+
+class Interrupts:
+    """A callback that ends the training at an iteration by an error."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def after_iteration(self, info):
+        if info.iteration == self.at:
+            raise FloatingPointError
+        return True
 
 
 def catboost_callback(*args, **kwargs):
@@ -374,6 +611,133 @@ def test_catboost_keeps_the_last_tree_where_asked_to(catboost):
     model = catboost_trained(catboost, callback)
     callback.restore(model)
     assert model.tree_count_ == callback.stopper.stop_epoch
+
+
+@pytest.mark.trained("CatBoost", "several metrics")
+@pytest.mark.parametrize("metric", ["AUC", "AUC:hints=skip_train~false", "Accuracy", None])
+def test_catboost_watches_its_eval_metric(catboost, tmp_path, metric):
+    settings = {**CATBOOST, "eval_metric": metric, "custom_metric": ["F1", "Precision"]}
+    data = {"X": X, "y": Y > 0, "eval_set": (X_VAL, Y_VAL > 0)}
+    callback = catboost_callback("CatBoostIter(8)", record=tmp_path)
+    model = catboost.CatBoostClassifier(**settings).fit(**data, callbacks=[callback])
+    values = model.evals_result_["validation"]
+    callback.restore(model)
+    curve = require_replayed(callback.stopper, tmp_path)
+    name = (metric or "Logloss").partition(":")[0]
+    assert curve.val.tolist() == values[name]
+    assert callback.stopper.mode == ("min" if metric is None else "max")
+    own = {**settings, "od_type": "Iter", "od_wait": 8, "use_best_model": True}
+    assert model.tree_count_ == catboost.CatBoostClassifier(**own).fit(**data).tree_count_
+    assert model.eval_metrics(catboost.Pool(X_VAL, Y_VAL > 0), name)[name][-1] == pytest.approx(
+        at(curve, "val", callback.stopper.best_epoch), rel=1e-9
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Can't optimze method")
+def test_catboost_asks_where_it_cannot_know(catboost):
+    class Own:
+        def is_max_optimal(self):
+            return True
+
+        def evaluate(self, approximated, target, weight):
+            return -float(np.abs(np.subtract(approximated[0], target)).sum()), len(target)
+
+        def get_final_error(self, error, weight):
+            return error / weight
+
+    with pytest.raises(catboost.CatBoostError, match=r"mode: .* higher values of Own are better"):
+        catboost_trained(catboost, catboost_callback("Keras(2)"), eval_metric=Own())
+    callback = catboost_callback("Keras(2)", mode="max")
+    catboost_trained(catboost, callback, eval_metric=Own())
+    assert callback.stopper.history.about("val").metric == "Own"
+    # the loss cannot be told from the metrics that are computed beside it
+    with pytest.raises(catboost.CatBoostError, match="metric_name: CatBoost computes MAE, RMSE; "):
+        catboost_trained(catboost, catboost_callback("Keras(2)"), custom_metric=["MAE", "RMSE"])
+
+
+@pytest.mark.trained("CatBoost", "several sets")
+def test_catboost_watches_one_of_several_sets(catboost, tmp_path):
+    callback = catboost_callback("Keras(5)", data_name="validation_1", record=tmp_path)
+    model = catboost.CatBoostRegressor(**CATBOOST)
+    model.fit(X, Y, eval_set=[(X, Y), (X_VAL, Y_VAL)], callbacks=[callback])
+    callback.restore(model)
+    curve = require_replayed(callback.stopper, tmp_path)
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert rmse(model.predict(X_VAL)) == pytest.approx(best, rel=1e-9)
+
+
+@pytest.mark.trained("CatBoost", "checking less often")
+@pytest.mark.parametrize("period", [2, 5])
+def test_catboost_checks_where_it_computes_metrics(catboost, tmp_path, period):
+    callback = catboost_callback("Keras(3)", record=tmp_path)
+    model = catboost_trained(catboost, callback, metric_period=period)
+    values = model.evals_result_["validation"]["RMSE"]
+    callback.restore(model)
+    curve = require_replayed(callback.stopper, tmp_path)
+    assert curve.val.tolist() == values
+    assert curve.epoch.tolist() == [1 + period * i for i in range(len(values))]
+    assert patience_stop(values, 3, lambda value, best: value < best) == len(values)
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert rmse(model.predict(X_VAL)) == pytest.approx(best, rel=1e-9)
+
+
+@pytest.mark.trained("CatBoost", "continued training")
+@pytest.mark.parametrize("cut", [False, True])
+def test_catboost_goes_on_after_a_model_s_trees(catboost, tmp_path, cut):
+    first = catboost_trained(catboost, iterations=10, learning_rate=0.05)
+    callback = catboost_callback("Keras(4)", record=tmp_path)
+    model = catboost_trained(
+        catboost, callback, init_model=first, learning_rate=0.05, use_best_model=cut
+    )
+    callback.restore(model)
+    curve, best = require_replayed(callback.stopper, tmp_path), callback.stopper.best_epoch
+    assert model.tree_count_ == 10 + best
+    assert rmse(model.predict(X_VAL)) == pytest.approx(at(curve, "val", best), rel=1e-9)
+
+
+@pytest.mark.trained("CatBoost", "resumed", "interrupted")
+@pytest.mark.parametrize("period", [1, 3])
+@pytest.mark.parametrize("anew", [False, True])
+def test_catboost_goes_on_from_a_snapshot(catboost, tmp_path, period, anew):
+    whole = catboost_callback("Keras(4)")
+    expected = catboost_trained(catboost, whole, metric_period=period)
+    whole.restore(expected)
+    snapshots = {
+        "metric_period": period,
+        "allow_writing_files": True,
+        "save_snapshot": True,
+        "snapshot_file": "snapshot",
+        "snapshot_interval": 0,
+        "train_dir": str(tmp_path / "train"),
+    }
+    at_iteration = int(whole.stopper.best_epoch) + 1
+    callback = catboost_callback("Keras(4)", record=tmp_path / "runs", run="mine")
+    with pytest.raises(catboost.CatBoostError, match="FloatingPointError"):
+        catboost_trained(catboost, callback, Interrupts(at_iteration), **snapshots)
+    # the record is there, although nobody was told of the end
+    seen = [epoch for epoch in whole.stopper.history[0].epoch if epoch <= at_iteration]
+    assert read_curves(tmp_path / "runs")[0].epoch.tolist() == seen
+    if anew:
+        callback = catboost_callback("Keras(4)", record=tmp_path / "runs", run="mine")
+    model = catboost_trained(catboost, callback, **snapshots)
+    callback.restore(model)
+    curve = require_replayed(callback.stopper, tmp_path / "runs")
+    assert curve.val.tolist() == whole.stopper.history[0].val.tolist()
+    assert curve.epoch.tolist() == whole.stopper.history[0].epoch.tolist()
+    assert callback.stopper.reason == whole.stopper.reason
+    assert rmse(model.predict(X_VAL)) == rmse(expected.predict(X_VAL))
+
+
+def test_catboost_records_every_fit_of_a_search(catboost, tmp_path):
+    search = pytest.importorskip("sklearn.model_selection").GridSearchCV
+    callback = catboost_callback("Keras(4)", record=tmp_path)
+    settings = {**CATBOOST, "iterations": 40}
+    searched = search(catboost.CatBoostRegressor(**settings), {"depth": [2]}, cv=5, refit=False)
+    searched.fit(X, Y, eval_set=(X_VAL, Y_VAL), callbacks=[callback])
+    curves = read_curves(tmp_path)
+    assert len(curves) == len(set(curves.runs)) == 5
+    stops = replay(curves, ["Keras(4)"])
+    assert stops.stop[:, 0].tolist() == [curve.epoch[-1] for curve in curves]
 
 
 def test_catboost_refuses_what_cannot_be(catboost):

@@ -426,6 +426,42 @@ def test_recorded_also_where_training_fails(tmp_path):
     assert read_curves(tmp_path / "a.arrow")[0].val.tolist() == [1]
 
 
+def test_the_record_is_there_during_training(tmp_path, monkeypatch):
+    stopper = Stopper("GL(2)", record=tmp_path, run="a")
+    for i in range(1, 4):
+        stopper.update(val=1 / i)
+        assert len(read_curves(tmp_path)["a"].val) == i
+    # of a run that takes long to write not at every check
+    now, written = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Stopper, "close", lambda self: (written.append(now[0]), _pass(now, 0.6)))
+    slow = Stopper("GL(2)", record=tmp_path, run="b")
+    for _ in range(200):
+        slow.update(val=1.0)
+        _pass(now, 1.0)
+        assert 0.6 * len(written) < 1 + 0.05 * now[0] + 0.6
+    assert len(written) > 15
+
+
+def _pass(now, seconds):
+    now[0] += seconds
+
+
+def test_a_disk_that_is_full_does_not_end_training(tmp_path, monkeypatch):
+    stopper = Stopper("GL(2)", record=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(CurveSet, "write", _raises)
+        assert stopper.update(val=1.0) is False
+        with pytest.raises(OSError, match="No space left"):
+            stopper.close()
+    stopper.close()
+    assert len(read_curves(tmp_path)[0].val) == 1
+
+
+def _raises(curves, path):
+    raise OSError(28, "No space left on device", str(path))
+
+
 def test_a_run_without_a_check_is_no_record(tmp_path):
     with Stopper("GL(2)", record=tmp_path / "runs"):
         pass
