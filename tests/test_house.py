@@ -33,6 +33,10 @@ ONLY = {
     "criteria": {"_common", "curves"},
     "live": {"_common", "curves", "sources", "criteria", "engine"},
 }
+#: methods of earlier rooms through which users get at the figures and texts of ``report``
+DOORS = {
+    "curves/sets.py": {"report/notebooks.py"},
+}
 #: most modules that lie flat beside __init__.py
 FLAT = 4
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -70,7 +74,25 @@ def imports(text, file):
     return found
 
 
-IMPORTS = {file: imports(path.read_text("utf-8"), file) for file, path in FILES.items()}
+def late(text, file):
+    """Those of them that are imported inside functions alone."""
+    tree = ast.parse(text)
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+    }
+    first = [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in inside
+    ]
+    return imports(text, file) - imports("\n".join(first), file)
+
+
+TEXTS = {file: path.read_text("utf-8") for file, path in FILES.items()}
+IMPORTS = {file: imports(text, file) - DOORS.get(file, set()) for file, text in TEXTS.items()}
 
 
 def circle(graph):
@@ -118,6 +140,12 @@ def test_no_room_imports_one_that_stands_after_it(file):
     own = room_of(file)
     before = set(ROOMS[: ROOMS.index(own)])
     assert {room_of(other) for other in IMPORTS[file]} <= ONLY.get(own, before) | {own}
+
+
+@pytest.mark.parametrize("file", DOORS)
+def test_doors_into_the_report_are_opened_when_they_are_used(file):
+    assert DOORS[file] <= late(TEXTS[file], file)
+    assert {room_of(door) for door in DOORS[file]} == {"report"}
 
 
 def test_no_two_files_import_each_other():

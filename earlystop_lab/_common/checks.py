@@ -5,6 +5,8 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
+from earlystop_lab._common.wording import nearest
+
 T = TypeVar("T")
 
 
@@ -35,7 +37,8 @@ def one_of(name: str, text: object, allowed: Iterable[T]) -> T:
     """That of the allowed ones which the text is; ``ValueError`` where it is none."""
     names = list(allowed)
     if text not in names:
-        raise ValueError(f"{name} {text!r}: expected one of {', '.join(map(str, names))}")
+        near = nearest(str(text), map(str, names))
+        raise ValueError(f"{name} {text!r}: {near}expected one of {', '.join(map(str, names))}")
     return names[names.index(text)]
 
 

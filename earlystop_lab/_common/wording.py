@@ -1,7 +1,8 @@
 """Numbers and names as people read them."""
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def percent(share: float) -> str:
@@ -64,6 +65,17 @@ def cut(text: str, most: int = 60) -> str:
     ('early', 'early...')
     """
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question that names what was probably meant; empty where nothing is near.
+
+    >>> nearest("kears", ["GL", "Keras"]), nearest("gl", ["GL", "Keras"]), nearest("x", ["GL"])
+    ("did you mean 'Keras'? ", "did you mean 'GL'? ", '')
+    """
+    plain = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), plain, n=1)
+    return f"did you mean {plain[near[0]]!r}? " if near else ""
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

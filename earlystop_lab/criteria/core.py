@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from earlystop_lab._common.checks import as_number
-from earlystop_lab._common.wording import cut
+from earlystop_lab._common.wording import cut, nearest
 from earlystop_lab.curves import ERRORS, Form, canonical
 
 #: how a statistic passes its threshold
@@ -145,7 +145,8 @@ class Family:
         if unknown := [name for name in named if name not in slots]:
             raise ValueError(
                 f"{self.name}: unknown parameter {unknown[0]!r} = {_shown(named[unknown[0]])}; "
-                f"it takes {', '.join(slots) or 'none'}"
+                + nearest(unknown[0], (*slots, *self.watches))
+                + f"it takes {', '.join(slots) or 'none'}"
                 + (f", and the channels {', '.join(self.watches)}" if self.watches else "")
             )
         if values and slots[0] in named:

@@ -1,10 +1,9 @@
 """The text form of criteria: ``GL(2)``, ``PQ(0.5, k=10)``, ``any_of(UP(3), MaxEpochs(500))``."""
 
 import ast
-import difflib
 from collections.abc import Mapping
 
-from earlystop_lab._common.wording import cut
+from earlystop_lab._common.wording import cut, nearest
 from earlystop_lab.criteria.core import Family, Rule, Value, after, all_of, any_of
 
 _COMBINE = {"any_of": any_of, "all_of": all_of}
@@ -44,11 +43,9 @@ def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
         return after(epochs, _rule(text, node.args[1], families))  # type: ignore[arg-type]
     if name not in families:
         known = [*families, *_COMBINE, "after"]
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         raise ValueError(
-            f"criterion {text}: unknown criterion {name!r}; "
-            + (f"did you mean {near[0]!r}? " if near else "")
-            + f"Known criteria: {', '.join(known)}"
+            f"criterion {text}: unknown criterion {name!r}; {nearest(name, known)}"
+            f"Known criteria: {', '.join(known)}"
         )
     values = [_value(text, node) for node in node.args]
     named = {}

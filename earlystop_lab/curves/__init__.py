@@ -24,7 +24,14 @@ from earlystop_lab.curves.flat import (
     local_minima,
     read_only,
 )
-from earlystop_lab.curves.sets import Curve, CurveSet, curve_files, is_curves, read_curves
+from earlystop_lab.curves.sets import (
+    Curve,
+    CurveSet,
+    curve_files,
+    is_curves,
+    read_curves,
+    require_curves,
+)
 
 __all__ = [
     "ERRORS",
@@ -50,6 +57,7 @@ __all__ = [
     "one_below_the_other",
     "read_curves",
     "read_only",
+    "require_curves",
     "same_channels",
     "taken",
 ]

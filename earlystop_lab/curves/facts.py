@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from earlystop_lab.curves.flat import FloatArray, read_only
-from earlystop_lab.curves.sets import CurveSet, read_curves
+from earlystop_lab.curves.sets import CurveSet, read_curves, require_curves
 
 Mask = NDArray[np.bool_]
 
@@ -299,6 +299,7 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
      'censored': 1, 'diverged': 0, 'never_finite': 0, 'repeated': 0, 'one_check': 0,
      'channels': 'val'}
     """
+    require_curves("info", curves, paths=True)
     if not isinstance(curves, CurveSet):
         curves = read_curves(curves)
     runs = outcomes(curves)

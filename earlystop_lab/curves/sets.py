@@ -13,7 +13,7 @@ What may differ from run to run is a column of its own: ``val.metric``, ``val.da
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab._common.files import written_whole
-from earlystop_lab._common.wording import listed
+from earlystop_lab._common.wording import counted, listed
 from earlystop_lab.curves.channels import (
     ERRORS,
     NAMED,
@@ -361,17 +361,37 @@ class CurveSet:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    def __repr__(self) -> str:
-        lengths = self.lengths
-        checks = f"{lengths.min()} to {lengths.max()} checks" if len(self) else "no checks"
-        if len(self) and lengths.min() == lengths.max():
-            checks = f"{lengths[0]} checks each"
+    @property
+    def size(self) -> str:
+        """How many runs and checks there are, in words.
+
+        >>> CurveSet.from_runs([{"val": [0.5]}, {"val": [0.5, 0.4]}]).size
+        '2 runs, 1 to 2 checks'
+        """
+        if not len(self):
+            return "0 runs, no checks"
+        least, most = self.lengths.min(), self.lengths.max()
+        checks = f"{counted(least, 'check')} each" if least == most else f"{least} to {most} checks"
+        return f"{counted(len(self), 'run')}, {checks}"
+
+    def runs_with(self, name: str) -> int:
+        """How many runs have that channel."""
+        return int((np.diff(self._present(self.own_name(name))) > 0).sum())
+
+    @property
+    def metadata(self) -> list[str]:
+        """The names of the columns that say more of each run, such as ``problem``."""
         facts = {f"{name}.{fact}" for name in ("epoch", *self._columns) for fact in OF_RUNS}
-        others = [name for name in self.scalars.column_names if name not in {"run", *facts}]
-        return (
-            f"CurveSet: {len(self)} runs, {checks}, {', '.join(self.names)}"
-            f"; metadata: {', '.join(others) or 'none'}"
-        )
+        return [name for name in self.scalars.column_names if name not in {"run", *facts}]
+
+    def __repr__(self) -> str:
+        return f"CurveSet: {self.size}, {_list(self.names)}; metadata: {_list(self.metadata)}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what there is, and a small picture of some curves."""
+        from earlystop_lab.report.notebooks import html_of
+
+        return html_of(self)
 
     def to_frame(self) -> pd.DataFrame:
         """A row a check: run, epoch, every channel, and the metadata again in each row.
@@ -623,6 +643,37 @@ def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = No
         return CurveSet(concatenated(tables), channels)
 
 
+def require_curves(asking: str, given: object, *, paths: bool = False) -> None:
+    """Raise ``TypeError`` that says what to do, unless a curve set is given, or a path if allowed.
+
+    >>> require_curves("recommend", "x.parquet")
+    Traceback (most recent call last):
+    TypeError: recommend takes a CurveSet, not a str; read it with read_curves(path)
+    """
+    if isinstance(given, CurveSet) or (paths and isinstance(given, (str, Path))):
+        return
+    kind = type(given)
+    what = kind.__name__
+    if (library := kind.__module__.partition(".")[0]) not in ("builtins", "earlystop_lab"):
+        what = f"{what} of {library}"
+    if isinstance(given, pd.DataFrame) or hasattr(given, "__arrow_c_stream__"):
+        hint = (
+            "; make one of it with CurveSet.from_frame(frame) if it has one row per check, or with "
+            "CurveSet(frame) if it has one row per run with a list for each channel"
+        )
+    elif isinstance(given, Curve):
+        hint = "; curve.alone() is the set of that run"
+    elif isinstance(given, (str, Path)):
+        hint = "; read it with read_curves(path)"
+    elif isinstance(given, (list, tuple)):
+        hint = "; make one with CurveSet.from_runs(runs), where each run is a dict of lists"
+    elif isinstance(given, Mapping):
+        hint = "; make one with CurveSet.from_runs([run]), where each run is a dict of lists"
+    else:
+        hint = f"{' or its path' if paths else ''}; see CurveSet.from_runs"
+    raise TypeError(f"{asking} takes a CurveSet, not a {what}{hint}")
+
+
 def is_curves(path: Path) -> bool:
     """Whether a curve set is there: Parquet or Arrow files with runs and lists of numbers.
 
@@ -731,5 +782,8 @@ def _ordered(names: Iterable[str]) -> list[str]:
     return [*errors, *(name for name in listed if name not in errors)]
 
 
-def _list(names: Iterable[str]) -> str:
+def _list(names: Sequence[str]) -> str:
+    """Names in a row, the first of them where they are very many."""
+    if len(names) > 20:
+        return f"{', '.join(names[:20])} and {len(names) - 20} more"
     return ", ".join(names) or "none"

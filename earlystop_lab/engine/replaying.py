@@ -34,6 +34,7 @@ from earlystop_lab.curves import (
     Runs,
     canonical,
     one_below_the_other,
+    require_curves,
     same_channels,
     taken,
 )
@@ -283,6 +284,7 @@ def parts(
     curves: CurveSet | str | Path, asked: Plan, *, n_jobs: int = 1, skip: int = 0
 ) -> Iterator[Any]:
     """The stops of some runs after the other, in order; of a file without its first units."""
+    require_curves("replay", curves, paths=True)
     require("replay: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     if isinstance(curves, CurveSet):
@@ -309,11 +311,17 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
     >>> trace(GL(10, k=1), curve).statistic
     array([ 0.,  0., 50.])
     """
+    if not isinstance(curve, Curve):
+        raise TypeError(
+            f"trace takes one run, such as curves[0], not a {type(curve).__name__}; traces takes a "
+            "curve set"
+        )
     return traces(criterion, curve.alone())[0]
 
 
 def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
     """What a criterion sees of every run of a set; see :func:`trace`."""
+    require_curves("traces", curves)
     rule, runs = rule_of(criterion), curves.laid_out()
     return [_trace(rule, runs, i) for i in range(len(curves))]
 

@@ -14,7 +14,7 @@ from earlystop_lab._common.checks import require
 from earlystop_lab._common.errors import EarlystopError
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import Criterion, Family, MaxEpochs
-from earlystop_lab.curves import CurveSet, FloatArray, facts_of
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweep
 from earlystop_lab.inference import cluster_means, risk
@@ -137,6 +137,7 @@ def calibrate(
     >>> kept.units, kept.promise.cap, kept.reached <= 0.02, kept.criterion.family.name
     (60, 0.2, True, 'Keras')
     """
+    require_curves("calibrate", curves)
     promise = _promised(curves, at_most, cap, confidence, exceed, unit)
     facts = facts_of(curves)
     if stand_ins := int(facts.stand_ins.sum()):

@@ -23,7 +23,7 @@ import pandas as pd
 from earlystop_lab._common.checks import require
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family, usual
-from earlystop_lab.curves import CurveSet, FloatArray, facts_of
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
 from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept, watchable, watched_by
 from earlystop_lab.inference import ranks
@@ -242,6 +242,8 @@ def bench(
     """
     if not corpora:
         raise ValueError("bench: no corpus; give at least one")
+    for corpus, curves in corpora.items():
+        require_curves(f"bench: {corpus!r}", curves)
     name = rule.name if isinstance(rule, Family) else rule.family.name
     rivals = list(FAMILIES.values() if known is None else known)
     if any(name == each.name for each in rivals):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require
 from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs, Program, programs
-from earlystop_lab.curves import CurveSet, FloatArray, facts_of
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
 from earlystop_lab.engine.replaying import replay
 from earlystop_lab.engine.thresholds import sweeps
 from earlystop_lab.inference import cluster_means, intervals
@@ -267,6 +267,7 @@ def recommend(
     >>> answer.verdict, answer.advice[0].criterion.family.name, answer.advice[0].doubt
     ('recommended', 'Keras', None)
     """
+    require_curves("recommend", curves)
     asked = _goals(max_loss, max_epochs, rate)
     if not len(curves):
         raise ValueError("recommend: the curve set is empty")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from earlystop_lab._common.checks import require
 from earlystop_lab.criteria import FAMILIES, Rule, parse, usual
-from earlystop_lab.curves import CurveSet, facts_of
+from earlystop_lab.curves import CurveSet, facts_of, require_curves
 from earlystop_lab.curves.files import Unit, chunks, units
 from earlystop_lab.engine.replaying import plan, replay
 from earlystop_lab.engine.thresholds import watchable
@@ -94,6 +94,7 @@ def survey(
     asked = map(usual, FAMILIES.values()) if criteria is None else criteria
     rules = [parse(item) if isinstance(item, str) else item for item in asked]
     names = plan(rules).texts
+    require_curves("survey", curves, paths=True)
     require("survey: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
     tasks: list[CurveSet] | list[Unit]
     if isinstance(curves, CurveSet):

@@ -196,7 +196,7 @@ def test_what_no_channel_can_be_is_named(channels, words):
 
 def test_repr_shows_runs_checks_and_columns():
     assert repr(TOY) == "CurveSet: 3 runs, 2 to 4 checks, val, train, test; metadata: problem, seed"
-    assert repr(TOY[:1]).startswith("CurveSet: 1 runs, 3 checks each")
+    assert repr(TOY[:1]).startswith("CurveSet: 1 run, 3 checks each")
     assert repr(TOY["b"]) == "Curve('b', 2 checks, last epoch 20, val, test)"
 
 

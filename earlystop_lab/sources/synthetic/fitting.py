@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.checks import require
-from earlystop_lab.curves import Curve, CurveSet, FloatArray
+from earlystop_lab.curves import Curve, CurveSet, FloatArray, require_curves
 from earlystop_lab.sources.synthetic.parametric_curves import clean_curve, wander
 from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
 
@@ -49,7 +49,7 @@ def fit_parametric(curves: CurveSet) -> pd.DataFrame:
     >>> fit.loc[0, ["floor", "drop", "decay", "rise", "steepness"]].astype(float).round(1).tolist()
     [2.0, 9.0, 1.2, 3.0, 2.0]
     """
-    require("curves", curves, isinstance(curves, CurveSet), "a CurveSet")
+    require_curves("fit_parametric", curves)
     problems = curves.table["problem"].to_pylist() if "problem" in curves.meta else None
     rows = []
     for i, curve in enumerate(curves):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require, require_count
-from earlystop_lab.curves import CurveSet, FloatArray
+from earlystop_lab.curves import CurveSet, FloatArray, require_curves
 from earlystop_lab.sources.synthetic._runs import (
     Run,
     require_between,
@@ -75,7 +75,7 @@ def resample(
     """
     require_count("block", block)
     require_between("width", width, 0, 1)
-    require("curves", curves, isinstance(curves, CurveSet), "a CurveSet")
+    require_curves("resample", curves)
     usable = np.flatnonzero([np.isfinite(curve.val).any() for curve in curves])
     require("curves", curves, len(usable), "at least one run with a finite validation error")
     problems = curves.table["problem"].to_pylist() if "problem" in curves.meta else None
