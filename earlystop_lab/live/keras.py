@@ -1,12 +1,14 @@
 """Keras 3: a callback for ``model.fit``."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule
+from earlystop_lab.curves import Mode
 from earlystop_lab.live._adapters import (
     CurrentStopper,
-    StopperOptions,
+    RunOptions,
     Training,
     by_names,
     library,
@@ -17,7 +19,7 @@ from earlystop_lab.live._adapters import (
 )
 
 with library("keras"):
-    from keras.callbacks import Callback
+    from keras.callbacks import Callback, EarlyStopping
 
 
 class StopCallback(Callback):
@@ -28,13 +30,18 @@ class StopCallback(Callback):
     val="val_accuracy")`` with ``channels={"val_accuracy": Channel(direction="max")}``, or a rule
     of ``learning_rate``, which is there with a callback before this one that changes it.
     ``restore_best_weights`` puts back the weights of the selected epoch when training
-    ends, stopped or not; ``restore`` says which epoch that is. The other arguments are those of
+    ends, stopped or not; ``restore`` says which epoch that is. With an optimizer of
+    ``use_ema=True`` they are those that were validated, averaged by ``SwapEMAWeights`` or not.
+    ``mode`` says whether higher values are better, by default as Keras' ``EarlyStopping`` finds
+    out. The other arguments are those of
     :class:`Stopper`, which is :attr:`stopper`. Every ``fit`` is a run of its own, unless a state
-    was loaded before it. With ``validation_freq`` above 1 epochs without validation are no checks
+    was loaded before it, or it goes on with an interrupted one, as ``BackupAndRestore`` does: this
+    callback's own, or that of the record, where ``record`` and ``run`` name it. With
+    ``validation_freq`` above 1 epochs without validation are no checks
     of the validation metrics.
 
     Raises ``ValueError`` in the first epoch, of a validation metric in the first one with
-    validation, where there is no such metric.
+    validation, where there is no such metric, or where Keras does not know which values are better.
 
     >>> callback = StopCallback("GL(5)", monitor="val_loss")
     >>> callback.stopper.criterion
@@ -49,18 +56,56 @@ class StopCallback(Callback):
         *,
         monitor: str = "val_loss",
         restore_best_weights: bool = True,
-        **options: Unpack[StopperOptions],
+        mode: Mode | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         super().__init__()
-        self.monitor = monitor
+        self.monitor, self.mode = monitor, mode
         self.restore_best_weights = restore_best_weights
         train = monitor.removeprefix("val_")
         known = by_names(monitor, train, stand_in=train == monitor)
-        self._training = Training(criterion, known, **options)
+        self._training = Training(criterion, known, mode=mode or "min", **options)
+        self._named = options.get("run") is not None
+        #: whether an epoch of this ``fit`` has begun; whether the ``fit`` before did not end
+        self._begun, self._interrupted = False, False
+        #: the weights that are validated, where they may be averages
+        self._validated: Any = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Begin a run, or go on with the one that was loaded."""
-        self._training.begin()
+        """Begin a run, once it is known at which epoch."""
+        self._begun = False
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin a run, or go on with the one that was loaded or interrupted."""
+        self._validated = None
+        if not self._begun:
+            self._begin(epoch)
+        self._begun = self._interrupted = True
+
+    def _begin(self, seen: int) -> None:
+        mode = self.mode or _direction(self.monitor, self.model)
+        stopper, resumed = self.stopper, self._training.resumed
+        interrupted = self._interrupted and stopper.epoch is not None and stopper.epoch >= seen
+        if seen and interrupted and not resumed:
+            stopper.go_on(stopper.history, seen)
+            return
+        self._training.begin(mode=mode)
+        if not seen or resumed:
+            return
+        if self._named and (recorded := self.stopper.recorded()) is not None:
+            self.stopper.go_on(recorded, seen)
+        elif stopper.epoch is None:
+            warnings.warn(
+                f"training begins at epoch {seen + 1}, of whose run nothing is known: to go on "
+                "with it name it, record=... and run=..., or load a state",
+                stacklevel=2,
+            )
+
+    def on_test_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Copy the weights that are validated where they are not those at the end of the epoch."""
+        averaged = self.restore_best_weights and _averages(self.model.optimizer)
+        if averaged and self._validated is None:
+            self._validated = self.model.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Tell the stopper the errors of the epoch."""
@@ -75,12 +120,16 @@ class StopCallback(Callback):
             check["train"] = logs.get(self.monitor.removeprefix("val_"))
         if not check:
             return
-        take = self.model.get_weights if self.restore_best_weights else None
+        take = self._weights if self.restore_best_weights else None
         if self._training.update(take, epoch=epoch + 1, **check):
             self.model.stop_training = True
 
+    def _weights(self) -> Any:
+        return self.model.get_weights() if self._validated is None else self._validated
+
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Put back the weights of the selected epoch, and record the run."""
+        self._interrupted, self._validated = False, None
         never_checked(self.stopper, self.monitor)
         if self.restore_best_weights:
             self._training.weights.restore(self.stopper, self.model.set_weights)
@@ -92,6 +141,8 @@ class StopCallback(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with a saved run in the next ``fit(initial_epoch=...)``."""
+        if self.mode is None and state.get("mode") in ("min", "max"):
+            self._training.begin(mode=state["mode"])
         self.stopper.load_state_dict(state)
         self._training.resumed = True
 
@@ -99,3 +150,24 @@ class StopCallback(Callback):
         """Whether a metric has to be there: one of validation only where there was any."""
         validated = any(each.startswith("val_") for each in logs)
         return validated or not name.startswith("val_")
+
+
+def _direction(monitor: str, model: Any) -> Mode:
+    """Whether higher values are better, as Keras' own early stopping finds out."""
+    own = EarlyStopping(monitor)
+    own.set_model(model)
+    own.on_train_begin()
+    try:
+        own.on_epoch_end(0, {monitor: 0.0})
+    except ValueError as error:
+        raise ValueError(
+            f"mode: Keras does not know whether higher values of {monitor} are better; expected "
+            "mode='min' or mode='max'"
+        ) from error
+    return "max" if bool(own.monitor_op(2.0, 1.0)) else "min"
+
+
+def _averages(optimizer: Any) -> bool:
+    """Whether an optimizer, or one inside it, averages the weights."""
+    inside = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", [])]
+    return getattr(optimizer, "use_ema", False) or any(_averages(o) for o in inside if o)

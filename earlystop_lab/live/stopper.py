@@ -20,7 +20,16 @@ from earlystop_lab.criteria.first_passage import (
     strides,
 )
 from earlystop_lab.criteria.stepping import Row, Stepper
-from earlystop_lab.curves import ERRORS, Channel, CurveSet, Mode, canonical, checked, taken
+from earlystop_lab.curves import (
+    ERRORS,
+    Channel,
+    CurveSet,
+    Mode,
+    canonical,
+    checked,
+    read_curves,
+    taken,
+)
 from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
 from earlystop_lab.live.growing import Growing
 
@@ -260,6 +269,42 @@ class Stopper:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def recorded(self) -> CurveSet | None:
+        """What is in the file of its record: a set of one run; None where there is no such file.
+
+        Raises ``OSError`` or ``ValueError`` for a file that cannot be read.
+
+        >>> from earlystop_lab.live import Stopper
+        >>> Stopper("UP(2, k=1)").recorded() is None
+        True
+        """
+        file = None if self.record is None else _file(self.record, self.run)
+        return read_curves(file) if file is not None and file.exists() else None
+
+    def go_on(self, curves: CurveSet, until: float) -> None:
+        """Become as it was at a position of its run, of which ``curves`` holds what was measured.
+
+        Raises ``ValueError`` for curves of another run, or of more than one.
+
+        >>> from earlystop_lab.live import Stopper
+        >>> stopper = Stopper("UP(2, k=1)")
+        >>> for error in (1.0, 2.0, 3.0):
+        ...     stops = stopper.update(val=error)
+        >>> stopper.go_on(stopper.history, 1)
+        >>> stopper.update(val=2.5), stopper.epoch
+        (False, 2)
+        """
+        if curves.runs != [self.run]:
+            raise ValueError(f"curves: runs {curves.runs}; expected the one of {self.run!r}")
+        (curve,) = curves
+        seen = curve.epoch <= until
+        lists = {"epoch": _plain(curve.epoch[seen].tolist())}
+        for name in curve.channels:
+            measured = zip(curve[name][seen], curve.measured(name)[seen], strict=True)
+            lists[name] = _plain(float(value) if there else None for value, there in measured)
+        channels = lists if seen.any() else {}
+        self.load_state_dict({**self.state_dict(), "channels": channels})
 
     # -- what it knows -------------------------------------------------------------------------
 

@@ -160,6 +160,156 @@ def test_a_run_goes_on_from_its_saved_state(tmp_path):
     assert second.stopper.stop_epoch == whole.stopper.stop_epoch
 
 
+@pytest.mark.trained("Keras", "several metrics")
+@pytest.mark.parametrize(
+    ("monitor", "mode"), [("val_accuracy", "max"), ("val_loss", "min"), ("val_auc", "max")]
+)
+def test_it_knows_which_values_are_better_as_keras_does(tmp_path, monitor, mode):
+    (x, y), (x_val, y_val) = (
+        (x, (y > 0).astype("float32")) for x, y in (noisy(80, seed=0), noisy(80, seed=1))
+    )
+
+    def trained(callback):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [keras.Input((8,)), keras.layers.Dense(64, "tanh"), keras.layers.Dense(1, "sigmoid")]
+        )
+        metrics = ["accuracy", keras.metrics.AUC(name="auc")]
+        model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy", metrics=metrics)
+        data = {"validation_data": (x_val, y_val), "epochs": 60, "batch_size": 80, "verbose": 0}
+        history = model.fit(x, y, callbacks=[callback], **data).history
+        return history[monitor], model.evaluate(x_val, y_val, 80, verbose=0, return_dict=True)
+
+    stop = StopCallback("Keras(5)", monitor=monitor, record=tmp_path)
+    values, kept = trained(stop)
+    curve = require_replayed(stop.stopper, tmp_path)
+    assert stop.stopper.mode == mode
+    assert curve.val.tolist() == values
+    best = at(curve, "val", stop.stopper.best_epoch)
+    assert kept[monitor.removeprefix("val_")] == pytest.approx(best, rel=1e-5)
+    own = keras.callbacks.EarlyStopping(monitor, patience=5, restore_best_weights=True)
+    assert trained(own) == (values, kept)
+
+
+def test_it_asks_which_values_are_better_where_keras_does_not_know():
+    def bias(true, predicted):
+        return keras.ops.mean(predicted - true)
+
+    with pytest.raises(ValueError, match=r"mode: .* whether higher values of val_bias are better"):
+        fit(network(metrics=[bias]), StopCallback("Keras(5)", monitor="val_bias"), epochs=2)
+    stop = StopCallback("Keras(5)", monitor="val_bias", mode="max")
+    fit(network(metrics=[bias]), stop, epochs=2)
+    assert stop.stopper.mode == "max"
+
+
+@pytest.mark.trained("Keras", "checking less often")
+def test_it_checks_at_epochs_with_validation(tmp_path):
+    model, stop = network(), StopCallback("Keras(2)", record=tmp_path)
+    values = fit(model, stop, validation_freq=3).history["val_loss"]
+    curve = require_replayed(stop.stopper, tmp_path)
+    assert curve.epoch.tolist() == [3 * i for i in range(1, len(values) + 1)]
+    assert patience_stop(values, 2, lambda value, best: value < best) == len(values)
+    best = at(curve, "val", stop.stopper.best_epoch)
+    assert error(model) == pytest.approx(best, rel=1e-5)
+
+
+class Interrupts(keras.callbacks.Callback):
+    def __init__(self, at, error=KeyboardInterrupt):
+        super().__init__()
+        self.at, self.error = at, error
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.at:
+            raise self.error
+
+
+@pytest.mark.trained("Keras", "interrupted")
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, FloatingPointError])
+def test_the_record_survives_an_interruption(tmp_path, kind):
+    stop = StopCallback("Keras(99)", record=tmp_path)
+    with pytest.raises(kind):
+        fit(network(), stop, Interrupts(4, kind))
+    assert read_curves(tmp_path)[0].epoch.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.trained("Keras", "resumed")
+@pytest.mark.parametrize("own_first", [True, False])
+@pytest.mark.parametrize("anew", [True, False])
+def test_it_goes_on_with_a_run_that_keras_backs_up(tmp_path, anew, own_first):
+    whole, straight = StopCallback("Keras(5)"), network()
+    fit(straight, whole)
+    best = whole.stopper.best_epoch
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    model = network()
+    stop = StopCallback("Keras(5)", record=tmp_path / "runs", run="mine")
+    both = [stop, backup] if own_first else [backup, stop]
+    # the best epoch comes after the interruption
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, *both, Interrupts(best - 2))
+    if anew:
+        model = network()
+        stop = StopCallback("Keras(5)", record=tmp_path / "runs", run="mine")
+        both = [stop, keras.callbacks.BackupAndRestore(tmp_path / "backup")]
+    fit(model, *both)
+    curve = require_replayed(stop.stopper, tmp_path / "runs")
+    assert stop.stopper.reason == whole.stopper.reason
+    assert curve.val == pytest.approx(whole.stopper.history[0].val, rel=1e-6)
+    assert curve.epoch.tolist() == whole.stopper.history[0].epoch.tolist()
+    assert error(model) == pytest.approx(error(straight), rel=1e-5)
+
+
+def test_checks_after_the_backup_are_forgotten(tmp_path):
+    class Fails(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 4:
+                raise KeyboardInterrupt
+
+    model, stop = network(), StopCallback("Keras(5)", record=tmp_path / "runs")
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, stop, Fails(), backup)
+    assert stop.stopper.epoch == 5
+    fit(model, stop, backup)
+    curve = require_replayed(stop.stopper, tmp_path / "runs")
+    assert curve.epoch.tolist() == list(range(1, len(curve) + 1))
+
+
+def test_a_fit_that_begins_later_without_its_run_says_so(tmp_path):
+    stop = StopCallback("Keras(5)", record=tmp_path)
+    with pytest.warns(UserWarning, match=r"begins at epoch 4, of whose run nothing is known"):
+        fit(network(), stop, initial_epoch=3, epochs=5)
+    assert read_curves(tmp_path)[0].epoch.tolist() == [4, 5]
+
+
+@pytest.mark.trained("Keras", "continued training")
+def test_another_fit_of_the_model_is_a_run_of_its_own(tmp_path):
+    model, stop = network(), StopCallback("Keras(3)", record=tmp_path / "a")
+    fit(model, stop, epochs=3)
+    stop = StopCallback("Keras(3)", record=tmp_path / "b")
+    fit(model, stop)
+    curve = require_replayed(stop.stopper, tmp_path / "b")
+    assert curve.epoch[0] == 1
+    best = at(curve, "val", stop.stopper.best_epoch)
+    assert error(model) == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.trained("Keras", "averaged weights")
+@pytest.mark.parametrize("own_first", [True, False])
+@pytest.mark.parametrize("swap", ["at validation", "at epochs", None])
+def test_the_weights_kept_are_those_that_were_validated(tmp_path, swap, own_first):
+    keras.utils.set_random_seed(0)
+    model = network()
+    averaging = keras.optimizers.Adam(0.02, use_ema=True, ema_momentum=0.9)
+    model.compile(loss="mse", optimizer=averaging)
+    stop = StopCallback("Keras(5)", record=tmp_path)
+    swaps = keras.callbacks.SwapEMAWeights(swap_on_epoch=swap == "at epochs")
+    callbacks = [stop] if swap is None else [stop, swaps]
+    fit(model, *(callbacks if own_first else callbacks[::-1]))
+    curve = require_replayed(stop.stopper, tmp_path)
+    best = at(curve, "val", stop.stopper.best_epoch)
+    assert error(model) == pytest.approx(best, rel=1e-5)
+
+
 def test_it_names_what_is_there():
     with pytest.raises(ValueError, match="val_los"):
         fit(network(), StopCallback("GL(5)", monitor="val_los"), epochs=1)
