@@ -118,6 +118,13 @@ def import_command(
     mode: Annotated[
         str | None, typer.Option(help="max: higher is better in the validation column.")
     ] = None,
+    restart: Annotated[
+        str,
+        typer.Option(
+            help="What positions that start again at the first one mean: another run, or continue: "
+            "the same run, trained on."
+        ),
+    ] = "run",
     dry_run: Annotated[bool, typer.Option(help="Only show what would be read.")] = False,
 ) -> None:
     """Read training logs of other programs into a curve set.
@@ -135,6 +142,7 @@ def import_command(
         **{"val": val, "train": train, "test": test, "epoch": epoch, "run": run},
         format=log_format,
         mode=mode,  # type: ignore[arg-type]
+        restart=restart,  # type: ignore[arg-type]
     )
     _report(found)
     if not len(found.curves):

@@ -5,16 +5,18 @@ recognised, how it is read, and which files belong together. A new format is one
 ``recognises(source)`` and ``read(source)``, and one line there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pandas as pd
 
 from earlystop_lab._common.checks import one_of, require_mode
 from earlystop_lab.curves import Channel, CurveSet, Mode
 from earlystop_lab.sources.logs import (
+    _apart,
+    _searches,
     autogluon,
     boosting,
     catboost,
@@ -34,13 +36,16 @@ from earlystop_lab.sources.logs import (
     wandb,
 )
 from earlystop_lab.sources.logs._about import channels
+from earlystop_lab.sources.logs._axes import one_axis
 from earlystop_lab.sources.logs._cells import LogError, listed, shown
-from earlystop_lab.sources.logs._channels import choose, run_columns, run_names
+from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_names
 from earlystop_lab.sources.logs._checks import measure
-from earlystop_lab.sources.logs._columns import Log, grouped
-from earlystop_lab.sources.logs._finding import Owner, clean, find, labels
+from earlystop_lab.sources.logs._columns import Log, grouped, joined
+from earlystop_lab.sources.logs._finding import Owner, clean, find, labels, twins
 from earlystop_lab.sources.logs._reading import Note, Skipped, Source
+from earlystop_lab.sources.logs._restarts import Restart, runs_of
 from earlystop_lab.sources.logs._together import Run, together
+from earlystop_lab.sources.logs._values import as_meant
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
 
@@ -57,6 +62,43 @@ class Format(NamedTuple):
     owner: Owner | None = None
     #: of other files it is not asked whether they are of this format
     json: bool = False
+
+
+def _recognised(source: Source) -> str:
+    for name, known in FORMATS.items():
+        may_be = known.recognises if not known.json or source.is_json else None
+        if may_be is not None and may_be(source):
+            return name
+    _searches.refuse_text(source.text)
+    raise LogError(
+        f"no log of a known format ({', '.join(FORMATS)}); it begins {shown(source.text.strip())}"
+    )
+
+
+def _read_apart(source: Source) -> list[Log]:
+    """The files of one run that each hold one set, each with the name of its set."""
+    logs: list[Log] = []
+    skipped: list[LogError] = []
+    for path in source.files:
+        part = Source(path)
+        try:
+            name = _recognised(part)
+            found = FORMATS[name].read(part)
+            if len(found) != 1:
+                raise LogError(f"{len(found)} runs in one set of a run")
+        except LogError as error:
+            skipped.append(LogError(f"{path.name}: {error}", error.line))
+            continue
+        one = tables.wide(found[0]) if name in _GENERIC else found[0]
+        log = _apart.labelled(one, path)
+        notes = [f"{path.name}: {note}" for note in (*part.notes, *log.notes)]
+        logs.append(replace(log, notes=notes))
+    if not logs:
+        raise skipped[0]
+    names = listed((f"{path.parent.name}/{path.name}" for path in source.files), most=4)
+    log = joined(logs)
+    log.notes.append(f"one run in {len(source.files)} files, a set each: {names}")
+    return [replace(log, shared=False, skipped=[*skipped, *log.skipped])]
 
 
 #: every format by name, in the order in which they are tried: the particular before the general
@@ -80,9 +122,10 @@ FORMATS: Mapping[str, Format] = {
     "json": Format(generic.is_json, generic.read_json, json=True),
     "ultralytics": Format(ultralytics.recognises, ultralytics.read),
     "lightning": Format(lightning.recognises, tables.read),
-    "keras-csv": Format(keras.is_csv, tables.read),
+    "keras-csv": Format(keras.is_csv, keras.read_csv),
     "text": Format(nanogpt.recognises, nanogpt.read),
     "csv": Format(tables.is_table, tables.read),
+    "apart": Format(None, _read_apart, _apart.owner),
 }
 #: formats of whose tables the columns may tell runs, sets and metrics apart
 _GENERIC = ("csv", "json", "parquet", "keras-csv", "lightning", "wandb", "text")
@@ -128,6 +171,7 @@ def read_logs(
     run: str | None = None,
     format: str | None = None,
     mode: Mode | None = None,
+    restart: Restart = "run",
 ) -> LogImport:
     """Read training logs from files (also gzipped) and folders, with all the folders in them.
 
@@ -177,21 +221,27 @@ def read_logs(
     formats = FORMATS if format is None else {one_of("format", format, FORMATS): FORMATS[format]}
     if mode is not None:
         require_mode(mode)
+    one_of("restart", restart, get_args(Restart))
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    _apart.forget()
     sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
+    same = twins([s.files[0] for name, s in sources if name is None and len(s.files) == 1])
     asked = {"val": val, "train": train, "test": test, "epoch": epoch}
     runs: list[Run] = []
     notes: list[Note] = []
     # a folder with one file is named as that file: shorter to find, and no two are the same
     shown_as = [source.files[0] if len(source.files) == 1 else source.path for _, source in sources]
     for label, (name, source) in zip(labels(shown_as, given), _drained(sources), strict=True):
-        file = _File(label, asked, mode)
+        if (twin := same.get(source.files[0])) is not None:
+            notes.append(Note(label, clean(f"the same as {twin.name} beside it: read once")))
+            continue
+        file = _File(label, asked, mode, restart)
         try:
             file.add(name or format or _recognised(source), source, run)
         except LogError as error:
             file.skipped.append(error)
         runs += file.runs
-        notes += [Note(file.label, clean(text)) for text in dict.fromkeys(file.notes)]
+        notes += file.told()
         skipped += _named(file.label, file.skipped)
     curves, apart = together(runs)
     return LogImport(curves, (*skipped, *apart), tuple(notes))
@@ -207,32 +257,43 @@ def _drained(sources: list[tuple[str | None, Source]]) -> Iterator[tuple[str | N
 class _File:
     """What one file, or folder of files that belong together, gave."""
 
-    def __init__(self, label: str, asked: Mapping[str, str | None], mode: Mode | None) -> None:
-        self.label, self.asked, self.mode = label, asked, mode
+    def __init__(
+        self, label: str, asked: Mapping[str, str | None], mode: Mode | None, restart: Restart
+    ) -> None:
+        self.label, self.asked, self.mode, self.restart = label, asked, mode, restart
         self.runs: list[Run] = []
-        self.notes: list[str] = []
+        #: each with the run that it is about, "" for the whole file
+        self.notes: list[tuple[str, str]] = []
         self.skipped: list[LogError] = []
 
     def add(self, name: str, source: Source, run: str | None) -> None:
         logs = FORMATS[name].read(source)
-        self.notes += source.notes
+        self.notes += [("", note) for note in source.notes]
         if not logs:
             raise LogError(f"no curves of the format {name} in it")
         for log in logs:
+            _searches.refuse(log)
             for part in _by_run(log, run, name in _GENERIC):
-                self._add_run(name, tables.wide(part) if name in _GENERIC else part)
+                self._add_log(name, one_axis(tables.wide(part)) if name in _GENERIC else part)
 
-    def _add_run(self, name: str, log: Log) -> None:
-        of = f"run {log.name}: " if log.name else ""
+    def _add_log(self, name: str, log: Log) -> None:
         try:
             choice = choose(log, self.asked, self.mode)
+        except LogError as error:
+            self._refuse(log, error)
+            return
+        self.notes += [(log.name, note) for note in choice.notes]
+        for part in runs_of(as_meant(log, choice), choice, self.restart):
+            self._add_run(name, part, choice)
+
+    def _add_run(self, name: str, log: Log, choice: Choice) -> None:
+        try:
             named = channels(log, choice)
             measured = measure(log, choice, named)
         except LogError as error:
-            self.notes += log.notes
-            self.skipped += [*log.skipped, LogError(of + str(error), error.line)]
+            self._refuse(log, error)
             return
-        self.notes += [of + note for note in (*choice.notes, *measured.notes)]
+        self.notes += [(log.name, note) for note in measured.notes]
         self.skipped += measured.skipped
         label = f"{self.label}:{log.name}" if log.name else self.label
         about = {"run": clean(label), "format": name, "file": self.label}
@@ -243,15 +304,24 @@ class _File:
             known["step"] = Channel(unit="step", source=choice.epoch)
         self.runs.append(Run({**measured.run, **about}, known))
 
+    def _refuse(self, log: Log, error: LogError) -> None:
+        self.notes += [("", note) for note in log.notes]
+        of = f"run {log.name}: " if log.name else ""
+        self.skipped += [*log.skipped, LogError(of + str(error), error.line)]
 
-def _recognised(source: Source) -> str:
-    for name, known in FORMATS.items():
-        may_be = known.recognises if not known.json or source.is_json else None
-        if may_be is not None and may_be(source):
-            return name
-    raise LogError(
-        f"no log of a known format ({', '.join(FORMATS)}); it begins {shown(source.text.strip())}"
-    )
+    def told(self) -> list[Note]:
+        """The notes, each text once, with the run that it is about, or how many."""
+        runs: dict[str, list[str]] = {}
+        for run, text in self.notes:
+            runs.setdefault(text, []).append(run)
+        return [Note(self.label, clean(_about_runs(its) + text)) for text, its in runs.items()]
+
+
+def _about_runs(runs: Sequence[str]) -> str:
+    named = [*dict.fromkeys(filter(None, runs))]
+    if not named:
+        return ""
+    return f"run {named[0]}: " if len(named) == 1 else f"{len(named)} runs, {named[0]} first: "
 
 
 def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:

@@ -11,7 +11,12 @@ from earlystop_lab._common.wording import cut
 #: cells that say "not measured", as loggers and spreadsheets write them
 BLANK = frozenset({"", "-", "na", "n/a", "none", "null", "no log"})
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_SPECIAL = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_SPECIAL = re.compile(r"(?P<sign>[+-]?)(?:(?P<nan>nan)|inf|infinity)", re.IGNORECASE)
+#: the same as C and C++ print them: -nan(ind), 1.#INF, -1.#IND00
+_OF_C = re.compile(
+    r"(?P<sign>[+-]?)(?:(?P<nan>nan\(\w{0,20}\)|1\.#(?:QNAN|SNAN|IND)\d*)|1\.#INF\d*)",
+    re.IGNORECASE,
+)
 #: characters of a cell above which it is no number
 LONGEST_NUMBER = 400
 #: one number as it is printed by who forgot to take it out: tensor(0.5, device='cuda:0'), [0.5]
@@ -54,8 +59,8 @@ def number(cell: object) -> float | None:
             raise LogError(f"{shown(text)} is too large for a number")
         if text.lower() in BLANK:
             return None
-        if _SPECIAL.fullmatch(text):
-            return float(text)
+        if special := _SPECIAL.fullmatch(text) or _OF_C.fullmatch(text):
+            return math.nan if special["nan"] else float(f"{special['sign']}inf")
         if wrapped := _WRAPPED.fullmatch(text):
             return number(wrapped["inner"])
     raise LogError(f"{shown(cell)} is not a number")
@@ -73,6 +78,27 @@ def shown(value: object) -> str:
     """A value as an error message shows it: quoted, one line, not too long."""
     text = repr(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 64 else cut(text, 63)
+
+
+def looks_cut(last: str, others: Iterable[str]) -> bool:
+    """Whether a number at the end of a file has fewer decimals than any number before it.
+
+    >>> looks_cut("0.61", ["0.6931", "0.6502"]), looks_cut("0.6", ["0.7", "0.65"])
+    (True, False)
+    """
+    if last[-1:] in (".", "e", "E", "+", "-"):
+        return True
+    before = [_decimals(other) for other in others if is_number(other)]
+    return len(before) > 1 and is_number(last) and _decimals(last) < min(before, default=0) > 1
+
+
+def cut_off(line: int, last: str) -> str:
+    """What to say of such a number."""
+    return f"line {line} has no line end: its last value {shown(last)} looks cut off"
+
+
+def _decimals(text: str) -> int:
+    return len(text.strip().partition(".")[2])
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

@@ -23,6 +23,7 @@ _SETS: dict[str, Role] = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "dev", "holdout"), "val"),
     # llm.c and its kin write tel and trl, XGBoost's users dtrain and dvalid
     **dict.fromkeys(("heldout", "tel", "vali", "vl", "dval", "dvalid", "deval"), "val"),
+    **dict.fromkeys(("evaluating", "evaluate", "validating", "validate", "development"), "val"),
     **dict.fromkeys(("train", "training", "trn", "learn", "trl", "tr", "dtrain"), "train"),
     **dict.fromkeys(("test", "testing", "tst", "dtest"), "test"),
 }
@@ -48,7 +49,8 @@ _HIGHER = word_set(
     accuracy acc auc auroc auprc aucpr prauc rocauc ap f1 fbeta f2 precision recall r2 score
     scores iou miou dice meteor mcc kappa psnr ssim fitness reward rewards return mrr spearman
     pearson sensitivity specificity likelihood correct jaccard em exact win corr correlation tpr
-    tnr chrf cider spice elbo
+    tnr chrf cider spice elbo aps apm apl ar dsc bacc pq nds hota mota nmi ari ami stoi pesq sdr
+    sisdr
     """
 )
 #: words that turn the name of a score into that of a loss
@@ -74,9 +76,14 @@ _STEPS = word_set(
     """
     step steps global_step trainer_global_step iter iters iteration iterations it update updates
     num_updates round tree trees train_global_step training_iteration boosting_round train_step
-    global_iter iter_num n_iter number_of_trees timestep timesteps num_timesteps
+    global_iter iter_num n_iter number_of_trees timestep timesteps num_timesteps time_step
+    total_timesteps timesteps_total current_step current_steps n_updates episode episodes index
     """
 )
+#: of several columns that count steps, those that count all of the training come first
+_WHOLE = word_set("global_step total_timesteps num_timesteps timesteps_total global_iter")
+#: what may stand before the name of a position: time/total_timesteps, trainer/global_step
+_BEFORE_STEPS = word_set("trainer train training time rollout charts progress global")
 _EPOCHS = word_set(
     """
     epoch epochs ep epoch_num epoch_number current_epoch epoch_idx epoch_index train_epoch
@@ -87,6 +94,10 @@ _EPOCHS = word_set(
 _RUNS = ("run", "run_id", "run_uuid", "run_name", "experiment", "trial", "trial_id", "seed", "fold")
 #: those that do where positions start anew with each of their values
 _MAYBE_RUNS = ("model", "name", "k")
+
+
+#: the curves beside that of validation
+_OTHERS: tuple[Role, ...] = ("train", "test")
 
 
 class Meaning(NamedTuple):
@@ -180,7 +191,8 @@ def _kind(
     higher = {
         word
         for word in metric
-        if word in _HIGHER or (word.startswith(_HIGHER_STARTS) and word not in _ERRORS)
+        if {word, word.rstrip("0123456789")} & _HIGHER
+        or (word.startswith(_HIGHER_STARTS) and word not in _ERRORS)
     }
     if loss or error:  # Brier's score is an error
         higher -= {"score", "scores"}
@@ -203,6 +215,19 @@ def choose(log: Log, asked: Mapping[str, str | None], mode: Mode | None) -> Choi
     return _Chooser(log, asked).choice(mode)
 
 
+def _to_choose(names: Sequence[str]) -> LogError:
+    higher = meaning(names[0]).kind == "higher"
+    option = f"--val {_quoted(names[0])}{' --mode max' if higher else ''}"
+    return LogError(
+        f"no validation loss among {listed(names)}: choose one with val={names[0]!r}, and "
+        f"mode='max' where higher is better (earlystop import: {option})"
+    )
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[\w/.@-]+", name) else f'"{name}"'
+
+
 class _Chooser:
     def __init__(self, log: Log, asked: Mapping[str, str | None]) -> None:
         self.log, self.notes = log, list[str]()
@@ -223,7 +248,8 @@ class _Chooser:
         if val is None:
             return self._without_val()
         told = mode or self._direction(val)
-        train, test = self._like("train", val), self._like("test", val)
+        chosen = "val" in self.asked or (mode == "max" and val != self.log.roles.get("val"))
+        train, test = (self._like(role, val, chosen) for role in _OTHERS)
         higher = {val} if told == "max" else set()
         for name in (train, test):
             if name is None or name == val:
@@ -342,23 +368,39 @@ class _Chooser:
             self.notes.append(f"val is {shown(scores[0])}, where higher is better")
             return scores[0]
         if refused := [n for n in self._free("val") if meaning(n).kind in ("higher", "unknown")]:
-            raise LogError(
-                f"no validation loss among {listed(refused)}: choose one with "
-                f"val={refused[0]!r}, and mode='max' where higher is better"
+            raise _to_choose(refused)
+        if losses := self._losses("test"):
+            self.notes.append(f"no validation curve: {shown(losses[0])} is taken as val")
+            return losses[0]
+        losses = self._losses("train", None)
+        if evaluated := self._evaluated(losses[0] if losses else None):
+            raise _to_choose(evaluated)
+        if losses:
+            self.notes.append(
+                f"no validation curve: the training curve {shown(losses[0])} stands in as val"
             )
-        for roles, words in (
-            (("test",), "{} is taken as val"),
-            (("train", None), "the training curve {} stands in as val"),
-        ):
-            if losses := self._losses(*roles):
-                self.notes.append(f"no validation curve: {words.format(shown(losses[0]))}")
-                return losses[0]
+            return losses[0]
         if self._is_curve():
             return None
         raise LogError(
             f"no column looks like a validation error; it has {listed(self.log.columns)}; "
             "name one with val="
         )
+
+    def _evaluated(self, loss: str | None) -> list[str]:
+        """Metrics that were measured in an evaluation, by their set or by their rows.
+
+        What training measures is there wherever its loss is.
+        """
+        found = self._free("test") if loss else []
+        found = [name for name in found if meaning(name).kind == "higher"]
+        trained = set(self.log.numbers(loss).rows.tolist()) if loss else set()
+        for name in self._free(None) if loss else []:
+            rows = self.log.numbers(name).rows
+            sparse = len(rows) > 1 and not trained.issubset(rows.tolist())
+            if name != loss and sparse and meaning(name).kind in ("higher", "error"):
+                found.append(name)
+        return found
 
     def _score(self) -> str:
         """The first validation metric of which higher is better; a loss is never meant."""
@@ -374,16 +416,30 @@ class _Chooser:
             f"{listed(self.log.columns)}; name one with val="
         )
 
-    def _like(self, role: Role, val: str) -> str | None:
-        """The column for another curve: of the metric of ``val`` where there is one."""
-        if name := self.asked.get(role) or self.log.roles.get(role):
-            return name if role in self.asked or name != val else None
+    def _like(self, role: Role, val: str, chosen: bool) -> str | None:
+        """The column for another curve: of the metric of ``val`` where there is one.
+
+        Beside a ``val`` that was chosen another quantity says nothing.
+        """
+        if role in self.asked:
+            return self.asked[role]
+        of_format = self.log.roles.get(role)
+        if of_format and (not chosen or val == self.log.roles.get("val")):
+            return of_format if of_format != val else None
         role_of_val = "val" if self.asked.get("val") else self._role(val)
         if role_of_val in ("train", None):
             return None  # it stands in as val: what is left tells nothing new
         roles = ("train", None) if role == "train" else (role,)
-        alike = [n for n in self._free(*roles) if self._metric(n) == self._metric(val)]
-        others = [n for n in dict.fromkeys([*alike, *self._losses(*roles)]) if n != val]
+        alike = [n for n in self._free(*roles) if self._metric(n) == self._metric(val) and n != val]
+        losses = [n for n in self._losses(*roles) if n != val and n not in alike]
+        if losses and not alike and chosen and not self._is_of(val, losses[0]):
+            self.notes.append(
+                f"{role} is left out: {shown(losses[0])} is another quantity than {shown(val)}; to "
+                f"have it beside: {role}={losses[0]!r} (earlystop import: --{role} "
+                f"{_quoted(losses[0])})"
+            )
+            return None
+        others = [*alike, *losses]
         # the first of equals, as the log has them
         best = min(
             others,
@@ -400,11 +456,21 @@ class _Chooser:
             return None
         return best
 
+    def _is_of(self, val: str, loss: str) -> bool:
+        """Whether a loss is the training curve of a metric although that is something else.
+
+        Where neither says its set and they are in rows of their own, the rows say it.
+        """
+        if self.log.sets.get(val, meaning(val).role) or self._role(loss):
+            return False
+        ours, its = (self.log.numbers(name).rows for name in (val, loss))
+        return not len(np.intersect1d(ours, its, assume_unique=True))
+
     def _epoch(self, measured: IntArray) -> str | None:
         """The column of the position of these rows, where there is one."""
         if name := self.asked.get("epoch") or self.log.position:
             return name
-        for name in sorted(self.positions, key=is_epoch):  # steps first: they are finer
+        for name in sorted(self.positions, key=_fineness):
             # a few may be damaged: the column that is there mostly is the one
             at = _common([self.log.numbers(name)], measured)[0]
             checks = len(measured)
@@ -444,7 +510,23 @@ def _common(columns: Sequence[Numbers], rows: IntArray) -> FloatArray:
 @lru_cache(4096)
 def is_position(name: str) -> bool:
     """Whether a column says at which epoch or step a row was recorded."""
-    return is_epoch(name) or "_".join(words(name)) in _STEPS
+    return is_epoch(name) or _counted(name) in _STEPS
+
+
+@lru_cache(4096)
+def _counted(name: str) -> str:
+    """The name of a column of positions without a group before it."""
+    whole = words(name)
+    bare = whole[1:] if len(whole) > 1 and whole[0] in _BEFORE_STEPS else whole
+    return "_".join(whole if "_".join(whole) in _STEPS else bare)
+
+
+def _fineness(name: str) -> int:
+    """Which of several columns of positions comes first: steps are finer than epochs."""
+    if _counted(name) in _WHOLE:
+        return 0
+    # row numbers are last
+    return 3 if _counted(name) == "index" else 2 if is_epoch(name) else 1
 
 
 @lru_cache(4096)

@@ -79,7 +79,7 @@ def measure(log: Log, choice: Choice, channels: Mapping[str, Named]) -> Measured
                 f"val={choice.val!r}"
             )
     if choice.epoch is not None and (log.rounds or is_epoch(choice.epoch)):
-        points = _from_one(points, choice.epoch, notes)
+        points = _from_one(points, choice.epoch, log.from_zero, notes)
     series = _series(log, channels, points, notes)
     if "val" in channels and "val" not in series:
         why = f"; line {skipped[0].line}: {skipped[0]}" if skipped else ""
@@ -174,7 +174,7 @@ def _without_gaps(points: Points, column: str, notes: list[str]) -> Points:
     """The points without the NaN that say "not measured": between any two values there is one."""
     there, values = points.within("val")
     nan = np.isnan(values)
-    if (~nan).sum() < 2 or not (nan[1:] | nan[:-1]).all():
+    if (~nan).sum() < 3 or not (nan[1:] | nan[:-1]).all():
         return points
     notes.append(f"{shown(column)} is NaN between any two of its values: read as not measured")
     val = Numbers(points.rows[there[~nan]], values[~nan], {})
@@ -193,10 +193,17 @@ def _is_doubled(points: Points) -> bool:
     return len(times) > 1 and bool((times == 2).all())
 
 
-def _from_one(points: Points, name: str, notes: list[str]) -> Points:
-    """Epochs or rounds counted from 0 counted from 1 instead."""
+def _from_one(points: Points, name: str, from_zero: bool, notes: list[str]) -> Points:
+    """Epochs or rounds counted from 0 counted from 1 instead, as in every format.
+
+    A log counts from 0 where its first position is 0, and where it is of a program that does and
+    names each epoch from a later one on; 1 is where programs begin that count from 1.
+    """
     at = points.at
-    if not len(at) or at.min() != 0 or (at % 1).any():
+    if not len(at) or (at % 1).any():
+        return points
+    later = from_zero and at.min() > 1 and bool((np.diff(np.unique(at)) == 1).all())
+    if at.min() != 0 and not later:
         return points
     notes.append(f"{shown(name)} counts from 0: recorded + 1")
     return points._replace(at=at + 1)
@@ -274,6 +281,7 @@ def _in_order(
     kept: list[tuple[float, int]] = []
     seen: set[float] = set()
     strays = again = 0
+    resumed: list[tuple[float, float, int]] = []
     final = []
     places, has, is_test = at.tolist(), keys.tolist(), tests.tolist()
     for i, place in enumerate(places):
@@ -286,10 +294,7 @@ def _in_order(
         if kept and place < kept[-1][0]:
             if place in seen:
                 cut = bisect_left(kept, (place, -1))
-                notes.append(
-                    f"{of}resumed at {place:g} after {kept[-1][0]:g}: the later values replace the "
-                    f"{len(kept) - cut} from there on"
-                )
+                resumed.append((place, kept[-1][0], len(kept) - cut))
                 seen.difference_update(p for p, _ in kept[cut:])
                 del kept[cut:]
             else:
@@ -300,6 +305,14 @@ def _in_order(
                 again += bool(has[kept[-1][1]] & has[i])
             kept.append((place, i))
         seen.add(place)
+    if resumed:
+        place, after, _ = resumed[0]
+        replaced = sum(count for *_, count in resumed)
+        more = f" and {len(resumed) - 1} times more" if len(resumed) > 1 else ""
+        notes.append(
+            f"{of}resumed at {place:g} after {after:g}{more}: the later values replace the "
+            f"{replaced} from there on"
+        )
     if strays:
         notes.append(f"{strays} rows out of order: sorted by position")
     _note_again(again, notes)

@@ -154,6 +154,8 @@ class Log:
     units: Mapping[str, str] = field(default_factory=dict)
     #: positions are boosting rounds: that of number 0 has made a tree
     rounds: bool = False
+    #: epochs are counted from 0, whichever is the first
+    from_zero: bool = False
     #: what the rows count, where the format says it
     unit: str | None = None
     #: the column of positions, where the format says it

@@ -1,10 +1,11 @@
 """Which files there are, and which belong together as one log."""
 
+import filecmp
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from earlystop_lab.sources.logs._reading import Skipped, Source, suffix
+from earlystop_lab.sources.logs._reading import Skipped, Source, rotated_from, suffix
 
 Owner = Callable[[Path], Path | None]
 #: what a folder is searched for; everything else in it (weights, pictures) is passed over
@@ -22,7 +23,7 @@ def find(
     that is reached twice counts once. ``owners`` give the folder that a file belongs to.
     """
     logs: dict[tuple[str | None, Path], list[Path]] = {}
-    skipped, seen = [], set()
+    skipped, seen = [], set[object]()
     for path in paths:
         files = list(_logs_under(path, owners.values())) if path.is_dir() else [path]
         if not files:
@@ -34,16 +35,19 @@ def find(
     return [(name, Source(where, files)) for (name, where), files in logs.items()], skipped
 
 
-def _real(path: Path) -> str:
+def _real(path: Path) -> object:
     try:
-        return os.path.realpath(path)
+        there = path.stat()
+        # one file may have several names without a link between them
+        return (there.st_dev, there.st_ino) if there.st_ino else os.path.realpath(path)
     except (OSError, ValueError):  # a loop of links, or a name no file can have
         return str(path)
 
 
 def _owned(path: Path, owners: Mapping[str, Owner]) -> tuple[str | None, Path]:
     owned = ((name, owner(path)) for name, owner in owners.items())
-    return next(((name, folder) for name, folder in owned if folder is not None), (None, path))
+    found = next(((name, folder) for name, folder in owned if folder is not None), None)
+    return found or (None, rotated_from(path) or path)
 
 
 def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:
@@ -53,6 +57,25 @@ def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:
             path = Path(where, name)
             if suffix(path) in SUFFIXES or any(owner(path) for owner in owners):
                 yield path
+
+
+def twins(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Files that are byte for byte the same as one before them in their folder, and that one."""
+    found: dict[Path, Path] = {}
+    first: dict[tuple[Path, int], list[Path]] = {}
+    for path in paths:
+        try:
+            if not path.is_file() or not (size := path.stat().st_size):
+                continue
+            alike = first.setdefault((path.parent, size), [])
+            same = next((other for other in alike if filecmp.cmp(path, other, shallow=False)), None)
+        except OSError:  # what cannot be read is named where it is read
+            continue
+        if same is None:
+            alike.append(path)
+        else:
+            found[path] = same
+    return found
 
 
 def labels(paths: Sequence[Path], given: Sequence[Path]) -> list[str]:

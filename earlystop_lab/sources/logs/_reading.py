@@ -48,9 +48,34 @@ class Note(NamedTuple):
 
 
 def suffix(path: Path) -> str:
-    """The ending of a file's name in lower case, without a final ``.gz``."""
+    """The ending of a file's name in lower case, without a final ``.gz`` or a rotated ``.1``."""
     inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return inner.suffix.lower()
+    return (rotated_from(inner) or inner).suffix.lower()
+
+
+#: what a rotating writer puts aside: train.log.1, train.log.2026-11-29, train.log-20261129
+_ROTATED = re.compile(
+    r"(?P<log>.+\.(?:csv|tsv|jsonl|ndjson|log|txt|out))[.-](?P<part>\d{1,3}|\d{4}-?\d\d-?\d\d[\d_-]*)",
+    re.IGNORECASE,
+)
+
+
+def rotated_from(path: Path) -> Path | None:
+    """The log that a rotated file is the beginning of."""
+    match = _ROTATED.fullmatch(path.name.removesuffix(".gz"))
+    return path.with_name(match["log"]) if match else None
+
+
+def in_order(files: Sequence[Path]) -> list[Path]:
+    """The files of one rotated log, the oldest first: by date, or from the highest number down."""
+
+    def age(path: Path) -> tuple[int, int, str]:
+        match = _ROTATED.fullmatch(path.name.removesuffix(".gz"))
+        if match is None:
+            return 2, 0, ""
+        return (1, -int(match["part"]), "") if len(match["part"]) < 4 else (0, 0, match["part"])
+
+    return sorted(files, key=age)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -75,13 +100,23 @@ _BOMS = {
 }
 
 
+def _unmarked(data: bytes) -> str:
+    """The encoding of text without a mark: every other byte of plain UTF-16 is NUL."""
+    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        every_other = data[first:4000:2]
+        is_plain = every_other.count(0) > 0.9 * len(every_other) > 0
+        if is_plain and len(data) % 2 == 0 and not data[1 - first : 4000 : 2].count(0):
+            return name
+    return "utf-8"
+
+
 #: colours and moves of the cursor, as programs print them
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
     """Text of whatever encoding, and notes on it."""
-    encoding = next((name for bom, name in _BOMS.items() if data.startswith(bom)), "utf-8")
+    encoding = next((name for bom, name in _BOMS.items() if data.startswith(bom)), _unmarked(data))
     notes = []
     try:
         text = data.decode(encoding)
@@ -91,8 +126,41 @@ def decode(data: bytes) -> tuple[str, list[str]]:
     if "\x1b" in text:
         text = _TERMINAL.sub("", text)
     if "\0" in text:
-        raise LogError("a binary file of no format known here")
+        text, of_nul = _without_nul(text)
+        notes += of_nul
     return text, notes
+
+
+#: what no text has in it: control characters other than those of lines, tabs, bells and colours
+_NO_TEXT = re.compile(r"[\x01-\x06\x0e-\x1a\x1c-\x1f]")
+
+
+def _without_nul(text: str) -> tuple[str, list[str]]:
+    """Text without the NUL bytes that a crash or a truncated file leaves, and notes on them.
+
+    At the beginning of a line they are dropped. A line that has them elsewhere was cut off: there
+    they become a replacement character, with which no cell is a number.
+    """
+    if _NO_TEXT.search(text) or not text.replace("\0", "").strip():
+        raise LogError("a binary file of no format known here")
+    lines = text.split("\n")
+    begun, within = list[int](), list[int]()
+    for i, line in enumerate(lines, start=1):
+        if "\0" in line:
+            kept = line.lstrip("\0")
+            (within if "\0" in kept else begun).append(i)
+            lines[i - 1] = re.sub("\0+", "\ufffd", kept)
+    notes = []
+    if begun:
+        notes.append(f"NUL bytes at the beginning of {_numbered(begun)} are left out")
+    if within:
+        notes.append(f"{_numbered(within)} cut off or overwritten: NUL bytes are in the text")
+    return "\n".join(lines), notes
+
+
+def _numbered(lines: Sequence[int]) -> str:
+    first = f"line {lines[0]}"
+    return first if len(lines) == 1 else f"{first} and {len(lines) - 1} more"
 
 
 _GZIP = b"\x1f\x8b"
@@ -124,7 +192,11 @@ class Source:
 
     @cached_property
     def data(self) -> bytes:
-        return unpacked(read_bytes(self.path))
+        if len(self.files) == 1 or self.path.is_dir():
+            return unpacked(read_bytes(self.path if self.path.exists() else self.files[0]))
+        parts = [unpacked(read_bytes(path)) for path in in_order(self.files)]
+        self.notes.append(f"{len(parts)} files of one rotated log, read from the oldest on")
+        return b"".join(part if part.endswith(b"\n") else part + b"\n" for part in parts)
 
     @cached_property
     def text(self) -> str:
@@ -257,7 +329,7 @@ def parse_json(text: str) -> Any:
     """
     printed = len(text) <= _LONGEST_PRINTED and _PRINTED.match(text)
     try:
-        return _DECODER.decode(_as_json(text) if printed else text)
+        return _decoded(text, bool(printed))
     except json.JSONDecodeError as error:
         end = " (the file looks cut off)" if error.pos >= len(text.rstrip()) else ""
         reason = f"not valid JSON: {error.msg} at column {error.colno}{end}"
@@ -266,6 +338,19 @@ def parse_json(text: str) -> Any:
         raise LogError("JSON nested too deeply for a log") from error
 
 
+def _decoded(text: str, printed: bool) -> Any:
+    if printed:
+        return _DECODER.decode(_as_json(text))
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        # numbers that JSON has no word for, as other writers spell them
+        if len(text) > _LONGEST_PRINTED or not _BARE.search(text):
+            raise
+    return _DECODER.decode(_as_json(text))
+
+
+_BARE = re.compile(r"[:,\[]\s*[+-]?(?:nan|inf|infinity)\s*[,}\]]", re.IGNORECASE)
 #: begins as a dictionary that Python printed: JSON has no single quotes
 _PRINTED = re.compile(r"[\[{\s]*[\[{]\s*'")
 _LONGEST_PRINTED = 500_000
@@ -283,6 +368,7 @@ _WORDS = {
     "nan": "NaN",
     "np.nan": "NaN",
     "inf": "Infinity",
+    "infinity": "Infinity",
     "np.inf": "Infinity",
 }
 
@@ -300,9 +386,9 @@ def _as_json(text: str) -> str:
             return re.sub(r"\.(?!\d)", ".0", match["number"])
         if match["call"]:
             return _TOKEN.sub(spelled, match["inner"])
-        return _WORDS.get(match["word"], match[0])
+        return _WORDS.get(match["word"]) or _WORDS.get(match["word"].lower(), match[0])
 
-    return _TOKEN.sub(spelled, text)
+    return re.sub(r"[+-](?=NaN)|\+(?=Infinity)", "", _TOKEN.sub(spelled, text))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

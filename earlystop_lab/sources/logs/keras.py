@@ -7,11 +7,16 @@ from earlystop_lab.sources.logs._cells import LogError, is_curve, shown
 from earlystop_lab.sources.logs._channels import meaning
 from earlystop_lab.sources.logs._columns import Log, log_of_lists
 from earlystop_lab.sources.logs._reading import Source
-from earlystop_lab.sources.logs.tables import columns
+from earlystop_lab.sources.logs.tables import columns, read_table
 
 
 def is_csv(source: Source) -> bool:
     return columns(source)[:1] == ["epoch"] and "loss" in columns(source)
+
+
+def read_csv(source: Source) -> list[Log]:
+    """The table; Keras counts epochs from 0, also where a file begins with a later one."""
+    return [replace(read_table(source), from_zero=True)]
 
 
 def _histories(source: Source) -> dict[str, dict[str, list[Any]]]:

@@ -8,7 +8,7 @@ import re
 from itertools import accumulate
 from pathlib import Path
 
-from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._cells import LogError, cut_off
 from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
 from earlystop_lab.sources.logs._reading import Source, decode, read_bytes
 
@@ -51,7 +51,9 @@ def read(source: Source) -> list[Log]:
             order = float(at) if at and at.isdecimal() and len(at) < 20 else 0.0
             timed.append((int(words[0]), order, (i, {"step": at, name: words[1]})))
         if lines and not text.endswith("\n"):
-            notes.append(f"metric {name}: line {lines[-1][0]} has no line end: it may be cut off")
+            *above, (i, last) = lines
+            if {len(words) for _, words in above} - {len(last)}:
+                notes.append(f"metric {name}: {cut_off(i, last[-1])}")
     # within a metric the time says which value came later
     timed.sort(key=lambda item: (*item[:2], item[2][0]))
     rows = [row for _, _, row in timed]

@@ -9,6 +9,8 @@ Epoch 3/10 ... loss: 0.4 - val_loss: 0.5
 Train Epoch: 3 [640/60000 (1%)] Loss: 0.4       Test set: Average loss: 0.5
 Train: 3 [  50/625 (  8%)]  Loss: 0.5 (0.4)     Test: [   0/79]  Loss: 0.6 (0.5)
 Epoch 3, step 20/100: [train] loss: 0.4 [val] loss: 0.5
+[2024-01-02 10:00:00] [valid] Ep. 3 : Up. 2000 : ce-mean-words : 0.5 : new best
+INFO:root:Evaluation Epoch 3 - Average Loss: 0.5
 [3]  train-rmse:0.4  eval-rmse:0.5              3:  learn: 0.4  test: 0.5
 2024-01-02 | INFO | valid | {"epoch": 3, "loss": 0.5}
 """
@@ -17,25 +19,34 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from earlystop_lab.sources.logs._cells import LogError, is_number
+from earlystop_lab.sources.logs._cells import LogError, cut_off, is_number, looks_cut
 from earlystop_lab.sources.logs._channels import is_position, meaning
 from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
 from earlystop_lab.sources.logs._reading import Source, flat, parse_json
 from earlystop_lab.sources.logs.boosting import printed
 
-_SETS = "training|train|validation|valid|val|eval|testing|test|dev"
+_SETS = (
+    "training|train|validation|validating|validate|valid|val|evaluation|evaluating|evaluate|eval|"
+    "testing|test|development|dev|hold-?out|held[- ]?out"
+)
+#: "validation results at", "eval loss", "test set": what may stand between a set and a position
+_OF_RESULTS = (
+    r"(?: (?:set|loss|results?|metrics?|stats|summary|scores?|performance|phase))?"
+    r"(?:,? (?:at|for|after|of|on|in))?"
+)
 _SET = rf"(?P<set>{_SETS})"
 _POSITION = re.compile(
-    rf"\[?(?:end of )?(?:{_SET}(?: loss)?(?: at)?[ |:]{{1,3}})?"
-    r"(?P<name>global_?step|step|iteration|iter|epoch|ep|s|train(?=: \d+ \[))"
-    rf"(?:\((?P<of>{_SETS})\))?\s?[:=#]?\s*[\[(]?\s*"
+    rf"\[?(?:end of )?(?:{_SET}{_OF_RESULTS}[ |:\-]{{1,4}})?"
+    r"(?P<name>global[_ ]?step|steps?|iterations?|iters?|epochs?|ep|updates?|up(?=\.? )|episode|s|"
+    r"train(?=: \d+ \[))"
+    rf"\.?(?:\s?\((?P<of>{_SETS})\))?\s?[:=#]?\s*[\[(]?\s*"
     r"(?P<at>(?>\d+(?:[,_]\d+)*(?:\.\d+)?))(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
     re.IGNORECASE,
 )
 #: 12,000 as a position; 0,125 and 1_0 are no numbers
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?:_\d{3})+")
 #: a step within the epoch that was just named
-_WITHIN = re.compile(r"[\s,;:|\-]{1,4}(?=[\[(]?(?:step|iter))", re.IGNORECASE)
+_WITHIN = re.compile(r"[\s,;:|\-]{1,4}(?=[\[(]?(?:step|iter|up))", re.IGNORECASE)
 #: what follows is of the set: [train] loss, | train | loss, train: loss, valid on 'valid' subset
 _MARK = re.compile(
     rf"(?<![A-Za-z_]){_SET}(?=\s{{0,3}}(?:[\])>|]|(?: set)?:\s{{0,2}}[A-Za-z(]|on '))",
@@ -53,7 +64,8 @@ _GLOG = r"[IWEF]\d{4} [\d:.]{8,20}\s+\d+ [\w.]{1,60}:\d+\]"
 #: in front of the position: a time stamp, a level, brackets, the name of a logger or of a set
 _PREFIX = re.compile(
     rf"{_GLOG}|[^A-Za-z\[{{]{{1,60}}"
-    r"|\[[^\]]{0,80}\]|(?:INFO|DEBUG|WARNING)\b"
+    r"|\[(?P<inside>[^\]]{0,80})\]|(?:INFO|DEBUG|WARNING)\b"
+    rf"|(?P<said>{_SETS})(?![A-Za-z_/]){_OF_RESULTS}[^A-Za-z\[{{]{{1,20}}"
     r"|(?P<word>[\w.<>]{1,60}(?::[\w.<>]{1,60}){0,3})\s{0,3}(?: - |: ?|\||\s-)",
     re.IGNORECASE,
 )
@@ -67,7 +79,8 @@ _OF_SET = re.compile(
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
     r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])){0,80}+(?:\.? [A-Za-z_/]{1,20}){0,2})"
-    r"\s?[:= ]\s{0,2}((?=[\d.+\-\u2212]|nan|inf)(?:[^\s,;|()]|(?<=\d),(?=\d))+)"
+    r"(?:\s?[:= ]\s{0,2}|\s?,\s{1,2}(?=[+-]?\d*\.\d|nan|inf))"
+    r"((?=[\d.+\-\u2212]|nan|inf)(?:[^\s,;|()]|(?<=\d),(?=\d))+)"
     r"(?: \(\s*([^\s()]+)\))?",
     re.IGNORECASE,
 )
@@ -82,6 +95,12 @@ _REPEATS = "best iteration is"
 #: a position that only its brackets show, and words with values throughout
 _COUNTED = re.compile(r"\s*\[\s*(?P<at>\d+)\s*/\s*\d+\]")
 _ASSIGNED = re.compile(r"([A-Za-z_][\w/.]{0,60})=(\"[^\"]*\"|(?:[^\s,;]|(?<=\d),(?=\d))+)")
+#: the word of a set that stands by itself, and does not say how long something took
+_ALONE = re.compile(
+    rf"(?<![\w./\\\-@]){_SET}(?![\w./\\]|:\d|[ -](?:time|took|speed|steps|batch|samples|every|data|"
+    "duration|runtime|size))",
+    re.IGNORECASE,
+)
 _BATCH = re.compile(r"\[\s*\d+/\d+")
 _LONGEST = 4000
 
@@ -113,8 +132,16 @@ def read(source: Source) -> list[Log]:
         if len(line) > _LONGEST
     ]
     if log.lines[-1] == sum(1 for _ in source.each_line()):
-        log.notes.append(f"line {log.lines[-1]} has no line end: its last value may be cut off")
+        log.notes += _cut_off(log)
     return [log]
+
+
+def _cut_off(log: Log) -> list[str]:
+    """A note where the last number of a text without a last line end is shorter than others."""
+    line, cells = [*log.rows()][-1]
+    name, last = [*cells.items()][-1]
+    others = [str(cell) for cell in log.columns[name].objects[:-1]]
+    return [cut_off(line, str(last))] if looks_cut(str(last), others) else []
 
 
 def _rows(lines: Iterable[str]) -> Iterator[Row]:
@@ -133,7 +160,7 @@ def _rows(lines: Iterable[str]) -> Iterator[Row]:
             continue
         own, rest = _without_prefix(line)
         if match := _POSITION.match(rest):
-            own = own or match["set"] or match["of"]
+            own = own or match["set"] or match["of"] or _only_set(line)
             at, rest = _at(match, rest)
             cells = _pairs(rest, own)
             known = place is not None and place.alone and place.cells == at
@@ -221,16 +248,24 @@ def _without_prefix(line: str) -> tuple[str, str]:
     for _ in range(12):
         if _POSITION.match(line) or not (match := _PREFIX.match(line)):
             break
-        if match["word"] and meaning(match["word"]).is_set:
-            own = match["word"]
+        named = next(filter(None, (match[name] for name in ("word", "inside", "said"))), "")
+        if meaning(named).is_set:
+            own = named
         line = line[match.end() :]
     return own, line
+
+
+def _only_set(line: str) -> str:
+    """The set that a line speaks of, wherever it says so; none where it speaks of several."""
+    told = _PAIR.sub(lambda pair: " " if meaning(pair[1]).role else pair[0], line)
+    sets = [match["set"] for match in _ALONE.finditer(told)]
+    return sets[0] if len({meaning(name).role for name in sets}) == 1 else ""
 
 
 def _at_place(line: str, place: _Place) -> tuple[str, dict[str, str]]:
     """The set that a line without a position names, and what it adds to the last position."""
     match = _OF_SET.match(line) or _VALUE_OF_SET.match(line)
-    own = match["set"] if match else place.own
+    own = match["set"] if match else _only_set(line) or place.own
     return own, _pairs(line, own) if own or place.alone else {}
 
 

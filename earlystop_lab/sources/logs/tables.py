@@ -9,8 +9,9 @@ import csv
 import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,9 @@ from earlystop_lab.sources.logs._cells import (
     BLANK,
     LONGEST_NUMBER,
     LogError,
+    cut_off,
     is_number,
+    looks_cut,
     repeated,
     shown,
 )
@@ -31,8 +34,12 @@ from earlystop_lab.sources.logs._columns import Column, Growing, IntArray, Log, 
 from earlystop_lab.sources.logs._reading import Source
 
 _DELIMITERS = (",", "\t", ";")
-_METRICS = ("metric", "metric_name", "key", "tag", "variable", "measure", "name")
+_METRICS = ("metric", "metric_name", "key", "tag", "variable", "measure", "title", "name")
+#: a second name beside that of the metric, as ClearML has: the set, or one of several curves
+_VARIANTS = ("variant", "series")
 _VALUES = ("value", "metric_value")
+#: MLflow keeps NaN as 0 and says so here
+_IS_NAN = "is_nan"
 _SET_COLUMNS = (
     "phase",
     "split",
@@ -44,13 +51,24 @@ _SET_COLUMNS = (
     "dataset",
     "data",
     "type",
+    "loop",
+    "event",
+    "variant",
+    "series",
+    "group",
+    "category",
+    "eval",
 )
 #: bytes of a table above which Arrow reads it
 _SMALL = 2**16
 _CHUNK = 2**20
 _LONGEST_HEADER = 100_000
+#: bytes at the end of a file by which its last number is judged
+_TAIL = 2**14
 #: lines looked at to see whether a file is a table
 _LOOK = 20
+#: lines that one row may take, where a quoted cell has line ends in it
+_QUOTED = 100
 #: a line that only draws: under a header, or around a table
 _RULE = re.compile(r"[-=+|:\s]*[-=+|:]{3}[-=+|:\s]*")
 _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
@@ -167,9 +185,8 @@ def _read_fast(source: Source) -> Log | None:
     columns, lines, skipped = read
     used = {name: columns[k] for name, k in _first_of_each(table.names).items()}
     log = Log(lines, used, notes=_doubled(table.names), skipped=skipped)
-    if lines[-1] == _line_count(source.data) and not source.data.endswith(b"\n"):
-        last = source.data[source.data.rfind(b"\n") + 1 :].decode()
-        log.notes.append(_no_line_end(int(lines[-1]), last, table.delimiter))
+    if lines[-1] == _line_count(source.data):
+        log.notes += _cut_off(source.data, int(lines[-1]), table.delimiter)
     _read_percentages(log)
     return log
 
@@ -363,9 +380,13 @@ def _doubled(names: Sequence[str]) -> list[str]:
     return [f"column {shown(doubled)} is there more than once: the first is used"]
 
 
-def _no_line_end(line: int, text: str, delimiter: str | None) -> str:
-    last = shown(text.rsplit(delimiter, 1)[-1].strip())
-    return f"line {line} has no line end: its last value {last} may be cut off"
+def _cut_off(data: bytes, line: int, delimiter: str | None) -> list[str]:
+    """A note where the last line has no end and its last number is shorter than those above it."""
+    if data.endswith((b"\n", b"\r")):
+        return []
+    lines = data[-_TAIL:].decode(errors="replace").splitlines()[-_LOOK:]
+    *others, last = (line.rsplit(delimiter, 1)[-1].strip(' "') for line in lines if line.strip())
+    return [cut_off(line, last)] if looks_cut(last, others) else []
 
 
 def _read_carefully(source: Source) -> Log:
@@ -376,9 +397,12 @@ def _read_carefully(source: Source) -> Log:
     skipped: list[LogError] = []
     numbers = array("q")
     columns: dict[str, Growing] = {}
+    within = 0
     for i, line in lines:
+        if i <= within:
+            continue
         try:
-            cells = _cells(line, delimiter)
+            cells, within = _row_from(i, line, source.lines, delimiter, names)
             if _is_header(cells, names):
                 names, used = cells, _first_of_each(cells)
                 notes.append(f"line {i}: the header comes again; the rows below it go on")
@@ -403,8 +427,8 @@ def _read_carefully(source: Source) -> Log:
         notes=notes,
         skipped=skipped,
     )
-    if numbers and numbers[-1] == lines[-1][0] and not source.text.endswith(("\n", "\r")):
-        log.notes.append(_no_line_end(*lines[-1], delimiter))
+    if numbers and lines and numbers[-1] == lines[-1][0]:
+        log.notes += _cut_off(source.data, lines[-1][0], delimiter)
     if delimiter != ",":
         _read_decimal_commas(log)
     _read_percentages(log)
@@ -480,6 +504,33 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
+def _row_from(
+    i: int, line: str, lines: Sequence[str], delimiter: str | None, names: Sequence[str]
+) -> tuple[list[str], int]:
+    """The cells of the row that begins at line ``i``, and the last line that it takes.
+
+    A quoted cell may go on for some lines. Where one of those is a row itself, the quote is a
+    stray one, which spoils its own line alone.
+    """
+    if delimiter is None or line.count('"') % 2 == 0:
+        return _cells(line, delimiter), i
+    last = next(
+        (n for n in range(i, min(i + _QUOTED, len(lines))) if lines[n].count('"') % 2), None
+    )
+    inner = [] if last is None else lines[i:last]
+    if last is None or any(len(_bare(text, delimiter)) == len(names) > 1 for text in inner):
+        return _cells(line, delimiter), i
+    try:
+        cells = _cells("\n".join(lines[i - 1 : last + 1]), delimiter)
+    except LogError:
+        return _cells(line, delimiter), i
+    return (cells, last + 1) if len(cells) == len(names) else (_cells(line, delimiter), i)
+
+
+def _bare(line: str, delimiter: str) -> list[str]:
+    return [] if '"' in line else line.split(delimiter)
+
+
 def has_columns(source: Source, *patterns: str) -> bool:
     """Whether the header has a column for each regular expression."""
     names = columns(source)
@@ -493,8 +544,11 @@ def wide(log: Log) -> Log:
     """The log with a column for every curve, where its rows tell sets or metrics apart."""
     keys, values = log.named(_METRICS), log.named(_VALUES)
     if keys and values:
-        note = f"one number a row: {shown(keys[0])} names the curve"
-        log = _reshaped(log, _unfolded(log, keys[0], values[0]), note)
+        names = [keys[0], *log.named(_VARIANTS)[:1]]
+        note = f"one number a row: {' and '.join(map(shown, names))} name the curve"
+        note = note if len(names) > 1 else note.replace(" name ", " names ")
+        log = _with_nan(log, values[0])
+        log = _reshaped(log, _unfolded(log, names, values[0]), note)
     name = _set_column(log)
     if name is None:
         return log
@@ -514,19 +568,39 @@ def _reshaped(log: Log, columns: Iterable[tuple[str, Column]], note: str) -> Log
     )
 
 
-def _unfolded(log: Log, key: str, value: str) -> Iterator[tuple[str, Column]]:
-    yield from ((name, c) for name, c in log.columns.items() if name not in (key, value))
-    for curve, rows in grouped(map(str, log.cells(key, ""))):
+def _unfolded(log: Log, keys: Sequence[str], value: str) -> Iterator[tuple[str, Column]]:
+    yield from ((name, c) for name, c in log.columns.items() if name not in (*keys, value))
+    named = zip(*(map(str, log.cells(key, "")) for key in keys), strict=True)
+    for curve, rows in grouped("/".join(dict.fromkeys(filter(None, each))) for each in named):
         yield curve, log.columns[value].within(rows)
 
 
+def _with_nan(log: Log, value: str) -> Log:
+    """The log with NaN where another column says that a value is."""
+    marks = log.named((_IS_NAN,))
+    if not marks:
+        return log
+    told = [str(cell).strip().lower() in ("1", "1.0", "true") for cell in log.cells(marks[0])]
+    column = log.columns[value]
+    columns = {name: cells for name, cells in log.columns.items() if name != marks[0]}
+    if any(told):
+        rows = column.rows.tolist()
+        cells = zip(rows, column.objects, strict=True)
+        columns[value] = Column(["nan" if told[row] else cell for row, cell in cells], column.rows)
+    return replace(log, columns=columns)
+
+
 def _set_column(log: Log) -> str | None:
-    """A column all of whose cells are the names of sets."""
+    """A column all of whose cells are the names of sets; whatever its name, if of several sets."""
     for name, column in log.columns.items():
-        if name.lower() in _SET_COLUMNS:
-            words = set(map(_word, column.objects)) - {""}
-            if words and all(meaning(word).is_set for word in words):
-                return name
+        first = next(filter(None, map(_word, islice(column.each(), _LOOK))), "")
+        if not first or column.numeric is not None or not meaning(first).is_set:
+            continue
+        words = set(map(_word, column.each())) - {""}
+        several = len({meaning(word).role for word in words}) > 1
+        known = several or name.lower() in _SET_COLUMNS
+        if known and all(meaning(word).is_set for word in words):
+            return name
     return None
 
 

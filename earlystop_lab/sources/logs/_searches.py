@@ -1,0 +1,69 @@
+"""Searches over hyperparameters: a row a trial, which is no learning curve."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._channels import is_position
+from earlystop_lab.sources.logs._columns import Log
+
+#: columns by which a program's table of trials is known, in lower case
+_BY_COLUMNS: Sequence[tuple[str, frozenset[str]]] = (
+    ("FLAML", frozenset({"record_id", "learner"})),
+    ("FLAML", frozenset({"iter_per_learner"})),
+    ("Optuna", frozenset({"number", "value", "state"})),
+    ("Optuna", frozenset({"datetime_start", "datetime_complete"})),
+    ("Hyperopt", frozenset({"tid", "misc/tid"})),
+    ("Ax", frozenset({"arm_name", "trial_index"})),
+    ("AutoGluon's leaderboard", frozenset({"model", "score_val", "pred_time_val"})),
+    ("H2O's leaderboard", frozenset({"model_id", "mean_per_class_error"})),
+)
+#: columns of scikit-learn's cv_results_
+_OF_SKLEARN = re.compile(r"(?:rank|mean|std)_test_\w+|mean_fit_time|params?(?:_.+)?")
+#: columns of settings
+_SETTING = re.compile(r"(?:config|params?|hparams|hp|hyperparameters?)[_/.].+", re.IGNORECASE)
+_BY_TEXT = (
+    ("Optuna", re.compile(r"\bTrial \d+ (?:finished with values?|pruned)\b")),
+    ("Keras Tuner", re.compile(r"^Trial \d+ Complete\b", re.MULTILINE)),
+    ("scikit-learn", re.compile(r"^\[CV(?: \d+/\d+)?\]", re.MULTILINE)),
+    ("FLAML", re.compile(r"\[flaml\.")),
+    ("Hyperopt", re.compile(r"\btrial/s, best loss:")),
+)
+#: the share of rows with other settings than the row before from which on each is a trial
+_MOST = 0.8
+
+
+def refuse(log: Log) -> None:
+    """Raise :class:`LogError` where each row of a log is a trial of a search."""
+    names = {name.lower() for name in log.columns}
+    program = next((program for program, known in _BY_COLUMNS if known <= names), None)
+    if program is None and sum(_OF_SKLEARN.fullmatch(name) is not None for name in names) > 2:
+        program = "scikit-learn's cv_results_"
+    if program is not None or _is_of_trials(log):
+        raise LogError(_reason(program))
+
+
+def refuse_text(text: str) -> None:
+    """The same of what a search printed."""
+    for program, line in _BY_TEXT:
+        if line.search(text):
+            raise LogError(_reason(program))
+
+
+def _reason(program: str | None) -> str:
+    by = f" ({program})" if program else ""
+    return (
+        f"a hyperparameter search{by}, a row a trial: it holds no learning curve; import what the "
+        "training of single trials logged"
+    )
+
+
+def _is_of_trials(log: Log) -> bool:
+    """Whether almost every row has other settings than the one before."""
+    settings = [name for name in log.columns if _SETTING.fullmatch(name) and not is_position(name)]
+    if not settings or len(log) < 3:
+        return False
+    rows = [*zip(*(map(str, log.cells(name)) for name in settings), strict=True)]
+    changes = sum(one != other for one, other in pairwise(rows))
+    return changes >= _MOST * (len(rows) - 1)
