@@ -181,10 +181,27 @@ def read_logs(
     names a column that tells the runs of one table apart; columns called run, trial, seed, fold
     or the like do so unasked, and so does a printed line such as ``Fold 2``; a column called model,
     name or k does where positions start anew with each.
-    A table may have one number a row (columns such as metric and value) or each set on rows of
-    its own (a column such as phase). Positions are steps where the log has them and does not count
-    them anew in every epoch, else epochs (counted from 1, also where the log counts from 0), else
-    1, 2, 3 ...
+    A table may have one number a row (columns such as metric and value) or each set on rows of its
+    own (a column such as phase); files and folders may also be named after a set
+    (``train/loss.tsv`` and ``val/loss.tsv``, ``train.csv`` and ``val.csv``), and rotated files
+    (``train.log.1``) are one log. A metric that was evaluated and is no loss, such as an accuracy,
+    is not chosen unasked, and no training curve takes its place: the reason names it as a choice.
+    Beside a ``val`` that was asked for, ``train`` is the same quantity, or is left out with a note.
+
+    Positions are steps where the log has them and does not count them anew in every epoch, else
+    epochs, else row numbers. Epochs and boosting rounds are numbered from 1 in every format: 1 is
+    added where a log counts from 0, that is where its first one is 0, or where Keras' ``CSVLogger``
+    wrote it and it begins with a later one. Steps are as recorded.
+
+    Positions that start again at the first one of the file begin another run;
+    ``restart="continue"`` says that it is one run, trained on (a second ``fit``), whose positions
+    go on. Positions that go back to a later one are a resumed run, of which the later values count.
+    Rows that repeat others exactly, as two processes write them, count once, and so does a copy of
+    a log beside it.
+
+    What loggers write for NaN and infinity is read as that: MLflow's ``is_nan`` and largest float,
+    ClearML's 0, a loss of 0 beside a ``grad_norm`` that is not finite. A validation error of
+    exactly 0 far below its neighbours is kept, and a note names it.
 
     Every other column of numbers is a channel by its own name (``learning_rate`` is ``lr``; to one
     that is taken, such as ``epoch``, " (logged)" is added), with the set, the metric, the direction
@@ -202,7 +219,7 @@ def read_logs(
     whose ``val`` has another than that of most are skipped. Metadata of the curves are format,
     file, and of the channels ``val.source``, ``val.metric`` and the like.
 
-    Raises ``ValueError`` only where ``format`` or ``mode`` is none of those there are.
+    Raises ``ValueError`` only where ``format``, ``mode`` or ``restart`` is none of those there are.
 
     >>> import tempfile
     >>> log = Path(tempfile.mkdtemp()) / "history.csv"
@@ -318,8 +335,8 @@ class _File:
 
 
 def _about_runs(runs: Sequence[str]) -> str:
-    named = [*dict.fromkeys(filter(None, runs))]
-    if not named:
+    named = [*dict.fromkeys(runs)]
+    if "" in named:
         return ""
     return f"run {named[0]}: " if len(named) == 1 else f"{len(named)} runs, {named[0]} first: "
 
