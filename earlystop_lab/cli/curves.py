@@ -125,6 +125,13 @@ def import_command(
             "the same run, trained on."
         ),
     ] = "run",
+    between: Annotated[
+        str,
+        typer.Option(
+            help="What a check keeps of a training curve that is logged more often than the "
+            "validation error: the last value or the mean since the check before."
+        ),
+    ] = "last",
     dry_run: Annotated[bool, typer.Option(help="Only show what would be read.")] = False,
 ) -> None:
     """Read training logs of other programs into a curve set.
@@ -143,6 +150,7 @@ def import_command(
         format=log_format,
         mode=mode,  # type: ignore[arg-type]
         restart=restart,  # type: ignore[arg-type]
+        between=between,  # type: ignore[arg-type]
     )
     _report(found)
     if not len(found.curves):

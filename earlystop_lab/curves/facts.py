@@ -185,6 +185,14 @@ class Facts:
             return read_only(epoch.values[rows + np.repeat(epoch.offsets[:-1], counts)])
         return read_only(epoch.values[np.repeat(counts > 0, np.diff(epoch.offsets))])
 
+    def ends(self, name: str) -> tuple[FloatArray, FloatArray]:
+        """The positions at which a channel was measured first and last; NaN where it never was."""
+        _, offsets, _ = self._curves.channel(name)
+        some = np.diff(offsets) > 0
+        at = np.append(self.positions(name), np.nan)
+        first, last = at[np.where(some, offsets[:-1], -1)], at[np.where(some, offsets[1:] - 1, -1)]
+        return read_only(first), read_only(last)
+
     def last_row(self, name: str) -> NDArray[np.int64]:
         """The row at which a channel was measured last, counted from 0; -1 where it never was."""
         _, offsets, rows = self._curves.channel(name)

@@ -163,7 +163,8 @@ class Curve:
     def __repr__(self) -> str:
         epoch = self.epoch
         last = f"{epoch[-1]:g}" if len(epoch) else "none"
-        return f"Curve({self.run!r}, {len(self)} checks, last epoch {last}, {_list(self.channels)})"
+        checks = int(self.measured("val").sum()) if "val" in self.channels else len(self)
+        return f"Curve({self.run!r}, {checks} checks, last epoch {last}, {_list(self.channels)})"
 
 
 def _curve_of(curves: CurveSet) -> Curve:
@@ -370,7 +371,10 @@ class CurveSet:
         """
         if not len(self):
             return "0 runs, no checks"
-        least, most = self.lengths.min(), self.lengths.max()
+        # rows in which only other channels were measured are no checks
+        partly = "val" in self._columns and self._columns["val"].measured is not None
+        counts = np.diff(self.channel("val").offsets) if partly else self.lengths
+        least, most = counts.min(), counts.max()
         checks = f"{counted(least, 'check')} each" if least == most else f"{least} to {most} checks"
         return f"{counted(len(self), 'run')}, {checks}"
 

@@ -152,8 +152,9 @@ class Thresholds(NamedTuple):
             seen[np.isnan(seen) | (epochs <= (rule.warmup or -math.inf))] = -np.inf
             before = np.concatenate([[-np.inf], np.maximum.accumulate(seen)[:-1]])
             at = np.flatnonzero(seen > before)
-            # an epoch 0 has no logarithm; then checks are counted
-            time = epochs if epochs[0] > 0 else np.arange(1.0, len(seen) + 1)
+            # an epoch 0 has no logarithm; then rows are counted
+            counts = len(at) and epochs[at[0]] <= 0
+            time = np.arange(1.0, len(seen) + 1) if counts else epochs
             if len(at):
                 start[i] = np.log(time[at[0]] / time[-1])
             # past an infinite one no threshold can go

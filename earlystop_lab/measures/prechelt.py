@@ -59,11 +59,13 @@ def run_ratios(
                 f"the first is {run!r}; leave them out"
             )
     spent, until = stops.cost(time), stops.selected if time == "epoch" else stops[time]
-    if not (until > 0).all():
-        run = stops.meta["run"].iloc[int((~(until > 0)).any(axis=1).argmax())]
+    if not (above := np.minimum(spent, until) > 0).all():
+        run = stops.meta["run"].iloc[int((~above).any(axis=1).argmax())]
         if time == "epoch":
             raise ValueError(f"run {run!r} selects epoch 0 or less; ratios need epochs from 1 on")
-        raise ValueError(f"run {run!r} has no {time} above 0 at a selected check; leave it out")
+        raise ValueError(
+            f"run {run!r} has no {time} above 0 where it stops or at a selected epoch; leave it out"
+        )
     best = _best(stops)
     ref = stops.criteria.index(reference)
     val, test = stops.error("val"), stops.error(error)

@@ -498,13 +498,13 @@ def _comparable(corpus: str, curves: CurveSet) -> tuple[Literal["val", "test"], 
 
 
 def _ends(curves: CurveSet) -> tuple[float, float]:
-    """The mean log times of stopping every run at its first check, and at its last.
+    """The mean log times of stopping every run at its first check, and at its end.
 
     Rules that take them do the same whatever they watch, so they are not compared there.
     """
     known = facts_of(curves)
     with np.errstate(divide="ignore"):
-        logs = np.log(np.maximum(known.first, 0) / known.last)
+        logs = np.log(np.maximum(known.ends("val")[0], 0) / known.last)
     return float(_weights(curves) @ logs), 0.0
 
 

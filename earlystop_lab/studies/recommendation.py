@@ -318,7 +318,8 @@ def _spacing(curves: CurveSet) -> list[Reason]:
     several = gaps > 0
     if not several.any() or facts.lasts is None:
         return []
-    apart = float(np.median((facts.last - facts.first)[several] / gaps[several]))
+    first, last = facts.ends("val")
+    apart = float(np.median((last - first)[several] / gaps[several]))
     if 2 / 3 < apart < 3 / 2:
         return []
     if (unit := next(iter(facts.units))) is None:

@@ -112,6 +112,18 @@ def test_import_prints_a_line_a_channel(earlystop, tmp_path):
     ]
 
 
+def test_import_takes_means_of_training_curves(earlystop, tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("step,loss,val_loss\n1,4,\n2,2,9\n3,6,\n4,2,8\n")
+    code, stdout, _ = earlystop("import", log, "--between", "mean", "-o", "curves.arrow")
+    assert code == 0
+    assert "loss (mean since the check before)" in stdout
+    assert read_curves(tmp_path / "curves.arrow")[0].train.tolist() == [4, 3, 4]
+    code, _, stderr = earlystop("import", log, "--between", "median", "--dry-run")
+    assert code == 2
+    assert all(word in stderr for word in ("between", "last", "mean"))
+
+
 def test_import_can_only_look(earlystop, tmp_path):
     (tmp_path / "history.csv").write_text(LOG, encoding="utf-8")
     before = files(tmp_path)

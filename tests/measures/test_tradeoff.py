@@ -378,7 +378,7 @@ def test_time_may_be_any_cost_and_error_any_error():
     with pytest.raises(KeyError, match="no channel 'dollars'"):
         tradeoff(stops, "GL(1, k=1)", error="dollars")
     late = CurveSet.from_runs([{**runs[0], "seconds": [0.0, 0.0, 1.0, 2.0]}])
-    with pytest.raises(ValueError, match="'0' has no seconds above 0 at a selected check"):
+    with pytest.raises(ValueError, match="'0' has no seconds above 0 where it stops"):
         tradeoff(replay(late, [GL(1, k=1)]), "GL(1, k=1)", time="seconds")
 
 

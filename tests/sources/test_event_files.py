@@ -295,7 +295,8 @@ def test_a_run_s_seconds_are_those_of_its_checks(tmp_path):
     found = read_logs(tmp_path)
     assert found.notes == ()
     curve = found.curves[0]
-    assert curve["seconds"].tolist() == [1.5, 3.5]
+    assert curve.measured("val").tolist() == [False, True, True]
+    assert curve["seconds"].tolist() == [0, 1.5, 3.5]
     assert found.curves.channels.loc["seconds", "unit"] == "s"
 
 

@@ -49,7 +49,13 @@ def written(tmp_path, text, name="log.csv"):
 
 
 def pairs(curve):
-    return list(zip(curve.epoch.tolist(), curve.val.tolist(), strict=True))
+    checks = curve.measured("val")
+    return list(zip(curve.epoch[checks].tolist(), curve.val[checks].tolist(), strict=True))
+
+
+def ends(curve):
+    """Where training began and ended."""
+    return curve.epoch[[0, -1]].tolist()
 
 
 def assert_kept(curves, folder):
@@ -94,10 +100,10 @@ def test_genuine_numbers():
     assert (curve.epoch[0], curve.epoch[-1]) == (1, 120)
     assert curve.val[0] == pytest.approx(0.05591 + 0.094807 + 0.036358, rel=1e-15)
     curve = one(folder / "hf_trainer_state" / "NijatZeynalov__trainer_state.json")
-    assert curve["step"][:2].tolist() == [100, 200]
+    assert curve["step"][:3].tolist() == [10, 100, 200]
     # 9411 steps are 3 epochs; the log has epochs of two digits
-    assert curve.epoch[:2].tolist() == [100 / 3137, 200 / 3137]
-    assert (curve.val[0], curve.train[0]) == (3.3984055519104004, 4.7258)
+    assert curve.epoch[:3].tolist() == [10 / 3137, 100 / 3137, 200 / 3137]
+    assert (curve.val[1], curve.train[1]) == (3.3984055519104004, 4.7258)
     curve = one(
         folder / "nanogpt" / "modded-nanogpt__records__track_2_medium__2025-01-18__main.log"
     )
@@ -148,7 +154,9 @@ def test_event_files(tmp_path):
     assert curve.val.tolist() == np.float32(VAL).astype(float).tolist()
     # a crash in the middle of a record loses that record only
     cut = read_logs(written(tmp_path, event_file()[:-3], "events.out.tfevents.1.host"))
-    assert cut.curves[0].val.tolist() == np.float32(VAL[:-1]).astype(float).tolist()
+    whole = np.float32(VAL[:-1]).astype(float).tolist()
+    assert pairs(cut.curves[0]) == list(zip(range(1, 6), whole, strict=True))
+    assert ends(cut.curves[0]) == [1, 6]
     assert len(cut.skipped) == 1
 
 
@@ -240,7 +248,8 @@ def test_validation_freq_of_a_history(tmp_path):
     text = json.dumps({"loss": TRAIN, "val_loss": VAL[:2]})
     curve = one(written(tmp_path, text, "h.json"))
     assert pairs(curve) == [(3, 1.0), (6, 0.75)]
-    assert curve.train.tolist() == [0.4, 0.1]
+    assert ends(curve) == [1, 6]
+    assert curve.train.tolist() == [0.9, 0.4, 0.1]
     text = json.dumps({"loss": TRAIN, "val_loss": VAL[:5]})
     found = read_logs(written(tmp_path, text, "h.json"))
     assert "'val_loss' has 5 values, others have 6" in found.skipped[0].reason
@@ -601,9 +610,9 @@ print(json.dumps([json.load(open("history.json")), kept.history]))
         assert curve.val.tolist() == told[0]["val_loss"]
         assert curve.train.tolist() == told[0]["loss"]
     sparse = one(tmp_path / "sparse.json")
-    assert sparse.epoch.tolist() == [2, 4]
-    assert sparse.val.tolist() == told[1]["val_loss"]
-    assert sparse.train.tolist() == told[1]["loss"][1::2]
+    assert sparse.epoch.tolist() == [1, 2, 4]
+    assert pairs(sparse) == list(zip([2, 4], told[1]["val_loss"], strict=True))
+    assert sparse.train.tolist() == [told[1]["loss"][epoch] for epoch in (0, 1, 3)]
 
 
 def test_xgboost_writes(tmp_path):
@@ -758,7 +767,7 @@ print(json.dumps(told))
 """)  # fmt: skip
     found = read_logs(tmp_path)
     assert found.skipped == ()
-    assert found.curves[0].val.tolist() == told
+    assert [val for _, val in pairs(found.curves[0])] == told
     assert table(found) == [("lightning", "val_loss", "train_loss_epoch", None, "step", 3)]
 
 
@@ -781,7 +790,7 @@ trainer.train()
 print(json.dumps([e["eval_loss"] for e in trainer.state.log_history if "eval_loss" in e]))
 """)  # fmt: skip
     found = read_logs(tmp_path)
-    assert found.curves[0].val.tolist() == told
+    assert [val for _, val in pairs(found.curves[0])] == told
     assert table(found)[0][:3] == ("huggingface", "eval_loss", "loss")
 
 

@@ -410,12 +410,14 @@ def test_nan_between_any_two_values_was_not_measured(tmp_path):
     text = rows("{at},{train},nan\n{at}.5,{train},{val}", 1, CSV)
     (tmp_path / "sparse.csv").write_text(text)
     found = read_logs(tmp_path)
-    assert found.curves[0].val.tolist() == VAL
-    assert found.curves[0].epoch.tolist() == [1.5, 2.5, 3.5, 4.5, 5.5, 6.5]
+    # the first row is where training was logged first
+    assert found.curves[0].epoch.tolist() == [1, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5]
+    assert found.curves[0].measured("val").tolist() == [False] + [True] * 6
+    assert found.curves[0].val[1:].tolist() == VAL
     assert "not measured" in found.notes[0].text
     # one that was measured next to another is a NaN
     (tmp_path / "sparse.csv").write_text(text + "8,0.1,0.5\n9,0.1,nan\n10,0.1,0.5\n")
-    assert len(read_logs(tmp_path).curves[0].val) == 15
+    assert read_logs(tmp_path).plan["checks"].tolist() == [15]
 
 
 def test_numbers_as_people_write_them(tmp_path):
@@ -584,9 +586,12 @@ def test_mlflow_without_steps_is_counted_in_order_of_time(tmp_path, step, often)
     lines = [f"{100 * i + 9} {v}{step}\n" for i, v in enumerate(VAL)]
     (run / "metrics" / "val" / "loss").write_text("".join(lines))
     found = read_logs(tmp_path)
-    assert found.curves[0].val.tolist() == VAL
-    assert found.curves[0].train.tolist() == TRAIN
-    assert found.curves[0].epoch.tolist() == [often * i for i in range(1, 7)]
+    curve = found.curves[0]
+    checks = curve.measured("val")
+    assert curve.val[checks].tolist() == VAL
+    assert curve.train[checks].tolist() == TRAIN
+    assert curve.epoch[checks].tolist() == [often * i for i in range(1, 7)]
+    assert curve.epoch[0] == 1
 
 
 def test_a_logged_model_s_metrics_are_not_a_run_of_their_own(tmp_path):

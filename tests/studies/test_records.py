@@ -435,8 +435,8 @@ def test_the_lines_to_paste_watch_what_was_analysed(about, watched):
 
 @criterion(threshold="level", passes="<=")
 def Cooled(lr):
-    """The learning rate."""
-    return lr
+    """The learning rate once it is below its highest: schedules warm up."""
+    return np.where(lr < np.maximum.accumulate(lr), lr, np.nan)
 
 
 def test_what_was_not_measured_is_no_check():
@@ -501,8 +501,9 @@ def test_rules_over_any_channels_are_compared_where_there_are_such():
 def test_a_rule_of_the_learning_rate_runs_on_a_genuine_log_in_every_study():
     curves = read_logs([genuine_folder() / "hf_trainer_state"]).curves
     (curve,) = curves
-    level = float(np.median(curve["lr"]))
-    by_hand = curve.epoch[np.argmax(curve["lr"] <= level)]
+    lr, highest = curve["lr"], np.argmax(curve["lr"])
+    level = float(np.median(lr))
+    by_hand = curve.epoch[highest + np.argmax(lr[highest:] <= level)]
     assert replay(curves, [Cooled(level)]).stop[0, 0] == by_hand
     check_criterion(Cooled)
     check_on(Cooled, curves, "trainer")

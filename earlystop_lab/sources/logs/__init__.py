@@ -13,7 +13,7 @@ from typing import NamedTuple, get_args
 import pandas as pd
 
 from earlystop_lab._common.checks import one_of, require_mode
-from earlystop_lab.curves import Channel, CurveSet, Mode
+from earlystop_lab.curves import CurveSet, Mode
 from earlystop_lab.sources.logs import (
     _apart,
     _searches,
@@ -39,7 +39,7 @@ from earlystop_lab.sources.logs._about import channels
 from earlystop_lab.sources.logs._axes import one_axis
 from earlystop_lab.sources.logs._cells import LogError, listed, shown
 from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_names
-from earlystop_lab.sources.logs._checks import measure
+from earlystop_lab.sources.logs._checks import Between, measure
 from earlystop_lab.sources.logs._columns import Log, grouped, joined
 from earlystop_lab.sources.logs._finding import Owner, clean, find, labels, twins
 from earlystop_lab.sources.logs._reading import Note, Skipped, Source
@@ -151,7 +151,10 @@ class LogImport(NamedTuple):
         names = ["val", "train", "test", "epoch"]
         columns = ["file", "run", "format", *names, "unit", "direction", "checks", "channels"]
         plan = self.curves.meta
-        plan["checks"] = [len(curve) for curve in self.curves]
+        plan["checks"] = [
+            int(curve.measured("val").sum()) if "val" in curve.channels else len(curve)
+            for curve in self.curves
+        ]
         plan["channels"] = [len(curve.channels) for curve in self.curves]
         plan["direction"] = self.curves.about("val").direction
         sources = {f"{name}.source": name for name in names}
@@ -172,6 +175,7 @@ def read_logs(
     format: str | None = None,
     mode: Mode | None = None,
     restart: Restart = "run",
+    between: Between = "last",
 ) -> LogImport:
     """Read training logs from files (also gzipped) and folders, with all the folders in them.
 
@@ -208,18 +212,23 @@ def read_logs(
     and the unit that the format or the name says. Values are as recorded: ``mode="max"`` says that
     higher is better in ``val`` and in the same metric of the other sets.
 
-    A check is a position at which ``val`` was measured. Of what was measured more often, the last
-    value since the check before is kept; what was not is missing there. A log without any error
-    keeps all its positions. Steps become epochs, with fractions, where the log has both and they
-    agree; the unit of the positions is ``epoch.unit``: epoch, round, step, or check where they are
-    counted.
+    A check is a position at which ``val`` was measured. Of a channel that was measured more often,
+    a check keeps the last value since the check before; what was not measured since then is missing
+    there. With ``between="mean"``, a check keeps the mean of those values instead for training
+    errors and scores, NaN where one of them is, and the metric of such a channel says so. Where
+    training was logged before the first check or after the last one, its first and last position
+    are rows of the run, too, in which ``val`` is missing, so that a run ends where training ended.
+    A log without any error keeps all its positions. Steps become epochs, with fractions, where the
+    log has both and they agree; the unit of the positions is ``epoch.unit``: epoch, round, step, or
+    check where they are counted.
 
     A file or line that cannot be used is named in ``skipped`` and the rest is imported; what
     was repaired or assumed is named in ``notes``. One channel has one direction in a set: runs
     whose ``val`` has another than that of most are skipped. Metadata of the curves are format,
     file, and of the channels ``val.source``, ``val.metric`` and the like.
 
-    Raises ``ValueError`` only where ``format``, ``mode`` or ``restart`` is none of those there are.
+    Raises ``ValueError`` only where ``format``, ``mode``, ``restart`` or ``between`` is none of
+    those there are.
 
     >>> import tempfile
     >>> log = Path(tempfile.mkdtemp()) / "history.csv"
@@ -239,6 +248,7 @@ def read_logs(
     if mode is not None:
         require_mode(mode)
     one_of("restart", restart, get_args(Restart))
+    one_of("between", between, get_args(Between))
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     _apart.forget()
     sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
@@ -252,7 +262,7 @@ def read_logs(
         if (twin := same.get(source.files[0])) is not None:
             notes.append(Note(label, clean(f"the same as {twin.name} beside it: read once")))
             continue
-        file = _File(label, asked, mode, restart)
+        file = _File(label, asked, mode, restart, between)
         try:
             file.add(name or format or _recognised(source), source, run)
         except LogError as error:
@@ -275,9 +285,15 @@ class _File:
     """What one file, or folder of files that belong together, gave."""
 
     def __init__(
-        self, label: str, asked: Mapping[str, str | None], mode: Mode | None, restart: Restart
+        self,
+        label: str,
+        asked: Mapping[str, str | None],
+        mode: Mode | None,
+        restart: Restart,
+        between: Between,
     ) -> None:
-        self.label, self.asked, self.mode, self.restart = label, asked, mode, restart
+        self.label, self.asked, self.mode = label, asked, mode
+        self.restart, self.between = restart, between
         self.runs: list[Run] = []
         #: each with the run that it is about, "" for the whole file
         self.notes: list[tuple[str, str]] = []
@@ -306,7 +322,7 @@ class _File:
     def _add_run(self, name: str, log: Log, choice: Choice) -> None:
         try:
             named = channels(log, choice)
-            measured = measure(log, choice, named)
+            measured = measure(log, choice, named, self.between)
         except LogError as error:
             self._refuse(log, error)
             return
@@ -316,10 +332,7 @@ class _File:
         about = {"run": clean(label), "format": name, "file": self.label}
         if choice.epoch is not None:
             about["epoch.source"] = clean(choice.epoch)
-        known = {channel: each.about for channel, each in named.items() if channel in measured.run}
-        if "step" in measured.run and "step" not in named:
-            known["step"] = Channel(unit="step", source=choice.epoch)
-        self.runs.append(Run({**measured.run, **about}, known))
+        self.runs.append(Run({**measured.run, **about}, measured.about))
 
     def _refuse(self, log: Log, error: LogError) -> None:
         self.notes += [("", note) for note in log.notes]

@@ -1,13 +1,13 @@
 """From recorded columns to the channels of a run: positions, resumed pieces, sparse validation."""
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earlystop_lab.curves import FloatArray
+from earlystop_lab.curves import Channel, FloatArray
 from earlystop_lab.sources.logs._about import ERRORS, Named, unit
 from earlystop_lab.sources.logs._cells import LogError, shown
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
@@ -15,6 +15,9 @@ from earlystop_lab.sources.logs._columns import IntArray, Log, Numbers
 from earlystop_lab.sources.logs._epochs import epochs_of
 
 BoolArray = NDArray[np.bool_]
+Cells = FloatArray | np.ma.MaskedArray[Any, Any]
+#: what a check keeps of a training curve that is logged more often than the validation error
+Between = Literal["last", "mean"]
 
 
 class Series(NamedTuple):
@@ -57,16 +60,30 @@ class Measured(NamedTuple):
     """One run's channels and what it took to get them."""
 
     run: dict[str, Any]
+    #: what is known of each channel of the run
+    about: dict[str, Channel]
     notes: list[str]
     skipped: list[LogError]
 
 
-def measure(log: Log, choice: Choice, channels: Mapping[str, Named]) -> Measured:
+class Rows(NamedTuple):
+    """The positions that a run keeps: its checks, and where training began and ended."""
+
+    at: FloatArray
+    #: the position after which a row takes what was measured up to its own: the check before
+    since: FloatArray
+
+
+def measure(
+    log: Log, choice: Choice, channels: Mapping[str, Named], between: Between = "last"
+) -> Measured:
     """The channels of a run at its checks, the positions at which ``val`` was measured, in order.
 
-    Of what was measured more often the last value since the check before is kept; what was not
-    measured since then is masked. Without ``val``, all positions are kept. Raises
-    :class:`LogError` where none is left.
+    Of what was measured more often, a check keeps the last value since the check before, of a
+    training curve the mean of all values since then where ``between`` is "mean"; what was not
+    measured since then is masked. The first and the last position of the training curves are kept,
+    too, with ``val`` masked: they say when training began and ended. Without ``val``, all
+    positions are kept. Raises :class:`LogError` where none is left.
     """
     notes, skipped = list(log.notes), list(log.skipped)
     points = _points(log, choice, channels, notes, skipped)
@@ -84,15 +101,28 @@ def measure(log: Log, choice: Choice, channels: Mapping[str, Named]) -> Measured
     if "val" in channels and "val" not in series:
         why = f"; line {skipped[0].line}: {skipped[0]}" if skipped else ""
         raise LogError(f"no value of {shown(choice.val)} could be read{why}")
-    at = series["val"].at if "val" in series else _everywhere(series)
-    run: dict[str, Any] = {"epoch": at, "epoch.unit": unit(log, choice)}
+    about = {name: each.about for name, each in channels.items()}
+    of_training = [name for name in series if _is_of_training(about[name])]
+    rows = _rows(series, of_training)
+    run: dict[str, Any] = {"epoch": rows.at, "epoch.unit": unit(log, choice)}
     for name, each in series.items():
-        run[name] = _at_checks(each, at, name, notes)
-    if (epochs := _as_epochs(log, choice, at)) is not None:
+        if name in ERRORS and (early := int(np.searchsorted(series["val"].at, each.at[0]))):
+            notes.append(f"{name} was not measured up to the first {early} checks")
+        if between == "mean" and name in of_training and len(each.at) > len(rows.at):
+            run[name] = _means(each, rows)
+            about[name] = about[name]._replace(metric=f"{about[name].metric} ({_MEAN})")
+            notes.append(f"{name} is the {_MEAN}")
+        else:
+            run[name] = _last_values(each, rows)
+        if run[name] is None:
+            notes.append(f"{name} was measured at no check: left out")
+    if (epochs := _as_epochs(log, choice, rows.at)) is not None:
         assert choice.epoch is not None, "there are no steps without a column of them"
-        run |= {"epoch": epochs, "epoch.unit": "epoch", "step": at}
+        run |= {"epoch": epochs, "epoch.unit": "epoch", "step": rows.at}
+        about["step"] = Channel(unit="step", source=choice.epoch)
         run |= {name: None for name, each in channels.items() if each.column == choice.epochs}
-    return Measured({k: v for k, v in run.items() if v is not None}, notes, skipped)
+    run = {name: cells for name, cells in run.items() if cells is not None}
+    return Measured(run, {name: about[name] for name in about if name in run}, notes, skipped)
 
 
 # -- which rows count --------------------------------------------------------------------------
@@ -333,29 +363,55 @@ def _is_said(at: FloatArray, values: FloatArray) -> bool:
 
 # -- at the checks -----------------------------------------------------------------------------
 
+_MEAN = "mean since the check before"
 
-def _everywhere(series: Mapping[str, Series]) -> FloatArray:
+
+def _is_of_training(about: Channel) -> bool:
+    """Whether a channel is an error or a score that was measured while training."""
+    return about.direction is not None and about.role in ("train", None)
+
+
+def _rows(series: Mapping[str, Series], of_training: Sequence[str]) -> Rows:
+    """The positions to keep; those of training before the first check and after the last one."""
     if not series:
         raise LogError("no number in it that has a position")
-    return np.unique(np.concatenate([each.at for each in series.values()]))
+    if "val" not in series:
+        at = np.unique(np.concatenate([each.at for each in series.values()]))
+        return Rows(at, np.append(-np.inf, at[:-1]))
+    at = series["val"].at
+    since = np.append(-np.inf, at[:-1])
+    ends = [series[name].at for name in of_training]
+    if (first := min((each[0] for each in ends), default=np.inf)) < at[0]:
+        at, since = np.append(first, at), np.append(-np.inf, since)
+    if (last := max((each[-1] for each in ends), default=-np.inf)) > at[-1]:
+        at, since = np.append(at, last), np.append(since, at[-1])
+    return Rows(at, since)
 
 
-def _at_checks(
-    series: Series, checks: FloatArray, name: str, notes: list[str]
-) -> FloatArray | np.ma.MaskedArray[Any, Any] | None:
-    """The last value since the check before, masked where there is none; None where none is."""
-    if series.at is checks or np.array_equal(series.at, checks):
+def _last_values(series: Series, rows: Rows) -> Cells | None:
+    """The last value of each row, masked where there is none; None where there is none in any."""
+    if series.at is rows.at or np.array_equal(series.at, rows.at):
         return series.values
-    latest = np.searchsorted(series.at, checks, side="right") - 1
-    before = np.append(-np.inf, checks[:-1])
-    missing = (latest < 0) | (series.at[latest] <= before)
-    if name in ERRORS and (early := int((latest < 0).sum())):
-        notes.append(f"{name} was not measured up to the first {early} checks")
+    latest = np.searchsorted(series.at, rows.at, side="right") - 1
+    missing = (latest < 0) | (series.at[latest] <= rows.since)
     if missing.all():
-        notes.append(f"{name} was measured at no check: left out")
         return None
     values = series.values[latest]
     return np.ma.array(values, mask=missing) if missing.any() else values
+
+
+def _means(series: Series, rows: Rows) -> Cells | None:
+    """The mean of the values of each row, NaN where one of them is, masked where there is none."""
+    first = np.searchsorted(series.at, rows.since, side="right")
+    count = np.searchsorted(series.at, rows.at, side="right") - first
+    if not count.any():
+        return None
+    some = count > 0
+    means = np.full(len(rows.at), np.nan)
+    ends = np.stack([first, first + count], axis=1)[some].ravel()
+    with np.errstate(invalid="ignore", over="ignore"):  # as of inf and -inf
+        means[some] = np.add.reduceat(np.append(series.values, 0.0), ends)[::2] / count[some]
+    return means if some.all() else np.ma.array(means, mask=~some)
 
 
 def _as_epochs(log: Log, choice: Choice, at: FloatArray) -> FloatArray | None:

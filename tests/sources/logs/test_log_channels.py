@@ -10,6 +10,7 @@ from log_samples import GENUINE, TEXTS, TRAIN, VAL, genuine_folder
 
 from earlystop_lab import Keras, any_of, criterion, read_curves, read_logs, replay
 from earlystop_lab.sources.logs._cells import is_number
+from earlystop_lab.sources.logs._checks import Series, _means, _rows
 from earlystop_lab.sources.logs._epochs import epochs_of
 
 HEADER = "epoch,accuracy,learning_rate,loss,val_accuracy,val_loss\n"
@@ -84,6 +85,74 @@ def test_what_is_logged_more_often_is_kept_at_the_checks_and_what_is_rarer_is_mi
     assert curve.measured("grad_norm").tolist() == [False, True, False, True]
     assert math.isnan(curve["grad_norm"][1])
     assert kept(curve, "val_acc") == [None, 0.5, None, 0.75]
+
+
+SPARSE = (
+    "step,loss,lr,val_loss,test_loss\n0,,1,,\n10,8,1,,\n20,4,1,9,\n30,,1,8,\n40,5,0.5,,\n"
+    "50,nan,0.5,,\n60,3,0.5,7,\n70,1,0.5,,\n80,2,0.25,,\n90,,,,6\n"
+)
+
+
+def test_a_run_begins_and_ends_where_its_training_curve_does(tmp_path):
+    found = imported(tmp_path, SPARSE)
+    curve = found.curves[0]
+    # neither the learning rate of step 0 nor the final test says how far training got
+    assert curve.epoch.tolist() == [10, 20, 30, 60, 80]
+    assert kept(curve, "val") == [None, 9, 8, 7, None]
+    assert kept(curve, "train") == [8, 4, None, 3, 2]
+    assert kept(curve, "lr") == [1, 1, 1, 0.5, 0.25]
+    assert found.plan["checks"].tolist() == [3]
+    assert repr(found.curves).startswith("CurveSet: 1 run, 3 checks each")
+    assert repr(curve).startswith("Curve('log.csv', 3 checks, last epoch 80")
+    # a rule that never fires trains to the end, and a patience counts the checks alone
+    stops = replay(found.curves, ["Keras(9)", "Keras(1)"])
+    assert stops.stop.tolist() == [[80, 80]]
+    assert stops.fired.tolist() == [[False, False]]
+    assert stops.val.tolist() == [[7, 7]]
+
+
+def test_the_mean_between_checks_on_request(tmp_path):
+    found = imported(tmp_path, SPARSE, between="mean")
+    curve = found.curves[0]
+    assert curve.epoch.tolist() == [10, 20, 30, 60, 80]
+    # the first value is the first row's and one of those up to the first check
+    train = kept(curve, "train")
+    assert (train[:3], train[4]) == ([8, 6, None], 1.5)
+    assert math.isnan(train[3])
+    assert kept(curve, "lr") == [1, 1, 1, 0.5, 0.25]
+    assert found.curves.about("train").metric == "loss (mean since the check before)"
+    assert found.curves.about("val").metric == "loss"
+    assert "train is the mean since the check before" in [note.text for note in found.notes]
+    # what was measured no more often than the validation error is no mean of anything
+    whole = imported(tmp_path, "epoch,loss,val_loss\n1,3,4\n2,2,3\n", between="mean")
+    assert whole.curves[0].train.tolist() == [3, 2]
+    assert whole.curves.about("train").metric == "loss"
+    with pytest.raises(ValueError, match="between"):
+        imported(tmp_path, SPARSE, between="median")
+
+
+@given(st.data())
+def test_the_mean_between_checks_is_that_of_a_plain_loop(data):
+    positions = st.lists(st.integers(0, 40), min_size=1, max_size=20, unique=True).map(sorted)
+    values = st.floats(-1e100, 1e100) | st.just(math.nan)
+    at, checks = np.array(data.draw(positions), float), np.array(data.draw(positions), float)
+    series = Series(at, np.array([data.draw(values) for _ in at]))
+    rows = _rows({"val": Series(checks, checks), "train": series}, ["train"])
+    expected = []
+    for i, row in enumerate(rows.at):
+        before = [check for check in checks if check < row]
+        since = before[-1] if before and i else -math.inf
+        within = [v for p, v in zip(at, series.values, strict=True) if since < p <= row]
+        expected.append(math.fsum(within) / len(within) if within else None)
+    assert [*rows.at] == [*({at[0]} if at[0] < checks[0] else {}), *checks,
+                          *({at[-1]} if at[-1] > checks[-1] else {})]  # fmt: skip
+    found = _means(series, rows)
+    if found is None:
+        assert set(expected) == {None}
+        return
+    assert np.ma.getmaskarray(found).tolist() == [value is None for value in expected]
+    told = [math.nan if value is None else value for value in expected]
+    np.testing.assert_allclose(np.ma.filled(found, math.nan), told, rtol=1e-12, atol=1e85)
 
 
 def test_a_log_without_errors_keeps_all_its_rows(tmp_path):
@@ -207,11 +276,11 @@ def test_lightning_is_ordered_by_step_and_shown_in_epochs(tmp_path):
         "epoch,step,train_loss,val_loss\n0,49,3,\n0,99,2,\n0,99,,9\n1,149,1,\n1,199,1,\n1,199,,8\n"
     )
     curve = imported(tmp_path, text, "metrics.csv").curves[0]
-    assert (curve.epoch.tolist(), curve["step"].tolist()) == ([1, 2], [99, 199])
+    assert (curve.epoch.tolist(), curve["step"].tolist()) == ([0.5, 1, 2], [49, 99, 199])
     assert curve.about["step"].unit == "step"
     # steps that were asked for stay
     curves = imported(tmp_path, text, "metrics.csv", epoch="step").curves
-    assert (curves[0].epoch.tolist(), curves.about("epoch").unit) == ([99, 199], "step")
+    assert (curves[0].epoch.tolist(), curves.about("epoch").unit) == ([49, 99, 199], "step")
 
 
 # -- the fitness of Ultralytics ------------------------------------------------------------------

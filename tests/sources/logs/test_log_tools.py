@@ -62,7 +62,8 @@ def test_dvclive_metrics_keep_their_own_steps_and_a_damaged_one_is_named(tmp_pat
     (lone / "plots" / "metrics" / "val" / "loss.tsv").write_text("step\tloss\n1\t0.5\n2\toops\n")
     found = read_logs(lone)
     assert found.skipped[0].line == 3
-    assert found.curves[0].val.tolist() == [0.5]
+    (curve,) = found.curves
+    assert curve.val[curve.measured("val")].tolist() == [0.5]
 
 
 # -- MLPerf --------------------------------------------------------------------------------
