@@ -1,8 +1,10 @@
 """Hugging Face transformers: a callback for its ``Trainer``."""
 
+import itertools
 import warnings
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
+from weakref import WeakValueDictionary
 
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Channel
@@ -23,6 +25,9 @@ with library("transformers"):
 
 from earlystop_lab.live.torch import copied
 
+#: which of the callbacks given to Trainers came before which
+_NUMBERS = itertools.count()
+
 
 class StopCallback(TrainerCallback, ExportableState):
     """Stop the ``Trainer`` by any criterion, at the evaluation at which its replay stops.
@@ -34,8 +39,10 @@ class StopCallback(TrainerCallback, ExportableState):
     ``learning_rate``, which steps at every log. Positions are in epochs. At the end the model
     gets the weights of the selected evaluation, kept in main memory, also over
     ``load_best_model_at_end``; ``restore="last"`` keeps none. Process 0 alone records. The state
-    is in every checkpoint, for ``restore_callback_states_from_checkpoint=True``, which makes the
-    callback anew: so the criterion is then one that :func:`parse` knows.
+    is in every checkpoint, for ``restore_callback_states_from_checkpoint=True``, with which the
+    ``Trainer`` replaces the callback by one of the checkpoint's criterion, which has to be one that
+    :func:`parse` knows. The callback given to it shows the same :attr:`stopper`; a warning says
+    where the criteria differ.
 
     The other arguments are those of :class:`Stopper`, which is :attr:`stopper`. Raises
     ``ValueError`` at the first evaluation where there is no such metric, or at the first after a
@@ -48,6 +55,8 @@ class StopCallback(TrainerCallback, ExportableState):
     """
 
     stopper = CurrentStopper()
+    #: the callbacks given to a Trainer, in their order
+    _given: ClassVar[WeakValueDictionary[int, "StopCallback"]] = WeakValueDictionary()
 
     def __init__(
         self,
@@ -69,11 +78,23 @@ class StopCallback(TrainerCallback, ExportableState):
         #: what was measured at this step, and is not told yet
         self._row: dict[str, float] = {}
         self._of_step = True
+        #: the arguments of the Trainer it was given to
+        self._args: Any = None
+        self._restored = False
+
+    def on_init_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Remember the ``Trainer``, which may replace this callback."""
+        self._args = args
+        self._given[next(_NUMBERS)] = self
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin a run, or go on with the one that was loaded."""
+        if self._restored:
+            self._replace(args)
         if state.global_step == 0:
             self._training.begin()
+        if not state.is_world_process_zero:
+            self.stopper.record = None
         if state.global_step and self.stopper.epoch is None:
             warnings.warn(
                 "resumed without this callback's state, as if nothing had been seen; train with "
@@ -82,6 +103,22 @@ class StopCallback(TrainerCallback, ExportableState):
             )
         self._in_training, self._logged = True, state.global_step
         self._row = {}
+
+    def _replace(self, args: Any) -> None:
+        """Have the callback show this run that the ``Trainer`` took this one for."""
+        self._restored = False
+        for key, given in list(self._given.items()):
+            if given._args is args and given is not self:
+                del self._given[key]
+                before, now = (str(each.stopper.criterion) for each in (given, self))
+                if (before, given.monitor) != (now, self.monitor):
+                    warnings.warn(
+                        f"resumed with {now} on {self.monitor}, as the checkpoint says, not with "
+                        f"{before} on {given.monitor}",
+                        stacklevel=2,
+                    )
+                given._training = self._training
+                return
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Nothing more comes of the step before."""
@@ -165,8 +202,7 @@ class StopCallback(TrainerCallback, ExportableState):
         self._in_training = False
         never_checked(self.stopper, self.monitor)
         self._training.weights.restore(self.stopper, kwargs["model"].load_state_dict)
-        if state.is_world_process_zero:
-            self.stopper.close()
+        self.stopper.close()
 
     def _training_error(self, state: Any) -> float | None:
         """The loss logged last, if one was since the check before."""
@@ -200,3 +236,4 @@ class StopCallback(TrainerCallback, ExportableState):
     @seen.setter
     def seen(self, state: Mapping[str, Any]) -> None:
         self.stopper.load_state_dict(state)
+        self._restored = True

@@ -280,13 +280,13 @@ def arguments(transformers, folder, **settings):
     )
 
 
-def hugging_face(transformers, folder, *callbacks, **settings):
+def hugging_face(transformers, folder, *callbacks, model=None, **settings):
     data = [
         [{"x": x, "labels": y} for x, y in zip(*pair, strict=True)]
         for pair in ((X, Y), (X_VAL, Y_VAL))
     ]
     made = transformers.Trainer(
-        Regression(),
+        Regression() if model is None else model,
         arguments(transformers, folder, **settings),
         train_dataset=data[0],
         eval_dataset=data[1],
@@ -321,6 +321,7 @@ def largest(predicted):
     return {"worst_error": float(abs(predicted.predictions - predicted.label_ids).max())}
 
 
+@pytest.mark.trained("Hugging Face", "several metrics")
 def test_hugging_face_rules_of_other_metrics(transformers, tmp_path):
     rule = any_of(Keras(99), Keras(5, val="eval_worst_error"))
     error = {"eval_worst_error": Channel(direction="min")}
@@ -385,6 +386,7 @@ def test_hugging_face_logs_that_come_later_than_evaluations(transformers, tmp_pa
     assert curve.measured("grad_norm").tolist()[:4] == [False, True, False, True]
 
 
+@pytest.mark.trained("Hugging Face", "several sets")
 def test_hugging_face_metrics_of_several_data_sets(transformers, tmp_path):
     callback = hugging_face_callback(
         any_of(Keras(99), Keras(5, val="eval_b_loss")),
@@ -413,6 +415,7 @@ def test_hugging_face_makes_the_callback_again_with_its_channels():
     assert again.stopper.history.about("eval_worst_error").metric == "worst_error"
 
 
+@pytest.mark.trained("Hugging Face", "resumed")
 def test_hugging_face_resumes_from_its_checkpoint(transformers, tmp_path):
     settings = {"save_strategy": "epoch", "restore_callback_states_from_checkpoint": True}
     expected = hugging_face_callback("UP(2, k=1)", restore="last")
@@ -420,16 +423,93 @@ def test_hugging_face_resumes_from_its_checkpoint(transformers, tmp_path):
     stop = int(expected.stopper.stop_epoch)
     first = hugging_face_callback("UP(2, k=1)", restore="last")
     hugging_face(transformers, tmp_path / "b", first, **settings, num_train_epochs=stop - 1).train()
-    training = hugging_face(
-        transformers, tmp_path / "b", hugging_face_callback("GL(99)"), **settings
-    )
+    # the Trainer takes another object in place of the one that is given
+    given = hugging_face_callback("UP(2, k=1)", restore="last")
+    training = hugging_face(transformers, tmp_path / "b", given, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that other arguments are used than before
         training.train(resume_from_checkpoint=True)
     (again,) = [each for each in training.callback_handler.callbacks if hasattr(each, "stopper")]
-    assert again.stopper.run == first.stopper.run
-    assert again.stopper.reason == expected.stopper.reason
-    assert again.stopper.history[0].val.tolist() == expected.stopper.history[0].val.tolist()
+    assert again is not given
+    assert again.stopper is given.stopper
+    assert given.stopper.run == first.stopper.run
+    assert given.stopper.reason == expected.stopper.reason
+    assert given.stopper.history[0].val.tolist() == expected.stopper.history[0].val.tolist()
+    best = at(given.stopper.history[0], "val", given.stopper.best_epoch)
+    assert validated(training.model.network) == pytest.approx(best, rel=1e-6)
+    # of two Trainers each has its own
+    assert first.stopper is not given.stopper
+
+
+def test_hugging_face_resumed_with_another_criterion_says_so(transformers, tmp_path):
+    settings = {"save_strategy": "epoch", "restore_callback_states_from_checkpoint": True}
+    first = hugging_face_callback("UP(9)")
+    hugging_face(transformers, tmp_path, first, **settings, num_train_epochs=1).train()
+    given = hugging_face_callback("UP(8)")
+    training = hugging_face(transformers, tmp_path, given, **settings, num_train_epochs=2)
+    with pytest.warns(UserWarning, match=r"with UP\(9\) on eval_loss, .* not with UP\(8\) on"):
+        training.train(resume_from_checkpoint=True)
+    assert str(given.stopper.criterion) == "UP(9)"
+    assert given.stopper.epoch == 2
+
+
+@pytest.mark.trained("Hugging Face", "interrupted")
+def test_hugging_face_records_what_was_interrupted(transformers, tmp_path):
+    class Interrupts(transformers.TrainerCallback):
+        def on_epoch_begin(self, args, state, control, **kwargs):
+            if state.epoch == 3:
+                raise KeyboardInterrupt
+
+    callback = hugging_face_callback("Keras(99)", record=tmp_path / "runs")
+    training = hugging_face(transformers, tmp_path, callback, Interrupts())
+    with pytest.raises(KeyboardInterrupt):
+        training.train()
+    assert read_curves(tmp_path / "runs")[0].epoch.tolist() == [1, 2, 3]
+
+
+@pytest.mark.trained("Hugging Face", "continued training")
+def test_hugging_face_trained_again_is_another_run(transformers, tmp_path):
+    callback = hugging_face_callback("MaxEpochs(2)")
+    training = hugging_face(transformers, tmp_path, callback)
+    training.train()
+    first = callback.stopper.run
+    again = hugging_face_callback("Keras(3)", record=tmp_path / "runs")
+    training = hugging_face(transformers, tmp_path, again, model=training.model)
+    training.train()
+    curve = require_replayed(again.stopper, tmp_path / "runs")
+    assert again.stopper.run != first
+    best = at(curve, "val", again.stopper.best_epoch)
+    assert validated(training.model.network) == pytest.approx(best, rel=1e-6)
+
+
+@pytest.mark.trained("Hugging Face", "checking less often")
+def test_hugging_face_evaluates_less_often(transformers, tmp_path):
+    callback = hugging_face_callback("Keras(2)", record=tmp_path / "runs")
+    settings = {"eval_strategy": "steps", "eval_steps": 6, "learning_rate": 0.02}
+    training = hugging_face(transformers, tmp_path, callback, **settings)
+    training.train()
+    curve = require_replayed(callback.stopper, tmp_path / "runs")
+    # two steps an epoch
+    assert curve.epoch.tolist() == [3 * i for i in range(1, len(curve) + 1)]
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(training.model.network) == pytest.approx(best, rel=1e-6)
+
+
+@pytest.mark.trained("Hugging Face", "several sets")
+def test_hugging_face_evaluations_of_one_s_own_are_no_checks(transformers, tmp_path):
+    class Own(transformers.TrainerCallback):
+        def on_epoch_end(self, args, state, control, **kwargs):
+            training.evaluate(training.train_dataset, metric_key_prefix="train")
+            # which an evaluation inside cancels
+            control.should_evaluate = True
+
+    callback = hugging_face_callback("Keras(3)", record=tmp_path / "runs")
+    training = hugging_face(transformers, tmp_path, callback, Own())
+    training.train()
+    curve = require_replayed(callback.stopper, tmp_path / "runs")
+    assert curve.epoch.tolist() == list(range(1, len(curve) + 1))
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(training.model.network) == pytest.approx(best, rel=1e-6)
 
 
 def test_hugging_face_resumed_without_its_state_says_so(transformers, tmp_path):
