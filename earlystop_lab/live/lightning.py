@@ -1,25 +1,37 @@
 """Lightning: a callback for its ``Trainer``."""
 
+import copy
 import math
+import warnings
+from collections.abc import Mapping
 from typing import Any, Unpack
 
-from earlystop_lab.criteria import Rule
+from earlystop_lab.criteria import Rule, after
+from earlystop_lab.curves import canonical
 from earlystop_lab.live._adapters import (
     CurrentStopper,
     StopperOptions,
     Training,
-    all_told,
     by_names,
     library,
+    metric_of,
     never_checked,
     no_metric,
 )
 
 with library("lightning"):
+    from lightning.pytorch import callbacks
     from lightning.pytorch.callbacks import Callback
     from lightning.pytorch.trainer.states import TrainerFn
 
 from earlystop_lab.live.torch import copied
+
+#: not every version has all of them
+_AVERAGING = tuple(
+    getattr(callbacks, name)
+    for name in ("WeightAveraging", "StochasticWeightAveraging")
+    if hasattr(callbacks, name)
+)
 
 
 class StopCallback(Callback):
@@ -28,15 +40,19 @@ class StopCallback(Callback):
     ``monitor`` and ``train`` name metrics logged by the module; ``train``, the training error, may
     be left out. A criterion may watch other logged metrics by their names: ``Keras(9,
     val="val_acc")`` with ``channels={"val_acc": Channel(direction="max")}``, or a rule of
-    ``grad_norm``. Checks are made at the end of each training epoch with validation, where all
-    are known, and after each validation inside an epoch; positions are in epochs, of training
-    data without a length in steps. All ranks stop
-    where one wants to; rank 0 alone records. At the end the module gets the weights of the
-    selected epoch, kept in main memory; ``restore="last"`` keeps none, as suits a
-    ``ModelCheckpoint`` or sharded models. Checkpoints of the ``Trainer`` hold the state. The other
-    arguments are those of :class:`Stopper`, which is :attr:`stopper`.
+    ``grad_norm``. Every validation is a check, at the end of an epoch or inside it; the training
+    error is measured at the ends of epochs. Positions are in epochs, of training
+    data without a length in steps. All ranks get the metrics of rank 0, and so stop together and
+    keep the same weights; rank 0 alone records. At the end the module gets the weights of the
+    selected epoch, kept in main memory, which are those that were validated where a callback of
+    Lightning averages weights; ``restore="last"`` keeps none, as suits a ``ModelCheckpoint`` or
+    sharded models. Checkpoints of the ``Trainer`` hold the state, which ``fit`` alone takes over;
+    a warning says where one has none of this criterion. The ``Trainer``'s ``min_epochs`` are a
+    warm-up, ``after(min_epochs - 1, criterion)``. The other arguments are those of
+    :class:`Stopper`, which is :attr:`stopper`.
 
-    Raises ``ValueError`` after the first validation where there is no such metric.
+    Raises ``ValueError`` after the first validation where there is no such metric, and for
+    ``min_steps``, and ``min_epochs`` where epochs have no length.
 
     >>> callback = StopCallback("GL(5)", monitor="val_loss", train="train_loss")
     >>> callback.stopper.criterion
@@ -55,71 +71,171 @@ class StopCallback(Callback):
     ) -> None:
         super().__init__()
         self.monitor, self.train = monitor, train
-        self._training = Training(criterion, by_names(monitor, train), **options)
-        self._validated = False
+        self._known, self._options = by_names(monitor, train), options
+        self._training = Training(criterion, self._known, **options)
+        self._rule = self.stopper.criterion
+        #: what the ``Trainer`` is set up for
+        self._stage: str | None = None
+        #: a check at the end of an epoch that waits for its training metrics
+        self._waiting: dict[str, Any] | None = None
+        #: the weights that are validated, where they are averages
+        self._validated: dict[str, Any] | None = None
 
     @property
     def state_key(self) -> str:
         """What tells this callback's state from that of others in a checkpoint."""
-        return self._generate_state_key(monitor=self.monitor, criterion=self.stopper.criterion)
+        return self._generate_state_key(monitor=self.monitor, criterion=self._rule)
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """See how long the ``Trainer`` trains at least."""
+        self._stage = stage
+        if stage != "fit":
+            return
+        if trainer.min_steps:
+            raise ValueError(
+                f"min_steps = {trainer.min_steps}: training would go on after the stop; expected "
+                "min_epochs, or a criterion that waits, after(epochs, criterion)"
+            )
+        rule, least = self._rule, trainer.min_epochs or 0
+        if least > 1:
+            # a check inside the last of these epochs cannot end it, the one at its end does
+            inside = trainer.val_check_interval != 1.0
+            rule = after(least - (1e-6 if inside else 1), rule)
+        if rule != self.stopper.criterion:
+            self._training = Training(rule, self._known, **self._options)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin a run, or go on with the one that was loaded."""
         unit = "epoch" if math.isfinite(trainer.num_training_batches) else "step"
+        if unit == "step" and (trainer.min_epochs or 0) > 1:
+            raise ValueError(
+                f"min_epochs = {trainer.min_epochs} of training data without a length; expected a "
+                "criterion that waits, after(steps, criterion)"
+            )
         self._training.begin(by_names(self.monitor, self.train, unit))
-        self._validated = False
+        if self.train is not None:
+            self.stopper.expect("train")
+        if not trainer.is_global_zero:
+            self.stopper.record = None
+        self._waiting = self._validated = None
+        # as of a checkpoint at which it had stopped
+        trainer.should_stop = trainer.should_stop or self.stopper.stopped
+
+    def on_validation_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Copy the weights that are validated where they are put back after the validation."""
+        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        first = batch_idx == dataloader_idx == 0
+        if fitting and first and _averages(trainer) and self.stopper.restore != "last":
+            self._validated = copied(pl_module)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Make the check of a validation inside an epoch."""
+        """Make the check of the validation, unless it waits for training metrics of the epoch."""
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
             return
-        if trainer.is_last_batch:
-            self._validated = True
-        else:
+        if not trainer.is_last_batch:
             done = (trainer.fit_loop.batch_idx + 1) / trainer.num_training_batches
             self._check(trainer, pl_module, trainer.current_epoch + done)
+        elif self.train is None and not self._training.others:
+            self._check(trainer, pl_module, trainer.current_epoch + 1)
+        else:
+            # for a checkpoint that is saved before the end of the epoch
+            row = self._row(trainer, {**trainer.callback_metrics, **_of_epoch(trainer)})
+            self._waiting = {"epoch": trainer.current_epoch + 1, **row}
+            if self._validated is None and self.stopper.restore != "last":
+                self._validated = copied(pl_module)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Make the check of the epoch."""
-        if self._validated or not trainer.enable_validation:
+        """Make the check of the epoch that waits, or that is of training metrics."""
+        if self._waiting is not None or not trainer.enable_validation:
             self._check(trainer, pl_module, trainer.current_epoch + 1)
-        self._validated = False
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Put back the weights of the selected epoch, and record the run."""
         never_checked(self.stopper, self.monitor)
-        self._training.weights.restore(self.stopper, pl_module.load_state_dict)
-        self._close(trainer)
+        if not _averages(trainer):
+            self._training.weights.restore(self.stopper, pl_module.load_state_dict)
+        self.stopper.close()
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Put them back after the callbacks that end with averages."""
+        if _averages(trainer):
+            self._training.weights.restore(self.stopper, pl_module.load_state_dict)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Record the run as far as it got."""
-        self._close(trainer)
+        self.stopper.close()
 
     def state_dict(self) -> dict[str, Any]:
         """What the stopper has seen, and the weights kept."""
-        return {**self.stopper.state_dict(), **self._training.weights.state_dict()}
+        stopper, weights = self.stopper, self._training.weights
+        if self._waiting is not None:
+            stopper, kept = copy.deepcopy(stopper), copy.copy(weights)
+            stopper.record = None
+            stopper.update(**self._waiting)
+            kept.keep(stopper, lambda: self._validated)
+            weights = kept
+        return {**stopper.state_dict(), **weights.state_dict()}
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Say where the checkpoint has no state of this criterion."""
+        states = checkpoint.get("callbacks", {})
+        if self._stage == "fit" and self.state_key not in states:
+            own = [s["criterion"] for key, s in states.items() if key.startswith("StopCallback{")]
+            there = f"; the checkpoint is of {', '.join(own)}" if own else ""
+            warnings.warn(
+                f"resumed without a state of {self._rule} on {self.monitor}, as if nothing had "
+                f"been seen{there}",
+                stacklevel=2,
+            )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with a saved run in this ``fit``."""
+        """Go on with a saved run in this ``fit``; no other use of a checkpoint changes the run."""
+        if self._stage not in (None, "fit"):
+            return
         self.stopper.load_state_dict(state_dict)
         self._training.weights.load_state_dict(state_dict)
         self._training.resumed = True
 
+    def _row(self, trainer: Any, metrics: Mapping[str, Any]) -> dict[str, float]:
+        """The values of a check."""
+        told = {"val": metrics[self.monitor]} if self.monitor in metrics else {}
+        if self.train is not None and self.train in metrics:
+            told["train"] = metrics[self.train]
+        for name in self._training.others:
+            if (own := metric_of(name, metrics)) is not None:
+                told[name] = metrics[own]
+        return {name: float(value) for name, value in told.items()}
+
     def _check(self, trainer: Any, pl_module: Any, epoch: float) -> None:
         metrics = trainer.callback_metrics
-        for name in filter(None, (self.monitor, self.train)):
-            if name not in metrics:
+        finite = math.isfinite(trainer.num_training_batches)
+        at_end = epoch == trainer.current_epoch + 1 or not finite
+        for name in (self.monitor, self.train if at_end else None, *self._training.others):
+            if name is not None and metric_of(canonical(name), metrics) is None:
                 raise no_metric(name, metrics)
-        check = {"val": metrics[self.monitor], **all_told(self._training.others, metrics)}
-        if self.train is not None:
-            check["train"] = metrics[self.train]
+        row = self._row(trainer, metrics)
+        if not at_end:
+            # inside an epoch that is the value of a step, or of the epoch before
+            row.pop("train", None)
         # of a loader without a length nothing tells how far an epoch is
-        position = epoch if math.isfinite(trainer.num_training_batches) else trainer.global_step
-        numbers = {name: value.item() for name, value in check.items()}
-        stops = self._training.update(lambda: copied(pl_module), epoch=position, **numbers)
-        stops = trainer.strategy.reduce_boolean_decision(stops, all=False)
-        trainer.should_stop = trainer.should_stop or stops
+        position = epoch if finite else trainer.global_step
+        row = trainer.strategy.broadcast(row)
+        validated, self._validated, self._waiting = self._validated, None, None
+        take = (lambda: copied(pl_module)) if validated is None else (lambda: validated)
+        if self._training.update(take, epoch=position, **row):
+            trainer.should_stop = True
 
-    def _close(self, trainer: Any) -> None:
-        if trainer.is_global_zero:
-            self.stopper.close()
+
+def _of_epoch(trainer: Any) -> dict[str, Any]:
+    """The training metrics reduced over the epoch, which its end is going to show."""
+    metrics: dict[str, Any] = trainer.fit_loop.epoch_loop._results.metrics(on_step=False)[
+        "callback"
+    ]
+    return metrics
+
+
+def _averages(trainer: Any) -> bool:
+    """Whether a callback validates, or leaves, averages of the weights."""
+    return any(isinstance(each, _AVERAGING) for each in trainer.callbacks)

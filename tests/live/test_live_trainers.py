@@ -1,6 +1,8 @@
 """The callbacks of Lightning and Hugging Face against replay, and their weights against one."""
 
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -130,6 +132,11 @@ def test_lightning_validates_inside_epochs(lightning, tmp_path):
     assert curve.epoch[:5].tolist() == [0.25, 0.5, 0.75, 1, 1.25]
     best = at(curve, "val", callback.stopper.best_epoch)
     assert validated(model.network) == pytest.approx(best, rel=1e-6)
+    # inside an epoch the training metric is that of a step, or of the epoch before
+    callback = lightning_callback("MaxEpochs(2)", train="train_loss")
+    trainer(lightning, callback, val_check_interval=0.25).fit(module(lightning), *loaders(4))
+    measured = callback.stopper.history[0].measured("train")
+    assert measured.tolist() == [False, False, False, True] * 2
 
 
 def lower(value, best):
@@ -137,6 +144,7 @@ def lower(value, best):
 
 
 @lightning_warnings
+@pytest.mark.trained("Lightning", "several metrics")
 def test_lightning_rules_of_other_metrics(lightning, tmp_path):
     rule = any_of(Keras(99), Keras(6, val="val_worst_error"), Fades(1e-9))
     error = {"val_worst_error": Channel(direction="min")}
@@ -200,21 +208,209 @@ def test_lightning_resumes_from_its_checkpoint(lightning, tmp_path):
     assert validated(resumed.network) == validated(straight.network)
 
 
+saves_often = pytest.mark.filterwarnings(
+    "ignore:The dirpath has changed",
+    "ignore:Checkpoint dir",
+    "ignore:Be aware that when using .ckpt_path",
+)
+
+
 @lightning_warnings
-def test_lightning_ranks_agree(lightning, monkeypatch, tmp_path):
-    callback = lightning_callback("Keras(99)", record=tmp_path)
-    training, asked = trainer(lightning, callback), []
+@saves_often
+@pytest.mark.trained("Lightning", "resumed", "checking less often")
+@pytest.mark.parametrize(
+    ("rule", "train", "settings"),
+    [
+        ("UP(3, k=1)", None, {"check_val_every_n_epoch": 2}),
+        ("UP(3, k=1)", None, {"val_check_interval": 0.5}),
+        ("UP(3, k=1)", "train_loss", {}),
+        ("PQ(0.001, k=2)", "train_loss", {"check_val_every_n_epoch": 2}),
+        ("PQ(0.001, k=2)", "train_loss", {"val_check_interval": 0.5}),
+    ],
+)
+def test_lightning_resumes_from_every_checkpoint(lightning, tmp_path, settings, train, rule):
+    """Which is saved after a validation, before or at the end of the epoch."""
+    parts = 4
+    whole, straight = lightning_callback(rule, train=train), module(lightning)
+    saves = lightning.callbacks.ModelCheckpoint(tmp_path, save_top_k=-1, monitor="val_loss")
+    full = trainer(lightning, whole, saves, enable_checkpointing=True, **settings)
+    full.fit(straight, *loaders(parts))
+    checkpoints = sorted(tmp_path.glob("*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+    expected = whole.stopper.history[0]
+    assert whole.stopper.stopped
+    assert len(checkpoints) == len(expected)
+    # inside an epoch Lightning itself cannot go on with loaders such as these
+    whole_epochs = [i for i, epoch in enumerate(expected.epoch[:-1]) if epoch == int(epoch)]
+    for i in (whole_epochs[0], whole_epochs[-1]):
+        again, resumed = lightning_callback(rule, train=train), module(lightning)
+        going_on = trainer(lightning, again, **settings)
+        going_on.fit(resumed, *loaders(parts), ckpt_path=checkpoints[i])
+        curve = again.stopper.history[0]
+        assert curve.epoch.tolist() == expected.epoch.tolist()
+        assert curve.val.tolist() == expected.val.tolist()
+        if train is not None:
+            assert curve.measured("train").tolist() == expected.measured("train").tolist()
+            assert curve.train == pytest.approx(expected.train, nan_ok=True)
+        assert again.stopper.reason == whole.stopper.reason
+        assert validated(resumed.network) == validated(straight.network)
+    # one at which it had stopped is trained no further
+    again = lightning_callback(rule, train=train)
+    going_on = trainer(lightning, again, **settings)
+    going_on.fit(module(lightning), *loaders(parts), ckpt_path=checkpoints[-1])
+    assert again.stopper.history[0].epoch.tolist() == expected.epoch.tolist()
 
-    def another_rank_stops(decision, all=True):
-        asked.append((decision, all))
-        return len(asked) == 3
 
-    monkeypatch.setattr(training.strategy, "reduce_boolean_decision", another_rank_stops)
-    monkeypatch.setattr(type(training), "is_global_zero", False)
-    training.fit(module(lightning), *loaders())
-    assert asked == [(False, False)] * 3
-    assert training.current_epoch == 3
-    assert list(tmp_path.iterdir()) == []
+@lightning_warnings
+@saves_often
+def test_lightning_validates_a_checkpoint_without_a_change_of_the_run(lightning, tmp_path):
+    callback, model = lightning_callback("Lightning(3)"), module(lightning)
+    saves = lightning.callbacks.ModelCheckpoint(tmp_path, monitor="val_loss")
+    training = trainer(lightning, callback, saves, enable_checkpointing=True)
+    training.fit(model, *loaders())
+    reason, epoch = callback.stopper.reason, callback.stopper.epoch
+    assert reason is not None
+    training.validate(model, loaders()[1], ckpt_path="best", verbose=False)
+    assert (callback.stopper.reason, callback.stopper.epoch) == (reason, epoch)
+    # the next training begins anew
+    trainer(lightning, callback, epochs=2).fit(module(lightning), *loaders())
+    assert callback.stopper.history[0].epoch.tolist() == [1, 2]
+
+
+@lightning_warnings
+@saves_often
+def test_lightning_resumed_with_another_criterion_says_so(lightning, tmp_path):
+    saves = lightning.callbacks.ModelCheckpoint(tmp_path, save_last=True)
+    first = trainer(
+        lightning, lightning_callback("UP(3)"), saves, epochs=3, enable_checkpointing=True
+    )
+    first.fit(module(lightning), *loaders())
+    callback = lightning_callback("UP(4)")
+    words = r"without a state of UP\(4\) on val_loss, .*; the checkpoint is of UP\(3\)"
+    with pytest.warns(UserWarning, match=words):
+        trainer(lightning, callback, epochs=5).fit(
+            module(lightning), *loaders(), ckpt_path=tmp_path / "last.ckpt"
+        )
+    assert callback.stopper.history[0].epoch.tolist() == [4, 5]
+
+
+@lightning_warnings
+@pytest.mark.parametrize("interval", [1.0, 0.5])
+def test_lightning_trains_its_least_epochs_and_keeps_the_best_of_them(
+    lightning, tmp_path, interval
+):
+    early = lightning_callback("UP(1, k=1)")
+    settings = {"val_check_interval": interval}
+    trainer(lightning, early, **settings).fit(module(lightning), *loaders(4))
+    least = int(early.stopper.stop_epoch) + 7
+    callback, model = lightning_callback("UP(1, k=1)", record=tmp_path), module(lightning)
+    training = trainer(lightning, callback, min_epochs=least, **settings)
+    training.fit(model, *loaders(4))
+    curve, stopper = require_replayed(callback.stopper, tmp_path), callback.stopper
+    assert training.current_epoch == stopper.stop_epoch >= least
+    assert at(curve, "val", stopper.best_epoch) == curve.val.min()
+    assert validated(model.network) == pytest.approx(curve.val.min(), rel=1e-6)
+    with pytest.raises(ValueError, match="min_steps = 9: training would go on after the stop"):
+        trainer(lightning, lightning_callback("UP(1)"), min_steps=9).fit(model, *loaders())
+
+
+@lightning_warnings
+@pytest.mark.trained("Lightning", "averaged weights")
+@pytest.mark.filterwarnings("ignore:Swapping scheduler", "ignore:SWA is currently only supported")
+@pytest.mark.parametrize("own_first", [True, False])
+@pytest.mark.parametrize("kind", ["WeightAveraging", "EMAWeightAveraging", "swa"])
+def test_lightning_keeps_the_weights_that_were_validated(lightning, tmp_path, kind, own_first):
+    if kind == "swa":
+        averages = lightning.callbacks.StochasticWeightAveraging(0.01, swa_epoch_start=5)
+    else:
+        settings = {"decay": 0.8} if kind == "EMAWeightAveraging" else {}
+        averages = getattr(lightning.callbacks, kind)(**settings)
+    callback, model = lightning_callback("Keras(6)", record=tmp_path), module(lightning)
+    both = [callback, averages] if own_first else [averages, callback]
+    trainer(lightning, *both, epochs=300).fit(model, *loaders())
+    curve = require_replayed(callback.stopper, tmp_path)
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(model.network) == pytest.approx(best, rel=1e-6)
+
+
+@lightning_warnings
+@pytest.mark.trained("Lightning", "continued training")
+def test_lightning_trains_a_module_further(lightning, tmp_path):
+    model = module(lightning)
+    trainer(lightning, lightning_callback("MaxEpochs(2)")).fit(model, *loaders())
+    callback = lightning_callback("Keras(3)", record=tmp_path)
+    trainer(lightning, callback).fit(model, *loaders())
+    curve = require_replayed(callback.stopper, tmp_path)
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(model.network) == pytest.approx(best, rel=1e-6)
+
+
+@lightning_warnings
+@pytest.mark.trained("Lightning", "several sets")
+def test_lightning_watches_one_of_several_sets(lightning, tmp_path):
+    model, (train, val) = module(lightning), loaders()
+    single = type(model).validation_step
+    type(model).validation_step = lambda self, batch, index, dataloader_idx=0: single(
+        self, batch, index
+    )
+    callback = lightning_callback("Keras(4)", monitor="val_loss/dataloader_idx_1", record=tmp_path)
+    trainer(lightning, callback).fit(model, train, [train, val])
+    curve = require_replayed(callback.stopper, tmp_path)
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(model.network) == pytest.approx(best, rel=1e-6)
+
+
+LIGHTNING_RANKS = """
+import os, sys, warnings
+import lightning.pytorch as lightning, torch
+from earlystop_lab.live.lightning import StopCallback
+
+class Module(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch, index):
+        return (self.weight - 1).square().sum()
+
+    def validation_step(self, batch, index):
+        # rank 1 alone would go on; not synchronized
+        errors = [3.0, 2.0, 2.5, 1.0] if self.global_rank == 0 else [4.0, 3.0, 2.0, 1.0]
+        self.log("val_loss", errors[self.current_epoch], sync_dist=False)
+
+    def on_validation_end(self):
+        self.seen = {**getattr(self, "seen", {}), self.current_epoch + 1: self.weight.item()}
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+warnings.simplefilter("ignore")
+data = torch.utils.data.DataLoader(torch.zeros(8, 1), 2)
+callback, module = StopCallback("UP(1, k=1)", record=sys.argv[1]), Module()
+trainer = lightning.Trainer(
+    accelerator="cpu", devices=2, strategy="ddp", max_epochs=4, logger=False,
+    enable_progress_bar=False, enable_checkpointing=False, enable_model_summary=False,
+    num_sanity_val_steps=0, callbacks=[callback])
+trainer.fit(module, data, data)
+right = module.weight.item() == module.seen[2] != module.seen[3]
+print(f"said {trainer.global_rank}: {callback.stopper.reason}; {right}\\n", end="", flush=True)
+"""
+
+
+@pytest.mark.trained("Lightning", "distributed")
+def test_lightning_ranks_stop_together_and_one_records(lightning, tmp_path):
+    script = tmp_path / "ranks.py"
+    script.write_text(LIGHTNING_RANKS)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "runs")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
+    words = "UP 1 >= 1 at epoch 3; best epoch 2; True"
+    assert said == [f"said {rank}: {words}" for rank in (0, 1)], done.stderr[-3000:]
+    (curve,) = read_curves(tmp_path / "runs")
+    assert curve.val.tolist() == [3, 2, 2.5]
 
 
 @lightning_warnings
@@ -226,6 +422,7 @@ def test_lightning_names_what_is_there(lightning):
 
 
 @lightning_warnings
+@pytest.mark.trained("Lightning", "interrupted")
 def test_lightning_records_where_training_fails(lightning, tmp_path):
     class Fails(lightning.Callback):
         def on_train_epoch_start(self, trainer, pl_module):
