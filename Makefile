@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test verify verify-logs docs bench paper findings same hard
+.PHONY: reproduce test test-oldest test-newest verify verify-logs docs bench paper findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -16,6 +16,34 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
+
+# what needs no extra, with the oldest versions that pyproject.toml allows, and with the newest,
+# pre-releases included; each in an environment of its own, of the Python that PYTHON names
+CORE := $(addprefix earlystop_lab/,_common inference curves criteria engine measures) \
+    $(addprefix tests/,_common inference curves engine measures cli/test_cli.py test_package.py) \
+    $(addprefix tests/criteria/test_,criteria.py prechelt.py catalogue.py) tests/report/test_plots.py
+# a library may use what a newer one of its own dependencies only deprecates
+CORE_TESTS := -m pytest -n 2 -W default::DeprecationWarning -W default::PendingDeprecationWarning $(CORE)
+TOOLS := pytest pytest-xdist hypothesis cloudpickle
+
+test-oldest: $(VENV)-oldest/.installed
+	$(VENV)-oldest/bin/python $(CORE_TESTS)
+
+test-newest: $(VENV)-newest/bin/uv
+	$(VENV)-newest/bin/uv pip install --quiet --python $(VENV)-newest --upgrade --prerelease allow \
+	    -e . $(TOOLS)
+	$(VENV)-newest/bin/python $(CORE_TESTS)
+
+$(VENV)-oldest/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check uv
+	$(VENV)-oldest/bin/uv pip install --quiet --python $(VENV)-oldest --resolution lowest-direct -e .
+	$(VENV)-oldest/bin/uv pip install --quiet --python $(VENV)-oldest $(TOOLS)
+	touch $@
+
+$(VENV)-newest/bin/uv:
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/pip install --quiet --disable-pip-version-check uv
 
 # rules against their libraries' own code, also the large libraries: installs some GB
 verify: $(VENV)/.installed-verify
