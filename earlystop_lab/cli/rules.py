@@ -12,7 +12,7 @@ import typer
 
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
-from earlystop_lab._common.files import written_text
+from earlystop_lab._common.files import held, written_text
 from earlystop_lab.cli._given import Jobs, checkout
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def bench_command(
     folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
     if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
         raise ValueError(f"--out {folder}: there is a file; expected a folder, which is made")
-    with _no_exit(rule):
+    with held(folder), _no_exit(rule):
         found = bench(
             made,
             {path.name: es.read_curves(path) for path in paths},
@@ -114,9 +114,9 @@ def bench_command(
             n_jobs=n_jobs,
             said=lambda event: print(f"earlystop: {reason(event)}", file=sys.stderr),
         )
-    print(in_words(found))
-    for file in _write_report(found, folder, asked):
-        print(file)
+        print(in_words(found))
+        for file in _write_report(found, folder, asked):
+            print(file)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earlystop_lab._common.compiling import digest
-from earlystop_lab._common.files import renamed, written_whole
+from earlystop_lab._common.files import held, renamed, written_whole
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves.files import units
 from earlystop_lab.engine.replaying import Plan, Restore, Stops, parts, plan, shown
@@ -35,7 +35,7 @@ def replay_to_file(
     ``out`` ends in .parquet or .csv and has the columns of :meth:`Stops.to_frame`. Finished units
     of the curves wait in a folder beside it: interrupted at any moment, the same call goes on
     where it was. Returns the number of rows. The other parameters, and what is raised, are those
-    of :func:`replay`.
+    of :func:`replay`; and ``BusyError``, an ``OSError``, where another process writes ``out``.
 
     >>> import tempfile
     >>> from earlystop_lab import CurveSet
@@ -49,25 +49,20 @@ def replay_to_file(
         raise ValueError(f"{out}: expected a name ending in .parquet or .csv")
     asked = plan(criteria, restore, chunk_size, select)
     key = _key(curves, asked)
-    made = [folder for folder in out.parents if not folder.exists()]
-    folder = _begun(out, key)
-    files: list[Path] = []
-    try:
-        files.extend(_finished_units(curves, asked, folder, n_jobs, progress))
-        with written_whole(out) as temporary:
-            rows = _put_together(files, temporary)
-    except OSError as error:
-        if not all(map(Path.is_file, files)):
-            gone = "its finished units are gone: another process writes it, too; run one at a time"
-            raise FileNotFoundError(errno.ENOENT, gone, str(out)) from error
-        if str(error.filename).startswith(str(folder)):
-            raise renamed(error, out) from error
-        raise
-    except ValueError:  # a mistake, which the same call would meet again
-        for each in (folder, *made):
-            shutil.rmtree(each)
-        raise
-    shutil.rmtree(folder)
+    with held(out):
+        folder = _begun(out, key)
+        try:
+            files = [*_finished_units(curves, asked, folder, n_jobs, progress)]
+            with written_whole(out) as temporary:
+                rows = _put_together(files, temporary)
+        except OSError as error:
+            if str(error.filename).startswith(str(folder)):
+                raise renamed(error, out) from error
+            raise
+        except ValueError:  # a mistake, which the same call would meet again
+            shutil.rmtree(folder)
+            raise
+        shutil.rmtree(folder)
     return rows
 
 

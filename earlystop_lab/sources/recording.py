@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 from earlystop_lab._common.checks import require
-from earlystop_lab._common.files import renamed
+from earlystop_lab._common.files import held, renamed
 from earlystop_lab.curves import CurveSet, read_curves
 
 
@@ -57,6 +57,12 @@ def record(
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
         raise ValueError(f"run {twice!r} is asked for twice; name every setting once")
+    with held(path):
+        return _recorded(jobs, path, n_jobs, progress)
+
+
+def _recorded(jobs: Sequence[Job], path: Path, n_jobs: int, progress: bool) -> CurveSet:
+    ids = [job.meta["run"] for job in jobs]
     partial = path.with_name(path.name + ".partial")
     if path.exists():
         try:

@@ -1,8 +1,13 @@
 """Nobody ever sees half a file."""
 
+import re
+import subprocess
+import sys
+
 import pytest
 
-from earlystop_lab._common.files import written_whole
+from earlystop_lab import EarlystopError
+from earlystop_lab._common.files import BusyError, held, written_whole
 
 
 class BrokenError(Exception):
@@ -117,3 +122,41 @@ def test_two_writers_at_once_do_not_meet(tmp_path):
     # the last one to finish
     assert path.read_text() == "one"
     assert everything(tmp_path) == ["table.csv"]
+
+
+# -- one process at a time -------------------------------------------------------------------
+
+HOLD = """
+import sys
+from earlystop_lab._common.files import held
+with held(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_second_process_is_told_who_writes_the_output(tmp_path):
+    out = tmp_path / "new" / "stops.csv"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLD, out], **pipes) as other:
+        assert other.stdout.readline() == "held\n"
+        for _ in range(2):  # to be refused changes nothing
+            with pytest.raises(BusyError) as refused, held(out):
+                pass
+            said = rf"^{re.escape(str(out))}: another process .*\(process {other.pid} on .* since "
+            assert re.match(said, str(refused.value))
+        assert isinstance(refused.value, EarlystopError)
+        with held(tmp_path / "new" / "other.csv"):
+            pass
+        other.kill()
+        other.wait()
+    with held(out), pytest.raises(BusyError, match="process"), held(out):
+        pass
+    assert everything(tmp_path) == ["new"]
+
+
+def test_what_cannot_be_held_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file"), held(tmp_path / "file" / "stops.csv"):
+        pass
+    assert everything(tmp_path) == ["file"]

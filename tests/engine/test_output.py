@@ -3,7 +3,6 @@
 import errno
 import itertools
 import os
-import shutil
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from strategies import random_runs
 
 from earlystop_lab import CurveSet, criterion, replay
+from earlystop_lab._common.files import BusyError
 from earlystop_lab.cli import main
 from earlystop_lab.engine import into_files
 from earlystop_lab.engine.into_files import replay_to_file
@@ -128,20 +128,30 @@ def test_a_mistake_leaves_nothing_behind(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["stops.parquet", "stops.csv"])
-def test_two_processes_at_once_never_make_half_a_file(folder, tmp_path, monkeypatch, name):
-    original = into_files.parts
+def test_a_second_call_leaves_the_output_of_the_first_alone(folder, tmp_path, monkeypatch, name):
+    original, refused = into_files.parts, []
 
     def parts(*args, **options):
         for i, part in enumerate(original(*args, **options)):
-            if i == 5:  # the other process is done, writes its file and removes the units
-                shutil.rmtree(tmp_path / f".{name}.partial")
-                (tmp_path / name).write_text("whole")
+            if i == 5:
+                with pytest.raises(
+                    BusyError, match=f"{name}: another process.* {os.getpid()}"
+                ) as e:
+                    replay_to_file(folder, ["GL(2)"], tmp_path / name)
+                refused.append(e)
             yield part
 
     monkeypatch.setattr(into_files, "parts", parts)
-    with pytest.raises(FileNotFoundError, match="another process writes it"):
-        replay_to_file(folder, CRITERIA, tmp_path / name)
-    assert (tmp_path / name).read_text() == "whole"
+    replay_to_file(folder, CRITERIA, tmp_path / name)
+    assert len(refused) == 1
+    monkeypatch.undo()
+    replay_to_file(folder, CRITERIA, tmp_path / f"alone-{name}")
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"alone-{name}").read_bytes()
+    # one that ended without giving it up holds it no more
+    (tmp_path / f".{name}.holder").write_text("process 1")
+    (tmp_path / f".{name}.lock").touch()
+    replay_to_file(folder, CRITERIA, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_full_disk_is_said_of_the_file_that_was_asked_for(folder, tmp_path, monkeypatch):

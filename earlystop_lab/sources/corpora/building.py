@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from earlystop_lab._common.files import written_whole
+from earlystop_lab._common.files import held, written_whole
 from earlystop_lab.curves.facts import info
 from earlystop_lab.sources.corpora import algoperf, taskset
 from earlystop_lab.sources.corpora.reading import Reading, checked_sums, sha256
@@ -118,6 +118,11 @@ def build(
     source, out = Path(source), Path(out)
     if not out.name or out.exists():
         raise FileExistsError(f"{out} exists already; remove it or choose another folder")
+    with held(out):
+        return _built(name, source, out, suffix)
+
+
+def _built(name: str, source: Path, out: Path, suffix: str) -> pd.DataFrame:
     reading = read_corpus(name, source)
     root = source if source.is_dir() else source.parent
     sums, confirmed = checked_sums(root, reading.files)
