@@ -151,7 +151,7 @@ GENUINE = {
     "yolo_results/AstilePeter__runs__train__exp__results.csv": [
         (
             "ultralytics",
-            "+".join(f"val/{part}" for part in _BOXES),
+            "fitness",
             "+".join(f"train/{part}" for part in _BOXES),
             None,
             "epoch",

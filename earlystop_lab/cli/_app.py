@@ -69,4 +69,9 @@ def _message(error: BaseException) -> str:
         return f"not enough memory for what was asked ({error})"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if "channels={" in str(error):  # which no option can give
+        return (
+            f"{error}; in Python: read_curves('in.parquet', channels=...).write('out.parquet'), "
+            "then give that file to this command"
+        )
     return str(error)

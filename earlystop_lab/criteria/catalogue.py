@@ -18,7 +18,7 @@ from earlystop_lab.criteria.rules.boosting import LightGBM, XGBoost
 from earlystop_lab.criteria.rules.keras import Keras
 from earlystop_lab.criteria.rules.patience import AT_GAIN, COUNTS, IMPROVES, MOVES, Knobs
 from earlystop_lab.criteria.rules.sklearn import SklearnMLP, SklearnSGD
-from earlystop_lab.criteria.rules.torch import HuggingFace, Lightning
+from earlystop_lab.criteria.rules.torch import HuggingFace, Lightning, Ultralytics
 from earlystop_lab.criteria.table import FAMILIES
 
 #: a usual threshold (or first parameter, for a rule without a threshold) for every rule whose
@@ -106,8 +106,12 @@ def usual(family: Family) -> Criterion:
         ) from error
 
 
-def programs(rule: Criterion) -> list[Program]:
+def programs(rule: Criterion, *, fitness: bool = False) -> list[Program]:
     """List the programs that implement Keras' patience, with equivalent parameters for each.
+
+    Ultralytics stops by its own ``fitness`` and by nothing else: where the rule watches that, it is
+    the only program, and otherwise none of them. It has no ``min_delta``, and of equal values it
+    keeps the last.
 
     Off-by-one errors are common here: scikit-learn's MLP stops after *more than*
     ``n_iter_no_change`` epochs, its SGD and all other programs in the list after exactly that
@@ -129,6 +133,8 @@ def programs(rule: Criterion) -> list[Program]:
     # Keras treats a patience of 0 like 1
     p, delta = max(int(rule.threshold), 1), abs(float(str(params["min_delta"])))
     tol = delta or _TINY
+    if fitness:
+        return [] if delta else [Program("Ultralytics", Ultralytics(p), "own")]
     having = [
         Program("Keras", Keras(p, min_delta=delta), "own"),
         Program("Lightning", Lightning(p, min_delta=delta), "best"),

@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from earlystop_lab._common.checks import is_number, one_of, require
 from earlystop_lab._common.wording import listed
@@ -144,8 +143,7 @@ def without_views(table: pa.Table) -> pa.Table:
 def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
     """The table with what is known of its channels: of ``val``, ``train``, ``test`` by their names.
 
-    What ``channels`` says of all runs goes over what the table says; of metric, data set, source
-    and stand-in it fills in what runs do not say themselves.
+    What ``channels`` says of all runs goes over what the table says, of single runs too.
     """
     table = _by_own_names(table)
     known = channels_of(table)
@@ -158,10 +156,10 @@ def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
             if (value := getattr(channel, fact)) is None:
                 continue
             column = f"{name}.{fact}"
+            said = pa.array([value] * len(table))
             if column in table.column_names:
-                table = with_column(table, column, pc.fill_null(table[column], value))
-            else:
-                table = table.append_column(column, pa.array([value] * len(table)))
+                table = table.drop_columns([column])
+            table = table.append_column(column, said)
         if name != "epoch":
             known[name] = channel.over(known[name])
     return _with_facts(table, known)

@@ -395,6 +395,7 @@ log(last validation error / lowest): {overfitting}.
     "advice.paste": "  To paste:",
     "advice.keeps_last": "keeps the last weights, which loses {loss:percent} on these runs",
     "advice.differs": "differs: stops elsewhere in {elsewhere} runs",
+    "recommendation.analysed": "Analysed: {what} ({better} is better).",
     "recommendation.front": (
         "\nWhat else could be had, fastest first (geometric means on the runs it is chosen from):"
     ),

@@ -9,6 +9,7 @@ drive the programs themselves with the code.
 from typing import Literal, NamedTuple
 
 from earlystop_lab.criteria import Criterion, programs
+from earlystop_lab.studies.records import FITNESS
 
 _SCORE = "watches a score of its own (accuracy or R^2): patience and tol fit only roughly"
 _ROUNDS = "num_boost_round={epochs}"
@@ -35,10 +36,17 @@ _CODE = {
     ),
     "XGBoost": (
         "xgboost.callback.EarlyStopping(rounds={patience}{min_delta}, maximize={higher}, "
-        "save_best=True)",
-        _ROUNDS,
+        "save_best=True{of_metric})",
+        f"{_ROUNDS}{{named}}",
     ),
-    "LightGBM": ("lightgbm.early_stopping(stopping_rounds={patience}{min_delta})", _ROUNDS),
+    "LightGBM": (
+        "lightgbm.early_stopping(stopping_rounds={patience}{min_delta}{first_only})",
+        f"{_ROUNDS}{{only}}",
+    ),
+    "Ultralytics": (
+        "model.train(patience={patience}, epochs={epochs})",
+        "YOLOv5: python train.py --patience {patience}; best.pt holds the best weights",
+    ),
     "scikit-learn SGD": (
         "SGDClassifier(early_stopping=True, n_iter_no_change={patience}, tol={tol!r}, "
         "max_iter={epochs})",
@@ -49,6 +57,23 @@ _CODE = {
         "max_iter={epochs})",
         _SCORE,
     ),
+}
+
+
+#: LightGBM's names of XGBoost's metrics
+_LIGHTGBM = {
+    "logloss": "binary_logloss",
+    "mlogloss": "multi_logloss",
+    "error": "binary_error",
+    "merror": "multi_error",
+    "aucpr": "average_precision",
+    "mae": "l1",
+    "rmse": "rmse",
+    "mape": "mape",
+    "auc": "auc",
+    "ndcg": "ndcg",
+    "map": "map",
+    "poisson-nloglik": "poisson",
 }
 
 
@@ -71,12 +96,16 @@ def lines(
     epochs: int = 1000,
     monitor: str = "val_loss",
     mode: Literal["min", "max"] = "min",
+    metric: str | None = None,
+    data: str | None = None,
 ) -> list[Line]:
     """``Keras(patience, min_delta)`` in each program's own words, for up to ``epochs`` epochs.
 
     One check an epoch, or a boosting round: a patience counts checks in all of them. scikit-learn's
     SGD keeps the last weights whatever is asked of it. ``monitor`` and ``mode`` are used where a
-    program asks for them. Raises ``ValueError`` for a rule that is not Keras' patience.
+    program asks for them; ``metric`` and the ``data`` set in XGBoost and LightGBM, which otherwise
+    watch the last metric of the last set, and whichever metric stalls first. Raises ``ValueError``
+    for a rule that is not Keras' patience.
 
     >>> from earlystop_lab import Keras
     >>> print(lines(Keras(10))[0].code)
@@ -85,7 +114,7 @@ restore_best_weights=True)
     >>> print(lines(Keras(10))[4].code)
     lightgbm.early_stopping(stopping_rounds=10)
     """
-    having = programs(rule)
+    having = programs(rule, fitness=monitor.startswith(FITNESS))
     delta = abs(float(str(dict(rule.params)["min_delta"])))
     words = {
         "watched": f'monitor="{monitor}", mode="{mode}"',
@@ -93,9 +122,10 @@ restore_best_weights=True)
         "metric": f"eval_{monitor.removeprefix('val_').removeprefix('eval_')}",
         "higher": mode == "max",
         # a record is no shorter than the patience that it shows to be enough; nor may training be
-        "epochs": max(epochs, int(having[0].criterion.threshold) + 1),
+        "epochs": max(epochs, int(rule.threshold) + 1, 2),
         "min_delta": f", min_delta={delta!r}" if delta else "",
         "threshold": f", early_stopping_threshold={delta!r}" if delta else "",
+        **_boosted(metric, data),
     }
     made = []
     for each in having:
@@ -103,3 +133,23 @@ restore_best_weights=True)
         code, note = (text.format(**own) for text in _CODE[each.program])
         made.append(Line(*each, code, note))
     return made
+
+
+def _boosted(metric: str | None, data: str | None) -> dict[str, str]:
+    """What names the metric and the data set to XGBoost and LightGBM."""
+    known = {**_LIGHTGBM, **{name: name for name in _LIGHTGBM.values()}}
+    if metric is None or (data is None and metric.split("@")[0] not in known):
+        return dict.fromkeys(("of_metric", "named", "first_only", "only"), "")
+    of_xgboost = {name: own for own, name in _LIGHTGBM.items()}.get(metric, metric)
+    of_lightgbm = _LIGHTGBM.get(metric, metric)
+    of_set = f', data_name="{data}"' if data else ""
+    its = f'the set that evals= names "{data}"' if data else "the last set of evals="
+    sets = f'"{data}"' if data else "one"
+    return {
+        "of_metric": f', metric_name="{of_xgboost}"{of_set}',
+        "named": f"; watches {of_xgboost} on {its}",
+        "first_only": ", first_metric_only=True",
+        "only": f"; it stops on whichever metric and set stalls first, so {of_lightgbm} has to be "
+        f'the only metric or the first, metric=["{of_lightgbm}", ...], and {sets} the only set '
+        "beside that of training",
+    }

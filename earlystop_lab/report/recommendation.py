@@ -16,11 +16,21 @@ def _(answer: Recommendation) -> str:
     first, rest = said(f"verdict.{answer.verdict}", {}), list(answer.reasons)
     while rest and rest[0].what in (Recorded.STAND_INS, Recorded.UNVALIDATED):
         first = f"{first} {reason(rest.pop(0))}."
-    parts = [first, *(f"- {reason(each)}" for each in rest)]
+    parts = [first, *_analysed(answer), *(f"- {reason(each)}" for each in rest)]
     parts += [in_words(each) for each in answer.advice]
     if len(answer.front):
         parts += [said("recommendation.front", {}), _front(answer.front, answer.unit)]
     return "\n".join(parts)
+
+
+def _analysed(answer: Recommendation) -> list[str]:
+    """The metric and the data set that the answer is about, where the runs say it."""
+    seen = next((each.watched for each in answer.advice if isinstance(each, Advice)), None)
+    if seen is None or seen.metric is None:
+        return []
+    of_data = f" on {seen.data}" if seen.data else ""
+    better = "higher" if seen.mode == "max" else "lower"
+    return [said("recommendation.analysed", {"what": f"{seen.metric}{of_data}", "better": better})]
 
 
 @in_words.register
@@ -65,7 +75,14 @@ def _loss(advice: Advice) -> str:
 def _pasted(advice: Advice) -> list[str]:
     """The lines for each program, and what it does otherwise than the rule."""
     seen = advice.watched
-    made = lines(advice.criterion, epochs=seen.checks, monitor=seen.monitor, mode=seen.mode)
+    made = lines(
+        advice.criterion,
+        epochs=seen.checks,
+        monitor=seen.monitor,
+        mode=seen.mode,
+        metric=seen.metric,
+        data=seen.data,
+    )
     pasted = []
     for line, version in zip(made, advice.programs, strict=True):
         notes = [

@@ -358,7 +358,9 @@ def _clusters(curves: CurveSet) -> tuple[pd.Index, Reason]:
 def _candidates(curves: CurveSet, clusters: pd.Index) -> _Candidates:
     patiences = [p for p in PATIENCES if p <= int(facts_of(curves).counts("val").max())]
     scale = float(np.median(np.abs(facts_of(curves).lowest("val").value)))
-    deltas = [0.0, *(float(f"{share * scale:.0e}") for share in DELTAS)]
+    # Ultralytics, which alone stops by its fitness, has none
+    shares = () if watched(curves).is_fitness else DELTAS
+    deltas = [0.0, *(float(f"{share * scale:.0e}") for share in shares)]
     native = {
         f"Keras(min_delta={delta!r})" if delta else "Keras": [
             Keras(patience, min_delta=delta) for patience in patiences
@@ -471,7 +473,8 @@ def _versions(
     rules: list[Criterion], candidates: _Candidates
 ) -> dict[Program, tuple[FloatArray, float]]:
     """Stops and mean loss of what programs make of some rules: a replay for all that keep alike."""
-    having = list(dict.fromkeys(each for rule in rules for each in programs(rule)))
+    fitness = watched(candidates.curves).is_fitness
+    having = list(dict.fromkeys(p for rule in rules for p in programs(rule, fitness=fitness)))
     versions: dict[Program, tuple[FloatArray, float]] = {}
     for keeps in dict.fromkeys(each.keeps for each in having):
         alike = [each for each in having if each.keeps == keeps]
@@ -530,7 +533,7 @@ def _advised(
         chosen=dict(Counter(means.criteria[j] for j in without).most_common()),
         programs=[
             InProgram(each, int((stops != stop[:, at]).sum()), float(lost))
-            for each in programs(rule)
+            for each in programs(rule, fitness=records.is_fitness)
             for stops, lost in [versions[each]]
         ],
         watched=records,

@@ -11,6 +11,9 @@ from earlystop_lab.curves import CurveSet, Mode, facts_of
 from earlystop_lab.engine.thresholds import watched_by
 from earlystop_lab.studies.reasons import Reason
 
+#: how the column of what Ultralytics stops by begins
+FITNESS = "fitness"
+
 R = TypeVar("R", bound=Family | Rule)
 
 
@@ -48,6 +51,14 @@ class Watched(NamedTuple):
     mode: Mode = "min"
     #: what positions are counted in; None where runs differ
     unit: str | None = "epoch"
+    #: the metric and the data set, where all runs say the same
+    metric: str | None = None
+    data: str | None = None
+
+    @property
+    def is_fitness(self) -> bool:
+        """Whether it is what Ultralytics stops by."""
+        return self.monitor.startswith(FITNESS)
 
 
 def watched(curves: CurveSet) -> Watched:
@@ -56,19 +67,23 @@ def watched(curves: CurveSet) -> Watched:
     >>> from earlystop_lab import Channel
     >>> about = {"val": Channel(direction="max", source="val_auc"), "epoch": Channel(unit="step")}
     >>> watched(CurveSet.from_runs([{"val": [0.5, 0.75]}], channels=about))
-    Watched(checks=2, scores=True, monitor='val_auc', mode='max', unit='step')
+    Watched(checks=2, scores=True, monitor='val_auc', mode='max', unit='step', metric=None, \
+data=None)
     """
     mode: Mode = curves.about("val").direction or "min"
-    source, metric = (_said(curves, f"val.{fact}") for fact in ("source", "metric"))
+    source, metric, data = (_said(curves, f"val.{fact}") for fact in ("source", "metric", "data"))
     unnamed = "val_score" if mode == "max" else "val_loss"
     # as Keras calls the metric of a validation set; some have names of several words
     named = f"val_{metric[0]}" if len(metric) == 1 and metric[0].isidentifier() else unnamed
     return Watched(
         checks=int(facts_of(curves).counts("val").max()),
         scores=of_scores(curves),
-        monitor=source[0] if len(source) == 1 else named,
+        # what boosting prints, valid_0's auc, is no name that other programs have
+        monitor=source[0] if len(source) == 1 and not data else named,
         mode=mode,
         unit=unit_of(curves),
+        metric=metric[0] if len(metric) == 1 else None,
+        data=data[0] if len(data) == 1 else None,
     )
 
 

@@ -40,7 +40,7 @@ _SECONDS = re.compile(
 _BOUNDED = word_set(
     """
     accuracy acc auc auroc auprc aucpr prauc rocauc ap map f precision recall iou miou dice
-    sensitivity specificity fitness
+    sensitivity specificity
     """
 )
 
@@ -73,13 +73,19 @@ def channels(log: Log, choice: Choice) -> dict[str, Named]:
     for column in _numeric(log):
         if column in used or is_run(column):
             continue
-        name = clean(canonical(column))
+        name = clean(_as_live(canonical(column)))
         if name in taken or name in found or _FACT.fullmatch(name):
             name = f"{name} (logged)"
         about = _of_column(log, column)
         known = about._replace(source=column if name != column else None)
         found.setdefault(name, Named(column, known))
     return found
+
+
+def _as_live(column: str) -> str:
+    """The name that a metric of LightGBM has in a live record: ``valid_0's auc`` is valid_0-auc."""
+    of_set = _POSSESSIVE.fullmatch(column)
+    return f"{of_set[1]}-{of_set[2]}" if of_set else column
 
 
 def unit(log: Log, choice: Choice) -> str:
@@ -177,6 +183,6 @@ def upper_bound(metric: str, highest: float) -> float | None:
     (1.0, 100.0, None)
     """
     told = {word.rstrip("0123456789") for word in words(metric)}
-    if told.isdisjoint(_BOUNDED) or not highest <= 100:
+    if (told.isdisjoint(_BOUNDED) and told != {"fitness"}) or not highest <= 100:
         return None
     return 1.0 if highest <= 1 else 100.0

@@ -58,7 +58,8 @@ def _model(name: str, curves: Any, about: dict[str, Any]) -> Log:
         if errors
         else "recorded as scores, higher is better"
     )
-    measures = {f"{s}/{m}": (s, m) for m in metrics for s in sets}
+    # of a score its distance from the best one is recorded then, under the name of the score
+    measures = {f"{s}/{m}": (s, f"{m}_error" if errors else m) for m in metrics for s in sets}
     return replace(log, roles=roles, modes=dict.fromkeys(lists, mode), measures=measures)
 
 

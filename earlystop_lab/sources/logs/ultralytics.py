@@ -1,13 +1,14 @@
 """Ultralytics' ``results.csv``: padded headers, the layouts of YOLOv5 and of v8 and later.
 
-The loss is recorded in parts that are weighted already (box, obj, cls, dfl, seg ...), so the
-loss that training minimises is their sum; that sum is the curve, one column a set. Ultralytics
-itself looks at its fitness, which is not recorded: that is a column too.
+Ultralytics stops by its fitness, which is not recorded but follows from the metrics: that is the
+validation curve. The loss is recorded in parts that are weighted already (box, obj, cls, dfl, seg
+...), so the loss that training minimises is their sum: one column a set.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +19,18 @@ from earlystop_lab.sources.logs._columns import Column, Log
 from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import has_columns, read_table
 
-_WEIGHTS = {
-    r"metrics/mAP_?(?:50|0\.5)(?:\([A-Z]\))?": 0.1,
-    r"metrics/mAP_?(?:50-95|0\.5:0\.95)(?:\([A-Z]\))?": 0.9,
-    r"metrics/accuracy_top[15]": 0.5,
-}
+_MAP50 = r"metrics/mAP_?(?:50|0\.5)(?:\([A-Z]\))?"
+_MAP = r"metrics/mAP_?(?:50-95|0\.5:0\.95)(?:\([A-Z]\))?"
+_TOP = r"metrics/accuracy_top[15]"
+#: the weights in the fitness up to Ultralytics 8.3.196, YOLOv5 included, and from 8.3.198 on
+_WEIGHTS = {_MAP50: 0.1, _MAP: 0.9, _TOP: 0.5}
+_LATER_WEIGHTS = {_MAP: 1.0, _TOP: 0.5}
+#: the fitness of other versions, where nothing says which it is
+_LATER = "fitness (mAP50-95)"
+
+
+#: bytes of the settings that are looked at
+_SETTINGS = 2**16
 
 
 def recognises(source: Source) -> bool:
@@ -45,28 +53,62 @@ def read(source: Source) -> list[Log]:
         roles[role] = total = "+".join(parts)
         if len(parts) > 1:
             log.columns[total] = _sum(log, parts)
-            log.notes.append(f"{role} is the sum of its weighted parts {', '.join(parts)}")
-    if weights := _fitness(log):
+            log.notes.append(f"the {role} loss is the sum of its weighted parts {', '.join(parts)}")
+    measures: dict[str, tuple[str | None, str]] = dict.fromkeys(roles.values(), (None, "loss"))
+    is_later = _is_later(source.path)
+    weights = _fitness(log, _LATER_WEIGHTS if is_later else _WEIGHTS)
+    if weights:
+        # boxes with masks or poses beside them: a sum of fitnesses, above 1 at best
+        several = sum(weights.values()) > 1.5
+        metric = "fitness of boxes and more" if several else "fitness"
         log.columns["fitness"] = _sum(log, list(weights), list(weights.values()))
-    modes: dict[str, Mode] = {"fitness": "max"}
-    sets = {"fitness": "val"}
-    measures = dict.fromkeys(roles.values(), (None, "loss"))
+        measures["fitness"] = (None, metric)
+        roles["val"] = "fitness"
+        log.notes.append(f"val is Ultralytics' fitness, {_formula(weights)}")
+        later = _fitness(log, _LATER_WEIGHTS)
+        if is_later is None and later != weights:
+            log.columns[_LATER] = _sum(log, list(later), list(later.values()))
+            measures[_LATER] = (None, metric)
+            log.notes.append(
+                "no args.yaml beside it tells the version: from Ultralytics 8.3.198 on the fitness "
+                f"is mAP50-95 alone, --val {_LATER!r} --mode max"
+            )
+    modes: dict[str, Mode] = {"fitness": "max", _LATER: "max"}
+    sets = {"fitness": "val", _LATER: "val"}
     units = {"time": "s"}
     return [replace(log, roles=roles, sets=sets, modes=modes, measures=measures, units=units)]
 
 
-def _fitness(log: Log) -> dict[str, float]:
+def _is_later(path: Path) -> bool | None:
+    """Whether a version wrote the log whose fitness is mAP50-95 alone; None where nothing says it.
+
+    The settings beside the log have ``compile`` from 8.3.196 on.
+    """
+    try:
+        text = (path.parent / "args.yaml").read_bytes()[:_SETTINGS]
+    except OSError:
+        return None
+    return re.search(rb"^compile:", text, re.MULTILINE) is not None
+
+
+def _formula(weights: Mapping[str, float]) -> str:
+    parts = (f"{name.removeprefix('metrics/')}" for name in weights)
+    return " + ".join(f"{w:g} {name}" for w, name in zip(weights.values(), parts, strict=True))
+
+
+def _fitness(log: Log, known: Mapping[str, float]) -> dict[str, float]:
     """The columns of which Ultralytics makes the fitness that it stops by, with their weights.
 
-    Of boxes and of masks or poses beside them, 0.1 mAP50 + 0.9 mAP50-95 each; of a classifier the
-    mean of the top-1 and the top-5 accuracy.
+    Those of masks or poses are added to those of boxes; of a classifier the fitness is the mean of
+    the top-1 and the top-5 accuracy. None where mAP50 alone is there.
     """
-    found = {}
-    for name in log.columns:
-        for pattern, weight in _WEIGHTS.items():
-            if re.fullmatch(pattern, name):
-                found[name] = weight
-    return found
+    found = {
+        name: weight
+        for name in log.columns
+        for pattern, weight in known.items()
+        if re.fullmatch(pattern, name)
+    }
+    return found if any(re.fullmatch(f"{_MAP}|{_TOP}", name) for name in found) else {}
 
 
 def _sum(log: Log, parts: Sequence[str], weights: Sequence[float] = ()) -> Column:

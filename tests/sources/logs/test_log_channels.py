@@ -286,7 +286,38 @@ def test_lightning_is_ordered_by_step_and_shown_in_epochs(tmp_path):
 # -- the fitness of Ultralytics ------------------------------------------------------------------
 
 
-def test_the_fitness_of_ultralytics_is_a_channel(tmp_path):
+BOXES = (
+    "epoch,train/box_loss,metrics/mAP50(B),metrics/mAP50-95(B),val/box_loss\n"
+    "1,1,0.5,0.25,1\n2,1,0.75,0.5,1\n"
+)
+
+
+def test_the_fitness_of_ultralytics_is_the_validation_curve(tmp_path):
+    found = imported(tmp_path, BOXES, "results.csv")
+    expected = [0.1 * 0.5 + 0.9 * 0.25, 0.1 * 0.75 + 0.9 * 0.5]
+    np.testing.assert_allclose(found.curves[0].val, expected, rtol=1e-15)
+    assert found.curves.about("val")[:5] == ("val", "max", None, 1, "fitness")
+    assert found.curves.about("val/box_loss").direction == "min"
+    # what later versions stop by is beside it, as long as nothing says which version it was
+    assert found.curves[0]["fitness (mAP50-95)"].tolist() == [0.25, 0.5]
+    assert "from Ultralytics 8.3.198 on" in found.notes[-1].text
+    text = "epoch,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss\n1,1,0.5,1,1\n"
+    found = imported(tmp_path, text, "results.csv")
+    assert (found.curves[0].val.tolist(), len(found.notes)) == ([0.75], 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fitness"),
+    [("task: detect\ncompile: false\n", [0.25, 0.5]), ("task: detect\n", [0.275, 0.525])],
+)
+def test_the_settings_say_which_fitness_a_version_has(tmp_path, settings, fitness):
+    (tmp_path / "args.yaml").write_text(settings)
+    found = imported(tmp_path, BOXES, "results.csv")
+    np.testing.assert_allclose(found.curves[0].val, fitness, rtol=1e-15)
+    assert "fitness (mAP50-95)" not in found.curves.names
+
+
+def test_the_fitness_of_masks_is_added_to_that_of_boxes(tmp_path):
     text = (
         "epoch,train/box_loss,metrics/mAP50(B),metrics/mAP50-95(B),metrics/mAP50(M),"
         "metrics/mAP50-95(M),val/box_loss\n1,1,0.5,0.25,0.4,0.2,1\n2,1,0.75,0.5,0.5,0.25,1\n"
@@ -294,12 +325,9 @@ def test_the_fitness_of_ultralytics_is_a_channel(tmp_path):
     found = imported(tmp_path, text, "results.csv")
     expected = [0.1 * 0.5 + 0.9 * 0.25 + 0.1 * 0.4 + 0.9 * 0.2,
                 0.1 * 0.75 + 0.9 * 0.5 + 0.1 * 0.5 + 0.9 * 0.25]  # fmt: skip
-    np.testing.assert_allclose(found.curves[0]["fitness"], expected, rtol=1e-15)
-    assert found.curves.about("fitness")[:2] == ("val", "max")
-    # and val, where a score is asked for
-    assert read_logs(tmp_path, mode="max").plan["val"].tolist() == ["fitness"]
-    text = "epoch,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss\n1,1,0.5,1,1\n"
-    assert imported(tmp_path, text, "results.csv").curves[0]["fitness"].tolist() == [0.75]
+    np.testing.assert_allclose(found.curves[0].val, expected, rtol=1e-15)
+    # of two tasks it is at most 2
+    assert found.curves.about("val").upper is None
 
 
 # -- genuine files -------------------------------------------------------------------------------
