@@ -368,7 +368,7 @@ _MEAN = "mean since the check before"
 
 def _is_of_training(about: Channel) -> bool:
     """Whether a channel is an error or a score that was measured while training."""
-    return about.direction is not None and about.role in ("train", None)
+    return about.direction is not None and about.role == "train"
 
 
 def _rows(series: Mapping[str, Series], of_training: Sequence[str]) -> Rows:

@@ -88,6 +88,7 @@ def test_the_right_values(name):
     options, val, train = RIGHT[name]
     curve = curve_of(CASES / name, **options)
     np.testing.assert_equal(checks(curve), val)
+    assert curve.epoch.tolist() == [at for at, _ in val]
     np.testing.assert_equal(checks(curve, "train"), train)
 
 
