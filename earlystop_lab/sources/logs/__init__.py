@@ -301,6 +301,7 @@ class _File:
 
     def add(self, name: str, source: Source, run: str | None) -> None:
         logs = FORMATS[name].read(source)
+        source.forget()
         self.notes += [("", note) for note in source.notes]
         if not logs:
             raise LogError(f"no curves of the format {name} in it")

@@ -254,18 +254,29 @@ class Growing:
         if not self._pieces:
             return Column(self._last, rows)
         self._pack()
-        if all(isinstance(piece, pa.Array) for piece in self._pieces):
-            return Column(pa.concat_arrays(self._pieces), rows)
-        return Column([cell for p in self._pieces for cell in _listed(p)], rows)
+        pieces, self._pieces = self._pieces, []
+        arrays = [piece for piece in pieces if isinstance(piece, pa.Array)]
+        if len(arrays) == len(pieces) and len({piece.type for piece in arrays}) == 1:
+            return Column(pa.concat_arrays(arrays), rows)
+        return Column([cell for piece in pieces for cell in _listed(piece)], rows)
 
     def _pack(self) -> None:
         piece, self._last = self._last, []
-        if all(isinstance(cell, str) for cell in piece):
-            # what is no valid Unicode stays
-            with suppress(UnicodeEncodeError):
-                self._pieces.append(pa.array(piece, pa.string()))
-                return
-        self._pieces.append(piece)
+        self._pieces.append(packed(piece))
+
+
+#: the types of cells that Arrow holds as they are, and as what
+_KINDS = {float: pa.float64(), int: pa.int64(), str: pa.string()}
+
+
+def packed(cells: list[Any]) -> pa.Array | list[Any]:
+    """The cells in Arrow, where they take less room, if all are of one type there or None."""
+    kinds = {*map(type, cells)} - {type(None)}
+    if len(kinds) == 1 and (kind := kinds.pop()) in _KINDS:
+        # what is no valid Unicode stays, and what is no integer of 64 bits
+        with suppress(UnicodeEncodeError, OverflowError, pa.ArrowInvalid):
+            return pa.array(cells, _KINDS[kind])
+    return cells
 
 
 def _listed(cells: pa.Array | list[Any]) -> list[Any]:
@@ -318,7 +329,8 @@ def log_of_lists(lists: Mapping[str, Any], name: str = "") -> Log:
             f"{lengths[longest]}: nothing says which belong together; expected equally many"
         )
     rows = np.arange(max(lengths.values(), default=0))
-    return Log(rows + 1, {key: Column(cells, rows) for key, cells in lists.items()}, name)
+    columns = {key: Column(packed(cells), rows) for key, cells in lists.items()}
+    return Log(rows + 1, columns, name)
 
 
 def joined(logs: Sequence[Log]) -> Log:

@@ -180,8 +180,15 @@ def unpacked(data: bytes) -> bytes:
     return out
 
 
+_LINE_END = re.compile("\r\n|\n|\r")
+
+
 class Source:
-    """One file, or the files that make up one log, read at most once and only as needed."""
+    """One file, or the files that make up one log, read only as needed.
+
+    What is read is kept while it is needed: the bytes until there is text, the text until there
+    is a document, and all of it until :meth:`forget`. Whoever asks again has it read again.
+    """
 
     def __init__(self, path: Path, files: Sequence[Path] = ()) -> None:
         self.path = path
@@ -204,6 +211,8 @@ class Source:
             raise LogError("the file is empty")
         text, notes = decode(self.data)
         self.notes += notes
+        # of which little is asked once there is text: it would take as much room again
+        del self.data
         return text
 
     @cached_property
@@ -235,18 +244,20 @@ class Source:
     @cached_property
     def lines(self) -> list[str]:
         """The lines, as editors count them."""
-        return re.split("\r\n|\n|\r", self.text)
+        return _LINE_END.split(self.text)
 
     def each_line(self) -> Iterator[str]:
         """The same one by one, so that they are not all there at a time."""
-        if "\r" in self.text:
-            yield from self.lines
-            return
-        start = 0
-        while (end := self.text.find("\n", start)) >= 0:
-            yield self.text[start:end]
-            start = end + 1
-        yield self.text[start:]
+        text, start = self.text, 0
+        if "\r" in text:
+            for end in _LINE_END.finditer(text):
+                yield text[start : end.start()]
+                start = end.end()
+        else:
+            while (at := text.find("\n", start)) >= 0:
+                yield text[start:at]
+                start = at + 1
+        yield text[start:]
 
     @cached_property
     def document(self) -> Any:
@@ -257,7 +268,9 @@ class Source:
         if start not in ("{", "[") or self.records is not None:
             return None
         try:
-            return parse_json(self.text)
+            document = parse_json(self.text)
+            del self.text
+            return document
         except LogError:
             # text whose lines begin with a time stamp in brackets is no broken JSON
             if start == "[" and self.suffix != ".json":
@@ -270,6 +283,11 @@ class Source:
         several = 0 < self.data.find(b"\n") + 1 < len(self.data)
         known = several or self.suffix in (".jsonl", ".ndjson")
         return read_plain(self.data, LEVELS) if known else None
+
+    def forget(self) -> None:
+        """Let go of what was read."""
+        for name in ("data", "text", "lines", "document", "plain_records", "records"):
+            self.__dict__.pop(name, None)
 
     @property
     def is_json(self) -> bool:

@@ -25,7 +25,7 @@ _MOST_EPOCHS = 10_000
 
 
 def recognises(source: Source) -> bool:
-    return _MARK in source.text
+    return _MARK.encode() in source.data
 
 
 def read(source: Source) -> list[Log]:

@@ -80,39 +80,53 @@ class _Layout(NamedTuple):
 
     delimiter: str | None
     names: list[str]
-    rows: list[tuple[int, str]]
+    #: of the layout of a whole file one by one, so that they are not all there at a time
+    rows: Iterator[tuple[int, str]]
     #: line of the header
     line: int
 
 
+class _Beginning(NamedTuple):
+    """The same with the first rows alone."""
+
+    delimiter: str | None
+    names: list[str]
+    rows: list[tuple[int, str]]
+    line: int
+
+
 @lru_cache(1)
-def _beginning(source: Source) -> _Layout:
-    """The layout of a table by its first lines, where these tell; raises as :func:`_layout`."""
-    return _layout(source.lines if source.first_lines is None else source.first_lines)
+def _beginning(source: Source) -> _Beginning:
+    """The layout of a table, and its first rows; raises as :func:`_layout`."""
+    found = _layout(source.each_line() if source.first_lines is None else source.first_lines)
+    return _Beginning(found.delimiter, found.names, [*islice(found.rows, _LOOK)], found.line)
 
 
-def _layout(text: Sequence[str]) -> _Layout:
+def _layout(text: Iterable[str]) -> _Layout:
     """Comments above a header are no part of a table, nor are the lines that only draw.
 
     Raises :class:`LogError` where there is no header.
     """
-    lines = [(i, line) for i, line in enumerate(text, start=1) if line.strip() and not _draws(line)]
-    told = re.fullmatch(r"sep=(.)", lines[0][1].strip()) if lines else None  # for spreadsheets
-    lines = lines[1:] if told else lines
-    start = next((k for k, (_, line) in enumerate(lines) if not line.startswith("#")), len(lines))
-    if not lines[start:]:
+    lines = ((i, line) for i, line in enumerate(text, start=1) if line.strip() and not _draws(line))
+    header = next(lines, None)
+    told = re.fullmatch(r"sep=(.)", header[1].strip()) if header else None  # for spreadsheets
+    header = next(lines, None) if told else header
+    comment = None
+    while header is not None and header[1].startswith("#"):
+        comment, header = header, next(lines, None)
+    if header is None:
         raise LogError("the file is empty")
     try:
-        delimiter, names = _header(lines[start][1], told and told[1])
+        delimiter, names = _header(header[1], told and told[1])
     except LogError:
         # numpy writes the header as a comment
-        if not start:
+        if comment is None:
             raise
-        delimiter, names = _header(lines[start - 1][1].lstrip("# "), None)
-        if len(_cells(lines[start][1], delimiter)) != len(names):
+        delimiter, names = _header(comment[1].lstrip("# "), None)
+        if len(_cells(header[1], delimiter)) != len(names):
             raise
-        start -= 1
-    return _Layout(delimiter, names, lines[start + 1 :], lines[start][0])
+        return _Layout(delimiter, names, chain([header], lines), comment[0])
+    return _Layout(delimiter, names, lines, header[0])
 
 
 def _draws(line: str) -> bool:
@@ -130,13 +144,12 @@ def is_table(source: Source) -> bool:
         return False
     if source.suffix in (".csv", ".tsv"):
         return True
-    looked = table.rows[:_LOOK]
-    fits = sum(_fits(line, table) for _, line in looked)
+    fits = sum(_fits(line, table) for _, line in table.rows)
     # any text falls into columns at its blanks
-    return fits > (len(looked) / 2 if table.delimiter is None else 0)
+    return fits > (len(table.rows) / 2 if table.delimiter is None else 0)
 
 
-def _fits(line: str, table: _Layout) -> bool:
+def _fits(line: str, table: _Beginning) -> bool:
     """Whether a line is a row of the table, or its header again."""
     try:
         cells = _cells(line, table.delimiter)
@@ -186,7 +199,8 @@ def _read_fast(source: Source) -> Log | None:
     used = {name: columns[k] for name, k in _first_of_each(table.names).items()}
     log = Log(lines, used, notes=_doubled(table.names), skipped=skipped)
     if lines[-1] == _line_count(source.data):
-        log.notes += _cut_off(source.data, int(lines[-1]), table.delimiter)
+        end = source.data[-_TAIL:].decode(errors="replace")
+        log.notes += _cut_off(end, int(lines[-1]), table.delimiter)
     _read_percentages(log)
     return log
 
@@ -203,7 +217,7 @@ def _line_count(data: bytes) -> int:
     return data.count(b"\n") + (not data.endswith(b"\n"))
 
 
-def _read_small(data: bytes, table: _Layout) -> _Read | None:
+def _read_small(data: bytes, table: _Beginning) -> _Read | None:
     """The columns of a table of numbers alone, in less time than Arrow's reader takes to begin."""
     assert table.delimiter is not None, "a fast reader is asked of delimited text alone"
     text = data[data.find(b"\n") + 1 :].decode().removesuffix("\n")
@@ -226,7 +240,7 @@ def _read_small(data: bytes, table: _Layout) -> _Read | None:
     return _Read(columns, rows + 2, [])
 
 
-def _read_large(data: bytes, table: _Layout) -> _Read | None:
+def _read_large(data: bytes, table: _Beginning) -> _Read | None:
     if _longest(data, b"\n") > LONGEST_NUMBER < _longest(data, b"\n,;\t"):
         return None
     lines, misfits = np.arange(2, _line_count(data) + 1), dict[int, str]()
@@ -256,7 +270,7 @@ def _read_large(data: bytes, table: _Layout) -> _Read | None:
     return _Read(columns, fits, [error for error in skipped if error is not None])
 
 
-def _misfit(line: int, text: str, table: _Layout, last: int) -> LogError | None:
+def _misfit(line: int, text: str, table: _Beginning, last: int) -> LogError | None:
     """What is wrong with a line of more or fewer cells; None where it may be no row at all."""
     cells = _cells(text, table.delimiter)
     names = table.names
@@ -295,7 +309,7 @@ _REFUSED = re.compile(r"In CSV column #(\d+)")
 _MOST_MISFITS = 1000
 
 
-def _parsed(data: bytes, table: _Layout, misfits: dict[int, str]) -> pa.Table | None:
+def _parsed(data: bytes, table: _Beginning, misfits: dict[int, str]) -> pa.Table | None:
     """Columns of numbers, of text where a cell is none; the lines that do not fit by number."""
     # what is text in the first row is so most likely in all: each try reads the whole file
     first = _cells(table.rows[0][1], table.delimiter) if table.rows else []
@@ -330,7 +344,7 @@ def _parsed(data: bytes, table: _Layout, misfits: dict[int, str]) -> pa.Table | 
 
 def _arrow(
     data: bytes,
-    table: _Layout,
+    table: _Beginning,
     texts: Collection[int],
     misfits: dict[int, str],
     only: int | None = None,
@@ -360,7 +374,7 @@ def _arrow(
     return parsed
 
 
-def _written(data: bytes, table: _Layout, column: int) -> list[str]:
+def _written(data: bytes, table: _Beginning, column: int) -> list[str]:
     """The cells of one column as the file has them."""
     return _arrow(data, table, {column}, {}, column).column(0).to_pylist()
 
@@ -380,29 +394,33 @@ def _doubled(names: Sequence[str]) -> list[str]:
     return [f"column {shown(doubled)} is there more than once: the first is used"]
 
 
-def _cut_off(data: bytes, line: int, delimiter: str | None) -> list[str]:
-    """A note where the last line has no end and its last number is shorter than those above it."""
-    if data.endswith((b"\n", b"\r")):
+def _cut_off(end: str, line: int, delimiter: str | None) -> list[str]:
+    """A note where the last line has no end and its last number is shorter than those above it.
+
+    ``end`` is the end of the text.
+    """
+    if end.endswith(("\n", "\r")):
         return []
-    lines = data[-_TAIL:].decode(errors="replace").splitlines()[-_LOOK:]
+    lines = end.splitlines()[-_LOOK:]
     *others, last = (line.rsplit(delimiter, 1)[-1].strip(' "') for line in lines if line.strip())
     return [cut_off(line, last)] if looks_cut(last, others) else []
 
 
 def _read_carefully(source: Source) -> Log:
     """A table line by line, as :func:`read_table` says."""
-    delimiter, names, lines, _ = _layout(source.lines)
+    delimiter, names, lines, _ = _layout(source.each_line())
     used = _first_of_each(names)
     notes = _doubled(names)
     skipped: list[LogError] = []
     numbers = array("q")
     columns: dict[str, Growing] = {}
-    within = 0
+    i = within = 0
+    cells: list[str] = []
     for i, line in lines:
         if i <= within:
             continue
         try:
-            cells, within = _row_from(i, line, source.lines, delimiter, names)
+            cells, within = _row_from(i, line, source, delimiter, names)
             if _is_header(cells, names):
                 names, used = cells, _first_of_each(cells)
                 notes.append(f"line {i}: the header comes again; the rows below it go on")
@@ -410,7 +428,7 @@ def _read_carefully(source: Source) -> Log:
             if len(cells) > len(names) and not any(cells[len(names) :]):
                 cells = cells[: len(names)]  # delimiters at the end of the line
             if len(cells) != len(names):
-                raise LogError(_unequal(cells, names, i == lines[-1][0]))
+                raise LogError(_unequal(cells, names, is_last=False))
         except LogError as error:
             skipped.append(LogError(str(error), i))
             continue
@@ -421,14 +439,16 @@ def _read_carefully(source: Source) -> Log:
         numbers.append(i)
     if not numbers and not skipped:
         raise LogError("a header and no rows below it")
+    if skipped and skipped[-1].line == i and len(cells) != len(names):
+        skipped[-1] = LogError(_unequal(cells, names, is_last=True), i)
     log = Log(
         np.array(numbers, np.int64),
         {name: cells.column() for name, cells in columns.items()},
         notes=notes,
         skipped=skipped,
     )
-    if numbers and lines and numbers[-1] == lines[-1][0]:
-        log.notes += _cut_off(source.data, lines[-1][0], delimiter)
+    if numbers and numbers[-1] == i:
+        log.notes += _cut_off(source.text[-_TAIL:], i, delimiter)
     if delimiter != ",":
         _read_decimal_commas(log)
     _read_percentages(log)
@@ -505,7 +525,7 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
 
 
 def _row_from(
-    i: int, line: str, lines: Sequence[str], delimiter: str | None, names: Sequence[str]
+    i: int, line: str, source: Source, delimiter: str | None, names: Sequence[str]
 ) -> tuple[list[str], int]:
     """The cells of the row that begins at line ``i``, and the last line that it takes.
 
@@ -514,6 +534,7 @@ def _row_from(
     """
     if delimiter is None or line.count('"') % 2 == 0:
         return _cells(line, delimiter), i
+    lines = source.lines
     last = next(
         (n for n in range(i, min(i + _QUOTED, len(lines))) if lines[n].count('"') % 2), None
     )
@@ -593,8 +614,10 @@ def _with_nan(log: Log, value: str) -> Log:
 def _set_column(log: Log) -> str | None:
     """A column all of whose cells are the names of sets; whatever its name, if of several sets."""
     for name, column in log.columns.items():
+        if column.numeric is not None:
+            continue
         first = next(filter(None, map(_word, islice(column.each(), _LOOK))), "")
-        if not first or column.numeric is not None or not meaning(first).is_set:
+        if not first or not meaning(first).is_set:
             continue
         words = set(map(_word, column.each())) - {""}
         several = len({meaning(word).role for word in words}) > 1

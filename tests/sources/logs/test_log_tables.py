@@ -113,9 +113,9 @@ def test_a_plain_file_is_no_json_and_begins_alike(data):
     careful.first_lines = None
     if source.first_lines is None:
         return
-    assert source.first_lines == careful.lines[: len(source.first_lines)]
     assert careful.records is None
     assert careful.document is None
+    assert source.first_lines == careful.lines[: len(source.first_lines)]
     assert is_table(source) == is_table(careful)
 
 
