@@ -2,14 +2,42 @@
 
 import ast
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from earlystop_lab._common.files import written_text
+
 Jobs = Annotated[
     int, typer.Option("--n-jobs", help="Jobs at once; -1 takes every core. Never changes results.")
 ]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, with every number in full.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="Also write the answer to a file: .txt or .json."),
+]
+TableOut = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="Also write the table to a file: .csv, .json or .txt."),
+]
+
+
+def show(
+    text: Callable[[], str],
+    data: Callable[[], str],
+    *,
+    json: bool,
+    out: Path | None = None,
+    csv: Callable[[], str] | None = None,
+) -> None:
+    """Print an answer as text or as JSON, and write it to a file in the format of its name."""
+    if out is not None:
+        forms = {".json": data, ".csv": csv or text}
+        written_text(out, f"{forms.get(out.suffix, text)().rstrip()}\n")
+    print(data() if json else text())
 
 
 def matching(option: str, text: str, pattern: str, expected: str) -> str:

@@ -1,21 +1,27 @@
 """Commands that answer a question from recorded runs."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import earlystop_lab as es
-from earlystop_lab._common.files import written_text
 from earlystop_lab._common.wording import counted, listed
-from earlystop_lab.cli._given import Jobs, checkout, ending, share
+from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, checkout, ending, share, show
 from earlystop_lab.cli.curves import curves_or_logs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def reproduce_command(
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for tables and figures; default: results/ of the checkout."),
+        typer.Option(
+            "-o", "--out", help="Folder for tables and figures; default: results/ of the checkout."
+        ),
     ] = None,
     corpus: Annotated[
         str, typer.Option(help="A corpus of data/curves/ recorded like the study.")
@@ -24,16 +30,19 @@ def reproduce_command(
         Path | None,
         typer.Option(help="Folder with curves/ and reference/; default: data/ of the checkout."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Rerun Prechelt's 1997 study from recorded curves: tables, figures, comparison with print."""
-    from earlystop_lab.report import in_words
+    from earlystop_lab.report import answer_as_json, in_words
     from earlystop_lab.report.prechelt1997 import folder_of, reproduce
 
     data = (data or checkout() / "data").resolve()
     folder, figures = out or data.parent / "results", None if out else data.parent / "figures"
-    print(in_words(reproduce(data, folder, corpus, figures)))
+    found = reproduce(data, folder, corpus, figures)
+    show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
     folder = folder_of(folder, corpus)
-    print(f"Tables in {folder}, figures in {folder / 'figures'}")
+    if not json:
+        print(f"Tables in {folder}, figures in {folder / 'figures'}")
 
 
 def recommend_command(
@@ -51,6 +60,8 @@ def recommend_command(
         float | None, typer.Option(help="Goal: the best bargain at 1% of error for so much % time.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
+    out: Out = None,
+    json: Json = False,
 ) -> None:
     """Say which patience to use for runs like these, what it saves and loses, and how surely.
 
@@ -58,12 +69,13 @@ def recommend_command(
     Face, XGBoost, LightGBM and scikit-learn. Runs without a validation curve are left out, and
     the first line says so. To decline is an answer, too: exit code 0.
     """
-    from earlystop_lab.report import in_words
+    from earlystop_lab.report import answer_as_json, in_words
 
+    ending(out, ".txt", ".json")
     limit = None if max_loss is None else share("--max-loss", max_loss)
     curves = curves_or_logs(paths)
     answer = es.recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed)
-    print(in_words(answer))
+    show(lambda: in_words(answer), lambda: answer_as_json(answer), json=json, out=out)
 
 
 def survey_command(
@@ -72,7 +84,8 @@ def survey_command(
         str | None,
         typer.Option(help="CURVES is a copy of this corpus, of those that corpus list shows."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the table: .csv.")] = None,
+    out: TableOut = None,
+    json: Json = False,
     n_jobs: Jobs = -1,
 ) -> None:
     """Replay every rule at a usual threshold: share stopped, time, regret, a row a rule.
@@ -80,27 +93,38 @@ def survey_command(
     A check counts as an epoch. Says how many runs are censored (their lowest validation error is
     at their last check) and how many diverged (an error is NaN or infinite).
     """
+    from earlystop_lab.report import as_json
     from earlystop_lab.sources.corpora import read_corpus
     from earlystop_lab.studies.surveys import survey
 
-    ending(out, ".csv")
+    ending(out, ".csv", ".json", ".txt")
     found = survey(curves if corpus is None else read_corpus(corpus, curves).curves, n_jobs=n_jobs)
-    print(found.to_string(index=False, float_format="{:.4g}".format))
+    show(
+        lambda: _survey_in_words(found),
+        lambda: as_json(found),
+        json=json,
+        out=out,
+        csv=lambda: found.to_csv(index=False),
+    )
+
+
+def _survey_in_words(found: pd.DataFrame) -> str:
+    """The table, and what its numbers are over."""
+    parts = [found.to_string(index=False, float_format="{:.4g}".format)]
     if lacking := list(found.loc[found["runs"] == 0, "criterion"]):
-        print(
+        parts.append(
             f"left out: {listed(lacking)}; no run has all that they watch, or no upper bound is "
             "known of scores that they divide by"
         )
     whole = found.iloc[int(found["runs"].argmax())]
-    print(
+    parts.append(
         f"{counted(len(found), 'rule')} over {counted(whole['runs'], 'run')}, of which "
         f"{whole['censored']} censored and {whole['diverged']} diverged; regret over the "
         f"{whole['val_runs']} (test: {whole['test_runs']}) whose errors are all finite and not 0"
     )
     if whole["stand_ins"]:
-        print(
+        parts.append(
             f"{whole['stand_ins']} of these runs have no validation curve but a training curve in "
             "its place, which cannot say when to stop"
         )
-    if out is not None:
-        written_text(out, found.to_csv(index=False))
+    return "\n".join(parts)

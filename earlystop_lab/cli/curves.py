@@ -13,7 +13,17 @@ import typer
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.wording import listed
-from earlystop_lab.cli._given import Jobs, assignment, ending, layers, matching, names
+from earlystop_lab.cli._given import (
+    Jobs,
+    Json,
+    Out,
+    assignment,
+    ending,
+    layers,
+    matching,
+    names,
+    show,
+)
 
 if TYPE_CHECKING:
     from earlystop_lab.curves import CurveSet
@@ -43,21 +53,26 @@ def replay_command(
         str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    json: Json = False,
 ) -> None:
     """Find where each criterion would have stopped each run.
 
     With --out, interrupted at any moment, the same command goes on where it was.
     """
     from earlystop_lab.engine.into_files import replay_to_file
+    from earlystop_lab.report import as_json
 
     ending(out, ".parquet", ".csv")
+    if json and out is not None:
+        raise ValueError("--json prints the stops; give it without --out")
     progress = sys.stderr.isatty() and not quiet
     with _workers(scheduler) as jobs:
         asked = {"restore": restore, "select": select}
         options = {**asked, "n_jobs": jobs or n_jobs, "progress": progress}
         if out is None:
             stops = es.replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
-            print(stops.to_frame().to_string(max_rows=40))
+            frame = stops.to_frame()
+            show(lambda: frame.to_string(max_rows=40), lambda: as_json(frame), json=json)
             return
         try:
             rows = replay_to_file(curves, criteria, out, **options)  # type: ignore[arg-type]
@@ -287,25 +302,34 @@ def train_proben1(
     print(f"{output_path}: {curves!r}")
 
 
-def corpus_list() -> None:
+def corpus_list(out: Out = None, json: Json = False) -> None:
     """Show the public corpora that can be read."""
+    from earlystop_lab.report import as_json
     from earlystop_lab.sources.corpora import CORPORA
 
-    for name, corpus in CORPORA.items():
-        print(f"{name}: {corpus.description}\n    {corpus.citation}\n    {corpus.licence}")
+    ending(out, ".txt", ".json")
+    facts = ("description", "citation", "licence")
+    known = {name: {f: getattr(corpus, f) for f in facts} for name, corpus in CORPORA.items()}
+    lines = [f"{name}: " + "\n    ".join(said.values()) for name, said in known.items()]
+    show(lambda: "\n".join(lines), lambda: as_json(known), json=json, out=out)
 
 
 def corpus_info(
     curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
+    out: Out = None,
+    json: Json = False,
 ) -> None:
     """Show the facts of a curve set, a row a problem, and what its channels are."""
     from earlystop_lab.curves.facts import info
+    from earlystop_lab.report import as_json
 
+    ending(out, ".txt", ".json")
     read = es.read_curves(curves)
-    print(info(read).to_string(index=False, max_colwidth=None))
-    print()
-    channels = read.channels.reset_index().astype(object)
-    print(channels.where(channels.notna(), "").to_string(index=False, max_colwidth=None))
+    problems, channels = info(read), read.channels.reset_index().astype(object)
+    known = channels.where(channels.notna(), "")
+    tables = [each.to_string(index=False, max_colwidth=None) for each in (problems, known)]
+    data = {"problems": problems, "channels": channels}
+    show(lambda: "\n\n".join(tables), lambda: as_json(data), json=json, out=out)
 
 
 def corpus_build(

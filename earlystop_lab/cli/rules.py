@@ -13,9 +13,11 @@ import typer
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.files import held, written_text
-from earlystop_lab.cli._given import Jobs, checkout
+from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, checkout, ending, show
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from earlystop_lab.criteria import Family, Rule
     from earlystop_lab.studies.comparison import Bench
 
@@ -27,40 +29,61 @@ def criteria_command(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="As docs/criteria.md, with what surprises.")
     ] = False,
+    out: TableOut = None,
+    json: Json = False,
 ) -> None:
     """Show every rule: what it watches, its statistic, when it passes, source and verification."""
     from earlystop_lab.criteria import catalogue
+    from earlystop_lab.report import as_json
 
-    if markdown:
-        print(catalogue.markdown())
-        return
+    ending(out, ".csv", ".json", ".txt")
+    frame = catalogue.rule_table()
+    show(
+        catalogue.markdown if markdown else lambda: _as_table(frame),
+        lambda: as_json(frame),
+        json=json,
+        out=out,
+        csv=lambda: frame.to_csv(index=False),
+    )
+
+
+def _as_table(frame: pd.DataFrame) -> str:
+    """The rows in a frame of lines, as wide as the screen."""
     from rich.box import ASCII, HEAVY_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table
 
-    frame = catalogue.rule_table()
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     columns = [Column(str(name), overflow="fold") for name in frame]
     table = Table(*columns, show_lines=True, box=ASCII if plain else HEAVY_HEAD)
     for row in frame.itertuples(index=False):
         table.add_row(*map(escape, row))
     # a pipe has no width of its own
-    Console(width=None if sys.stdout.isatty() else 240).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 240)
+    with console.capture() as written:
+        console.print(table)
+    return written.get().rstrip("\n")
 
 
 def check_command(
     rule: Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="Such as my_rules.py:Flat.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random curves.")] = 0,
+    out: Out = None,
+    json: Json = False,
 ) -> None:
     """Check a rule of your own: causal, pure, deterministic, safe with NaN, replayed alike.
 
     NAME is a family, or a criterion with its parameters. FILE.py is run.
     """
+    from earlystop_lab.report import as_json
+
+    ending(out, ".txt", ".json")
     made = _from_file(rule)
     with _no_exit(rule):
         es.check_criterion(made, seed=seed)
-    print(f"{rule}: keeps every promise")
+    data = {"rule": rule, "seed": seed, "passed": True}
+    show(lambda: f"{rule}: keeps every promise", lambda: as_json(data), json=json, out=out)
 
 
 def bench_command(
@@ -81,6 +104,7 @@ def bench_command(
         typer.Option("--format", help="html, md, tex or csv; repeatable. Default: html."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of curves, swaps and intervals.")] = 0,
+    json: Json = False,
     n_jobs: Jobs = 1,
 ) -> None:
     """Compare a rule of your own with every known one: is it better, and where?
@@ -89,7 +113,7 @@ def bench_command(
     run. Takes some minutes; prints the answer, and writes the report and the figure of fronts.
     """
     from earlystop_lab.criteria import Combination, Family
-    from earlystop_lab.report import in_words, require
+    from earlystop_lab.report import answer_as_json, in_words, require
     from earlystop_lab.report.messages import reason
     from earlystop_lab.studies.comparison import bench
 
@@ -114,9 +138,10 @@ def bench_command(
             n_jobs=n_jobs,
             said=lambda event: print(f"earlystop: {reason(event)}", file=sys.stderr),
         )
-        print(in_words(found))
-        for file in _write_report(found, folder, asked):
-            print(file)
+        show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
+        files = _write_report(found, folder, asked)
+    # beside JSON nothing else is printed
+    print(*files, sep="\n", file=sys.stderr if json else sys.stdout)
 
 
 @contextmanager

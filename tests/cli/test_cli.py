@@ -1,6 +1,7 @@
 """``earlystop replay`` and ``earlystop reproduce``: good runs and users' mistakes."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -759,3 +760,63 @@ def test_bench_refuses(earlystop, tmp_path, name, more, expected):
     )
     assert_refused(result, expected)
     assert not (tmp_path / f"bench-{name}").exists()
+
+
+# -- answers for other programs ---------------------------------------------------------------
+
+#: command lines that answer, and what their JSON holds
+ANSWERS = {
+    "replay curves.parquet -c GL(2,k=1)": lambda found: found[0]["criterion"] == "GL(2, k=1)",
+    "criteria": lambda found: [row["rule"].split("(")[0] for row in found] == [*FAMILIES],
+    "check rules.py:AboveBest": lambda found: found["passed"] is True,
+    "recommend curves.parquet": lambda found: found["verdict"] == "declined",
+    "survey curves.parquet --n-jobs 1": lambda found: {row["runs"] for row in found} <= {0, 1, 2},
+    "corpus list": lambda found: [*found] == [*CORPORA],
+    "corpus info curves.parquet": lambda found: (
+        [row["channel"] for row in found["channels"]] == ["epoch", "val", "train", "test"]
+    ),
+}
+
+
+@pytest.mark.usefixtures("curves")
+@pytest.mark.parametrize("line", ANSWERS)
+def test_an_answer_is_there_as_text_and_as_json(earlystop, tmp_path, line):
+    (tmp_path / "rules.py").write_text(PLAIN)
+    text, data = earlystop(*line.split()), earlystop(*line.split(), "--json")
+    assert (text[0], data[0], data[2]) == (0, 0, "")
+    found = json.loads(data[1])
+    assert ANSWERS[line](found)
+    if line.startswith("replay"):
+        return
+    for name, expected in (("answer.json", data[1]), ("answer.txt", text[1])):
+        assert earlystop(*line.split(), "-o", name)[:2] == text[:2]
+        assert (tmp_path / name).read_text(encoding="utf-8") == expected
+
+
+@pytest.mark.usefixtures("curves")
+@pytest.mark.parametrize("line", ["criteria", "survey curves.parquet --n-jobs 1"])
+def test_a_table_is_there_as_csv(earlystop, tmp_path, line):
+    assert earlystop(*line.split(), "-o", "table.csv")[0] == 0
+    rows = json.loads(earlystop(*line.split(), "--json")[1])
+    read = pd.read_csv(tmp_path / "table.csv", keep_default_na=False)
+    assert [*read] == [*rows[0]]
+    assert len(read) == len(rows)
+
+
+@pytest.mark.usefixtures("curves")
+def test_json_of_stops_is_no_file_of_stops(earlystop):
+    result = earlystop("replay", "curves.parquet", "-c", "GL(2)", "--json", "-o", "stops.csv")
+    assert_refused(result, "--json", "without --out")
+
+
+@pytest.mark.usefixtures("rules")
+def test_bench_answers_in_json_and_still_writes_the_report(earlystop, tmp_path):
+    words = ["bench", "rules.py:AboveBest", "--corpus", "flow.parquet", "--format", "csv"]
+    code, said, told = earlystop(*words, "--json", "-o", "out")
+    found = json.loads(said)
+    assert code == 0
+    assert found["rule"] == "AboveBest"
+    assert found["answer"].startswith("Is AboveBest better")
+    rows = pd.read_csv(tmp_path / "out" / "report.csv")
+    assert [row["rule"] for row in found["corpora"][0]["comparisons"]] == rows["rule"].tolist()
+    assert str(Path("out") / "report.csv") in told
