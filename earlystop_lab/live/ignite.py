@@ -17,7 +17,7 @@ with library("pytorch-ignite"):
     import ignite.distributed as idist
     from ignite.engine import Events
 
-from earlystop_lab.live.torch import copied
+from earlystop_lab.live.torch import copied, of_rank_0
 
 
 class StopHandler:
@@ -30,11 +30,13 @@ class StopHandler:
     ``functions`` are those of other channels that a criterion may watch, by name; they get the
     evaluator's engine: ``{"accuracy": lambda engine: engine.state.metrics["accuracy"]}`` for
     ``Keras(9, val="accuracy")``, with ``channels={"accuracy": Channel(direction="max")}``.
+    Where the evaluator is also run on other data, ``data`` is the one of its runs that are checks.
     Positions are in epochs. With a ``model`` it gets the weights of the selected epoch when the
-    trainer ends, kept in main memory. Rank 0 alone records. The other arguments are those of
-    :class:`Stopper`, which is :attr:`stopper`. A ``trainer.run`` from the start is a run of its
-    own; one that Ignite resumes is not. Raises ``ValueError`` for a criterion that watches a
-    channel without a function.
+    trainer ends, kept in main memory. All ranks get the values of rank 0, which
+    alone records. The other arguments are those of :class:`Stopper`, which is :attr:`stopper`. A
+    ``trainer.run`` from the start is a run of its own; one that Ignite resumes is not. Raises
+    ``ValueError`` for a criterion that watches a channel without a function, and at the second
+    evaluation at one position of the trainer.
 
     >>> from ignite.engine import Engine
     >>> trainer = Engine(lambda engine, batch: None)
@@ -53,12 +55,13 @@ class StopHandler:
         *,
         train_function: Callable[[Any], Any] | None = None,
         functions: Mapping[str, Callable[[Any], Any]] | None = None,
+        data: Any = None,
         model: Any = None,
         mode: Mode = "max",
         **options: Unpack[RunOptions],
     ) -> None:
         self.score_function, self.train_function = score_function, train_function
-        self.trainer, self.model = trainer, model
+        self.trainer, self.model, self.data = trainer, model, data
         self.functions = {canonical(name): each for name, each in (functions or {}).items()}
         self._training = Training(criterion, _known, mode=mode, **options)
         all_told(self._training.others, self.functions)
@@ -68,13 +71,20 @@ class StopHandler:
 
     def __call__(self, engine: Any) -> None:
         """Make a check of the evaluation that the engine has completed."""
+        if self.data is not None and engine.state.dataloader is not self.data:
+            return
         state = self.trainer.state
         position = state.iteration / state.epoch_length if state.epoch_length else None
+        if position is not None and position == self.stopper.epoch:
+            raise ValueError(
+                f"a second evaluation at epoch {position:g}: an evaluator that is run on several "
+                "data sets needs data=..., the one to check, or another evaluator"
+            )
         train = None if self.train_function is None else self.train_function(self.trainer)
         take = None if self.model is None else lambda: copied(self.model)
         others = {name: function(engine) for name, function in self.functions.items()}
         check = {"val": self.score_function(engine), "train": train, **others}
-        if self._training.update(take, epoch=position, **check):
+        if self._training.update(take, epoch=position, **of_rank_0(check)):
             self.trainer.terminate()
 
     def state_dict(self) -> dict[str, Any]:
@@ -89,19 +99,17 @@ class StopHandler:
     def _begin(self, engine: Any) -> None:
         if engine.state.iteration == 0:
             self._training.begin()
+        if idist.get_rank() != 0:
+            self.stopper.record = None
 
     def _end(self, engine: Any) -> None:
         if self.model is not None:
             self._training.weights.restore(self.stopper, self.model.load_state_dict)
-        self._close()
+        self.stopper.close()
 
     def _failed(self, engine: Any, error: BaseException) -> None:
-        self._close()
+        self.stopper.close()
         raise error
-
-    def _close(self) -> None:
-        if idist.get_rank() == 0:
-            self.stopper.close()
 
 
 def _known(name: str) -> Channel:

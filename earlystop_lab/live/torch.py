@@ -28,12 +28,21 @@ def _ranks() -> int:
     return distributed.get_world_size() if grouped else 1
 
 
+def of_rank_0(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that rank 0 has, in all processes that train together."""
+    values = [v.item() if isinstance(v, torch.Tensor) else v for v in told.values()]
+    if _ranks() > 1:
+        distributed.broadcast_object_list(values, src=0)
+    return dict(zip(told, values, strict=True))
+
+
 class TorchStopper(Stopper):
     """A :class:`Stopper` that keeps the weights of a ``torch.nn.Module``.
 
     As a context manager it puts back the weights of the selected epoch at the end of the block,
     unless that ends by an exception, and records the run. The copy is in main memory.
-    ``restore="last"`` copies nothing.
+    ``restore="last"`` copies nothing. Where an average of the weights is validated, as of
+    ``torch.optim.swa_utils.AveragedModel``, ``model`` is that average.
 
     In a process group of ``torch.distributed`` all ranks get the errors of rank 0, and so stop
     together; rank 0 alone records. The arguments are otherwise those of :class:`Stopper`.
@@ -63,12 +72,7 @@ class TorchStopper(Stopper):
     ) -> bool:
         """As :meth:`Stopper.update`; also 0-d tensors will do."""
         told = {"val": val, "train": train, **channels}
-        told = {k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in told.items()}
-        if _ranks() > 1:
-            values = [v.item() if isinstance(v, torch.Tensor) else v for v in told.values()]
-            distributed.broadcast_object_list(values, src=0)
-            told = dict(zip(told, values, strict=True))
-        stops = super().update(epoch=epoch, **told)
+        stops = super().update(epoch=epoch, **of_rank_0(told))
         self._weights.keep(self, lambda: copied(self.model))
         return stops
 

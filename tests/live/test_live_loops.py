@@ -1,6 +1,8 @@
 """The scikit-learn loop, the Optuna pruner and the Ignite handler against replay."""
 
 import copy
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -50,17 +52,46 @@ def test_sklearn_stops_where_its_replay_does(network, tmp_path, rule):
     assert errors[1] == pytest.approx(-at(curve, "train", stopper.best_epoch), rel=1e-6)
 
 
+@pytest.mark.trained("scikit-learn", "several metrics", "several sets")
 def test_sklearn_rules_of_other_channels(network, tmp_path):
     error = {"largest": Channel(direction="min")}
     rule = any_of(Keras(99), Keras(5, val="largest"))
     stopper = Stopper(rule, mode="max", channels=error, record=tmp_path)
     largest = {"largest": lambda model: np.abs(model.predict(X_VAL) - Y_VAL).max()}
-    sklearn_trained(stopper, network, functions=largest)
+    model = sklearn_trained(stopper, network, functions=largest)
     curve = require_replayed(stopper, tmp_path)
+    squared = np.mean((model.predict(X_VAL) - Y_VAL) ** 2)
+    assert squared == pytest.approx(-at(curve, "val", stopper.best_epoch), rel=1e-6)
     stop = patience_stop(curve["largest"], 5, lambda value, best: value < best)
     assert stop == stopper.stop_epoch < 300
     with pytest.raises(ValueError, match="'largest': no such metric; there are none"):
         sklearn_trained(Stopper(rule, mode="max", channels=error), network)
+
+
+@pytest.mark.trained("scikit-learn", "continued training")
+def test_sklearn_trains_an_estimator_further(network, tmp_path):
+    network.partial_fit(X, Y)
+    stopper = Stopper("Keras(3)", mode="max", record=tmp_path)
+    model = sklearn_trained(stopper, network)
+    curve = require_replayed(stopper, tmp_path)
+    error = np.mean((model.predict(X_VAL) - Y_VAL) ** 2)
+    assert error == pytest.approx(-at(curve, "val", stopper.best_epoch), rel=1e-6)
+    assert model.t_ / len(X) == stopper.best_epoch + 1
+
+
+@pytest.mark.trained("scikit-learn", "interrupted")
+def test_sklearn_records_what_was_interrupted(network, tmp_path, monkeypatch):
+    partial_fit, seen = network.partial_fit, []
+
+    def interrupted(x, y):
+        seen.append(partial_fit(x, y))
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(network, "partial_fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sklearn_trained(Stopper("MaxEpochs(9)", mode="max", record=tmp_path), network)
+    assert read_curves(tmp_path)[0].epoch.tolist() == [1, 2, 3]
 
 
 def test_sklearn_without_a_stop_ends_after_max_iter(network):
@@ -139,7 +170,7 @@ UPPER = Channel(upper=0)
 class IgniteTraining:
     """A network trained full-batch by an engine, evaluated after every epoch by another."""
 
-    def __init__(self, rule="Keras(5)", **kwargs):
+    def __init__(self, rule="Keras(5)", evaluated_every=1, **kwargs):
         torch, engine = pytest.importorskip("torch"), pytest.importorskip("ignite.engine")
         from earlystop_lab.live.ignite import StopHandler
 
@@ -162,10 +193,15 @@ class IgniteTraining:
             return loss.item()
 
         self.trainer, evaluator = engine.Engine(step), engine.Engine(lambda e, batch: None)
+        self.val_data, self.train_data = [0], [1]
 
         @evaluator.on(engine.Events.COMPLETED)
         def measure(e):
-            e.state.metrics["loss"] = self.validate()
+            # of the data that it is run on
+            on_train = e.state.dataloader is self.train_data
+            e.state.metrics["loss"] = (
+                self.error(self.model(x), y).item() if on_train else self.validate()
+            )
 
         if rule is not None:
             self.handler = StopHandler(
@@ -179,7 +215,8 @@ class IgniteTraining:
             )
             evaluator.add_event_handler(engine.Events.COMPLETED, self.handler)
         self.evaluator = evaluator
-        self.trainer.add_event_handler(engine.Events.EPOCH_COMPLETED, lambda e: evaluator.run([0]))
+        every = engine.Events.EPOCH_COMPLETED(every=evaluated_every)
+        self.trainer.add_event_handler(every, lambda e: evaluator.run(self.val_data))
 
     def run(self, epochs=300):
         self.trainer.run([0, 1], max_epochs=epochs)
@@ -199,6 +236,18 @@ def test_ignite_stops_where_its_replay_does(tmp_path, rule):
     assert training.handler.stopper.run != stopper.run
 
 
+@pytest.mark.trained("Ignite", "continued training")
+def test_ignite_trains_a_model_further(tmp_path):
+    training = IgniteTraining("Keras(3)", record=tmp_path / "a").run(3)
+    training.trainer.state.max_epochs = None
+    training.run()
+    stopper = training.handler.stopper
+    curve = require_replayed(stopper, tmp_path / "a" / f"{stopper.run}.parquet")
+    assert curve.epoch[0] == 1
+    assert training.validate() == -at(curve, "val", stopper.best_epoch)
+
+
+@pytest.mark.trained("Ignite", "several metrics")
 def test_ignite_rules_of_other_channels(tmp_path):
     rule = any_of(Keras(99), Keras(4, val="loss"))
     loss = {"loss": lambda e: e.state.metrics["loss"]}
@@ -206,12 +255,14 @@ def test_ignite_rules_of_other_channels(tmp_path):
     stopper = training.handler.stopper
     curve = require_replayed(stopper, tmp_path)
     assert curve["loss"].tolist() == (-curve.val).tolist()
+    assert training.validate() == -at(curve, "val", stopper.best_epoch)
     stop = patience_stop(curve["loss"], 4, lambda value, best: value < best)
     assert stop == stopper.stop_epoch
     with pytest.raises(ValueError, match="monitor = 'loss': no such metric; there are none"):
         IgniteTraining(rule)
 
 
+@pytest.mark.trained("Ignite", "resumed")
 def test_ignite_saved_and_restored():
     expected = IgniteTraining("UP(2, k=1)").run()
     stop = expected.handler.stopper.stop_epoch
@@ -223,8 +274,90 @@ def test_ignite_saved_and_restored():
     first.handler.load_state_dict(state)
     first.run()
     assert first.trainer.state.epoch == first.handler.stopper.stop_epoch == stop
+    history = expected.handler.stopper.history[0]
+    assert first.handler.stopper.history[0].val.tolist() == history.val.tolist()
+    assert first.validate() == -history.val[-1]
 
 
+@pytest.mark.trained("Ignite", "checking less often")
+def test_ignite_evaluates_less_often(tmp_path):
+    training = IgniteTraining("Keras(2)", evaluated_every=3, record=tmp_path).run()
+    curve = require_replayed(training.handler.stopper, tmp_path)
+    assert curve.epoch.tolist() == [3 * i for i in range(1, len(curve) + 1)]
+    assert training.validate() == -at(curve, "val", training.handler.stopper.best_epoch)
+
+
+@pytest.mark.trained("Ignite", "several sets")
+def test_ignite_checks_one_of_several_sets(tmp_path):
+    engine = pytest.importorskip("ignite.engine")
+    training = IgniteTraining("Keras(4)", record=tmp_path)
+    training.trainer.add_event_handler(
+        engine.Events.EPOCH_COMPLETED, lambda e: training.evaluator.run(training.train_data)
+    )
+    training.trainer.logger.setLevel("CRITICAL")
+    training.evaluator.logger.setLevel("CRITICAL")
+    with pytest.raises(ValueError, match=r"a second evaluation at epoch 1: .* needs data="):
+        training.run()
+    training.handler.data = training.val_data
+    training.trainer.state.max_epochs = None
+    training.run()
+    curve = require_replayed(
+        training.handler.stopper, tmp_path / f"{training.handler.stopper.run}.parquet"
+    )
+    assert training.validate() == -at(curve, "val", training.handler.stopper.best_epoch)
+
+
+IGNITE_RANKS = """
+import sys
+import ignite.distributed as idist, torch
+from ignite.engine import Engine, Events
+from earlystop_lab.live.ignite import StopHandler
+
+def train(rank, record):
+    model = torch.nn.Linear(1, 1)
+    seen = {}
+
+    def step(engine, batch):
+        with torch.no_grad():
+            model.weight += 1
+        seen[engine.state.epoch] = model.weight.item()
+
+    trainer, evaluator = Engine(step), Engine(lambda engine, batch: None)
+    # rank 1 alone would go on
+    errors = [3.0, 2.0, 2.5, 1.0] if rank == 0 else [4.0, 3.0, 2.0, 1.0]
+    handler = StopHandler("UP(1, k=1)", lambda engine: errors[trainer.state.epoch - 1], trainer,
+                          mode="min", model=model, record=record)
+    evaluator.add_event_handler(Events.COMPLETED, handler)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: evaluator.run([0]))
+    trainer.run([0], max_epochs=4)
+    print(f"said {rank}: {handler.stopper.reason}; {model.weight.item() == seen[2]}\\n", end="",
+          flush=True)
+
+if __name__ == "__main__":
+    with idist.Parallel("gloo", nproc_per_node=2) as parallel:
+        parallel.run(train, sys.argv[1])
+"""
+
+
+@pytest.mark.trained("Ignite", "distributed")
+def test_ignite_ranks_stop_together_and_one_records(tmp_path):
+    pytest.importorskip("ignite")
+    script = tmp_path / "ranks.py"
+    script.write_text(IGNITE_RANKS)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "runs")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
+    words = "UP 1 >= 1 at epoch 3; best epoch 2; True"
+    assert said == [f"said {rank}: {words}" for rank in (0, 1)], done.stderr[-3000:]
+    (curve,) = read_curves(tmp_path / "runs")
+    assert curve.val.tolist() == [3, 2, 2.5]
+
+
+@pytest.mark.trained("Ignite", "interrupted")
 def test_ignite_records_where_training_fails(tmp_path):
     training = IgniteTraining("Keras(99)", record=tmp_path)
     engine = pytest.importorskip("ignite.engine")

@@ -8,7 +8,7 @@ import sys
 import pytest
 from adapters import Fades, LowRate, at, noisy, require_replayed, run_examples, run_page
 
-from earlystop_lab import Keras, any_of, read_curves
+from earlystop_lab import Channel, Keras, any_of, read_curves
 
 torch = pytest.importorskip("torch")
 from earlystop_lab.live.torch import TorchStopper  # noqa: E402
@@ -59,6 +59,7 @@ def test_it_stops_where_its_replay_does_and_has_those_weights(tmp_path, rule, re
     assert float(training.validate()) == at(curve, "val", stopper.best_epoch)
 
 
+@pytest.mark.trained("PyTorch", "several metrics")
 def test_rules_of_other_channels_by_keyword(tmp_path):
     training = Training()
     rule = any_of(Keras(99), Fades(0.05), LowRate(1e-9))
@@ -72,8 +73,64 @@ def test_rules_of_other_channels_by_keyword(tmp_path):
     curve = require_replayed(stopper, tmp_path)
     assert curve["grad_norm"][-1] < 0.05 <= curve["grad_norm"][:-1].min()
     assert curve["lr"].tolist() == [0.02] * len(curve)
+    assert float(training.validate()) == at(curve, "val", stopper.best_epoch)
 
 
+@pytest.mark.trained("PyTorch", "averaged weights")
+def test_an_average_that_is_validated_is_the_model(tmp_path):
+    training = Training()
+    average = torch.optim.swa_utils.AveragedModel(
+        training.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.8)
+    )
+
+    def validate():
+        x, y = training.data[1]
+        with torch.no_grad():
+            return torch.nn.functional.mse_loss(average(x), y)
+
+    with TorchStopper("Keras(6)", average, record=tmp_path) as stopper:
+        for epoch in range(1, 300):
+            training.epoch()
+            average.update_parameters(training.model)
+            if stopper.update(val=validate(), epoch=epoch):
+                break
+    curve = require_replayed(stopper, tmp_path)
+    assert float(validate()) == at(curve, "val", stopper.best_epoch) < curve.val[-1]
+
+
+@pytest.mark.trained("PyTorch", "checking less often")
+def test_checks_in_some_of_the_epochs(tmp_path):
+    training = Training()
+    with TorchStopper("Keras(2)", training.model, record=tmp_path) as stopper:
+        for epoch in range(1, 300):
+            training.epoch()
+            if epoch % 3 == 0 and stopper.update(val=training.validate(), epoch=epoch):
+                break
+    curve = require_replayed(stopper, tmp_path)
+    assert curve.epoch.tolist() == [3 * i for i in range(1, len(curve) + 1)]
+    assert float(training.validate()) == at(curve, "val", stopper.best_epoch)
+
+
+@pytest.mark.trained("PyTorch", "several sets", "continued training")
+def test_another_loop_of_the_model_selects_by_one_of_several_sets(tmp_path):
+    training = Training()
+    with TorchStopper("MaxEpochs(2)", training.model) as stopper:
+        trained(stopper, training, range(1, 300))
+    sets = {"second": Channel(direction="min")}
+    settings = {"select": "second", "channels": sets, "record": tmp_path}
+    rule = Keras(5, val="second")
+    with TorchStopper(rule, training.model, **settings) as stopper:
+        for epoch in range(3, 300):
+            training.epoch()
+            with torch.no_grad():
+                if stopper.update(val=training.error(0), second=training.validate(), epoch=epoch):
+                    break
+    (curve,) = read_curves(tmp_path)
+    assert stopper.stopped
+    assert float(training.validate()) == curve["second"].min()
+
+
+@pytest.mark.trained("PyTorch", "interrupted")
 def test_weights_stay_the_last_ones_where_training_fails(tmp_path):
     training = Training()
 
@@ -88,6 +145,7 @@ def test_weights_stay_the_last_ones_where_training_fails(tmp_path):
     assert float(training.validate()) == curve.val[-1] > curve.val.min()
 
 
+@pytest.mark.trained("PyTorch", "resumed")
 def test_saved_and_restored_with_the_weights(tmp_path):
     straight, training = Training(), Training()
     with TorchStopper("UP(3, k=1)", straight.model) as expected:
@@ -128,17 +186,20 @@ from torch import distributed
 from earlystop_lab.live.torch import TorchStopper
 rank, file, record = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
-with TorchStopper("UP(1, k=1)", torch.nn.Linear(1, 1), record=record) as stopper:
+model = torch.nn.Linear(1, 1)
+with TorchStopper("UP(1, k=1)", model, record=record) as stopper:
     for epoch in range(1, 5):
+        torch.nn.init.constant_(model.weight, epoch)
         # rank 1 alone would go on
         val = [3.0, 2.0, 2.5, 1.0][epoch - 1] if rank == 0 else 1 / epoch
         if stopper.update(val=torch.tensor(val), epoch=epoch):
             break
-print(stopper.reason)
+print(f"{stopper.reason}; weight {model.weight.item()}")
 distributed.destroy_process_group()
 """
 
 
+@pytest.mark.trained("PyTorch", "distributed")
 def test_ranks_stop_together_and_one_records(tmp_path):
     script = tmp_path / "ranks.py"
     script.write_text(RANKS)
@@ -152,7 +213,7 @@ def test_ranks_stop_together_and_one_records(tmp_path):
         for rank in (0, 1)
     ]
     said = [process.communicate(timeout=120)[0].strip() for process in started]
-    assert said == ["UP 1 >= 1 at epoch 3; best epoch 2"] * 2
+    assert said == ["UP 1 >= 1 at epoch 3; best epoch 2; weight 2.0"] * 2
     assert read_curves(tmp_path / "runs0")[0].val.tolist() == [3, 2, 2.5]
     assert list((tmp_path / "runs1").iterdir()) == []
 

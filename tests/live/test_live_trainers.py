@@ -1,6 +1,7 @@
 """The callbacks of Lightning and Hugging Face against replay, and their weights against one."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -151,8 +152,11 @@ def test_lightning_rules_of_other_metrics(lightning, tmp_path):
     callback = lightning_callback(rule, channels=error, record=tmp_path)
     logger = pytest.importorskip("lightning.pytorch.loggers").CSVLogger(tmp_path / "logs")
     training = trainer(lightning, callback, logger=logger, log_every_n_steps=1)
-    training.fit(module(lightning), *loaders())
+    model = module(lightning)
+    training.fit(model, *loaders())
     curve = require_replayed(callback.stopper, tmp_path)
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(model.network) == pytest.approx(best, rel=1e-6)
     require_imported(callback.stopper, Path(logger.log_dir) / "metrics.csv")
     assert callback.stopper.stop_epoch == patience_stop(curve["val_worst_error"], 6, lower) < 100
     assert curve["grad_norm"].min() > 0
@@ -529,6 +533,8 @@ def test_hugging_face_rules_of_other_metrics(transformers, tmp_path):
     curve = require_replayed(callback.stopper, tmp_path / "runs")
     evaluations = [each for each in training.state.log_history if "eval_loss" in each]
     assert curve["eval_worst_error"].tolist() == [each["eval_worst_error"] for each in evaluations]
+    best = at(curve, "val", callback.stopper.best_epoch)
+    assert validated(training.model.network) == pytest.approx(best, rel=1e-6)
     training.state.save_to_json(str(tmp_path / "trainer_state.json"))
     require_imported(callback.stopper, tmp_path / "trainer_state.json")
     assert callback.stopper.stop_epoch == patience_stop(curve["eval_worst_error"], 5, lower) < 60
@@ -597,6 +603,8 @@ def test_hugging_face_metrics_of_several_data_sets(transformers, tmp_path):
     curve = require_replayed(callback.stopper, tmp_path / "runs")
     assert patience_stop(curve["eval_b_loss"], 5, lower) == callback.stopper.stop_epoch < 60
     assert curve.val[-1] < curve["eval_b_loss"][-1]
+    best = curve["eval_b_loss"][curve.epoch.tolist().index(callback.stopper.best_epoch)]
+    assert validated(training.model.network) == pytest.approx(best, rel=1e-6)
 
 
 def test_hugging_face_makes_the_callback_again_with_its_channels():
@@ -717,6 +725,71 @@ def test_hugging_face_resumed_without_its_state_says_so(transformers, tmp_path):
     )
     with pytest.warns(UserWarning, match="restore_callback_states_from_checkpoint=True"):
         training.train(resume_from_checkpoint=True)
+
+
+HUGGING_FACE_RANKS = """
+import sys, warnings
+import torch, transformers
+from earlystop_lab.live.huggingface import StopCallback
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.network = torch.nn.Sequential(
+            torch.nn.Linear(8, 64), torch.nn.Tanh(), torch.nn.Linear(64, 1))
+
+    def forward(self, x, labels):
+        error = torch.nn.functional.mse_loss(self.network(x), labels)
+        return {"loss": error, "logits": self.network(x)}
+
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+record, file, out = sys.argv[1:]
+x, y, x_val, y_val = (torch.tensor(part) for part in torch.load(file))
+sets = [[{"x": a, "labels": b} for a, b in zip(*each)] for each in ((x, y), (x_val, y_val))]
+callback, model = StopCallback("Keras(3)", record=record), Model()
+args = transformers.TrainingArguments(
+    out, report_to="none", use_cpu=True, disable_tqdm=True, eval_strategy="epoch",
+    logging_strategy="epoch", save_strategy="no", num_train_epochs=60, learning_rate=0.02,
+    lr_scheduler_type="constant", per_device_train_batch_size=6, ddp_backend="gloo",
+    per_device_eval_batch_size=12)
+trainer = transformers.Trainer(
+    model, args, train_dataset=sets[0], eval_dataset=sets[1], callbacks=[callback])
+trainer.train()
+with torch.no_grad():
+    error = torch.nn.functional.mse_loss(model.network(x_val), y_val).item()
+print(f"said {args.process_index}: {callback.stopper.reason}; {error!r}\\n", end="", flush=True)
+"""
+
+
+@pytest.mark.trained("Hugging Face", "distributed")
+def test_hugging_face_ranks_stop_together_and_one_records(transformers, tmp_path):
+    script, file = tmp_path / "ranks.py", tmp_path / "data.pt"
+    script.write_text(HUGGING_FACE_RANKS)
+    torch.save([part.tolist() for part in (X, Y, X_VAL, Y_VAL)], file)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+            *(str(script), str(tmp_path / "runs"), str(file), str(tmp_path / "out")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
+    assert len(said) == 2, done.stderr[-3000:]
+    words, errors = zip(*(line[8:].split("; best epoch ") for line in said), strict=True)
+    assert words[0] == words[1]
+    assert errors[0] == errors[1]
+    curves = read_curves(tmp_path / "runs")
+    stops = replay(curves, ["Keras(3)"])
+    assert len(curves) == 1
+    assert words[0].endswith(f"at epoch {stops.stop[0, 0]:g}")
+    best, error = errors[0].split("; ")
+    assert float(best) == stops.selected[0, 0]
+    assert float(error) == pytest.approx(at(curves[0], "val", float(best)), rel=1e-5)
 
 
 def test_hugging_face_names_what_is_there(transformers, tmp_path):
