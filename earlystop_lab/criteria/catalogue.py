@@ -156,7 +156,9 @@ def markdown() -> str:
             "Generated from the rules themselves by `earlystop criteria --markdown`. A rule stops "
             "training at the first check at which its statistic passes its threshold; an undefined "
             "statistic never passes. *Verified* names the library version whose own code made the "
-            "same decisions on random curves, or says that the rule was worked by hand. "
+            "same decisions on random curves, which are the values that the library's rule itself "
+            "compares, or says that the rule was worked by hand; what that covers, if not every "
+            "training, follows after a comma. "
             '`help("earlystop_lab.Keras")` shows the full documentation of a rule. Rules can be '
             "combined: `any_of(GL(5), MaxEpochs(500))`, `all_of(GL(2), UP(3))`, "
             "`after(50, UP(3))`.",

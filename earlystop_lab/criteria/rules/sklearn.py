@@ -72,7 +72,9 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
     """``sklearn.linear_model.SGD*``: ``n_iter_no_change`` epochs without a gain.
 
     The test is that of :data:`SklearnMLP`, but stops one check earlier. The library restores
-    nothing.
+    nothing. It scores the coefficients before the shrinkage by the penalty is applied to them: on a
+    curve of scores that are taken after each ``partial_fit`` it may stop elsewhere, unless
+    ``penalty=None``.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
 
     Source: scikit-learn 1.9.1, ``sklearn/linear_model/_sgd_fast``.
 
-    Verified: scikit-learn 1.9.1
+    Verified: scikit-learn 1.9.1, on the scores that it takes itself
 
     Examples
     --------
@@ -143,7 +145,8 @@ def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> F
 
     Holds if val + tol is at least the largest of the n previous errors, where missing ones count
     as infinite. Any NaN makes the rule hold. The library's rule is off by default
-    (``n_iter_no_change=None``), and restores nothing.
+    (``n_iter_no_change=None``), and restores nothing. A fit that adds trees by ``warm_start=True``
+    validates the first trees of the old model in place of the new ones.
 
     Parameters
     ----------
@@ -158,7 +161,7 @@ def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> F
 
     Source: scikit-learn 1.9.1, ``sklearn/ensemble/_gb.py``.
 
-    Verified: scikit-learn 1.9.1
+    Verified: scikit-learn 1.9.1, of one fit without a warm start
 
     Examples
     --------
