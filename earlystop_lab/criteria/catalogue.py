@@ -82,7 +82,8 @@ def patience_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
     >>> patience_table().set_index("rule").loc["Flax", "bad checks to stop"]
     'patience + 1'
     """
-    states = {family: _knobs(family.start()) for family in families.values() if family.start}
+    begin = {f: f.start for f in families.values() if f.threshold}
+    states = {family: _knobs(start()) for family, start in begin.items() if start}
     return pd.DataFrame([_knob_row(f, knobs[0], knobs[-1]) for f, knobs in states.items() if knobs])
 
 

@@ -71,6 +71,18 @@ class BoundRule(NamedTuple):
     warmup: float
 
 
+class Highs(NamedTuple):
+    """Where a statistic, turned so that it passes by rising, is higher than ever before.
+
+    Run by run, one after the other; a threshold that is passed at all is passed at one of these.
+    """
+
+    value: FloatArray
+    #: row of its run
+    row: Indices
+    run: NDArray[np.int64]
+
+
 class Passages(NamedTuple):
     """The result of :func:`first_passages`: indices of the rule's checks, (runs, columns)."""
 
@@ -207,6 +219,38 @@ def first_passages(  # type: ignore[no-untyped-def]
         bests[passed:] = min(every * (best + 1) - 1, last)
 
 
+def record_highs(  # type: ignore[no-untyped-def]
+    rule: BoundRule, stride, checks: Checks, value: FloatArray, check: Indices, count
+):
+    """Fill in the highs of every run, packed, each with its check, and their number by run."""
+    sign, warmup = rule.sign, rule.warmup
+    epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
+    every = 1 if stride is None else stride
+    found = 0
+    for run in range(offsets.size - 1):
+        size = offsets[run + 1] - offsets[run]
+        positions = epoch[starts[run] : starts[run] + size]
+        values = part(channels, offsets[run], offsets[run + 1])
+        if stride is not None:
+            positions = positions[stride - 1 :: stride]
+            values = thinned(values, stride)
+        state = rule.start
+        high, before = -np.inf, found
+        bound = pass_bound(sign * high)
+        for i in range(positions.size):
+            told = at(values, i)
+            if cannot_pass(state, bound, *told):
+                state = step(state, float(positions[i]), *told)[0]
+                continue
+            state, statistic = step(state, float(positions[i]), *told)
+            if sign * statistic > high and positions[i] > warmup:
+                high = sign * statistic
+                bound = pass_bound(sign * high)
+                value[found], check[found] = high, every * (i + 1) - 1
+                found += 1
+        count[run] = found - before
+
+
 def scan(start, stride, epoch, channels, statistic, restored):  # type: ignore[no-untyped-def]
     """Fill in the statistic and the restored epoch of every check of one run, as above."""
     every = 1 if stride is None else stride
@@ -264,14 +308,7 @@ def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Pas
     """Fill in the rows of criteria that are answered in one pass."""
     rule = members[0]
     family, watched = rule.family, watched_by(rule, runs)
-    checks = watched.checks
-    if family.step is None:
-        # the default step returns the statistic itself
-        statistics = [
-            _array_statistic(rule, _curves(rule, watched, i), runs.about, runs.name(i))
-            for i in range(len(runs))
-        ]
-        checks = checks._replace(values=(read_only(np.concatenate(statistics)),))
+    checks = _told(rule, watched, runs)
     errors, nowhere_else, everywhere = runs.errors_at(watched, select)
     looks = _looks(rule, select)
     # strips are counted in the checks at which the error was measured
@@ -292,6 +329,36 @@ def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Pas
         return
     for j in range(len(members)):
         best[:, j] = lowest_errors(runs, rule.strips(select), ended[:, j], select)
+
+
+def highs(criterion: Criterion, runs: Runs) -> Highs:
+    """The highs of the criterion's statistic in every run, whatever its threshold."""
+    family, watched = criterion.family, watched_by(criterion, runs)
+    checks = _told(criterion, watched, runs)
+    bound = BoundRule(
+        start(criterion, runs.about), np.empty(0), family.sign, _gate(criterion.warmup)
+    )
+    value, check = np.empty(checks.offsets[-1]), np.empty(checks.offsets[-1], np.int32)
+    count = np.empty(len(runs), np.int64)
+    parts = {name: getattr(family, name) for name in ("step", "cannot_pass", "pass_bound")}
+    arguments = (bound, _looks(criterion, "val")[0], checks, value, check, count)
+    _drive(record_highs, parts, len(checks.values), *arguments, rule=family.name)
+    run = np.repeat(np.arange(len(runs)), count)
+    row = check[: len(run)]
+    if watched.rows is not None:
+        row = (watched.rows[checks.offsets[run] + row] - runs.offsets[run]).astype(np.int32)
+    return Highs(value[: len(run)].copy(), row, run)
+
+
+def _told(criterion: Criterion, watched: Watched, runs: Runs) -> Checks:
+    """What the rule's step is told; of an array rule, whose step stands in, the statistic."""
+    if criterion.family.step is not None:
+        return watched.checks
+    statistics = [
+        _array_statistic(criterion, _curves(criterion, watched, i), runs.about, runs.name(i))
+        for i in range(len(runs))
+    ]
+    return watched.checks._replace(values=(read_only(np.concatenate(statistics)),))
 
 
 def watched_by(criterion: Criterion, runs: Runs) -> Watched:

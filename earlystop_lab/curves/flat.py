@@ -140,6 +140,12 @@ class Runs:
         first = starts[index]
         return epoch[first : first + self.offsets[index + 1] - self.offsets[index]]
 
+    def epochs_at(self, run: NDArray[Any], row: NDArray[Any]) -> FloatArray:
+        """Positions of single rows, each of a run."""
+        epoch, starts = self._places()
+        found: FloatArray = epoch[starts[run] + row]
+        return found
+
     def lacks(self, name: str) -> str | None:
         """A run without that channel; None where each has it."""
         if name not in self._lacking:

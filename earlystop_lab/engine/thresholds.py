@@ -143,35 +143,30 @@ class Thresholds(NamedTuple):
         """Of a rule that has a threshold; a look at every run."""
         rule = _member(rule)
         runs = curves.laid_out(names=rule.channels)
-        sign = rule.family.sign
-        firsts, values, gains, members = [], [], [], []
-        start = np.zeros(len(curves))
-        for i in range(len(curves)):
-            seen = sign * first_passage.trace(rule, runs, i).statistic
-            epochs = runs.epochs(i)
-            seen[np.isnan(seen) | (epochs <= (rule.warmup or -math.inf))] = -np.inf
-            before = np.concatenate([[-np.inf], np.maximum.accumulate(seen)[:-1]])
-            at = np.flatnonzero(seen > before)
-            # an epoch 0 has no logarithm; then rows are counted
-            counts = len(at) and epochs[at[0]] <= 0
-            time = np.arange(1.0, len(seen) + 1) if counts else epochs
-            if len(at):
-                start[i] = np.log(time[at[0]] / time[-1])
-            # past an infinite one no threshold can go
-            until = np.append(at[1:], len(seen) - 1)[np.isfinite(seen[at])]
-            at = at[np.isfinite(seen[at])]
-            firsts.append(seen[at[:1]])
-            values.append(seen[at])
-            gains.append(np.log(time[until] / time[at]))
-            members.append(np.full(len(at), i))
-        value, gain = np.concatenate(values), np.concatenate(gains)
-        order = np.argsort(value, kind="stable")
+        value, row, run = first_passage.highs(rule, runs)
+        last = runs.lengths - 1
+        begins = np.append(True, run[1:] != run[:-1])[: len(run)]
+        first = run[begins]
+        # an epoch 0 has no logarithm; then rows are counted
+        counted = np.zeros(len(runs), np.bool_)
+        counted[first] = runs.epochs_at(first, row[begins]) <= 0
+
+        def times(run: NDArray[np.int64], row: NDArray[Any]) -> FloatArray:
+            return np.where(counted[run], row + 1.0, runs.epochs_at(run, row))
+
+        start = np.zeros(len(runs))
+        start[first] = np.log(times(first, row[begins]) / times(first, last[first]))
+        # past an infinite one no threshold can go
+        finite = np.isfinite(value)
+        until = np.where(np.append(begins[1:], True)[: len(run)], last[run], np.append(row[1:], 0))
+        gain = np.log(times(run, until)[finite] / times(run, row)[finite])
+        order = np.argsort(value[finite], kind="stable")
         return cls(
             rule,
-            np.concatenate(firsts),
-            value[order],
+            value[begins & finite],
+            value[finite][order],
             gain[order],
-            np.concatenate(members)[order],
+            run[finite][order],
             start,
         )
 
@@ -203,7 +198,10 @@ class Thresholds(NamedTuple):
         levels = self._levels(weights)[1]
         levels = np.unique(np.concatenate([levels[(levels > low) & (levels < high)], [low, high]]))
         wanted = np.asarray(times, np.float64)
-        return np.unique(levels[np.abs(levels[:, None] - wanted).argmin(axis=0)])
+        above = np.searchsorted(levels, wanted).clip(1, max(len(levels) - 1, 1))
+        below = levels[above - 1]
+        above = levels[np.minimum(above, len(levels) - 1)]
+        return np.unique(np.where(wanted - below <= np.abs(above - wanted), below, above))
 
     def around(self, times: ArrayLike, weights: FloatArray) -> list[Criterion]:
         """The members that train just that long or next shorter, and those that are next longer.
@@ -227,8 +225,9 @@ class Thresholds(NamedTuple):
 
     def _levels(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The highs, and the time where none of them, one, two, ... all are left behind."""
-        values, last = np.unique(self.value[::-1], return_index=True)
-        steps = np.cumsum(weights[self.run] * self.gain)[len(self.value) - 1 - last]
+        last = np.flatnonzero(np.append(self.value[1:] != self.value[:-1], True)[: len(self.value)])
+        values = self.value[last]
+        steps = np.cumsum(weights[self.run] * self.gain)[last]
         return values, float(weights @ self.start) + np.concatenate([[0.0], steps])
 
     def _members(self, values: FloatArray) -> list[Criterion]:

@@ -125,7 +125,7 @@ def turned(state, knob, value):
 def mutants():
     """Every rule with knobs, with every other value of every knob."""
     for name, family in FAMILIES.items():
-        state = family.start() if family.start else None
+        state = family.start() if family.start and family.threshold else None
         if not turned(state, "test", 0)[1]:
             continue
         yield name, "passes", OPPOSITE[family.passes]

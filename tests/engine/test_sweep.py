@@ -132,7 +132,7 @@ def test_infinite_statistics_and_none_at_all():
         (any_of(GL(1), Keras(2)), VALLEY, 9, "is not a family or a criterion of one"),
         ("GL", VALLEY, 9, "'GL' is not a family"),
         (TerminateOnNaN, VALLEY, 9, "no threshold and no first number"),
-        (PQ, VALLEY, 9, "PQ needs training errors; run '0' has none"),
+        (PQ, VALLEY, 9, "PQ needs training errors, but run '0' has no column 'train'"),
     ],
 )
 def test_what_cannot_be_swept_is_said(rule, curves, n, message):

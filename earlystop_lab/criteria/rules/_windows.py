@@ -1,23 +1,202 @@
-"""Statistics over a window of the last errors."""
+"""What rules remember of the last errors, at constant (amortised) work a check.
 
-from collections.abc import Callable
-from typing import Any
+States hold arrays, which grow with the run up to the window's length and are then written in
+place: a state that has been stepped on from is no longer of use. An array of length 0 is what a
+run begins with, so that no two runs ever share one.
+"""
+
+import math
+from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from earlystop_lab.curves import FloatArray
 
+#: larger numbers are not multiplied with twice the precision
+LARGE = 1e280
 
-def rolling(
-    statistic: Callable[..., FloatArray], val: FloatArray, window: int, **options: Any
-) -> FloatArray:
-    """A statistic of the last ``window`` errors at every check; NaN where there are fewer.
 
-    A window with an infinite error gives NaN without a warning.
+class Window(NamedTuple):
+    """The newest ``length`` values of a run."""
+
+    length: int
+    #: a ring: the value of check i, counted from 0, is at i modulo its size
+    ring: FloatArray
+    #: number of checks so far
+    seen: int
+
+
+class Highest(NamedTuple):
+    """The highest of the newest ``length`` values, NaN aside, as a monotonic queue.
+
+    Kept are the values that are higher than all after them: the first is the highest.
     """
-    result = np.full(len(val), np.nan)
-    if len(val) >= window:
-        with np.errstate(over="ignore", invalid="ignore"):
-            result[window - 1 :] = statistic(sliding_window_view(val, window), axis=1, **options)
-    return result
+
+    length: int
+    #: the values, and the check of each, in a ring
+    ring: FloatArray
+    first: int
+    kept: int
+    seen: int
+
+
+class Sum(NamedTuple):
+    """A sum of twice the precision, so that adding and taking off again leaves no rounding."""
+
+    high: float
+    low: float
+
+
+class Rolling(NamedTuple):
+    """The newest values and their sums, kept up at constant work."""
+
+    last: Window
+    sum: Sum
+    #: each value times its place, the oldest's being 0
+    moment: Sum
+    #: checks since a value was not finite, or too large for sums of twice the precision
+    tame: int
+
+
+def new_window(length: int) -> Window:
+    """A window that has seen nothing."""
+    return Window(length, np.empty(0), 0)
+
+
+def shifted(w: Window, value: float) -> Window:
+    """The window with one more value."""
+    ring = w.ring
+    if w.seen == ring.size < w.length:
+        ring = np.empty(min(max(8, 2 * w.seen), w.length))
+        ring[: w.seen] = w.ring
+    ring[w.seen % ring.size] = value
+    return Window(w.length, ring, w.seen + 1)
+
+
+def full(w: Window) -> bool:
+    """Whether there have been as many values as it holds."""
+    return w.seen >= w.length
+
+
+def oldest(w: Window) -> float:
+    """The oldest value of a full window."""
+    return float(w.ring[w.seen % w.length])
+
+
+def values(w: Window) -> FloatArray:
+    """The values of a full window, the oldest first."""
+    first = w.seen % w.length
+    return np.concatenate((w.ring[first:], w.ring[:first]))
+
+
+def highest(length: int) -> Highest:
+    """The highest of the last ``length`` values, of which there are none yet."""
+    return Highest(length, np.empty((2, 0)), 0, 0, 0)
+
+
+def raised(h: Highest, value: float) -> Highest:
+    """The same with one more value."""
+    ring, first, kept, size = h.ring, h.first, h.kept, h.ring.shape[1]
+    if kept and ring[1, first] <= h.seen - h.length:
+        first, kept = (first + 1) % size, kept - 1
+    if not math.isnan(value):
+        while kept and ring[0, (first + kept - 1) % size] <= value:
+            kept -= 1
+        if kept == size:
+            ring = np.empty((2, min(max(8, 2 * size), h.length)))
+            for i in range(kept):
+                ring[:, i] = h.ring[:, (first + i) % size]
+            first, size = 0, ring.shape[1]
+        end = (first + kept) % size
+        ring[0, end], ring[1, end] = value, h.seen
+        kept += 1
+    return Highest(h.length, ring, first, kept, h.seen + 1)
+
+
+def top(h: Highest) -> float:
+    """The highest value; NaN where all were NaN, or there were none."""
+    return float(h.ring[0, h.first]) if h.kept else math.nan
+
+
+def rolling(length: int) -> Rolling:
+    """The sums of the last ``length`` values, of which there are none yet."""
+    return Rolling(new_window(length), Sum(0.0, 0.0), Sum(0.0, 0.0), length)
+
+
+def rolled(r: Rolling, value: float) -> Rolling:
+    """The same with one more value; one that is not finite counts as 0 in the sums."""
+    last, sums, moment = r.last, r.sum, r.moment
+    kept = value if abs(value) < LARGE else 0.0
+    if full(last):
+        leaving = oldest(last)
+        sums = added(sums, -leaving if abs(leaving) < LARGE else 0.0)
+        # every other value moves one place down
+        moment = added(added(moment, -sums.high), -sums.low)
+        moment = multiplied(moment, kept, last.length - 1.0)
+    else:
+        moment = multiplied(moment, kept, float(last.seen))
+    tame = r.tame + 1 if abs(value) < LARGE else 0
+    return Rolling(shifted(last, value), added(sums, kept), moment, tame)
+
+
+def total(r: Rolling) -> float:
+    """The sum of a full window; infinite or NaN where a value is."""
+    return r.sum.high if r.tame >= r.last.length else summed(values(r.last))
+
+
+def added(s: Sum, value: float) -> Sum:
+    """The sum and one more number: Knuth's exact sum of two, what is lost kept in ``low``."""
+    high = s.high + value
+    part = high - s.high
+    lost = (s.high - (high - part)) + (value - part)
+    low = s.low + lost
+    return Sum(high + low, low - ((high + low) - high))
+
+
+def multiplied(s: Sum, value: float, factor: float) -> Sum:
+    """The sum and ``factor`` times a number: Dekker's exact product of two."""
+    product = value * factor
+    split = 134217729.0 * value
+    head = split - (split - value)
+    split = 134217729.0 * factor
+    front = split - (split - factor)
+    tail, back = value - head, factor - front
+    lost = ((head * front - product) + head * back + tail * front) + tail * back
+    return added(added(s, product), lost)
+
+
+def summed(numbers: FloatArray) -> float:
+    """Their sum in the order of ``numpy.sum``, up to 128 of them to the last bit."""
+    total, rest = 0.0, 0
+    if numbers.size >= 8:
+        parts = numbers[:8].copy()
+        rest = numbers.size - numbers.size % 8
+        for i in range(8, rest):
+            parts[i % 8] = float(parts[i % 8]) + float(numbers[i])
+        for width in (1, 2, 4):
+            for i in range(0, 8, 2 * width):
+                parts[i] = float(parts[i]) + float(parts[i + width])
+        total = float(parts[0])
+    for i in range(rest, numbers.size):
+        total += float(numbers[i])
+    return total
+
+
+def mean(numbers: FloatArray) -> float:
+    """Their mean."""
+    return summed(numbers) / numbers.size
+
+
+def deviation(numbers: FloatArray) -> float:
+    """Their population standard deviation, in two passes as ``numpy.std``."""
+    centre = mean(numbers)
+    squares = np.empty(numbers.size)
+    for i in range(numbers.size):
+        off = float(numbers[i]) - centre
+        squares[i] = off * off
+    return math.sqrt(mean(squares))
+
+
+def truth(holds: bool) -> float:
+    """The statistic of a rule that holds or does not."""
+    return 1.0 if holds else 0.0

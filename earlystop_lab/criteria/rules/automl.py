@@ -5,18 +5,55 @@ rule holds, 0 where it does not, and NaN until the window is full, when the libr
 Parameter names and defaults are those of each library. Rules defined for scores see score = -error.
 """
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+import math
+from typing import NamedTuple
 
 from earlystop_lab.criteria.core import criterion
-from earlystop_lab.criteria.rules._windows import rolling
-from earlystop_lab.curves import FloatArray
+from earlystop_lab.criteria.rules._windows import (
+    Highest,
+    Rolling,
+    Window,
+    deviation,
+    full,
+    highest,
+    new_window,
+    oldest,
+    raised,
+    rolled,
+    rolling,
+    shifted,
+    top,
+    total,
+    truth,
+    values,
+)
 
 __all__ = ["H2O", "OptunaPatient", "RayPlateau"]
 
 
-@criterion(at_least={"patience": 0, "min_delta": 0})
-def OptunaPatient(val: FloatArray, *, patience: int, min_delta: float = 0.0) -> FloatArray:
+class Reports(NamedTuple):
+    """State of Optuna's rule: tolerance, lowest before the window, the window, its lowest."""
+
+    min_delta: float
+    before: float
+    last: Window
+    #: of the negated errors
+    lowest: Highest
+
+
+def reports_step(s: Reports, epoch: float, val: float) -> tuple[Reports, float]:
+    """1 where every error of the window is above the lowest before it; NaN until it is full."""
+    before, holds = s.before, math.nan
+    lowest = raised(s.lowest, -val)
+    if full(s.last):
+        leaving = oldest(s.last)
+        before = before if leaving >= before or math.isnan(leaving) else leaving
+        holds = truth(before + s.min_delta < -top(lowest))
+    return Reports(s.min_delta, before, shifted(s.last, val), lowest), holds
+
+
+@criterion(step=reports_step, at_least={"patience": 0, "min_delta": 0})
+def OptunaPatient(*, patience: int, min_delta: float = 0.0) -> Reports:
     """``optuna.pruners.PatientPruner(None, ...)``: patience + 1 reports worse than all before.
 
     Holds if each of the last patience + 1 errors exceeds the lowest error before them by more
@@ -45,29 +82,36 @@ def OptunaPatient(val: FloatArray, *, patience: int, min_delta: float = 0.0) -> 
     >>> replay(curves, [OptunaPatient(1)]).to_frame()["stop"][0]
     np.int64(5)
     """
-    holds = np.full(len(val), np.nan)
     length = patience + 1
-    if len(val) > length:
-        before = np.fmin.accumulate(val)[:-length]
-        lowest = np.fmin.reduce(sliding_window_view(val, length), axis=1)[1:]
-        holds[length:] = before + min_delta < lowest
-    return holds
+    return Reports(float(min_delta), math.nan, new_window(length), highest(length))
+
+
+class Spread(NamedTuple):
+    """State of Ray's rule: where it begins, the worst error at which it may stop, the window."""
+
+    grace_period: int
+    worst: float
+    last: Window
+
+
+def spread_step(s: Spread, epoch: float, val: float) -> tuple[Spread, float]:
+    """Standard deviation of the window; NaN where it cannot stop."""
+    last = shifted(s.last, val)
+    asked = full(last) and last.seen >= s.grace_period and not val > s.worst
+    return Spread(s.grace_period, s.worst, last), deviation(values(last)) if asked else math.nan
 
 
 @criterion(
     threshold="std",
     default=0.01,
     passes="<",
+    step=spread_step,
     recorded=("metric_threshold",),
     at_least={"std": 0, "num_results": 1, "grace_period": 0},
 )
 def RayPlateau(
-    val: FloatArray,
-    *,
-    num_results: int = 4,
-    grace_period: int = 4,
-    metric_threshold: float | None = None,
-) -> FloatArray:
+    *, num_results: int = 4, grace_period: int = 4, metric_threshold: float | None = None
+) -> Spread:
     """``ray.tune.stopper.TrialPlateauStopper``: the last ``num_results`` errors hardly vary.
 
     Holds if their population standard deviation is strictly below ``std``. The library restores
@@ -100,15 +144,45 @@ def RayPlateau(
     >>> replay(curves, [RayPlateau(), RayPlateau(num_results=3)]).to_frame()["stop"].tolist()
     [6, 5]
     """
-    spread = rolling(np.std, val, num_results)
-    spread[: max(grace_period - 1, 0)] = np.nan
-    if metric_threshold is not None:
-        spread[val > metric_threshold] = np.nan
-    return spread
+    worst = math.inf if metric_threshold is None else float(metric_threshold)
+    return Spread(grace_period, worst, new_window(num_results))
 
 
-@criterion(at_least={"tol": 0}, off=("k",))
-def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
+class Averages(NamedTuple):
+    """State of H2O's rule: the newest k events, and the k + 1 newest of their averages."""
+
+    tol: float
+    begun: bool
+    events: Rolling
+    last: Window
+    #: of the last k + 1 averages
+    highest: Highest
+    #: of the last k, negated
+    lowest: Highest
+    #: averages since one was NaN
+    whole: int
+
+
+def averages_step(s: Averages, epoch: float, val: float) -> tuple[Averages, float]:
+    """1 where the averages hardly improve; NaN until there are k + 1, the first event aside."""
+    if not s.begun:
+        return Averages(s.tol, True, s.events, s.last, s.highest, s.lowest, s.whole), math.nan
+    events, last, most, least, whole = rolled(s.events, val), s.last, s.highest, s.lowest, s.whole
+    if full(events.last):
+        average = total(events) / events.last.length
+        last, most, least = shifted(last, average), raised(most, average), raised(least, -average)
+        whole = 0 if math.isnan(average) else whole + 1
+    holds = math.nan
+    if full(last):
+        first, lowest, highest = oldest(last), -top(least), top(most)
+        one_sign = lowest > 0 if first > 0 else highest < 0
+        better = first == 0 or (one_sign and lowest / first >= 1 - s.tol)
+        holds = truth(whole >= last.length and better)
+    return Averages(s.tol, True, events, last, most, least, whole), holds
+
+
+@criterion(step=averages_step, at_least={"tol": 0}, off=("k",))
+def H2O(*, k: int, tol: float = 1e-3) -> Averages:
     """H2O's ``stopping_rounds``: moving averages improve by less than a fraction ``tol``.
 
     Takes the k + 1 newest moving averages over k scoring events each; MA_0 is the oldest. Holds if
@@ -141,26 +215,5 @@ def H2O(val: FloatArray, *, k: int, tol: float = 1e-3) -> FloatArray:
     >>> replay(curves, [H2O(2), H2O(2, tol=0.4)]).to_frame()["stop"].tolist()
     [6, 5]
     """
-    holds = np.full(len(val), np.nan)
-    if len(val) <= 2 * k:
-        return holds
-    averages = np.full(len(val), np.nan)
-    averages[k - 1 :] = _sums(val, k) / k
-    windows = sliding_window_view(averages, k + 1)[k:]
-    oldest, lowest, highest = windows[:, 0], windows[:, 1:].min(axis=1), windows.max(axis=1)
-    signs = np.sign([oldest, windows.min(axis=1), highest])
-    one_sign = (signs == signs[0]).all(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = lowest / oldest
-    at_zero = (oldest == 0) & ~np.isnan(highest)
-    holds[2 * k :] = at_zero | (one_sign & (ratio >= 1 - tol))
-    return holds
-
-
-def _sums(val: FloatArray, k: int) -> FloatArray:
-    """Sums of k errors each, added from oldest to newest as the library does."""
-    total = np.zeros(len(val) - k + 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for j in range(k):
-            total = total + val[j : len(val) - k + 1 + j]
-    return total
+    none = rolling(k), new_window(k + 1), highest(k + 1), highest(k)
+    return Averages(float(tol), False, *none, 0)

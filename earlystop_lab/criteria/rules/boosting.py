@@ -1,10 +1,12 @@
 """Rules of boosting libraries. CatBoost's statistic is the p-value of a rise above the best."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules._windows import Window, new_window, shifted
 from earlystop_lab.criteria.rules.patience import (
     COUNTED,
     DIFFERENCE,
@@ -19,6 +21,9 @@ from earlystop_lab.curves import FloatArray
 __all__ = ["CatBoostIncToDec", "CatBoostIter", "LightGBM", "XGBoost"]
 
 _FORGETS, _REMEMBERS, _TINY = 0.99, 2000, 1e-10
+_BLOCK = 32
+#: how much of a rise is left after so many iterations
+_LEFT = np.array([_FORGETS**j for j in range(_REMEMBERS)])
 
 
 @patience_rule(
@@ -98,30 +103,80 @@ def LightGBM(*, min_delta: float = 0.0) -> Patience:
     return patience_state(Knobs(DIFFERENCE, first=True), delta=min_delta)
 
 
-def _detector(val: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The p-value at every check, and the number of checks since the best.
+class Detector(NamedTuple):
+    """State of CatBoost's detector: best score, iterations since, expected rise, last scores."""
 
-    The formula is that of :data:`CatBoostIncToDec`; the p-value at a NaN is NaN.
+    best: float
+    since: int
+    increase: float
+    #: those before this one
+    scores: Window
+    #: the lowest of every block of them, in a ring, and the lowest of all, NaN aside
+    lows: FloatArray
+    lowest: float
+
+
+def detected(s: Detector, val: float) -> tuple[Detector, float]:
+    """The detector after one more error, and the p-value of :data:`CatBoostIncToDec`; NaN of NaN.
+
+    What is left of a rise shrinks with the iterations that it took, so a look at the lowest score
+    tells of most blocks of iterations that no rise from them is the largest.
     """
-    score = -val
-    rise = np.zeros(len(score))
-    with np.errstate(invalid="ignore", over="ignore"):
-        for j in range(1, min(_REMEMBERS, len(score))):
-            rise[j:] = np.fmax(rise[j:], _FORGETS**j * (score[j:] - score[:-j]))
-    p, since = np.full(len(score), np.nan), np.zeros(len(score))
-    best, increase, bad = -math.inf, 0.0, 0
-    for i, (e, r) in enumerate(zip(score.tolist(), rise.tolist(), strict=True)):
-        best, bad = (e, 0) if e > best else (best, bad + 1)
-        increase = max(_FORGETS * increase, r)
-        since[i] = bad
-        if not math.isnan(e):
-            fall = max(best - e, _TINY) if math.isfinite(best) else _TINY
-            p[i] = math.exp(-0.5 / max(increase / fall, _TINY)) if increase < math.inf else 1.0
-    return p, since
+    score, now, ring = -val, s.scores.seen, s.scores.ring
+    lows = s.lows if now else np.full(_REMEMBERS // _BLOCK + 2, math.nan)
+    rise = s.increase * _FORGETS
+    oldest, check = max(0, now - _REMEMBERS + 1), now - 1
+    while check >= oldest and float(_LEFT[now - check]) * (score - s.lowest) > rise:
+        block = check // _BLOCK
+        begin = max(oldest, block * _BLOCK)
+        if float(_LEFT[now - check]) * (score - float(lows[block % lows.size])) > rise:
+            for i in range(check, begin - 1, -1):
+                gained = float(_LEFT[now - i]) * (score - float(ring[i % ring.size]))
+                rise = gained if gained > rise else rise
+        check = begin - 1
+    best, bad = (score, 0) if score > s.best else (s.best, s.since + 1)
+    p = math.nan
+    if not math.isnan(score):
+        fall = max(best - score, _TINY) if math.isfinite(best) else _TINY
+        p = math.exp(-0.5 / max(rise / fall, _TINY)) if rise < math.inf else 1.0
+    at = now // _BLOCK % lows.size
+    lows[at] = lower(score, math.nan if now % _BLOCK == 0 else float(lows[at]))
+    lowest = lower(score, s.lowest)
+    return Detector(best, bad, rise, shifted(s.scores, score), lows, lowest), p
 
 
-@criterion(threshold="od_wait", default=20, passes=">=", whole=True, at_least={"od_wait": 1})
-def CatBoostIter(val: FloatArray) -> FloatArray:
+def lower(a: float, b: float) -> float:
+    """The lower of two, NaN aside."""
+    return b if math.isnan(a) or b < a else a
+
+
+def _unmoved() -> Detector:
+    return Detector(-math.inf, 0, 0.0, new_window(_REMEMBERS), np.empty(0), math.nan)
+
+
+def waited_step(s: Detector, epoch: float, val: float) -> tuple[Detector, float]:
+    """Iterations since the best, where the p-value is below 1."""
+    after, p = detected(s, val)
+    return after, float(after.since) if p < 1 else math.nan
+
+
+def fallen_step(
+    s: tuple[int, Detector], epoch: float, val: float
+) -> tuple[tuple[int, Detector], float]:
+    """The p-value, from so many iterations after the best on."""
+    after, p = detected(s[1], val)
+    return (s[0], after), p if after.since >= s[0] else math.nan
+
+
+@criterion(
+    threshold="od_wait",
+    default=20,
+    passes=">=",
+    whole=True,
+    step=waited_step,
+    at_least={"od_wait": 1},
+)
+def CatBoostIter() -> Detector:
     """CatBoost's ``od_type="Iter"`` (``early_stopping_rounds``): ``od_wait`` without a new best.
 
     CatBoost also requires a p-value below 1, that of :data:`CatBoostIncToDec`. After a large fall
@@ -150,18 +205,18 @@ def CatBoostIter(val: FloatArray) -> FloatArray:
     >>> replay(curves, [CatBoostIter(2)]).to_frame()["fired"].tolist()
     [True, False]
     """
-    p, since = _detector(val)
-    return np.where(p < 1, since, np.nan)
+    return _unmoved()
 
 
 @criterion(
     threshold="od_pval",
     passes="<",
+    step=fallen_step,
     off=("od_pval",),
     at_most={"od_pval": 1},
     at_least={"od_wait": 1},
 )
-def CatBoostIncToDec(val: FloatArray, *, od_wait: int = 20) -> FloatArray:
+def CatBoostIncToDec(*, od_wait: int = 20) -> tuple[int, Detector]:
     """CatBoost's ``od_type="IncToDec"``: the rise above the best is too large to be made good.
 
     From ``od_wait`` iterations after the best on, training stops if p < ``od_pval``. With
@@ -194,5 +249,4 @@ def CatBoostIncToDec(val: FloatArray, *, od_wait: int = 20) -> FloatArray:
     >>> replay(curves, [CatBoostIncToDec(0.9, od_wait=1)]).to_frame()["stop"][0]
     np.int64(4)
     """
-    p, since = _detector(val)
-    return np.where(since >= od_wait, p, np.nan)
+    return od_wait, _unmoved()

@@ -1,6 +1,7 @@
 """New rules, whose names, parameters and results may change between versions."""
 
-from itertools import pairwise
+import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,82 @@ _LEAST = 16
 #: errors above this multiple of the lowest are left out
 _SPIKE = 1e6
 _ROUNDING = 1e-9
+#: no power of two is larger than a float for exponents up to here
+_STEEP = 1000.0
 
 
-@criterion(threshold="fraction", passes="<", at_least={"fraction": 0}, off=("end",))
-def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) -> FloatArray:
+class Tail(NamedTuple):
+    """State of the extrapolation: the run so far as sums, from which means are differences."""
+
+    end: float
+    best: float
+    #: by check: its epoch, the sum and the number of the errors before it; room for more
+    sums: FloatArray
+    seen: int
+    #: number of checks up to an eighth, a quarter and half of the epoch
+    eighth: int
+    quarter: int
+    half: int
+
+
+def tail_step(s: Tail, epoch: float, val: float) -> tuple[Tail, float]:
+    """The gain from here to the end over the lowest error so far."""
+    sums, n = s.sums, s.seen
+    if n + 1 >= sums.shape[1]:
+        sums = np.zeros((3, max(16, 2 * n)))
+        sums[:, : n + 1] = s.sums[:, : n + 1]
+    best = val if math.isfinite(val) and not s.best <= val else s.best
+    # sums over all of a run would drown the others in a spike
+    kept = math.isfinite(val) and not (best > 0 and val > _SPIKE * best)
+    sums[0, n] = epoch
+    sums[1, n + 1] = float(sums[1, n]) + (val if kept else 0.0)
+    sums[2, n + 1] = sums[2, n] + kept
+    n += 1
+    eighth = upto(sums, s.eighth, n, epoch / 8)
+    quarter = upto(sums, s.quarter, n, epoch / 4)
+    half = upto(sums, s.half, n, epoch / 2)
+    gain = math.nan
+    if sums[2, n] >= _LEAST:
+        means = mean(sums, eighth, quarter), mean(sums, quarter, half), mean(sums, half, n)
+        gain = promised(means, epoch, s.end)
+    if gain != 0:
+        gain = gain / abs(best) if best != 0 else math.inf * gain
+    return Tail(s.end, best, sums, n, eighth, quarter, half), gain
+
+
+def upto(sums: FloatArray, first: int, last: int, epoch: float) -> int:
+    """The number of checks up to an epoch, known to be at least ``first``."""
+    while first < last and sums[0, first] <= epoch:
+        first += 1
+    return first
+
+
+def mean(sums: FloatArray, first: int, last: int) -> float:
+    """The mean error from one check to before another; NaN where there is none."""
+    count = float(sums[2, last] - sums[2, first])
+    return float(sums[1, last] - sums[1, first]) / count if count else math.nan
+
+
+def promised(means: tuple[float, float, float], epoch: float, end: float) -> float:
+    """What a power law with these three means still gains from the epoch to the end."""
+    m1, m2, m3 = means
+    if math.isnan(m1) or math.isnan(m2) or math.isnan(m3):
+        return math.nan
+    # on a plateau the means differ by the rounding of the sums
+    if m2 - m3 <= _ROUNDING * abs(m2):
+        return 0.0
+    q = (m2 - m3) / (m1 - m2) if m1 != m2 else math.nan
+    if not 0 < q < 1:
+        return math.inf
+    b = -math.log2(q)
+    above = (m2 - m3) * q / (1 - q)
+    # the limit at b = 1, where the formula is 0 / 0
+    falls = math.log(2) if b == 1 else (1 - 2.0 ** (min(b, _STEEP) - 1)) / (1 - b)
+    return above / (2 * falls) * (1 - min(epoch / end, 1.0) ** b)
+
+
+@criterion(threshold="fraction", passes="<", step=tail_step, at_least={"fraction": 0}, off=("end",))
+def PowerLaw(*, end: float | None = None) -> Tail:
     """Extrapolation: the gain predicted by a power law is below a fraction of the best error.
 
     E(t) = c + a t^-b is fitted in closed form to the tail of the curve. Its means m1, m2, m3 over
@@ -55,25 +128,5 @@ def PowerLaw(val: FloatArray, epoch: FloatArray, *, end: float | None = None) ->
     >>> replay(curves, [PowerLaw(0.01), PowerLaw(0.001)]).to_frame()["stop"].tolist()
     [94, 996]
     """
-    with np.errstate(all="ignore"):
-        best = np.fmin.accumulate(np.where(np.isfinite(val), val, np.nan))
-        # cumulative sums over the whole run would lose the other errors next to a spike
-        kept = np.isfinite(val) & ~((best > 0) & (val > _SPIKE * best))
-        sums = np.concatenate([[0.0], np.cumsum(np.where(kept, val, 0.0))])
-        counts = np.concatenate([[0], np.cumsum(kept)])
-    ends = [np.searchsorted(epoch, epoch / part, side="right") for part in (1, 2, 4, 8)]
-    with np.errstate(all="ignore"):
-        m3, m2, m1 = (
-            (sums[late] - sums[early]) / (counts[late] - counts[early])
-            for late, early in pairwise(ends)
-        )
-        q = (m2 - m3) / (m1 - m2)
-        b = -np.log2(q)
-        above = (m2 - m3) * q / (1 - q)
-        ratio = np.where(b == 1, 2 * np.log(2), 2 * (1 - 2 ** (b - 1)) / (1 - b))
-        left = 0.0 if end is None else np.minimum(epoch / end, 1) ** b
-        gain = np.where((q > 0) & (q < 1), above / ratio * (1 - left), np.inf)
-        # on a plateau the means differ only by the rounding of the sums
-        gain[m2 - m3 <= _ROUNDING * np.abs(m2)] = 0
-        gain[np.isnan(m1) | np.isnan(m2) | np.isnan(m3) | (counts[1:] < _LEAST)] = np.nan
-        return np.where(gain == 0, 0.0, gain / np.abs(best))
+    last = math.inf if end is None else float(end)
+    return Tail(last, math.nan, np.zeros((3, 1)), 0, 0, 0, 0)

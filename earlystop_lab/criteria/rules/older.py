@@ -3,10 +3,19 @@
 import math
 from typing import NamedTuple
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-
 from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules._windows import (
+    Highest,
+    Window,
+    full,
+    highest,
+    new_window,
+    oldest,
+    raised,
+    shifted,
+    top,
+    truth,
+)
 from earlystop_lab.criteria.rules.patience import (
     DIFFERENCE,
     GAIN,
@@ -21,7 +30,6 @@ from earlystop_lab.criteria.rules.patience import (
     saved_epoch,
     saved_step,
 )
-from earlystop_lab.curves import FloatArray
 
 __all__ = ["DL4J", "Encog", "MatlabMaxFail", "PyBrain", "Weka"]
 
@@ -207,20 +215,44 @@ def Encog(*, check_frequency: int = 5) -> Looks:
     return Looks(check_frequency + 1, 1, patience_state(Knobs(DIFFERENCE, first=True, finite=True)))
 
 
-def _after_training_began(
-    val: FloatArray, epoch: FloatArray, *, continue_epochs: int
-) -> FloatArray:
-    """Epoch of the lowest error since training began; initially that of the first update."""
-    kept, best, at = np.full(len(val), np.nan), np.nan, np.nan
-    for i in range(1, len(val)):
-        if i == 1 or val[i] < best:
-            best, at = val[i], epoch[i]
-        kept[i] = at
-    return kept
+class Halves(NamedTuple):
+    """State of PyBrain's rule: the last c errors, the c before them, the best since training."""
+
+    last: Window
+    before: Window
+    #: of the negated last c
+    lowest: Highest
+    #: of the c before
+    highest: Highest
+    best: float
+    kept: float
 
 
-@criterion(at_least={"continue_epochs": 1}, restores=_after_training_began)
-def PyBrain(val: FloatArray, *, continue_epochs: int = 10) -> FloatArray:
+def halves_step(s: Halves, epoch: float, val: float) -> tuple[Halves, float]:
+    """1 where the last c errors are all above the c before them; NaN until there are 2 c."""
+    last, before, most = s.last, s.before, s.highest
+    if full(last):
+        leaving = oldest(last)
+        before, most = shifted(before, leaving), raised(most, leaving)
+    began = last.seen == 1
+    last, least = shifted(last, val), raised(s.lowest, -val)
+    holds = math.nan
+    if full(before):
+        # Python's min and max of a NaN in first place are NaN
+        known = not (math.isnan(oldest(last)) or math.isnan(oldest(before)))
+        holds = truth(known and -top(least) > top(most))
+    better = began or val < s.best
+    best, kept = (val, epoch) if better else (s.best, s.kept)
+    return Halves(last, before, least, most, best, kept), holds
+
+
+def kept_since_training(s: Halves) -> float:
+    """Epoch of the lowest error since training began, at first that of the first update."""
+    return s.kept
+
+
+@criterion(step=halves_step, restores=kept_since_training, at_least={"continue_epochs": 1})
+def PyBrain(*, continue_epochs: int = 10) -> Halves:
     """PyBrain's ``trainUntilConvergence``: the last c errors are all above the c before them.
 
     Holds if min(last c) > max(the c before), with c = ``continue_epochs``. The first error is the
@@ -249,13 +281,5 @@ def PyBrain(val: FloatArray, *, continue_epochs: int = 10) -> FloatArray:
        stop  selected
     0     4         2
     """
-    holds = np.full(len(val), np.nan)
     c = continue_epochs
-    if len(val) >= 2 * c:
-        windows = sliding_window_view(val, c)
-        lowest, highest = windows[:, 0], windows[:, 0]
-        for column in windows.T[1:]:
-            lowest = np.where(column < lowest, column, lowest)
-            highest = np.where(column > highest, column, highest)
-        holds[2 * c - 1 :] = lowest[c:] > highest[:-c]
-    return holds
+    return Halves(new_window(c), new_window(c), highest(c), highest(c), math.nan, math.nan)

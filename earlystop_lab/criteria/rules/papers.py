@@ -1,13 +1,26 @@
 """Rules from papers and small packages that can be evaluated on recorded curves."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from earlystop_lab.criteria.core import criterion
-from earlystop_lab.criteria.rules._windows import rolling
+from earlystop_lab.criteria.rules._windows import (
+    Rolling,
+    Window,
+    deviation,
+    full,
+    mean,
+    multiplied,
+    new_window,
+    rolled,
+    rolling,
+    shifted,
+    summed,
+    truth,
+    values,
+)
 from earlystop_lab.criteria.rules.patience import (
     RELATIVE_SIZE,
     Knobs,
@@ -30,17 +43,66 @@ __all__ = [
 ]
 
 
+class Together(NamedTuple):
+    """State of CDSC: its parameters, the last errors of both curves, the count."""
+
+    mu: float
+    reset: bool
+    val: Window
+    train: Window
+    low: int
+
+
+def together_step(s: Together, epoch: float, val: float, train: float) -> tuple[Together, float]:
+    """Checks with a correlation below mu, since it was not."""
+    first, second, low = shifted(s.val, val), shifted(s.train, train), s.low
+    if full(first):
+        r = correlation(centred(values(first)), centred(values(second)))
+        if r < s.mu:
+            low += 1
+        elif r >= s.mu and s.reset:
+            low = 0
+    return Together(s.mu, s.reset, first, second, low), float(low)
+
+
+def centred(errors: FloatArray) -> FloatArray:
+    """The errors less their mean; of equal errors exactly 0."""
+    # taking off the first error keeps equal ones from differing by the mean's rounding
+    first = float(errors[0])
+    less = np.empty(errors.size)
+    for i in range(errors.size):
+        less[i] = float(errors[i]) - first
+    middle = mean(less)
+    for i in range(errors.size):
+        less[i] = float(less[i]) - middle
+    return less
+
+
+def product(a: FloatArray, b: FloatArray) -> float:
+    """The sum of their products."""
+    products = np.empty(a.size)
+    for i in range(a.size):
+        products[i] = float(a[i]) * float(b[i])
+    return summed(products)
+
+
+def correlation(a: FloatArray, b: FloatArray) -> float:
+    """Pearson's, of centred errors; NaN where either is constant or not finite."""
+    size = math.sqrt(product(a, a)) * math.sqrt(product(b, b))
+    return product(a, b) / size if size > 0 else math.nan
+
+
 @criterion(
     threshold="lam",
     default=5,
     passes=">=",
     whole=True,
+    step=together_step,
+    watches=("val", "train"),
     at_least={"lam": 1, "omega": 2, "mu": -1},
     at_most={"mu": 1},
 )
-def CDSC(
-    val: FloatArray, train: FloatArray, *, omega: int = 5, mu: float = 0.5, reset: bool = True
-) -> FloatArray:
+def CDSC(*, omega: int = 5, mu: float = 0.5, reset: bool = True) -> Together:
     """Correlation-driven stopping: training and validation error no longer move together.
 
     r(t) is Pearson's correlation of the two errors over the last ``omega`` checks. A check with
@@ -76,26 +138,7 @@ def CDSC(
     >>> replay(curves, [CDSC(1, omega=3)]).to_frame()["stop"][0]
     np.int64(4)
     """
-    together = np.full(len(val), np.nan)
-    if len(val) >= omega:
-        a, b = _centred(train, omega), _centred(val, omega)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            size = np.sqrt((a * a).sum(axis=1)) * np.sqrt((b * b).sum(axis=1))
-            together[omega - 1 :] = (a * b).sum(axis=1) / size
-    count = np.cumsum(together < mu)
-    if reset:
-        count = count - np.maximum.accumulate(np.where(together >= mu, count, 0))
-    return count.astype(np.float64)
-
-
-def _centred(errors: FloatArray, window: int) -> FloatArray:
-    """Windows of the errors minus their mean; exactly 0 if all errors are equal."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        windows = sliding_window_view(errors, window)
-        # subtracting the first error keeps rounding of the mean from separating equal errors
-        windows = windows - windows[:, :1]
-        centred: FloatArray = windows - windows.mean(axis=1, keepdims=True)
-    return centred
+    return Together(float(mu), bool(reset), new_window(omega), new_window(omega), 0)
 
 
 class Quality(NamedTuple):
@@ -174,8 +217,20 @@ def EVE(*, smoothing: float = 0.75, min_delta: float = 0.0, baseline: float = 0.
     )
 
 
-@criterion(at_least={"window": 2})
-def Slope(val: FloatArray, *, window: int, slope: float = 0.0) -> FloatArray:
+def slope_step(s: tuple[float, Rolling], epoch: float, val: float) -> tuple[Any, float]:
+    """1 where the least-squares slope is at least so steep; NaN where it is undefined."""
+    level, last = s[0], rolled(s[1], val)
+    n = last.last.length
+    if not full(last.last) or last.tame < n:
+        return (level, last), math.nan
+    # the places' mean taken off, in the exact sums
+    middle = (n - 1) / 2
+    moment = multiplied(multiplied(last.moment, last.sum.high, -middle), last.sum.low, -middle)
+    return (level, last), truth(moment.high / (n * (n * n - 1.0) / 12) >= level)
+
+
+@criterion(step=slope_step, at_least={"window": 2})
+def Slope(*, window: int, slope: float = 0.0) -> tuple[float, Rolling]:
     """Rolling least squares: the line through the last ``window`` errors no longer falls.
 
     Holds if the slope is at least ``slope``. A NaN or infinite error in the window makes the slope
@@ -203,16 +258,22 @@ def Slope(val: FloatArray, *, window: int, slope: float = 0.0) -> FloatArray:
     >>> replay(curves, [Slope(window=3), Slope(window=3, slope=-0.5)]).to_frame()["stop"].tolist()
     [5, 4]
     """
-    found = np.full(len(val), np.nan)
-    if len(val) >= window:
-        x = np.arange(window) - (window - 1) / 2
-        with np.errstate(over="ignore", invalid="ignore"):
-            found[window - 1 :] = _centred(val, window) @ x / (x @ x)
-    return np.where(np.isnan(found), np.nan, found >= slope)
+    return float(slope), rolling(window)
 
 
-@criterion(threshold="std", passes="<", at_least={"std": 0, "window": 2})
-def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
+def relative_spread_step(s: Window, epoch: float, val: float) -> tuple[Window, float]:
+    """Standard deviation of the window over its absolute mean."""
+    last = shifted(s, val)
+    if not full(last):
+        return last, math.nan
+    spread, centre = deviation(values(last)), abs(mean(values(last)))
+    if centre == 0:
+        return last, math.inf if spread > 0 else math.nan
+    return last, spread / centre
+
+
+@criterion(threshold="std", passes="<", step=relative_spread_step, at_least={"std": 0, "window": 2})
+def PlateauStd(*, window: int = 10) -> Window:
     """The last ``window`` errors hardly vary: their relative standard deviation is below ``std``.
 
     The statistic is the population standard deviation divided by the absolute mean, so the
@@ -242,8 +303,7 @@ def PlateauStd(val: FloatArray, *, window: int = 10) -> FloatArray:
     >>> replay(curves, [PlateauStd(0.01, window=3)]).to_frame()["stop"][0]
     np.int64(5)
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return rolling(np.std, val, window) / np.abs(rolling(np.mean, val, window))
+    return new_window(window)
 
 
 @patience_rule(
@@ -283,8 +343,15 @@ def RelativePatience(*, min_delta: float = 0.01) -> Patience:
     return patience_state(Knobs(RELATIVE_SIZE), delta=min_delta)
 
 
-@criterion(threshold="kappa", passes="<=", at_least={"kappa": 0})
-def Discrepancy(train: FloatArray) -> FloatArray:
+def residual_step(s: tuple[int], epoch: float, train: float) -> tuple[tuple[int], float]:
+    """The training error itself; a state is not needed."""
+    return s, train
+
+
+@criterion(
+    threshold="kappa", passes="<=", step=residual_step, watches=("train",), at_least={"kappa": 0}
+)
+def Discrepancy() -> tuple[int]:
     """Discrepancy principle: stop at the first check whose training residual is at most ``kappa``.
 
     The training error must be the squared residual. The first check can stop training; a NaN
@@ -313,7 +380,7 @@ def Discrepancy(train: FloatArray) -> FloatArray:
     >>> replay(curves, [Discrepancy(2)]).to_frame()["stop"][0]
     np.int64(2)
     """
-    return train
+    return (0,)
 
 
 @rises_rule(at_least={"s": 1, "tol": 0})

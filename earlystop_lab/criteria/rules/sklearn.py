@@ -4,10 +4,22 @@ The rules of boosted trees look at a window of the last scores. Their statistic 
 rule holds, 0 where it does not, and NaN until the window is full, when the library cannot stop.
 """
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+import math
+from typing import NamedTuple
 
 from earlystop_lab.criteria.core import criterion
+from earlystop_lab.criteria.rules._windows import (
+    Highest,
+    Window,
+    full,
+    highest,
+    new_window,
+    oldest,
+    raised,
+    shifted,
+    top,
+    truth,
+)
 from earlystop_lab.criteria.rules.patience import (
     LOWER,
     NOT_WORSE,
@@ -17,7 +29,6 @@ from earlystop_lab.criteria.rules.patience import (
     patience_rule,
     patience_state,
 )
-from earlystop_lab.curves import FloatArray
 
 __all__ = ["SklearnGB", "SklearnHGB", "SklearnMLP", "SklearnSGD"]
 
@@ -101,8 +112,24 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
     return patience_state(Knobs(NOT_WORSE, moves=LOWER), delta=tol)
 
 
-@criterion(at_least={"n_iter_no_change": 1, "tol": 0})
-def SklearnHGB(val: FloatArray, *, n_iter_no_change: int = 10, tol: float = 1e-7) -> FloatArray:
+class Scores(NamedTuple):
+    """State of the rule of histogram boosting: tolerance, the last n + 1 scores, the highest."""
+
+    tol: float
+    last: Window
+    #: of the last n
+    highest: Highest
+
+
+def scores_step(s: Scores, epoch: float, val: float) -> tuple[Scores, float]:
+    """1 where none of the last n scores is above the one before them; NaN until there is one."""
+    last, best = shifted(s.last, -val), raised(s.highest, -val)
+    holds = truth(not top(best) > oldest(last) + s.tol) if full(last) else math.nan
+    return Scores(s.tol, last, best), holds
+
+
+@criterion(step=scores_step, at_least={"n_iter_no_change": 1, "tol": 0})
+def SklearnHGB(*, n_iter_no_change: int = 10, tol: float = 1e-7) -> Scores:
     """``sklearn.ensemble.HistGradientBoosting*``: no gain on the score n iterations ago.
 
     Holds if none of the last n scores is above the score before them by more than ``tol``: the
@@ -131,16 +158,30 @@ def SklearnHGB(val: FloatArray, *, n_iter_no_change: int = 10, tol: float = 1e-7
     >>> replay(curves, [SklearnHGB(2)]).to_frame()["stop"][0]
     np.int64(3)
     """
-    holds = np.full(len(val), np.nan)
-    if len(val) > n_iter_no_change:
-        windows = sliding_window_view(-val, n_iter_no_change + 1)
-        gains = windows[:, 1:] > windows[:, :1] + tol
-        holds[n_iter_no_change:] = ~gains.any(axis=1)
-    return holds
+    return Scores(float(tol), new_window(n_iter_no_change + 1), highest(n_iter_no_change))
 
 
-@criterion(at_least={"n_iter_no_change": 1, "tol": 0})
-def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> FloatArray:
+class Losses(NamedTuple):
+    """State of the rule of gradient boosting: tolerance, the largest loss, losses since a NaN."""
+
+    tol: float
+    #: of the last n
+    highest: Highest
+    whole: int
+
+
+def losses_step(s: Losses, epoch: float, val: float) -> tuple[Losses, float]:
+    """1 where the loss is no better than the worst of the n before it."""
+    before = s.highest
+    worst = top(before) if before.seen >= before.length else math.inf
+    known = s.whole >= min(before.seen, before.length)
+    whole = 0 if math.isnan(val) else s.whole + 1
+    holds = math.isnan(val) or (known and val + s.tol >= worst)
+    return Losses(s.tol, raised(before, val), whole), truth(holds)
+
+
+@criterion(step=losses_step, at_least={"n_iter_no_change": 1, "tol": 0})
+def SklearnGB(*, n_iter_no_change: int, tol: float = 1e-4) -> Losses:
     """``sklearn.ensemble.GradientBoosting*``: no better than the *worst* of the last n losses.
 
     Holds if val + tol is at least the largest of the n previous errors, where missing ones count
@@ -170,6 +211,4 @@ def SklearnGB(val: FloatArray, *, n_iter_no_change: int, tol: float = 1e-4) -> F
     >>> replay(curves, [SklearnGB(2)]).to_frame()["stop"][0]
     np.int64(5)
     """
-    before = np.concatenate([np.full(n_iter_no_change, np.inf), val[:-1]])
-    worst = sliding_window_view(before, n_iter_no_change).max(axis=1)
-    return ((val + tol >= worst) | np.isnan(val)).astype(np.float64)
+    return Losses(float(tol), highest(n_iter_no_change), 0)
