@@ -2,9 +2,13 @@
 
 import json
 import os
+import sqlite3
 import struct
+import zlib
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 VAL = [1.0, 0.75, 0.625, 0.65, 0.7, 0.8]
@@ -59,6 +63,23 @@ _HUGGINGFACE = {
     ]
     + [{"train_loss": 0.4, "step": 6}]
 }
+_SCALAR = "training_stats_scalar"
+_CLEARML = [
+    json.dumps(
+        [
+            {
+                "type": "training_stats_scalar",
+                "iter": i,
+                "metric": "loss",
+                "variant": of,
+                "value": v,
+            }
+            for of, v in zip(("train", "validation"), values, strict=True)
+        ]
+    )
+    + "\n"
+    for i, values in enumerate(zip(TRAIN, VAL, strict=True), start=1)
+]
 _MLPERF = (
     '0: :::MLLOG {{"key": "tracked_stats", "value": {{"train_loss": {train}}}, '
     '"metadata": {{"lineno": 8, "epoch_num": {at}}}}}\n'
@@ -112,6 +133,7 @@ TEXTS = {
         rows(_MLPERF, 1, ':::MLLOG {"key": "submission_benchmark", "value": "llama2_70b_lora"}'),
         1,
     ),
+    "metrics.jsonl": ("clearml", "".join(_CLEARML), 1),
     "plain.csv": ("csv", rows("{at};{train};{val}", 1, "iter;train_error;valid_error"), 1),
     "plain.json": ("json", json.dumps(entries(at="epoch", train="trainLoss", val="valLoss")), 1),
 }
@@ -197,10 +219,125 @@ def write_dvclive(folder):
     return folder
 
 
+def write_sacred(folder):
+    """A run of Sacred's file storage."""
+    folder.mkdir()
+    metrics = {
+        name: {"steps": list(range(1, 7)), "values": values, "timestamps": ["t"] * 6}
+        for name, values in (("train.loss", TRAIN), ("val.loss", VAL))
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "run.json").write_text('{"status": "COMPLETED"}')
+    (folder / "config.json").write_text('{"seed": 1}')
+    return folder
+
+
+def database(path, script, **tables):
+    """An SQLite database with the rows of its tables."""
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(script)
+        for table, rows in tables.items():
+            marks = ", ".join("?" * len(rows[0]))
+            connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+    return path
+
+
+MLFLOW_TABLES = """
+    CREATE TABLE experiments (experiment_id INTEGER, name TEXT);
+    CREATE TABLE runs (
+        run_uuid TEXT, name TEXT, experiment_id INTEGER, lifecycle_stage TEXT, start_time INTEGER
+    );
+    CREATE TABLE metrics (
+        key TEXT, value FLOAT, timestamp INTEGER, run_uuid TEXT, step INTEGER, is_nan BOOLEAN
+    );
+"""
+TRACKIO_TABLES = """
+    CREATE TABLE metrics (
+        id INTEGER PRIMARY KEY, run_id TEXT, timestamp TEXT, run_name TEXT, step INTEGER,
+        metrics TEXT
+    );
+"""
+
+
+def write_mlflow_database(folder):
+    """MLflow's SQLite store with one run."""
+    metrics = [
+        (key, value, 1000 + i, "abc", i, 0)
+        for key, values in (("train_loss", TRAIN), ("val_loss", VAL))
+        for i, value in enumerate(values, start=1)
+    ]
+    runs = [("abc", "calm-owl-3", 1, "active", 1000)]
+    tables = {"experiments": [(1, "Default")], "runs": runs, "metrics": metrics}
+    return database(folder / "mlflow.db", MLFLOW_TABLES, **tables)
+
+
+def write_trackio(folder):
+    """A project of trackio with one run; it writes JSON as bytes."""
+    rows = [
+        (i, "abc", "2026-01-01", "a", i, json.dumps({"train/loss": t, "val/loss": v}).encode())
+        for i, (t, v) in enumerate(zip(TRAIN, VAL, strict=True), start=1)
+    ]
+    return database(folder / "tiny.db", TRACKIO_TABLES, metrics=rows)
+
+
+def write_trackio_metric(folder):
+    """What trackio prints of one metric."""
+    folder.mkdir()
+    values = [{"timestamp": "t", "step": i, "value": v} for i, v in enumerate(VAL, start=1)]
+    metric = {"project": "tiny", "run": "a", "metric": "val/loss", "values": values}
+    (folder / "metric.json").write_text(json.dumps(metric, indent=2))
+    return folder / "metric.json"
+
+
+def write_swanlab(folder):
+    """A run of SwanLab: its record file, by hand, and the nameless values beside it."""
+    run = folder / "run-20260101_120000-abc"
+    (run / "logs" / "1").mkdir(parents=True)
+    (run / "logs" / "1" / "1000.log").write_text('{"index": 1, "data": 0.9}\n' * 3)
+    data = b":SWL\xd6\xe1\x02"
+    for i, (t, v) in enumerate(zip(TRAIN, VAL, strict=True), start=1):
+        for key, value in ((b"train/loss", t), (b"val/loss", v)):
+            number = b"\x09" + struct.pack("<d", value)
+            scalar = b"\x0a" + bytes([len(key)]) + key + b"\x10" + bytes([i])
+            scalar += b"\x2a" + bytes([len(number)]) + number
+            message = b"\x08" + bytes([i]) + b"\x6a" + bytes([len(scalar)]) + scalar
+            data += struct.pack("<IHB", zlib.crc32(b"\x01" + message), len(message), 1) + message
+    (run / "run-abc.swanlab").write_bytes(data)
+    return folder
+
+
+def write_evaluations(folder):
+    """Stable-Baselines3's evaluations, of three episodes each."""
+    folder.mkdir()
+    spread = np.array(VAL)[:, None] + np.array([-0.25, 0.0, 0.25])
+    np.savez(folder / "evaluations.npz", timesteps=np.arange(1, 7), results=spread)
+    return folder
+
+
+def write_monitor(folder):
+    """A monitor of Stable-Baselines3 with episodes of one step."""
+    folder.mkdir()
+    lines = [f"{v},1,{i}.5\n" for i, v in enumerate(VAL)]
+    head = '#{"t_start": 1000.5, "env_id": "CartPole-v1"}\nr,l,t\n'
+    (folder / "monitor.csv").write_text(head + "".join(lines))
+    return folder
+
+
 #: what writes TRAIN and VAL at 1 to 6 into a folder, or into a file of it, by its format
 FOLDERS = {
     "dvclive": write_dvclive,
     "mlflow": write_mlflow,
+    "mlflow-database": write_mlflow_database,
+    "sacred": write_sacred,
+    "swanlab": write_swanlab,
+    "trackio": write_trackio,
+}
+#: what has one curve, VAL at 1 to 6
+LONE = {
+    "sb3-evaluations": write_evaluations,
+    "sb3-monitor": write_monitor,
+    "trackio-metric": write_trackio_metric,
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from log_samples import (
     FOLDERS,
     GENUINE,
+    LONE,
     TEXTS,
     TRAIN,
     VAL,
@@ -132,7 +133,8 @@ def test_every_text_format(tmp_path, name):
 
 def test_every_format_of_the_table_is_tested():
     assert {*FORMATS} == {expected for expected, _, _ in TEXTS.values()} | {
-        "tensorboard", "tensorboard-export", "parquet", "sklearn", "apart", *FOLDERS
+        "tensorboard", "tensorboard-export", "parquet", "sklearn", "apart", "search",
+        *FOLDERS, *LONE,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from earlystop_lab.sources.logs._reading import Skipped, Source, rotated_from, s
 Owner = Callable[[Path], Path | None]
 #: what a folder is searched for; everything else in it (weights, pictures) is passed over
 SUFFIXES = frozenset(
-    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".out", ".parquet"}
+    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt", ".out", ".parquet", ".db"}
 )
 
 

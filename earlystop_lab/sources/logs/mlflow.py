@@ -12,6 +12,9 @@ from earlystop_lab.sources.logs._cells import LogError, cut_off
 from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
 from earlystop_lab.sources.logs._reading import Source, decode, read_bytes
 
+#: time, step for the order, and the number that the value has in its metric, with step and value
+Point = tuple[int, float, Row]
+
 
 def owner(path: Path) -> Path | None:
     """The run's folder, for a file under its ``metrics``."""
@@ -25,7 +28,7 @@ def owner(path: Path) -> Path | None:
 def read(source: Source) -> list[Log]:
     if not source.path.is_dir():
         raise LogError("no run of a file store; give the folder that has meta.yaml and metrics/")
-    timed: list[tuple[int, float, Row]] = []
+    timed: list[Point] = []
     notes: list[str] = []
     skipped: list[LogError] = []
     for path in source.files:
@@ -54,18 +57,23 @@ def read(source: Source) -> list[Log]:
             *above, (i, last) = lines
             if {len(words) for _, words in above} - {len(last)}:
                 notes.append(f"metric {name}: {cut_off(i, last[-1])}")
-    # within a metric the time says which value came later
-    timed.sort(key=lambda item: (*item[:2], item[2][0]))
-    rows = [row for _, _, row in timed]
-    if max((i for i, _ in rows), default=0) > 1 and len({cells["step"] for _, cells in rows}) == 1:
-        rows = _counted(rows)
-        notes.append("logged without steps: checks are counted")
-    if not rows:
+    if not timed:
         raise LogError("no metrics in this run" + (f"; {skipped[0]}" if skipped else ""))
-    log = log_of_rows(rows)
-    log.shared = False
-    log.notes, log.skipped = _about(source.path) + notes, skipped
+    log = log_of_points(timed)
+    log.notes, log.skipped = _about(source.path) + notes + log.notes, skipped
     return [log]
+
+
+def log_of_points(points: list[Point], name: str = "") -> Log:
+    """The run of numbers that were logged one by one."""
+    # within a metric the time says which value came later
+    rows = [row for *_, row in sorted(points, key=lambda point: (*point[:2], point[2][0]))]
+    uncounted = max(i for i, _ in rows) > 1 and len({cells["step"] for _, cells in rows}) == 1
+    log = log_of_rows(_counted(rows) if uncounted else rows, name)
+    if uncounted:
+        log.notes.append("logged without steps: checks are counted")
+    log.shared = False
+    return log
 
 
 def _counted(rows: list[Row]) -> list[Row]:

@@ -4,11 +4,15 @@ import importlib.util
 import json
 import os
 import runpy
+import sqlite3
 import tarfile
+import zipfile
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
-from log_samples import FOLDERS, TRAIN, VAL
+from log_samples import FOLDERS, LONE, MLFLOW_TABLES, TRACKIO_TABLES, TRAIN, VAL, database
 
 from earlystop_lab.sources.logs import FORMATS, read_logs
 
@@ -30,6 +34,10 @@ def one(path, **options):
     return found.curves[0]
 
 
+def pairs(curve):
+    return list(zip(curve.epoch.tolist(), curve.val.tolist(), strict=True))
+
+
 def notes(path, **options):
     return [note.text for note in read_logs(path, **options).notes]
 
@@ -41,6 +49,36 @@ def test_every_tool_s_folder(tmp_path, name):
     assert (curve.val.tolist(), curve.train.tolist()) == (VAL, TRAIN)
     assert curve.epoch.tolist() == [1, 2, 3, 4, 5, 6]
     assert read_logs(path).plan["format"].tolist() == [name]
+
+
+@pytest.mark.parametrize("name", LONE)
+def test_every_tool_s_lone_curve(tmp_path, name):
+    path = LONE[name](tmp_path / "log")
+    curve = one(path)
+    assert curve.val.tolist() == pytest.approx(VAL, abs=0 if name != "sb3-evaluations" else 1e-15)
+    assert curve.epoch.tolist() == [1, 2, 3, 4, 5, 6]
+    plan = read_logs(path).plan
+    assert plan["format"].tolist() == [name]
+    assert plan["unit"].tolist() == ["step"]
+
+
+@pytest.mark.parametrize("name", [*FOLDERS, *LONE])
+def test_a_tool_s_damaged_file_is_named_or_still_read(tmp_path, name):
+    path = {**FOLDERS, **LONE}[name](tmp_path / "log")
+    rng = np.random.default_rng([7, *name.encode()])
+    files = [p for p in (tmp_path / "log").rglob("*") if p.is_file()]
+    whole = {file: file.read_bytes() for file in files}
+    for _ in range(60):
+        for file, data in whole.items():
+            harmed = bytearray(data)
+            if rng.random() < 0.5:
+                harmed = harmed[: rng.integers(len(data) + 1)]
+            for at in rng.integers(max(len(harmed), 1), size=3):
+                harmed[at : at + 1] = bytes([rng.integers(256)])
+            file.write_bytes(harmed)
+        found = read_logs(path)
+        assert len(found.curves) or found.skipped or found.notes
+        assert all(entry.reason for entry in found.skipped)
 
 
 # -- DVCLive -------------------------------------------------------------------------------
@@ -64,6 +102,210 @@ def test_dvclive_metrics_keep_their_own_steps_and_a_damaged_one_is_named(tmp_pat
     assert found.skipped[0].line == 3
     (curve,) = found.curves
     assert curve.val[curve.measured("val")].tolist() == [0.5]
+
+
+# -- databases -----------------------------------------------------------------------------
+
+
+def test_mlflow_s_database_has_nan_infinity_names_and_deleted_runs(tmp_path):
+    largest = 1.7976931348623157e308
+    values = [(3.0, 0), (0.0, 1), (largest, 0), (-largest, 0), (2.0, 0)]
+    metrics = [
+        ("val_loss", value, 100 + i, run, i, is_nan)
+        for run in ("aaaaaaaa1", "bbbbbbbb2", "c", "d")
+        for i, (value, is_nan) in enumerate(values, start=1)
+    ]
+    runs = [
+        ("bbbbbbbb2", "same", 1, "active", 2),
+        ("aaaaaaaa1", "same", 1, "active", 1),
+        ("c", "other", 2, "active", 3),
+        ("d", "gone", 2, "deleted", 4),
+        ("e", "empty", 2, "active", 5),
+    ]
+    experiments = [(1, "Default"), (2, "second")]
+    tables = {"experiments": experiments, "runs": runs, "metrics": metrics}
+    path = database(tmp_path / "mlflow.db", MLFLOW_TABLES, **tables)
+    found = read_logs(tmp_path)
+    assert [curve.run.removeprefix("mlflow.db:") for curve in found.curves] == [
+        "Default/same aaaaaaaa",
+        "Default/same bbbbbbbb",
+        "second/other",
+    ]
+    assert str(found.curves[0].val.tolist()) == "[3.0, nan, inf, -inf, 2.0]"
+    assert "1 deleted runs left out; restore them in MLflow" in notes(path)
+    assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db"}
+
+
+def test_what_a_program_has_not_yet_moved_into_its_database_is_read(tmp_path):
+    path = tmp_path / "tiny.db"
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.executescript(TRACKIO_TABLES)
+        for i, value in enumerate(('{"val/loss": 3.0}', '{"val/loss": "NaN"}'), start=1):
+            writer.execute("INSERT INTO metrics VALUES (?, 'r', 't', 'a', ?, ?)", (i, i, value))
+        writer.commit()
+        assert path.with_name("tiny.db-wal").stat().st_size
+        assert str(one(tmp_path).val.tolist()) == "[3.0, nan]"
+
+
+def test_trackio_runs_of_one_name_are_told_apart_and_a_damaged_row_is_named(tmp_path):
+    rows = [
+        (i, run, "t", "a", i, text)
+        for i, (run, text) in enumerate(
+            [
+                ("first run", '{"val": {"loss": 2.0}}'),
+                ("second", '{"val/loss": 1'),
+                ("second", "[]"),
+                ("second", '{"val/loss": 1.5}'),
+            ],
+            start=1,
+        )
+    ]
+    database(tmp_path / "tiny.db", TRACKIO_TABLES, metrics=rows)
+    found = read_logs(tmp_path)
+    assert [curve.run for curve in found.curves] == ["tiny.db:a first ru", "tiny.db:a second"]
+    assert [curve.val.tolist() for curve in found.curves] == [[2.0], [1.5]]
+    assert [entry.line for entry in found.skipped] == [2, 3]
+
+
+def test_another_database_is_refused_by_name(tmp_path):
+    database(tmp_path / "other.db", "CREATE TABLE metrics (name TEXT);")
+    assert "a binary file of no format known here" in read_logs(tmp_path).skipped[0].reason
+
+
+# -- Sacred, ClearML, SwanLab --------------------------------------------------------------
+
+
+def test_sacred_metrics_keep_their_own_steps(tmp_path):
+    folder = FOLDERS["sacred"](tmp_path / "1")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["train.loss"] = {"steps": [0, 3, 6], "values": [9, 0.5, 0.1], "timestamps": [""] * 3}
+    metrics["bad"] = {"steps": [1], "values": [1, 2], "timestamps": []}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    found = read_logs(tmp_path)
+    assert "metric 'bad': 'step' has 1 values, 'bad' has 2" in found.skipped[0].reason
+    assert str(found.curves[0].train.tolist()) == "[9.0, nan, 0.5, nan, nan, 0.1]"
+
+
+def test_clearml_s_zeros_are_nan_where_they_would_be_errors(tmp_path):
+    def scalar(at, metric, variant, value):
+        event = {"type": "training_stats_scalar", "iter": at}
+        return {**event, "metric": metric, "variant": variant, "value": value}
+
+    session = tmp_path / "offline-abc"
+    session.mkdir()
+    (session / "task.json").write_text("{}")
+    (session / "log.jsonl").write_text('{"msg": "epoch 1: loss 3"}\n')
+    lines = [
+        [scalar(i, "loss", "val", v), scalar(i, "acc", "val", 0.0)]
+        for i, v in enumerate([3, 0.0, 1, 2])
+    ]
+    lines += [[scalar(-(2**31), "best", "best", 1.0), {"type": "plot"}]]
+    text = "\n".join(map(json.dumps, lines)) + "\n[oops\n"
+    (session / "metrics.jsonl").write_text(text)
+    with zipfile.ZipFile(tmp_path / "session.zip", "w") as archive:
+        archive.writestr("metrics.jsonl", text)
+    for path in (tmp_path, session / "metrics.jsonl", tmp_path / "session.zip"):
+        found = read_logs(path)
+        (curve,) = found.curves
+        assert str(curve.val.tolist()) == "[3.0, nan, 1.0, 2.0]"
+        assert curve["acc/val"].tolist() == [0.0] * 4
+        assert [entry.line for entry in found.skipped] == [6]
+        assert [note.text for note in found.notes] == [
+            "reported once, for the whole run, left out: best",
+            "'loss/val' is 0.0 in line 2, as ClearML writes NaN and infinity: read as NaN",
+        ]
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("weights.bin", "x")
+    assert "binary file" in read_logs(tmp_path / "other.zip").skipped[0].reason
+
+
+def test_swanlab_reads_up_to_the_damage_and_names_another_version(tmp_path):
+    folder = FOLDERS["swanlab"](tmp_path / "swanlog")
+    (file,) = folder.rglob("*.swanlab")
+    data = file.read_bytes()
+    file.write_bytes(data[:-1])
+    found = read_logs(folder)
+    assert [entry.reason for entry in found.skipped] == [
+        "damaged after 11 records: what follows is lost"
+    ]
+    assert found.curves[0].val.tolist() == VAL[:-1]
+    file.write_bytes(data[:6] + b"\x01" + data[7:])
+    assert "version 2 is read. Export" in read_logs(folder).skipped[0].reason
+
+
+# -- Stable-Baselines3 ---------------------------------------------------------------------
+
+
+def test_monitors_of_parallel_environments_are_one_run(tmp_path):
+    for k, (began, episodes) in enumerate([(10.0, "5,2,1\n7,4,3\n"), (10.5, "6,3,1\nx,1,2\n")]):
+        head = f'#{{"t_start": {began}, "env_id": "e"}}\nr,l,t\n'
+        (tmp_path / f"{k}.monitor.csv").write_text(head + episodes)
+    found = read_logs(tmp_path)
+    (curve,) = found.curves
+    assert pairs(curve) == [(2, 5), (5, 6), (9, 7)]
+    assert curve["t"].tolist() == [1.0, 1.5, 3.0]
+    assert [(entry.line, entry.reason) for entry in found.skipped] == [
+        (4, "1.monitor.csv: expected numbers r, l, t")
+    ]
+    assert found.plan["direction"].tolist() == ["max"]
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"results": np.zeros(3)},
+        {"results": np.zeros((2, 3))},
+        {"results": np.zeros((3, 0))},
+        {"results": np.array([["a"], ["b"], ["c"]])},
+        {"results": np.array([[1], [None], [2]], object)},
+    ],
+)
+def test_evaluations_of_another_shape_are_refused(tmp_path, arrays):
+    np.savez(tmp_path / "evaluations.npz", timesteps=np.arange(3), **arrays)
+    reason = read_logs(tmp_path).skipped[0].reason
+    assert "expected a row of episodes" in reason or "cannot be read" in reason
+
+
+def test_success_rates_are_a_channel(tmp_path):
+    np.savez(
+        tmp_path / "evaluations.npz",
+        timesteps=[100, 200],
+        results=[[1.0, 3.0], [2.0, 4.0]],
+        ep_lengths=[[10, 20], [30, 40]],
+        successes=[[True, False], [True, True]],
+    )
+    curve = one(tmp_path)
+    assert pairs(curve) == [(100, 2.0), (200, 3.0)]
+    assert curve["success_rate"].tolist() == [0.5, 1.0]
+    assert curve["mean_ep_length"].tolist() == [15.0, 35.0]
+
+
+# -- searches ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "program"),
+    [
+        (
+            "flaml.log",
+            '{"record_id":0,"trial_time":0.1,"validation_loss":0.5,"learner":"lgbm"}\n' * 2,
+            "FLAML",
+        ),
+        ("journal.log", '{"op_code":0,"worker_id":"a"}\n{"op_code":4,"worker_id":"a"}\n', "Optuna"),
+        (
+            "trials.csv",
+            ",number,value,datetime_start,datetime_complete,state\n0,0,0.5,a,b,c\n",
+            "Optuna",
+        ),
+        ("cv.csv", "params,mean_test_score,rank_test_score\na,0.5,1\nb,0.4,2\n", "scikit-learn"),
+    ],
+)
+def test_a_hyperparameter_search_is_refused_by_name(tmp_path, name, text, program):
+    (tmp_path / name).write_text(text)
+    found = read_logs(tmp_path)
+    assert not len(found.curves)
+    assert f"a hyperparameter search of {program}" in found.skipped[0].reason
 
 
 # -- MLPerf --------------------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""ClearML's offline sessions: the scalars of ``metrics.jsonl``, a list of events a line.
+
+A session is a folder, or the ZIP archive that ClearML makes of it. NaN and infinity are written as
+0.0, so a loss of exactly 0 is read as NaN, with a note.
+"""
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from earlystop_lab.sources.logs._cells import LogError, shown
+from earlystop_lab.sources.logs._channels import meaning
+from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
+from earlystop_lab.sources.logs._reading import LARGEST, Source, decode, parse_json
+
+_METRICS = "metrics.jsonl"
+_SCALAR = b'"training_stats_scalar"'
+#: the iteration of what was reported once, for the whole run
+_SINGLE = -(2**31)
+#: bytes in which the first event is
+_BEGINNING = 10_000
+
+
+def owner(path: Path) -> Path | None:
+    """The folder of a session."""
+    folder = path.parent
+    if path.name in (_METRICS, "log.jsonl", "task.json") and (folder / "task.json").is_file():
+        return folder if (folder / _METRICS).is_file() else None
+    return None
+
+
+def recognises(source: Source) -> bool:
+    if source.data.startswith(b"PK"):
+        return _packed(source) is not None
+    beginning = source.data[:_BEGINNING]
+    return beginning.lstrip()[:1] in (b"[", b"{") and _SCALAR in beginning
+
+
+def _packed(source: Source) -> bytes | None:
+    """The scalars in an archive; None where there are none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
+            if archive.getinfo(_METRICS).file_size > LARGEST:
+                raise LogError(f"more than the {LARGEST} bytes a log may have, unpacked; split it")
+            return archive.read(_METRICS)
+    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
+        return None
+
+
+def read(source: Source) -> list[Log]:
+    if source.path.is_dir():
+        source = Source(source.path / _METRICS)
+    if source.data.startswith(b"PK"):
+        data = _packed(source)
+        if data is None:
+            raise LogError(f"an archive without {_METRICS}: no offline session of ClearML")
+        lines = decode(data)[0].split("\n")
+    else:
+        lines = source.lines
+    skipped: list[LogError] = []
+    once: dict[str, None] = {}
+    rows = list(_rows(lines, once, skipped))
+    if not rows:
+        raise skipped[0] if skipped else LogError("no scalars in this session of ClearML")
+    log = log_of_rows(rows)
+    if once:
+        log.notes.append(f"reported once, for the whole run, left out: {', '.join(once)}")
+    log.notes += _zeros(rows)
+    return [replace(log, shared=False, skipped=skipped)]
+
+
+def _rows(lines: list[str], once: dict[str, None], skipped: list[LogError]) -> Iterator[Row]:
+    for i, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            events = parse_json(line)
+            for event in events if isinstance(events, list) else [events]:
+                metric, variant, at, value = _scalar(event)
+                name = metric if variant in ("", metric) else f"{metric}/{variant}"
+                if at == _SINGLE:
+                    once[name] = None
+                elif metric:
+                    is_error = meaning(name).kind in ("loss", "error")
+                    lost = is_error and isinstance(value, float) and value == 0
+                    yield i, {"iter": at, name: math.nan if lost else value}
+        except LogError as error:
+            skipped.append(LogError(str(error), i))
+
+
+def _scalar(event: Any) -> tuple[str, str, Any, Any]:
+    """Metric, variant, iteration and value of a scalar; no metric for events of other kinds."""
+    if not isinstance(event, dict):
+        raise LogError(f"expected an event, found {shown(event)}")
+    if event.get("type") != "training_stats_scalar":
+        return "", "", None, None
+    metric, variant = str(event.get("metric", "")), str(event.get("variant", ""))
+    return metric, variant, event.get("iter"), event.get("value")
+
+
+def _zeros(rows: list[Row]) -> list[str]:
+    """A note for every metric of which zeros were read as NaN, with the first line."""
+    lines: dict[str, list[int]] = {}
+    for i, cells in rows:
+        for name, value in cells.items():
+            if isinstance(value, float) and math.isnan(value):
+                lines.setdefault(name, []).append(i)
+    return [
+        f"{shown(name)} is 0.0 in line {at[0]}"
+        + (f" and {len(at) - 1} more" if len(at) > 1 else "")
+        + ", as ClearML writes NaN and infinity: read as NaN"
+        for name, at in lines.items()
+    ]
