@@ -145,13 +145,13 @@ def _from_tables(files: dict[str, Path]) -> Log:
         raise failed
     log = log_of_rows((lines[at], cells) for at, cells in rows.items())
     log.notes, log.skipped = notes, skipped
-    log.modes = {name: mode for name in log.columns if (mode := _mode(name))}
+    log.modes = {name: mode for name in log.columns if (mode := mode_of(name.partition("-")[2]))}
     return _settled(log)
 
 
-def _mode(name: str) -> Mode | None:
-    """What CatBoost says of a metric of its own, such as ``test-NDCG:type=Base``."""
-    metric = name.partition("-")[2].partition(":")[0]
+def mode_of(metric: str) -> Mode | None:
+    """What CatBoost says of a metric of its own, such as ``NDCG:type=Base``."""
+    metric = metric.partition(":")[0]
     return "max" if metric in _MAX else "min" if metric in _MIN else None
 
 

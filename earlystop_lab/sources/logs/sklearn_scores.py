@@ -1,0 +1,66 @@
+"""scikit-learn's ``ScoringMonitor`` callback: its log as CSV or as JSON rows, a row a task.
+
+The scores are of the training data. A row of a whole fit repeats its last iteration and stands
+before the first: only tasks without tasks of their own are iterations.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from earlystop_lab.curves import Mode, Role
+from earlystop_lab.sources.logs import generic
+from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._columns import Log, grouped
+from earlystop_lab.sources.logs._reading import Source
+from earlystop_lab.sources.logs.tables import columns, read_table
+
+_COLUMNS = ("task_id_path", "parent_task_id_path", "task_name", "task_id")
+_OTHERS = frozenset({*_COLUMNS, "estimator_name", "sequential_subtasks", ""})
+
+
+def recognises(source: Source) -> bool:
+    rows = generic.json_rows(source) if source.is_json else None
+    return {*_COLUMNS} <= {*(columns(source) if rows is None else rows.columns)}
+
+
+def read(source: Source) -> list[Log]:
+    """A run for every fit: the tasks of one parent, in the order of their numbers."""
+    log = generic.json_rows(source) if source.is_json else read_table(source)
+    if log is None or not {*_COLUMNS} <= {*log.columns}:
+        raise LogError(f"expected the columns {', '.join(_COLUMNS)} of ScoringMonitor")
+    paths, parents = log.cells("task_id_path", ""), log.cells("parent_task_id_path", "")
+    whole = {*map(str, parents)}
+    inner = [k for k, path in enumerate(paths) if str(path) not in whole]
+    fits = [
+        (name, np.array(inner)[rows])
+        for name, rows in grouped(str(parents[k]) for k in inner)
+        if len(rows) > 1
+    ]
+    if not fits:
+        raise LogError("no fit of more than one iteration in this log of ScoringMonitor")
+    logs = [_fit(log.take(rows), name if len(fits) > 1 else "") for name, rows in fits]
+    logs[0].skipped = log.skipped
+    logs[0].notes += log.notes
+    return logs
+
+
+def _fit(log: Log, name: str) -> Log:
+    scores = [n for n in log.columns if n not in _OTHERS and len(log.numbers(n).rows)]
+    if not scores:
+        raise LogError("no score in this log of ScoringMonitor")
+    modes: dict[str, Mode] = dict.fromkeys(scores, "max")
+    roles: dict[Role, str] = {"val": scores[0]}
+    kept = {n: log.columns[n] for n in ("task_id", *scores)}
+    note = f"ScoringMonitor scores the training data: {scores[0]!r} stands in as val"
+    return replace(
+        log,
+        columns=kept,
+        name=name,
+        roles=roles,
+        modes=modes,
+        sets=dict.fromkeys(scores, "train"),
+        position="task_id",
+        unit="step",
+        notes=[note],
+    )
