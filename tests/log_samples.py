@@ -133,6 +133,25 @@ TEXTS = {
         rows(_MLPERF, 1, ':::MLLOG {"key": "submission_benchmark", "value": "llama2_70b_lora"}'),
         1,
     ),
+    "ngboost.json": (
+        "ngboost",
+        json.dumps({"train": {"LOGSCORE": TRAIN}, "val": {"LOGSCORE": VAL}}),
+        1,
+    ),
+    "ydf.log": (
+        "ydf",
+        rows("Train tree {at}/6 train-loss:{train} valid-loss:{val} [total:0.01s iter:0.00s]", 1),
+        1,
+    ),
+    "cv.csv": (
+        "catboost-cv",
+        rows(
+            "{at},{val},0.01,{train},0.01",
+            0,
+            "iterations,test-Logloss-mean,test-Logloss-std,train-Logloss-mean,train-Logloss-std",
+        ),
+        1,
+    ),
     "metrics.jsonl": ("clearml", "".join(_CLEARML), 1),
     "plain.csv": ("csv", rows("{at};{train};{val}", 1, "iter;train_error;valid_error"), 1),
     "plain.json": ("json", json.dumps(entries(at="epoch", train="trainLoss", val="valLoss")), 1),
@@ -333,8 +352,24 @@ FOLDERS = {
     "swanlab": write_swanlab,
     "trackio": write_trackio,
 }
+
+
+def write_scores(folder):
+    """The log of scikit-learn's ScoringMonitor: a row of the whole fit, and one an iteration."""
+    folder.mkdir()
+    names = "task_id_path,parent_task_id_path,estimator_name,task_name,task_id,sequential_subtasks"
+    lines = [f"{names},score", f'"(0,)",(),LogisticRegression,fit,0,True,{VAL[-1]}']
+    lines += [
+        f'"(0, {i})","(0,)",LogisticRegression,lbfgs-iter,{i},True,{v}'
+        for i, v in enumerate(VAL, start=1)
+    ]
+    (folder / "scores.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
 #: what has one curve, VAL at 1 to 6
 LONE = {
+    "sklearn-scores": write_scores,
     "sb3-evaluations": write_evaluations,
     "sb3-monitor": write_monitor,
     "trackio-metric": write_trackio_metric,

@@ -1,7 +1,7 @@
 # /// script
 # dependencies = ["flaml==2.8.0"]
 # [tool.earlystop]
-# formats = ["search"]
+# formats = ["json"]
 # ///
 """FLAML's log of a search: a row a trial."""
 
@@ -23,4 +23,4 @@ search.fit(
     log_type="all",
     verbose=0,
 )
-done(kept("flaml.log", refused="a hyperparameter search of FLAML"))
+done(kept("flaml.log", refused="a hyperparameter search (FLAML)"))

@@ -1,7 +1,7 @@
 # /// script
 # dependencies = ["optuna==5.0.0"]
 # [tool.earlystop]
-# formats = ["search"]
+# formats = ["optuna"]
 # ///
 """Optuna's journal, its database and its table of trials: none is a learning curve."""
 
@@ -25,5 +25,5 @@ for storage in (journal, f"sqlite:///{folder}/optuna.db"):
     study = optuna.create_study(storage=storage, study_name="tiny")
     study.optimize(objective, n_trials=3)
     study.trials_dataframe().to_csv(folder / "trials.csv")
-refused = "a hyperparameter search of Optuna"
+refused = "a hyperparameter search (Optuna)"
 done(*[kept(name, refused=refused) for name in ("journal.log", "optuna.db", "trials.csv")])

@@ -5,6 +5,8 @@
 # ///
 """Sacred's file storage observer: training counts more steps than validation."""
 
+import math
+
 from _numbers import TRAIN, VAL, arguments, done, kept
 from sacred import SETTINGS, Experiment
 from sacred.observers import FileStorageObserver
@@ -23,6 +25,13 @@ def main(_run):
 
 
 experiment.run(options={"--loglevel": "ERROR"})
-steps = [10 * k + 10 for k in range(len(VAL))]
-run = {"val": VAL, "train": TRAIN, "epoch": steps, "unit": "step", "direction": "min"}
+# a run begins where its training curve does: there validation was not measured
+steps = [5, *(10 * k + 10 for k in range(len(VAL)))]
+run = {
+    "val": [math.nan, *VAL],
+    "train": [TRAIN[0] + 1, *TRAIN],
+    "epoch": steps,
+    "unit": "step",
+    "direction": "min",
+}
 done(kept("runs", run), kept("runs/1/metrics.json", run))

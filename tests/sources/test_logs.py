@@ -133,7 +133,7 @@ def test_every_text_format(tmp_path, name):
 
 def test_every_format_of_the_table_is_tested():
     assert {*FORMATS} == {expected for expected, _, _ in TEXTS.values()} | {
-        "tensorboard", "tensorboard-export", "parquet", "sklearn", "apart", "search",
+        "tensorboard", "tensorboard-export", "parquet", "sklearn", "apart", "optuna",
         *FOLDERS, *LONE,
     }  # fmt: skip
 

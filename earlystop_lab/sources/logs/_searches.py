@@ -14,6 +14,7 @@ _BY_COLUMNS: Sequence[tuple[str, frozenset[str]]] = (
     ("FLAML", frozenset({"iter_per_learner"})),
     ("Optuna", frozenset({"number", "value", "state"})),
     ("Optuna", frozenset({"datetime_start", "datetime_complete"})),
+    ("Optuna", frozenset({"op_code", "worker_id"})),
     ("Hyperopt", frozenset({"tid", "misc/tid"})),
     ("Ax", frozenset({"arm_name", "trial_index"})),
     ("AutoGluon's leaderboard", frozenset({"model", "score_val", "pred_time_val"})),
@@ -41,21 +42,24 @@ def refuse(log: Log) -> None:
     if program is None and sum(_OF_SKLEARN.fullmatch(name) is not None for name in names) > 2:
         program = "scikit-learn's cv_results_"
     if program is not None or _is_of_trials(log):
-        raise LogError(_reason(program))
+        raise reason(program)
 
 
 def refuse_text(text: str) -> None:
     """The same of what a search printed."""
     for program, line in _BY_TEXT:
         if line.search(text):
-            raise LogError(_reason(program))
+            raise reason(program)
 
 
-def _reason(program: str | None) -> str:
+def reason(program: str | None) -> LogError:
+    """Why a search is refused, and what to import instead."""
     by = f" ({program})" if program else ""
-    return (
-        f"a hyperparameter search{by}, a row a trial: it holds no learning curve; import what the "
-        "training of single trials logged"
+    way = "import what the training of single trials logged"
+    if program == "Optuna":
+        way += ", or a table of trial, step and value made of each trial's intermediate_values"
+    return LogError(
+        f"a hyperparameter search{by}, a row a trial: it holds no learning curve; {way}"
     )
 
 

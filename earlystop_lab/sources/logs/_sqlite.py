@@ -20,6 +20,8 @@ def columns(source: Source) -> frozenset[str]:
     Of another file only the beginning is read.
     """
     try:
+        if not source.path.is_file():  # a pipe could make the reader wait for ever
+            return frozenset()
         with source.path.open("rb") as stream:
             if stream.read(len(_BEGINS)) != _BEGINS:
                 return frozenset()

@@ -36,7 +36,7 @@ def as_meant(log: Log, choice: Choice) -> Log:
         rows, values, wrong = log.numbers(name)
         meant = _infinite(log, name, rows, values, notes)
         if name not in choice.higher and meaning(name).kind != "higher":
-            zeros = rows[_alone(meant)]
+            zeros = rows[meant == 0 if of_clearml else _alone(meant)]
             if of_clearml:
                 meant = _nan_at(log, name, rows, meant, zeros, "which ClearML writes for it", notes)
             elif name == choice.val and len(zeros):

@@ -1,11 +1,9 @@
 """ClearML's offline sessions: the scalars of ``metrics.jsonl``, a list of events a line.
 
-A session is a folder, or the ZIP archive that ClearML makes of it. NaN and infinity are written as
-0.0, so a loss of exactly 0 is read as NaN, with a note.
+A session is a folder, or the ZIP archive that ClearML makes of it.
 """
 
 import io
-import math
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from earlystop_lab.sources.logs._cells import LogError, shown
-from earlystop_lab.sources.logs._channels import meaning
 from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
 from earlystop_lab.sources.logs._reading import LARGEST, Source, decode, parse_json
 
 _METRICS = "metrics.jsonl"
-_SCALAR = b'"training_stats_scalar"'
+_SCALAR = "training_stats_scalar"
 #: the iteration of what was reported once, for the whole run
 _SINGLE = -(2**31)
 #: bytes in which the first event is
@@ -37,7 +34,7 @@ def recognises(source: Source) -> bool:
     if source.data.startswith(b"PK"):
         return _packed(source) is not None
     beginning = source.data[:_BEGINNING]
-    return beginning.lstrip()[:1] in (b"[", b"{") and _SCALAR in beginning
+    return beginning.lstrip()[:1] in (b"[", b"{") and _SCALAR.encode() in beginning
 
 
 def _packed(source: Source) -> bytes | None:
@@ -69,7 +66,6 @@ def read(source: Source) -> list[Log]:
     log = log_of_rows(rows)
     if once:
         log.notes.append(f"reported once, for the whole run, left out: {', '.join(once)}")
-    log.notes += _zeros(rows)
     return [replace(log, shared=False, skipped=skipped)]
 
 
@@ -85,9 +81,8 @@ def _rows(lines: list[str], once: dict[str, None], skipped: list[LogError]) -> I
                 if at == _SINGLE:
                     once[name] = None
                 elif metric:
-                    is_error = meaning(name).kind in ("loss", "error")
-                    lost = is_error and isinstance(value, float) and value == 0
-                    yield i, {"iter": at, name: math.nan if lost else value}
+                    # by its type a 0 that ClearML wrote for NaN is known
+                    yield i, {"iter": at, name: value, "type": _SCALAR}
         except LogError as error:
             skipped.append(LogError(str(error), i))
 
@@ -96,22 +91,7 @@ def _scalar(event: Any) -> tuple[str, str, Any, Any]:
     """Metric, variant, iteration and value of a scalar; no metric for events of other kinds."""
     if not isinstance(event, dict):
         raise LogError(f"expected an event, found {shown(event)}")
-    if event.get("type") != "training_stats_scalar":
+    if event.get("type") != _SCALAR:
         return "", "", None, None
     metric, variant = str(event.get("metric", "")), str(event.get("variant", ""))
     return metric, variant, event.get("iter"), event.get("value")
-
-
-def _zeros(rows: list[Row]) -> list[str]:
-    """A note for every metric of which zeros were read as NaN, with the first line."""
-    lines: dict[str, list[int]] = {}
-    for i, cells in rows:
-        for name, value in cells.items():
-            if isinstance(value, float) and math.isnan(value):
-                lines.setdefault(name, []).append(i)
-    return [
-        f"{shown(name)} is 0.0 in line {at[0]}"
-        + (f" and {len(at) - 1} more" if len(at) > 1 else "")
-        + ", as ClearML writes NaN and infinity: read as NaN"
-        for name, at in lines.items()
-    ]

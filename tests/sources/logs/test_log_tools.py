@@ -77,7 +77,7 @@ def test_a_tool_s_damaged_file_is_named_or_still_read(tmp_path, name):
                 harmed[at : at + 1] = bytes([rng.integers(256)])
             file.write_bytes(harmed)
         found = read_logs(path)
-        assert len(found.curves) or found.skipped or found.notes
+        assert len(found.curves) or found.skipped
         assert all(entry.reason for entry in found.skipped)
 
 
@@ -179,7 +179,7 @@ def test_another_database_is_refused_by_name(tmp_path):
 def test_sacred_metrics_keep_their_own_steps(tmp_path):
     folder = FOLDERS["sacred"](tmp_path / "1")
     metrics = json.loads((folder / "metrics.json").read_text())
-    metrics["train.loss"] = {"steps": [0, 3, 6], "values": [9, 0.5, 0.1], "timestamps": [""] * 3}
+    metrics["train.loss"] = {"steps": [1, 3, 6], "values": [9, 0.5, 0.1], "timestamps": [""] * 3}
     metrics["bad"] = {"steps": [1], "values": [1, 2], "timestamps": []}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     found = read_logs(tmp_path)
@@ -213,7 +213,7 @@ def test_clearml_s_zeros_are_nan_where_they_would_be_errors(tmp_path):
         assert [entry.line for entry in found.skipped] == [6]
         assert [note.text for note in found.notes] == [
             "reported once, for the whole run, left out: best",
-            "'loss/val' is 0.0 in line 2, as ClearML writes NaN and infinity: read as NaN",
+            "line 2: 'loss/val' is 0, which ClearML writes for it: read as NaN",
         ]
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("weights.bin", "x")
@@ -229,9 +229,62 @@ def test_swanlab_reads_up_to_the_damage_and_names_another_version(tmp_path):
     assert [entry.reason for entry in found.skipped] == [
         "damaged after 11 records: what follows is lost"
     ]
-    assert found.curves[0].val.tolist() == VAL[:-1]
+    assert str(found.curves[0].val.tolist()) == str([*VAL[:-1], float("nan")])
+    assert found.curves[0].train.tolist() == TRAIN
     file.write_bytes(data[:6] + b"\x01" + data[7:])
     assert "version 2 is read. Export" in read_logs(folder).skipped[0].reason
+
+
+# -- boosting and scikit-learn -------------------------------------------------------------
+
+
+def test_both_of_ngboost_s_scores_are_errors(tmp_path):
+    (tmp_path / "log.json").write_text(
+        '{"train": {"CRPSCORE": [3, 2, 1]}, "val": {"CRPSCORE": []}}'
+    )
+    found = read_logs(tmp_path)
+    assert found.curves[0].val.tolist() == [3, 2, 1]
+    assert found.plan["direction"].tolist() == ["min"]
+    assert found.plan["unit"].tolist() == ["round"]
+    assert "stands in" in found.notes[0].text
+
+
+def test_ydf_s_description_and_that_it_printed_some_iterations_only(tmp_path):
+    line = "\tIter:{} train-loss:{} valid-loss:{}  train-accuracy:1 valid-accuracy:0.5\n"
+    text = "".join(line.format(i, 1 / i, 2 / i) for i in (1, 2, 16))
+    (tmp_path / "model.txt").write_text("Loss: BINOMIAL_LOG_LIKELIHOOD\n" + text)
+    assert pairs(one(tmp_path)) == [(1, 2.0), (2, 1.0), (16, 0.125)]
+    assert notes(tmp_path) == [
+        "YDF printed some iterations only; all of them are in model.training_logs()"
+    ]
+
+
+def test_catboost_cv_of_a_score_alone(tmp_path):
+    header = "iterations,test-AUC-mean,test-AUC-std,train-AUC-mean,train-AUC-std"
+    (tmp_path / "cv.csv").write_text(f"{header}\n0,0.5,0.1,0.6,0.1\n1,0.7,0.1,0.8,0.1\n")
+    found = read_logs(tmp_path, val="test-AUC-mean")
+    assert (found.curves[0].val.tolist(), found.curves[0].train.tolist()) == (
+        [0.5, 0.7],
+        [0.6, 0.8],
+    )
+    assert found.plan["direction"].tolist() == ["max"]
+
+
+def test_every_fit_of_a_search_s_scoring_monitor_is_a_run(tmp_path):
+    rows = [
+        {"task_id_path": path, "parent_task_id_path": path[:-1], "task_name": name,
+         "task_id": path[-1], "neg_log_loss": score}
+        for path, name, score in [
+            ([0], "fit", None), ([0, 0], "fit", -0.3), ([0, 0, 0], "iter", -0.5),
+            ([0, 0, 1], "iter", -0.3), ([0, 1], "fit", -0.2), ([0, 1, 0], "iter", -0.4),
+            ([0, 1, 1], "iter", -0.2),
+        ]
+    ]  # fmt: skip
+    (tmp_path / "scores.json").write_text(json.dumps(rows))
+    found = read_logs(tmp_path)
+    assert [curve.val.tolist() for curve in found.curves] == [[-0.5, -0.3], [-0.4, -0.2]]
+    assert found.plan["direction"].tolist() == ["max", "max"]
+    assert "scores the training data" in found.notes[0].text
 
 
 # -- Stable-Baselines3 ---------------------------------------------------------------------
@@ -305,7 +358,15 @@ def test_a_hyperparameter_search_is_refused_by_name(tmp_path, name, text, progra
     (tmp_path / name).write_text(text)
     found = read_logs(tmp_path)
     assert not len(found.curves)
-    assert f"a hyperparameter search of {program}" in found.skipped[0].reason
+    assert f"a hyperparameter search ({program}" in found.skipped[0].reason
+
+
+def test_optuna_s_database_is_refused_by_name(tmp_path):
+    tables = "CREATE TABLE studies (study_name TEXT); CREATE TABLE trials (study_id INTEGER);"
+    database(tmp_path / "optuna.db", tables)
+    reason = read_logs(tmp_path).skipped[0].reason
+    assert "a hyperparameter search (Optuna)" in reason
+    assert "intermediate_values" in reason
 
 
 # -- MLPerf --------------------------------------------------------------------------------
