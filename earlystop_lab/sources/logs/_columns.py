@@ -230,39 +230,70 @@ def log_of_rows(rows: Iterable[Row], name: str = "") -> Log:
                 columns[key] = Growing()
             columns[key].add(at, cell)
         lines.append(line)
-    made = {key: cells.column() for key, cells in columns.items()}
+    every = np.arange(len(lines))
+    made = {key: cells.column(every) for key, cells in columns.items()}
     return Log(np.array(lines, np.int64), made, name)
 
 
 class Growing:
-    """The cells of a column as they come; much text goes into Arrow, where it takes less room."""
+    """The cells of a column as they come, much of them packed into Arrow to take less room."""
 
     def __init__(self) -> None:
-        self._rows = array("q")
+        #: None while no row before the last one is left out
+        self._rows: array[int] | None = None
+        self._count = 0
         self._last: list[Any] = []
-        self._pieces: list[pa.Array | list[Any]] = []
+        self._pieces: list[_Piece] = []
 
     def add(self, row: int, cell: object) -> None:
-        self._rows.append(row)
+        if self._rows is None and row != self._count:
+            self._rows = array("q", range(self._count))
+        if self._rows is not None:
+            self._rows.append(row)
+        self._count += 1
         self._last.append(cell)
         if len(self._last) == _PIECE:
             self._pack()
 
-    def column(self) -> Column:
-        """The column so far."""
-        rows = np.array(self._rows, np.int64)
+    def column(self, every: IntArray) -> Column:
+        """The column so far; ``every`` are the numbers of all rows, for the columns to share."""
+        rows = every[: self._count] if self._count < len(every) else every
+        if self._rows is not None:
+            rows = np.frombuffer(self._rows, np.int64)
         if not self._pieces:
             return Column(self._last, rows)
         self._pack()
         pieces, self._pieces = self._pieces, []
-        arrays = [piece for piece in pieces if isinstance(piece, pa.Array)]
-        if len(arrays) == len(pieces) and len({piece.type for piece in arrays}) == 1:
-            return Column(pa.concat_arrays(arrays), rows)
-        return Column([cell for piece in pieces for cell in _listed(piece)], rows)
+        if len({piece.was_text for piece in pieces}) > 1:
+            pieces = [piece.as_text() for piece in pieces]
+        arrays = [piece.cells for piece in pieces if isinstance(piece.cells, pa.Array)]
+        if len(arrays) < len(pieces) or len({cells.type for cells in arrays}) > 1:
+            return Column([cell for piece in pieces for cell in _listed(piece.cells)], rows)
+        whole = pa.concat_arrays(arrays)
+        if pieces[0].was_text:
+            return Column(whole, rows, lambda: whole.cast(pa.string()).to_pylist())
+        return Column(whole, rows)
 
     def _pack(self) -> None:
-        piece, self._last = self._last, []
-        self._pieces.append(packed(piece))
+        cells, self._last = packed(self._last), []
+        if isinstance(cells, pa.StringArray):
+            # as numbers they take less, where these are spelled in just that way
+            numbers = _of_text(cells)
+            if numbers is not None and numbers.cast(pa.string()).equals(cells):
+                self._pieces.append(_Piece(numbers, was_text=True))
+                return
+        self._pieces.append(_Piece(cells))
+
+
+class _Piece(NamedTuple):
+    cells: pa.Array | list[Any]
+    #: numbers that were text, which they become again as it was
+    was_text: bool = False
+
+    def as_text(self) -> _Piece:
+        if isinstance(self.cells, pa.Array) and self.was_text:
+            return _Piece(self.cells.cast(pa.string()))
+        return self
 
 
 #: the types of cells that Arrow holds as they are, and as what

@@ -284,6 +284,11 @@ class Source:
         known = several or self.suffix in (".jsonl", ".ndjson")
         return read_plain(self.data, LEVELS) if known else None
 
+    @property
+    def was_document(self) -> bool:
+        """Whether it was read as a JSON document; it is not tried here."""
+        return self.__dict__.get("document") is not None
+
     def forget(self) -> None:
         """Let go of what was read."""
         for name in ("data", "text", "lines", "document", "plain_records", "records"):

@@ -136,6 +136,8 @@ def _draws(line: str) -> bool:
 @lru_cache(1)
 def is_table(source: Source) -> bool:
     """Whether the file is delimited text with a header."""
+    if source.was_document:
+        return False
     if source.first_lines is None and (source.plain_records is not None or not source.text.strip()):
         return False
     try:
@@ -441,9 +443,10 @@ def _read_carefully(source: Source) -> Log:
         raise LogError("a header and no rows below it")
     if skipped and skipped[-1].line == i and len(cells) != len(names):
         skipped[-1] = LogError(_unequal(cells, names, is_last=True), i)
+    every = np.arange(len(numbers))
     log = Log(
         np.array(numbers, np.int64),
-        {name: cells.column() for name, cells in columns.items()},
+        {name: cells.column(every) for name, cells in columns.items()},
         notes=notes,
         skipped=skipped,
     )

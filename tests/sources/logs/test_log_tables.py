@@ -7,6 +7,7 @@ from hypothesis import example, given, strategies as st
 
 from earlystop_lab.sources.logs import read_logs
 from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._columns import Column, Growing
 from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import _read_carefully, _read_fast, is_table
 
@@ -168,6 +169,35 @@ def test_runs_of_a_large_table_keep_the_names_that_are_written(tmp_path):
         "seed,epoch,val_loss\n" + "".join(f"{s},{e},0.5\n" for s in ("07", "8") for e in range(9))
     )
     assert read_logs(path).curves.runs == ["log.csv:07", "log.csv:8"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.one_of(CELLS, st.floats(0, 1).map(str), st.integers(0, 9), st.floats(), st.none()),
+        ),
+        max_size=40,
+    )
+)
+@example([(0, "0.5"), (0, "0.25"), (0, "1.5"), (0, "7"), (0, "0.50"), (0, "x"), (0, "nan")])
+@example([(0, "1"), (0, "2"), (0, 3.0), (0, 4.0), (0, None), (1, 2**70)])
+def test_cells_that_are_packed_are_those_that_were_added(gaps_and_cells):
+    rows, cells = [], [cell for _, cell in gaps_and_cells]
+    for gap, _ in gaps_and_cells:
+        rows.append((rows[-1] + 1 if rows else 0) + gap)
+    growing = Growing()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("earlystop_lab.sources.logs._columns._PIECE", 2)
+        for row, cell in zip(rows, cells, strict=True):
+            growing.add(row, cell)
+        column = growing.column(np.arange(max(rows, default=-1) + 1))
+    assert column.rows.tolist() == rows
+    assert [*map(repr, column.objects)] == [*map(repr, cells)]
+    found, plain = column.numbers("x"), Column(cells, np.array(rows, np.int64)).numbers("x")
+    assert found.rows.tolist() == plain.rows.tolist()
+    assert [v.hex() for v in found.values.tolist()] == [v.hex() for v in plain.values.tolist()]
+    assert found.wrong.keys() == plain.wrong.keys()
 
 
 def test_an_empty_table_is_refused():
