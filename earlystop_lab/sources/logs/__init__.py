@@ -276,7 +276,7 @@ def read_logs(
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     _apart.forget()
     sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
-    same = twins([s.files[0] for name, s in sources if name is None and len(s.files) == 1])
+    same = twins([source for name, source in sources if name is None and len(source.files) == 1])
     asked = {"val": val, "train": train, "test": test, "epoch": epoch}
     runs: list[Run] = []
     notes: list[Note] = []
@@ -341,7 +341,9 @@ class _File:
             self._refuse(log, error)
             return
         self.notes += [(log.name, note) for note in choice.notes]
-        for part in runs_of(as_meant(log, choice), choice, self.restart):
+        runs, said = runs_of(as_meant(log, choice), choice, self.restart)
+        self.notes += [(log.name, note) for note in said]
+        for part in runs:
             self._add_run(name, part, choice)
 
     def _add_run(self, name: str, log: Log, choice: Choice) -> None:

@@ -5,7 +5,15 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from earlystop_lab.sources.logs._reading import Skipped, Source, rotated_from, suffix
+from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._reading import (
+    Skipped,
+    Source,
+    read_bytes,
+    rotated_from,
+    suffix,
+    unpacked,
+)
 
 Owner = Callable[[Path], Path | None]
 #: what a folder is searched for; everything else in it (weights, pictures) is passed over
@@ -59,23 +67,34 @@ def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:
                 yield path
 
 
-def twins(paths: Sequence[Path]) -> dict[Path, Path]:
-    """Files that are byte for byte the same as one before them in their folder, and that one."""
+def twins(sources: Sequence[Source]) -> dict[Path, Path]:
+    """Files with the content of one before them in their folder, packed or not, and that one."""
     found: dict[Path, Path] = {}
     first: dict[tuple[Path, int], list[Path]] = {}
-    for path in paths:
+    packed = {path.parent for path in (s.path for s in sources) if path.suffix.lower() == ".gz"}
+    for path in (source.path for source in sources):
         try:
-            if not path.is_file() or not (size := path.stat().st_size):
-                continue
-            alike = first.setdefault((path.parent, size), [])
-            same = next((other for other in alike if filecmp.cmp(path, other, shallow=False)), None)
-        except OSError:  # what cannot be read is named where it is read
+            # of a folder with packed files all are unpacked to be compared
+            size = len(_content(path)) if path.parent in packed else path.stat().st_size
+            alike = first.setdefault((path.parent, size), []) if path.is_file() and size else []
+            same = next((other for other in alike if _is_same(path, other)), None)
+        except (OSError, LogError):  # what cannot be read is named where it is read
             continue
         if same is None:
             alike.append(path)
         else:
             found[path] = same
     return found
+
+
+def _content(path: Path) -> bytes:
+    return unpacked(read_bytes(path))
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return filecmp.cmp(path, other, shallow=False) or (
+        ".gz" in {path.suffix, other.suffix} and _content(path) == _content(other)
+    )
 
 
 def labels(paths: Sequence[Path], given: Sequence[Path]) -> list[str]:

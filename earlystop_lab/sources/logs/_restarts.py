@@ -18,14 +18,16 @@ from earlystop_lab.sources.logs._columns import Column, IntArray, Log
 Restart = Literal["run", "continue"]
 
 
-def runs_of(log: Log, choice: Choice, restart: Restart) -> list[Log]:
-    """The runs in a log: a new one begins where positions start again at the first one.
+def runs_of(log: Log, choice: Choice, restart: Restart) -> tuple[list[Log], list[str]]:
+    """The runs in a log, and what to say of them all.
+
+    A new one begins where positions start again at the first one of the log.
 
     Where they start again further on, training was resumed, which is no new run. Rows that repeat
     others exactly, as two processes write them, are taken once.
     """
     if choice.epoch is None or choice.val is None:
-        return [log]
+        return [log], []
     if log.shared:
         log = _without_repeats(log, choice)
         starts = _starts(log, choice, [choice.val, choice.train])
@@ -34,15 +36,15 @@ def runs_of(log: Log, choice: Choice, restart: Restart) -> list[Log]:
         starts = _starts(log, choice, [choice.val])
         piece = _pieces(log, choice, starts)
     if not len(starts):
-        return [log]
+        return [log], []
     again = log.numbers(choice.epoch)
     at = f"{again.values[np.searchsorted(again.rows, starts[0])]:g}"
     where = f"line {log.lines[starts[0]]}"
     more = f" and {len(starts) - 1} more" if len(starts) > 1 else ""
     begins = f"{shown(choice.epoch)} starts again at {at} on {where}{more}"
     if restart == "continue":
-        note = f"{begins}: taken as one run that goes on, as asked"
-        return [_continued(log, choice.epoch, piece, note)]
+        said = [f"{begins}: taken as one run that goes on, as asked"]
+        return [_continued(log, choice.epoch, piece)], said
     note = (
         f"{begins}: {len(starts) + 1} runs; where it is one run that goes on, say "
         "restart='continue' (earlystop import --restart continue)"
@@ -52,8 +54,8 @@ def runs_of(log: Log, choice: Choice, restart: Restart) -> list[Log]:
         replace(log.take(np.flatnonzero(piece == k)), name=f"{name}{k + 1}", notes=[], skipped=[])
         for k in range(len(starts) + 1)
     ]
-    parts[0].notes, parts[0].skipped = [*log.notes, note], log.skipped
-    return parts
+    parts[0].skipped = log.skipped
+    return parts, [*log.notes, note]
 
 
 def _without_repeats(log: Log, choice: Choice) -> Log:
@@ -68,6 +70,8 @@ def _without_repeats(log: Log, choice: Choice) -> Log:
     values = {n: log.numbers(n).in_rows(len(log))[0][rows] for n in {*measured, *chosen}}
     again = place.duplicated()
     if not again.any() or not place.assign(**values).duplicated()[again].all():
+        return log
+    if (np.diff(at[~again.to_numpy()]) < 0).any():  # training began anew, with equal values
         return log
     left_out = rows[again.to_numpy()]
     kept = log.take(np.setdiff1d(np.arange(len(log)), left_out, assume_unique=True))
@@ -120,7 +124,7 @@ def _pieces(log: Log, choice: Choice, starts: IntArray) -> IntArray:
     return piece
 
 
-def _continued(log: Log, name: str, piece: IntArray, note: str) -> Log:
+def _continued(log: Log, name: str, piece: IntArray) -> Log:
     """The log with positions that go on where those of the run before end."""
     positions = log.numbers(name)
     at = positions.values.copy()
@@ -134,4 +138,4 @@ def _continued(log: Log, name: str, piece: IntArray, note: str) -> Log:
             at[here] += end + (0 if lowest > 0 else float(np.median(apart)) if len(apart) else 1.0)
         end = at[here].max(initial=end)
     column = Column(pa.array(at), positions.rows)
-    return replace(log, columns={**log.columns, name: column}, notes=[*log.notes, note])
+    return replace(log, columns={**log.columns, name: column})

@@ -16,7 +16,7 @@ _LARGEST = 1.797e308
 #: what ClearML calls a scalar; it writes NaN and infinity as 0
 _OF_CLEARML = "training_stats_scalar"
 #: a 0 is suspicious between values above this share of the usual one
-_FAR = 0.2
+_FAR = 0.5
 
 
 def as_meant(log: Log, choice: Choice) -> Log:
@@ -36,15 +36,15 @@ def as_meant(log: Log, choice: Choice) -> Log:
         rows, values, wrong = log.numbers(name)
         meant = _infinite(log, name, rows, values, notes)
         if name not in choice.higher and meaning(name).kind != "higher":
+            for gradient in gradients:
+                at = log.numbers(gradient)
+                lost = np.intersect1d(at.rows[~np.isfinite(at.values)], rows[meant == 0])
+                meant = _nan_at(log, name, rows, meant, lost, f"beside {shown(gradient)}", notes)
             zeros = rows[meant == 0 if of_clearml else _alone(meant)]
             if of_clearml:
                 meant = _nan_at(log, name, rows, meant, zeros, "which ClearML writes for it", notes)
             elif name == choice.val and len(zeros):
                 notes.append(_doubt(log, name, zeros))
-            for gradient in gradients:
-                at = log.numbers(gradient)
-                lost = np.intersect1d(at.rows[~np.isfinite(at.values)], rows[meant == 0])
-                meant = _nan_at(log, name, rows, meant, lost, f"beside {shown(gradient)}", notes)
         if meant is not values and not wrong:
             columns[name] = Column(pa.array(meant), rows)
     if choice.val is not None:
@@ -90,9 +90,13 @@ def _alone(values: FloatArray) -> np.ndarray:
     zero = values == 0
     if not len(usual) or zero.sum() > len(usual):
         return np.zeros(len(values), bool)
-    far = ~zero & ~(np.abs(values) < _FAR * np.median(usual))
-    before, after = np.append(True, far[:-1] | zero[:-1]), np.append(far[1:] | zero[1:], True)
-    return zero & before & after
+    far = np.flatnonzero(~zero & ~(np.abs(values) < _FAR * np.median(usual)))
+    others = np.flatnonzero(~zero)
+    # of several in a row the values beside the first and the last count
+    at = np.searchsorted(others, np.arange(len(values)))
+    before = (at == 0) | np.isin(others[np.maximum(at - 1, 0)], far)
+    after = (at == len(others)) | np.isin(others[np.minimum(at, len(others) - 1)], far)
+    return np.asarray(zero & before & after)
 
 
 def _doubt(log: Log, name: str, zeros: IntArray) -> str:

@@ -39,7 +39,7 @@ _POSITION = re.compile(
     rf"\[?(?:end of )?(?:{_SET}{_OF_RESULTS}[ |:\-]{{1,4}})?"
     r"(?P<name>global[_ ]?step|steps?|iterations?|iters?|epochs?|ep|updates?|up(?=\.? )|episode|s|"
     r"train(?=: \d+ \[))"
-    rf"\.?(?:\s?\((?P<of>{_SETS})\))?\s?[:=#]?\s*[\[(]?\s*"
+    rf"\.?(?:\s?\((?P<of>{_SETS})\))?\s?[:=#,]?\s*[\[(]?\s*"
     r"(?P<at>(?>\d+(?:[,_]\d+)*(?:\.\d+)?))(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
     re.IGNORECASE,
 )
@@ -76,10 +76,22 @@ _OF_SET = re.compile(
     r"(?: set| loss| score| error| perplexity| results?| net output #\d+)?\s?[:=]",
     re.IGNORECASE,
 )
+#: a line of a set whose name is a part of that of the metric: Evaluation Average Loss
+_BEGINS = re.compile(
+    rf"[^A-Za-z\[{{]{{0,60}}{_SET} (?:[A-Za-z_]{{1,20}} ){{0,2}}[A-Za-z_]{{1,20}}\s?[:=]",
+    re.IGNORECASE,
+)
+#: a set behind the name of the metric: loss (eval): 0.5, loss on dev set: 0.5
+_SET_BEHIND = re.compile(
+    rf"(?<![A-Za-z_/])(?P<name>[A-Za-z_]{{1,40}}) (?:[\[(]{_SET}[\])]|(?:on|for|of|over) (?:the )?"
+    rf"(?P<on>{_SETS})(?: set| data(?:set)?)?)(?=\s?[:=]|\s{{1,3}}\d)",
+    re.IGNORECASE,
+)
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
-    r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])){0,80}+(?:\.? [A-Za-z_/]{1,20}){0,2})"
-    r"(?:\s?[:= ]\s{0,2}|\s?,\s{1,2}(?=[+-]?\d*\.\d|nan|inf))"
+    r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])){0,80}+(?:\.? [A-Za-z_/]{1,20}){0,2}"
+    r"(?:@\d{1,3})?)"
+    r"(?:\s?[:= ]\s{0,2}|\s?,\s{0,2}(?=[+-]?\d*\.\d|nan|inf))"
     r"((?=[\d.+\-\u2212]|nan|inf)(?:[^\s,;|()]|(?<=\d),(?=\d))+)"
     r"(?: \(\s*([^\s()]+)\))?",
     re.IGNORECASE,
@@ -101,6 +113,8 @@ _ALONE = re.compile(
     "duration|runtime|size))",
     re.IGNORECASE,
 )
+#: so many of so many
+_SHARE = re.compile(r"(?P<right>\d{1,15})/(?P<every>\d{1,15})")
 _BATCH = re.compile(r"\[\s*\d+/\d+")
 _LONGEST = 4000
 
@@ -257,7 +271,9 @@ def _without_prefix(line: str) -> tuple[str, str]:
 
 def _only_set(line: str) -> str:
     """The set that a line speaks of, wherever it says so; none where it speaks of several."""
-    told = _PAIR.sub(lambda pair: " " if meaning(pair[1]).role else pair[0], line)
+    told = _PAIR.sub(
+        lambda pair: " " if meaning(pair[1]).role and pair[2][-1:].isalnum() else pair[0], line
+    )
     sets = [match["set"] for match in _ALONE.finditer(told)]
     return sets[0] if len({meaning(name).role for name in sets}) == 1 else ""
 
@@ -265,13 +281,15 @@ def _only_set(line: str) -> str:
 def _at_place(line: str, place: _Place) -> tuple[str, dict[str, str]]:
     """The set that a line without a position names, and what it adds to the last position."""
     match = _OF_SET.match(line) or _VALUE_OF_SET.match(line)
-    own = match["set"] if match else _only_set(line) or place.own
+    begins = _BEGINS.match(line)
+    own = match["set"] if match else _only_set(line) or (begins["set"] if begins else place.own)
     return own, _pairs(line, own) if own or place.alone else {}
 
 
 def _pairs(text: str, own: str | None) -> dict[str, str]:
     """What looks like ``name value`` with the name of a metric."""
     pairs = {}
+    text = _SET_BEHIND.sub(lambda m: f"{m['set'] or m['on']}/{m['name']}", text)
     batches = _BATCH.search(text) is not None
     first, *marked = _MARK.split(text)
     for part, its in [(first, own), *zip(marked[1::2], marked[::2], strict=True)]:
@@ -279,6 +297,9 @@ def _pairs(text: str, own: str | None) -> dict[str, str]:
             if value.endswith("%") and not meaning(name).metric:
                 continue  # "Training: 100%" is how far it got
             value = value.rstrip("%.])")
+            if shares := _SHARE.fullmatch(value):  # Accuracy: 9400/10000 (94%)
+                percent = average.rstrip("%")
+                value = percent if is_number(percent) else _share(shares)
             # "Loss 0.41 (0.39)" of a batch and of all so far
             value = average if batches and is_number(average) else value
             told = _is_metric(name) and not _OF_BOTH.search(name)
@@ -286,6 +307,11 @@ def _pairs(text: str, own: str | None) -> dict[str, str]:
                 pairs[_labelled(name.strip(), its or "")] = value
     # a damaged number is a row too, which is left out by name; all else is talk
     return pairs if any(map(_is_like_number, pairs.values())) else {}
+
+
+def _share(match: re.Match[str]) -> str:
+    right, every = int(match["right"]), int(match["every"])
+    return repr(right / every) if every else match[0]
 
 
 def _is_like_number(text: str) -> bool:
