@@ -217,7 +217,8 @@ def test_the_unit_of_the_positions_is_always_known(tmp_path, name):
     expected = {
         "xgb.json": "round", "lgb.json": "round", "catboost_training.json": "round",
         "train.log": "step", "wandb.csv": "step", "wandb.jsonl": "step", "plain.csv": "step",
-        "learning_curves.json": "check",
+        "learning_curves.json": "check", "ngboost.json": "round", "ydf.log": "round",
+        "cv.csv": "round", "metrics.jsonl": "step",
     }  # fmt: skip
     assert found.plan["unit"].tolist() == [expected.get(name, "epoch")]
 
