@@ -480,6 +480,36 @@ def test_the_page_gets_valid_json_of_diverged_runs():
 # -- a post ---------------------------------------------------------------------------------------
 
 
+def test_the_page_shows_where_a_long_run_is_not_finite():
+    rng, nan = np.random.default_rng(0), [7, 8, 9000, 19999]
+    run = Run("long", 1, ["GL(5)"])
+    for epoch in range(20000):
+        value = math.nan if epoch in nan else rng.random()
+        post(run, epoch + 1, loss=0.1, val_loss=value)
+    shown = detail(run)["not_finite"]
+    assert shown["val"] == {"count": 4, "epoch": [epoch + 1 for epoch in nan]}
+    assert shown["train"] == {"count": 0, "epoch": []}
+    # of many as many as are seen, the first and the last among them
+    run = Run("diverged", 1, [])
+    for epoch in range(3000):
+        post(run, epoch + 1, val_loss=math.inf if epoch >= 500 else 1.0)
+    shown = detail(run)["not_finite"]["val"]
+    assert (shown["count"], shown["epoch"][0], shown["epoch"][-1]) == (2500, 501, 3000)
+    assert len(shown["epoch"]) <= POINTS
+
+
+def test_the_page_tells_the_best_check_that_a_criterion_sees_from_the_best_of_all():
+    run = Run("a", 1, ["GL(5, k=2)", "GL(5, k=1)"])
+    for epoch, val in enumerate([3.0, 2.0, 1.0, 1.5, 1.25]):
+        post(run, epoch + 1, val_loss=val)
+    run.evaluate(60)
+    shown = detail(run)
+    assert shown["best"] == {"epoch": 3, "val": 1.0}
+    seen = [(each["selected"], each["selected_val"]) for each in shown["verdicts"]]
+    # of strips of two, the best of checks 2 and 4
+    assert seen == [(4, 1.5), (3, 1.0)]
+
+
 def test_a_post_to_a_run_that_is_read_from_a_log_is_refused(tmp_path):
     async def post():
         watching = Watching(tmp_path, [], Asked())

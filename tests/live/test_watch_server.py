@@ -275,7 +275,7 @@ def test_logs_that_are_not_there_yet_grow_are_cut_and_begin_again(tmp_path):
         assert server.run(name)["curves"]["val"]["value"] == [1.0, 0.8, 0.79, 0.85, 0.9, 0.95]
         until(lambda: server.runs()[name]["stops"] == [4, 6])
         until(lambda: str(folder / "a.csv") in server.runs())
-        (folder / "b.csv").write_text("epoch,val_loss\n1,3\n")
+        (folder / "b.csv").write_text("epoch,val_loss\n1,4\n")
         log.write_text("epoch,loss,val_loss\n0,0.9,1.1\n1,0.7,1.0\n")
         until(lambda: f"{name} (2)" in server.runs())
         until(lambda: str(folder / "b.csv") in server.runs())
@@ -288,6 +288,24 @@ def test_logs_that_are_not_there_yet_grow_are_cut_and_begin_again(tmp_path):
         until(lambda: server.runs()[f"{name} (2)"]["checks"] == 3)
         shown = {name, f"{name} (2)", "other", str(folder / "a.csv"), str(folder / "b.csv")}
         assert server.runs().keys() == shown
+
+
+def test_a_folder_that_its_own_files_are_in_is_followed_without_them(tmp_path):
+    (tmp_path / "log.csv").write_text("epoch,val_loss\n1,3\n2,2\n")
+    name = str(tmp_path / "log.csv")
+    for _ in (1, 2):
+        with Server(tmp_path / "runs", tmp_path, *CRITERIA) as server:
+            until(lambda: name in server.runs())
+            server.post(0, run="other", val_loss=1.0)
+            until(lambda: len([*(tmp_path / "runs").glob("*.parquet")]) == 2)
+            (tmp_path / "more.txt").write_text("nothing to see\n")
+            until(
+                lambda: any("more.txt" in each for each in server.get("/api/runs").json()["unread"])
+            )
+            assert not any("runs/" in each for each in server.get("/api/runs").json()["unread"])
+            assert server.runs().keys() == {name, "other"}
+            assert server.interrupt() == (0, "")
+        (tmp_path / "more.txt").unlink()
 
 
 def test_a_criterion_of_another_column_of_a_log(tmp_path):

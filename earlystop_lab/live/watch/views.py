@@ -43,7 +43,8 @@ def detail(run: Run) -> dict[str, Any]:
         },
         "notes": run.notes,
         "curves": {name: _thinned(epoch, run.curve(name)) for name in names},
-        "verdicts": [_verdict(verdict, epoch) for verdict in run.verdicts],
+        "not_finite": {name: _not_finite(epoch, run.masked(name)) for name in names},
+        "verdicts": [_verdict(verdict, epoch, run.curve("val")) for verdict in run.verdicts],
     }
 
 
@@ -62,13 +63,17 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict, epoch: FloatArray) -> dict[str, Any]:
+def _verdict(verdict: Verdict, epoch: FloatArray, val: FloatArray) -> dict[str, Any]:
     stopper = verdict.stopper
+    selected = None if stopper is None else stopper.best_epoch
+    at = None if selected is None else int(np.searchsorted(epoch, selected))
     return {
         "criterion": verdict.criterion,
         "stop": stopper and stopper.stop_epoch,
         "reason": stopper and stopper.reason,
-        "selected": stopper and stopper.best_epoch,
+        #: the best check that it sees, which need not be the best of all
+        "selected": selected,
+        "selected_val": None if at is None else _number(float(val[at])),
         "problem": verdict.problem,
         #: checks that it has still to see
         "waiting": 0 if verdict.done else len(epoch) - verdict.seen,
@@ -94,6 +99,13 @@ def _thinned(epoch: FloatArray, values: FloatArray) -> dict[str, list[float | No
         shown = np.unique(np.append(shown, len(values) - 1))
         epoch, values = epoch[shown], values[shown]
     return {"epoch": epoch.tolist(), "value": [_number(value) for value in values.tolist()]}
+
+
+def _not_finite(epoch: FloatArray, values: Any) -> dict[str, Any]:
+    """How many of the values measured are NaN or infinite, and where the first and others are."""
+    found = epoch[~np.ma.getmaskarray(values) & ~np.isfinite(values.data)]
+    shown = np.unique(np.linspace(0, len(found) - 1, min(len(found), POINTS // 4)).astype(int))
+    return {"count": len(found), "epoch": found[shown].tolist()}
 
 
 def _number(value: float | None) -> float | None:

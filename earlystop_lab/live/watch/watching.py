@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +227,7 @@ async def follow(paths: Sequence[Path], watching: Watching) -> None:
         began = time.monotonic()
         for path in paths:
             try:
-                state = await asyncio.to_thread(_state, path)
+                state = await asyncio.to_thread(_state, path, watching.folder)
                 if state != seen.get(path):
                     seen[path] = state
                     await _look(path, watching)
@@ -237,9 +237,7 @@ async def follow(paths: Sequence[Path], watching: Watching) -> None:
 
 
 async def _look(path: Path, watching: Watching) -> None:
-    found, reasons = await asyncio.to_thread(
-        _read, path, watching.board.asked, watching.board.watched
-    )
+    found, reasons = await asyncio.to_thread(_read, path, watching)
     folder = path if path.is_dir() else path.parent
     for curve, channels, notes in found:
         try:
@@ -249,10 +247,17 @@ async def _look(path: Path, watching: Watching) -> None:
     watching.board.unread[str(path)] = reasons
 
 
-def _state(path: Path) -> list[tuple[str, int, int]]:
-    """What tells that files have changed: their names, sizes and times."""
+def _is_in(file: Path, folder: Path) -> bool:
+    """Whether a file is one of a folder's."""
+    return file.resolve().is_relative_to(folder.resolve())
+
+
+def _state(path: Path, own: Path) -> list[tuple[str, int, int]]:
+    """What tells that files have changed: names, sizes and times, but of those that are our own."""
     state = []
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if _is_in(file, own):
+            continue
         # it may not be there yet, or just be replaced
         with contextlib.suppress(OSError):
             stat = file.stat()
@@ -261,12 +266,23 @@ def _state(path: Path) -> list[tuple[str, int, int]]:
 
 
 def _read(
-    path: Path, asked: Asked, watched: Collection[str]
+    path: Path, watching: Watching
 ) -> tuple[list[tuple[Curve, Channels, list[str]]], list[str]]:
-    """The runs at a path, and why other things there are none."""
+    """The runs at a path, and why other things there are none; nothing of our own files."""
+    asked, watched = watching.board.asked, watching.board.watched
+    folder = path if path.is_dir() else path.parent
     logs = read_logs(path, val=asked.val, train=asked.train, mode=asked.mode)
-    runs, reasons = [], [f"{skipped.file}: {skipped.reason}" for skipped in logs.skipped]
+    runs, reasons = (
+        [],
+        [
+            f"{skipped.file}: {skipped.reason}"
+            for skipped in logs.skipped
+            if not _is_in(folder / skipped.file, watching.folder)
+        ],
+    )
     for curve, row in zip(logs.curves, logs.curves.meta.to_dict("records"), strict=True):
+        if _is_in(folder / row["file"], watching.folder):
+            continue
         notes = [note.text for note in logs.notes if note.file == row["file"]]
         if "val" not in curve.channels:
             reasons.append(f"{curve.run}: no validation error in it")

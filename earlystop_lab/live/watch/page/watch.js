@@ -110,7 +110,10 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 // errors that fall by orders of magnitude show nothing but their first epochs on a linear scale
 function scale(unit, traces) {
-  const values = traces.flatMap((trace) => trace.y).filter((value) => value !== null);
+  const values = traces
+    .filter((trace) => trace.yaxis === undefined)
+    .flatMap((trace) => trace.y)
+    .filter((value) => value !== null);
   const low = values.reduce((a, b) => Math.min(a, b), Infinity);
   const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
   const logarithmic = low > 0 && high > 20 * low;
@@ -128,6 +131,8 @@ function draw(node, traces, stops, words) {
     font: { color: colour("text"), family: "system-ui, sans-serif", size: 13 },
     xaxis: { ...axis, title: { text: words.at }, range: words.epochs },
     yaxis: { ...axis, ...scale(words.unit, words.wide ? traces : []) },
+    // of what has no place on the other one
+    yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
     legend: { orientation: "h", y: 1, yanchor: "bottom", x: 1, xanchor: "right" },
     showlegend: words.legend,
     // a part that was zoomed into stays, whatever comes
@@ -170,6 +175,14 @@ function showCurves(run) {
       marker: { size: 12, color: colour("val"), symbol: "circle-open", line: { width: 2.5 } },
     });
   }
+  for (const [name, { count, epoch }] of Object.entries(run.not_finite)) {
+    if (!count) continue;
+    traces.push({
+      name: `${name} not finite (${count})`, x: epoch, y: epoch.map(() => 0.03), yaxis: "y2",
+      mode: "markers", type: "scatter", hovertemplate: "%{x}",
+      marker: { size: 8, color: colour(name), symbol: "x-thin-open", line: { width: 2 } },
+    });
+  }
   const stops = run.verdicts
     .map(({ stop, criterion }, i) => ({
       epoch: stop, text: criterion, dash: DASHES[i % DASHES.length],
@@ -180,19 +193,27 @@ function showCurves(run) {
   draw(at("curves"), traces, stops, {
     unit: what, at: run.unit, about: run.run, legend: true, wide: true, epochs: span(run),
     label: `${many}s of ${run.checks} checks, the last at ${run.unit} ${epochs(run.epoch)}; ` +
-      run.verdicts.map(sentence).join("; "),
+      run.verdicts.map((each) => sentence(each, run)).join("; "),
   });
 }
 
-function sentence(verdict) {
+// a rule with strips looks for the best check at their ends alone
+function seen(verdict, run) {
+  if (verdict.selected === null || !run.best || verdict.selected === run.best.epoch) return "";
+  const value = verdict.selected_val === null ? "not finite" : number(verdict.selected_val);
+  return `; the best check that it sees is ${epochs(verdict.selected)} (${value}), that of all ` +
+    `${epochs(run.best.epoch)} (${number(run.best.val)})`;
+}
+
+function sentence(verdict, run) {
   if (verdict.problem) return verdict.problem;
-  if (verdict.reason) return `Stops: ${verdict.reason}`;
+  if (verdict.reason) return `Stops: ${verdict.reason}${seen(verdict, run)}`;
   const behind = verdict.waiting ? `; ${verdict.waiting} checks still to be looked at` : "";
   const now = verdict.statistics.map(
     (each) => `${each.value === null ? "undefined" : number(each.value)}, stops when ` +
       `${each.passes} ${each.threshold}`,
   );
-  return `Goes on: ${now.join("; ") || "nothing to see yet"}${behind}`;
+  return `Goes on: ${now.join("; ") || "nothing to see yet"}${behind}${seen(verdict, run)}`;
 }
 
 function cards(run) {
@@ -217,7 +238,7 @@ function cards(run) {
 function showVerdicts(run) {
   cards(run).forEach((card, i) => {
     const verdict = run.verdicts[i];
-    say(card.querySelector(".said"), sentence(verdict));
+    say(card.querySelector(".said"), sentence(verdict, run));
     card.querySelector(".said").classList.toggle("stopped", verdict.stop !== null);
     [...card.querySelectorAll(".chart")].forEach((chart, j) => {
       const { curve, threshold, criterion } = verdict.statistics[j];
@@ -231,7 +252,7 @@ function showVerdicts(run) {
       const stop = { epoch: verdict.stop, text: "", dash: DASHES[i % DASHES.length] };
       draw(chart, traces, verdict.stop === null ? [] : [stop], {
         unit: "statistic", at: run.unit, about: `${run.run} ${criterion}`, legend: false, epochs: span(run),
-        label: `Statistic of ${criterion} against its threshold ${threshold}; ${sentence(verdict)}`,
+        label: `Statistic of ${criterion} against its threshold ${threshold}; ${sentence(verdict, run)}`,
       });
     });
   });
