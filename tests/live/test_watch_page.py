@@ -1,6 +1,7 @@
 """The page of ``earlystop watch`` in a browser, with a real Keras run that reports to it."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -172,7 +173,7 @@ def test_keys_alone_choose_a_run(browser, server):
     browser.get(f"{server.url}/#run=second")
     until(lambda: text(browser, "#run-title") == "second")
     focus = "return document.activeElement.innerText"
-    for _ in range(10):
+    for _ in range(30):
         ActionChains(browser).send_keys(Keys.TAB).perform()
         if browser.execute_script(focus) == "first":
             break
@@ -211,6 +212,69 @@ def test_scores_and_steps_are_shown_as_they_are(browser, tmp_path):
         )
         titles = "return [...document.querySelectorAll('.xtitle')].map(e => e.textContent)"
         assert set(until(lambda: browser.execute_script(titles))) == {"step"}
+        assert complaints(browser) == []
+
+
+def test_runs_are_overlaid_sorted_and_filtered(browser, tmp_path):
+    with Server(tmp_path / "runs", "-c", "GL(5, k=2)") as server:
+        values = {"b": [0.9, 0.002, 0.4], "a10": [0.8, 0.7, 0.6], "a9": [0.7, math.nan, 0.75, 0.8]}
+        for name, errors in values.items():
+            for epoch, val in enumerate(errors):
+                server.post(epoch, run=name, val_loss=val)
+        browser.get(f"{server.url}/#run=b")
+        until(lambda: text(browser, "#run-title") == "b")
+        assert list(table(browser)) == ["a9", "a10", "b"]
+        # by a click on a column, the other way by another, and as before by a third
+        sort = "document.querySelectorAll('#columns button')[arguments[0]].click()"
+        for column, orders in {
+            0: [["a9", "a10", "b"], ["b", "a10", "a9"], ["a9", "a10", "b"]],
+            2: [["b", "a10", "a9"], ["a9", "a10", "b"], ["a9", "a10", "b"]],
+        }.items():
+            for order in orders:
+                browser.execute_script(sort, column)
+                assert list(table(browser)) == order
+        browser.execute_script(
+            "const part = document.querySelector('#filter'); part.value = 'A';"
+            "part.dispatchEvent(new Event('input'))"
+        )
+        visible = "return [...document.querySelectorAll('#runs tr:not([hidden]) a')].map("
+        visible += "link => link.innerText)"
+        assert browser.execute_script(visible) == ["a9", "a10"]
+
+        curves = "return document.querySelector('#curves').data.map(t => [t.name, t.y])"
+        until(lambda: browser.execute_script(curves))
+        box = "[...document.querySelectorAll('#runs tr')].find("
+        box += "row => row.innerText.startsWith(arguments[0])).querySelector('input').click()"
+        for name in ("a9", "a10"):
+            browser.execute_script(box, name)
+        until(lambda: text(browser, "#overlaid") == "a9: val_loss\na10: val_loss")
+        until(lambda: len(browser.execute_script(curves)) == 4)
+        laid = dict(browser.execute_script(curves))
+        assert laid["run 1"] == [0.7, None, 0.75, 0.8]
+        assert laid["run 2"] == values["a10"]
+        assert browser.current_url.endswith("#run=b&with=a9&with=a10")
+        # what is laid over grows, too
+        server.post(3, run="a10", val_loss=0.5)
+        until(lambda: dict(browser.execute_script(curves))["run 2"] == [0.8, 0.7, 0.6, 0.5])
+        browser.execute_script(box, "a9")
+        until(lambda: text(browser, "#overlaid") == "a10: val_loss")
+
+        # falls by orders of magnitude are shown so, unless it is asked for otherwise
+        scale = "return document.querySelector('#curves').layout.yaxis.type"
+        choose = "const s = document.querySelector('#scale'); s.value = arguments[0];"
+        choose += "s.dispatchEvent(new Event('change'))"
+        assert browser.execute_script(scale) == "log"
+        for chosen, expected in (("linear", "linear"), ("log", "log"), ("", "log")):
+            browser.execute_script(choose, chosen)
+            assert browser.execute_script(scale) == expected
+
+        # of a rule with strips of two checks
+        said = until(lambda: text(browser, ".verdict .said"))
+        assert "the best check" not in said
+        browser.get(f"{server.url}/#run=a9")
+        seen = "the best check that it sees is 4 (0.8), that of all 1 (0.7)"
+        until(lambda: seen in text(browser, ".verdict .said"))
+        until(lambda: ["val not finite (1)", [0.03]] in browser.execute_script(curves))
         assert complaints(browser) == []
 
 

@@ -6,8 +6,16 @@ const DASHES = ["dash", "dot", "dashdot", "longdash"];
 const at = (id) => document.getElementById(id);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+// of runs laid over the one that is shown; on dark and on light
+const COLOURS = [
+  "#c2410c", "#15803d", "#9333ea", "#be185d", "#0f766e", "#a16207", "#4f46e5", "#64748b",
+];
+
 let known = { criteria: [], runs: [] };
-let shown = { name: null, tag: null, run: null };
+//: the run that is shown and those laid over it, by name: what the server said of each, and its tag
+const fetched = new Map();
+//: the column that runs are sorted by, null for the server's order
+let sorted = { column: null, descending: false };
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -36,9 +44,50 @@ function ago(seconds) {
 
 // -- the runs ---------------------------------------------------------------------------------
 
-const chosenByUser = () => new URLSearchParams(location.hash.slice(1)).get("run");
-const chosen = () => chosenByUser() ?? known.runs[0]?.run ?? null;
+const asked = () => new URLSearchParams(location.hash.slice(1));
+const chosen = () => asked().get("run") ?? known.runs[0]?.run ?? null;
+const overlaid = () => {
+  const there = new Set(known.runs.map((run) => run.run));
+  return [...new Set(asked().getAll("with"))].filter((name) => there.has(name) && name !== chosen());
+};
 const rows = new Map();
+
+function addressOf(name, others) {
+  return `#${new URLSearchParams([["run", name], ...others.map((other) => ["with", other])])}`;
+}
+
+function lay(name, over) {
+  const others = overlaid().filter((other) => other !== name);
+  history.replaceState(null, "", addressOf(chosen(), over ? [...others, name] : others));
+  goOn();
+}
+
+// what a run is sorted by in each column; null comes last, whichever way
+const keys = (run) => [
+  run.run, run.epoch, run.val, run.best?.val ?? null, ...run.stops, run.silent,
+];
+
+function inOrder(runs) {
+  const { column, descending } = sorted;
+  if (column === null) return runs;
+  const sign = descending ? -1 : 1;
+  const key = new Map(runs.map((run) => [run, keys(run)[column] ?? null]));
+  const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
+  return [...runs].sort((first, second) => {
+    const [a, b] = [key.get(first), key.get(second)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    return sign * compare(a, b);
+  });
+}
+
+function sortBy(column) {
+  const again = sorted.column === column;
+  // the third time: as before
+  sorted = again && sorted.descending
+    ? { column: null, descending: false }
+    : { column, descending: again };
+  showRuns();
+}
 
 function showColumns() {
   const units = new Set(known.runs.map((run) => run.unit));
@@ -47,26 +96,40 @@ function showColumns() {
     "Run", unit[0].toUpperCase() + unit.slice(1), "Validation", "Best", ...known.criteria,
     "Last check",
   ];
-  if (at("columns").dataset.said === JSON.stringify(titles)) return;
-  at("columns").dataset.said = JSON.stringify(titles);
-  at("columns").replaceChildren(
-    ...titles.map((title) => element("th", { scope: "col", textContent: title })),
-  );
+  if (at("columns").dataset.said !== JSON.stringify(titles)) {
+    at("columns").dataset.said = JSON.stringify(titles);
+    at("columns").replaceChildren(...titles.map((title, i) => element(
+      "th", { scope: "col" },
+      element("button", { type: "button", textContent: title, onclick: () => sortBy(i) }),
+    )));
+  }
+  [...at("columns").children].forEach((head, i) => {
+    if (i !== sorted.column) head.removeAttribute("aria-sort");
+    else head.setAttribute("aria-sort", sorted.descending ? "descending" : "ascending");
+  });
 }
 
 function row(name) {
   if (!rows.has(name)) {
     const link = element("a", { textContent: name, title: name });
-    link.href = `#${new URLSearchParams({ run: name })}`;
+    const box = element("input", { type: "checkbox", title: "Lay over the run that is shown" });
+    box.setAttribute("aria-label", `Lay ${name} over the run that is shown`);
+    box.onchange = () => lay(name, box.checked);
     const cells = Array.from({ length: known.criteria.length + 4 }, () => element("td"));
-    const made = element("tr", {}, element("th", { scope: "row" }, link), ...cells);
-    rows.set(name, { made, link, cells });
+    const made = element("tr", {}, element("th", { scope: "row" }, box, link), ...cells);
+    rows.set(name, { made, link, box, cells });
   }
   return rows.get(name);
 }
 
 function showRun(run) {
-  const { made, link, cells } = row(run.run);
+  const { made, link, box, cells } = row(run.run);
+  const others = overlaid();
+  link.href = addressOf(run.run, others);
+  box.checked = others.includes(run.run);
+  box.disabled = run.run === chosen();
+  const part = at("filter").value.trim().toLowerCase();
+  made.hidden = !run.run.toLowerCase().includes(part);
   const best = run.best ? `${number(run.best.val)} at ${epochs(run.best.epoch)}` : "none";
   const stops = run.stops.map((stop) => (stop === null ? "goes on" : `stops at ${epochs(stop)}`));
   const texts = [epochs(run.epoch), number(run.val), best, ...stops, ago(run.silent)];
@@ -80,7 +143,7 @@ function showRun(run) {
 
 function showRuns() {
   showColumns();
-  const there = known.runs.map(showRun);
+  const there = inOrder(known.runs).map(showRun);
   const names = new Set(known.runs.map((run) => run.run));
   for (const [name, { made }] of rows) {
     if (!names.has(name)) {
@@ -90,9 +153,11 @@ function showRuns() {
   }
   // rows stay where they are, so that whoever is on one keeps it; new ones come on top
   const body = at("runs");
+  const focused = document.activeElement;
   there.forEach((made, i) => {
     if (body.children[i] !== made) body.insertBefore(made, body.children[i] ?? null);
   });
+  if (body.contains(focused)) focused.focus();
   at("all").hidden = !known.runs.length;
   at("none").hidden = Boolean(known.runs.length);
   const troubles = [known.trouble, ...known.unread].filter(Boolean);
@@ -109,14 +174,14 @@ function showRuns() {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
 
 // errors that fall by orders of magnitude show nothing but their first epochs on a linear scale
-function scale(unit, traces) {
+function scale(unit, traces, scaled) {
   const values = traces
     .filter((trace) => trace.yaxis === undefined)
     .flatMap((trace) => trace.y)
     .filter((value) => value !== null);
   const low = values.reduce((a, b) => Math.min(a, b), Infinity);
   const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
-  const logarithmic = low > 0 && high > 20 * low;
+  const logarithmic = scaled === "" ? low > 0 && high > 20 * low : scaled === "log";
   return logarithmic
     ? { type: "log", dtick: "D2", title: { text: `${unit}, logarithmic` } }
     : { type: "linear", title: { text: unit } };
@@ -130,7 +195,7 @@ function draw(node, traces, stops, words) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: colour("text"), family: "system-ui, sans-serif", size: 13 },
     xaxis: { ...axis, title: { text: words.at }, range: words.epochs },
-    yaxis: { ...axis, ...scale(words.unit, words.wide ? traces : []) },
+    yaxis: { ...axis, ...scale(words.unit, words.wide ? traces : [], words.scaled ?? "") },
     // of what has no place on the other one
     yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
     legend: { orientation: "h", y: 1, yanchor: "bottom", x: 1, xanchor: "right" },
@@ -159,14 +224,22 @@ function line(name, curve, style = {}, mode = "lines") {
 }
 
 // the same epochs in all charts of a run, with room for its last point
-function span(run) {
-  const first = run.curves.val.epoch[0];
-  const room = Math.max(1, 0.03 * (run.epoch - first));
-  return [first - room, run.epoch + room];
+function span(run, others = []) {
+  const all = [run, ...others];
+  const first = Math.min(...all.map((each) => each.curves.val.epoch[0]));
+  const last = Math.max(...all.map((each) => each.epoch));
+  const room = Math.max(1, 0.03 * (last - first));
+  return [first - room, last + room];
 }
 
-function showCurves(run) {
-  const traces = [];
+function showCurves(run, others) {
+  const traces = others.map((other, i) => {
+    const laid = line("val", other.curves.val, { width: 1.4 });
+    laid.line.color = laid.marker.color = COLOURS[i % COLOURS.length];
+    // names come from outside: they stand in the list above
+    return { ...laid, name: `run ${i + 1}`, showlegend: false };
+  });
+  showOverlaid(run, others);
   if (run.curves.train) traces.push(line("train", run.curves.train));
   traces.push(line("val", run.curves.val));
   if (run.best) {
@@ -191,9 +264,22 @@ function showCurves(run) {
   const what = run.channels.mode === "max" ? "score" : "error";
   const many = what[0].toUpperCase() + what.slice(1);
   draw(at("curves"), traces, stops, {
-    unit: what, at: run.unit, about: run.run, legend: true, wide: true, epochs: span(run),
+    unit: what, at: run.unit, about: run.run, legend: true, wide: true,
+    epochs: span(run, others), scaled: at("scale").value,
     label: `${many}s of ${run.checks} checks, the last at ${run.unit} ${epochs(run.epoch)}; ` +
       run.verdicts.map((each) => sentence(each, run)).join("; "),
+  });
+}
+
+function showOverlaid(run, others) {
+  const texts = others.map((other) => {
+    const unit = other.unit === run.unit ? "" : `, in units of ${other.unit}`;
+    const mode = other.channels.mode === run.channels.mode ? "" : `, ${other.channels.mode} is best`;
+    return `${other.run}: ${other.channels.val}${unit}${mode}`;
+  });
+  list(at("overlaid"), texts);
+  [...at("overlaid").children].forEach((item, i) => {
+    item.style.setProperty("--own", COLOURS[i % COLOURS.length]);
   });
 }
 
@@ -258,7 +344,7 @@ function showVerdicts(run) {
   });
 }
 
-function show(run) {
+function show(run, others) {
   say(at("run-title"), run.run);
   document.title = `${run.run} · earlystop watch`;
   const { val, train, mode, stand_in: standIn } = run.channels;
@@ -269,11 +355,28 @@ function show(run) {
   say(at("channels"), `${first}${run.checks} checks.`);
   list(at("notes"), run.notes);
   at("one").hidden = false;
-  showCurves(run);
+  showCurves(run, others);
   showVerdicts(run);
 }
 
 // -- asking -----------------------------------------------------------------------------------
+
+// whether there is something new of a run, which is fetched; null where there is no such run
+async function look(name) {
+  const tag = fetched.get(name)?.tag;
+  const headers = tag ? { "If-None-Match": tag } : {};
+  const found = await fetch(`/api/run?${new URLSearchParams({ name })}`, { cache: "no-store", headers });
+  if (found.status === 304) return false;
+  if (found.status === 404) {
+    fetched.delete(name);
+    return null;
+  }
+  fetched.set(name, { tag: found.headers.get("ETag"), run: await found.json() });
+  return true;
+}
+
+//: the names of what is drawn
+let drawn = "";
 
 async function ask() {
   const answer = await fetch("/api/runs", { cache: "no-store" });
@@ -282,16 +385,25 @@ async function ask() {
   showRuns();
   const name = chosen();
   if (name === null) return;
-  const headers = name === shown.name && shown.tag ? { "If-None-Match": shown.tag } : {};
-  const found = await fetch(`/api/run?${new URLSearchParams({ name })}`, { cache: "no-store", headers });
-  if (found.status === 304) return;
-  if (found.status === 404) {
+  const names = [name, ...overlaid()];
+  for (const other of fetched.keys()) {
+    if (!names.includes(other)) fetched.delete(other);
+  }
+  const found = await Promise.all(names.map(look));
+  if (found[0] === null) {
     at("one").hidden = true;
-    shown = { name: null, tag: null, run: null };
+    drawn = "";
     return;
   }
-  shown = { name, tag: found.headers.get("ETag"), run: await found.json() };
-  show(shown.run);
+  if (found.includes(true) || drawn !== JSON.stringify(names)) drawAgain();
+}
+
+function drawAgain() {
+  const names = [chosen(), ...overlaid()].filter((name) => fetched.has(name));
+  const [run, ...others] = names.map((name) => fetched.get(name).run);
+  if (run === undefined || run.run !== chosen()) return;
+  drawn = JSON.stringify([chosen(), ...overlaid()]);
+  show(run, others);
 }
 
 let waiting = null;
@@ -317,5 +429,7 @@ say(at("how"), [
 ].join("\n"));
 addEventListener("hashchange", goOn);
 document.addEventListener("visibilitychange", goOn);
-dark.addEventListener("change", () => shown.run && show(shown.run));
+dark.addEventListener("change", drawAgain);
+at("scale").addEventListener("change", drawAgain);
+at("filter").addEventListener("input", showRuns);
 goOn();
