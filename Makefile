@@ -54,9 +54,11 @@ verify: $(VENV)/.installed-verify
 verify-logs: $(VENV)/.installed-test
 	$(BIN)/python experiments/verify_logs.py $(TOOL)
 
-docs: $(VENV)/.installed
+docs: $(VENV)/.installed-test
 	$(BIN)/earlystop criteria --markdown > docs/criteria.md.new
 	mv docs/criteria.md.new docs/criteria.md
+	$(BIN)/python tests/log_page.py > docs/logs.md.new
+	mv docs/logs.md.new docs/logs.md
 
 # speed against peers, as ratios; takes some minutes, 4 GB of memory and 7 GB of disk
 bench: $(VENV)/.installed-bench

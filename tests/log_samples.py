@@ -279,6 +279,13 @@ TRACKIO_TABLES = """
 """
 
 
+#: what tells a database of Optuna
+OPTUNA_TABLES = """
+    CREATE TABLE studies (study_id INTEGER, study_name TEXT);
+    CREATE TABLE trials (trial_id INTEGER, study_id INTEGER);
+"""
+
+
 def write_mlflow_database(folder):
     """MLflow's SQLite store with one run."""
     metrics = [

@@ -1,7 +1,7 @@
 # /// script
 # dependencies = ["flaml==2.8.0"]
 # [tool.earlystop]
-# formats = ["json"]
+# formats = []
 # ///
 """FLAML's log of a search: a row a trial."""
 

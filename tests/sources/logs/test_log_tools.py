@@ -10,9 +10,19 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import log_page
 import numpy as np
 import pytest
-from log_samples import FOLDERS, LONE, MLFLOW_TABLES, TRACKIO_TABLES, TRAIN, VAL, database
+from log_samples import (
+    FOLDERS,
+    LONE,
+    MLFLOW_TABLES,
+    OPTUNA_TABLES,
+    TRACKIO_TABLES,
+    TRAIN,
+    VAL,
+    database,
+)
 
 from earlystop_lab.sources.logs import FORMATS, read_logs
 
@@ -362,8 +372,7 @@ def test_a_hyperparameter_search_is_refused_by_name(tmp_path, name, text, progra
 
 
 def test_optuna_s_database_is_refused_by_name(tmp_path):
-    tables = "CREATE TABLE studies (study_name TEXT); CREATE TABLE trials (study_id INTEGER);"
-    database(tmp_path / "optuna.db", tables)
+    database(tmp_path / "optuna.db", OPTUNA_TABLES)
     reason = read_logs(tmp_path).skipped[0].reason
     assert "a hyperparameter search (Optuna)" in reason
     assert "intermediate_values" in reason
@@ -422,7 +431,13 @@ def test_mlperf_s_results_are_those_of_a_plain_reading(tmp_path, monkeypatch):
                 assert curve.about["val"].direction == plain["mode"]
 
 
-# -- the scripts that drive the tools ------------------------------------------------------
+# -- the page, and the scripts that drive the tools ---------------------------------------
+
+
+def test_the_page_of_formats_is_what_the_importers_do():
+    written = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
+    assert log_page.page() == written, "run make docs"
+    assert all(f"| `{name}` " in written for name in FORMATS)
 
 
 def test_the_scripts_that_drive_the_tools_name_formats_and_pins():
