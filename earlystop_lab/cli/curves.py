@@ -147,6 +147,13 @@ def import_command(
             "validation error: the last value or the mean since the check before."
         ),
     ] = "last",
+    largest: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Bytes that a file may have, also unpacked; by default 1 GiB, unpacked 256 MiB.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Only show what would be read.")] = False,
 ) -> None:
     """Read training logs of other programs into a curve set.
@@ -166,6 +173,7 @@ def import_command(
         mode=mode,  # type: ignore[arg-type]
         restart=restart,  # type: ignore[arg-type]
         between=between,  # type: ignore[arg-type]
+        largest=largest,
     )
     _report(found)
     if not len(found.curves):

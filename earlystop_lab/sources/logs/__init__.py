@@ -12,7 +12,7 @@ from typing import NamedTuple, get_args
 
 import pandas as pd
 
-from earlystop_lab._common.checks import one_of, require_mode
+from earlystop_lab._common.checks import one_of, require, require_mode
 from earlystop_lab.curves import CurveSet, Mode
 from earlystop_lab.sources.logs import (
     _apart,
@@ -53,7 +53,7 @@ from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, ru
 from earlystop_lab.sources.logs._checks import Between, measure
 from earlystop_lab.sources.logs._columns import Log, grouped, joined
 from earlystop_lab.sources.logs._finding import Owner, clean, find, labels, twins
-from earlystop_lab.sources.logs._reading import Note, Skipped, Source
+from earlystop_lab.sources.logs._reading import Note, Skipped, Source, limited
 from earlystop_lab.sources.logs._restarts import Restart, runs_of
 from earlystop_lab.sources.logs._together import Run, together
 from earlystop_lab.sources.logs._values import as_meant
@@ -200,6 +200,7 @@ def read_logs(
     mode: Mode | None = None,
     restart: Restart = "run",
     between: Between = "last",
+    largest: int | None = None,
 ) -> LogImport:
     """Read training logs from files (also gzipped) and folders, with all the folders in them.
 
@@ -251,8 +252,12 @@ def read_logs(
     whose ``val`` has another than that of most are skipped. Metadata of the curves are format,
     file, and of the channels ``val.source``, ``val.metric`` and the like.
 
+    A file of more than 1 GiB is refused, and one that was packed (gzip, zip) of which more than
+    256 MiB come out; ``largest`` is the number of bytes to allow in place of both. Reading takes a
+    few times the memory of the text.
+
     Raises ``ValueError`` only where ``format``, ``mode``, ``restart`` or ``between`` is none of
-    those there are.
+    those there are, or ``largest`` is no whole number above 0.
 
     >>> import tempfile
     >>> log = Path(tempfile.mkdtemp()) / "history.csv"
@@ -273,10 +278,13 @@ def read_logs(
         require_mode(mode)
     one_of("restart", restart, get_args(Restart))
     one_of("between", between, get_args(Between))
+    fits = largest is None or (isinstance(largest, int) and largest > 0)
+    require("largest", largest, fits, "a number of bytes above 0, or None for the usual limits")
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     _apart.forget()
     sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
-    same = twins([source for name, source in sources if name is None and len(source.files) == 1])
+    with limited(largest):
+        same = twins([s for name, s in sources if name is None and len(s.files) == 1])
     asked = {"val": val, "train": train, "test": test, "epoch": epoch}
     runs: list[Run] = []
     notes: list[Note] = []
@@ -288,7 +296,8 @@ def read_logs(
             continue
         file = _File(label, asked, mode, restart, between)
         try:
-            file.add(name or format or _recognised(source), source, run)
+            with limited(largest):
+                file.add(name or format or _recognised(source), source, run)
         except LogError as error:
             file.skipped.append(error)
         runs += file.runs

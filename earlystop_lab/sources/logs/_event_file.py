@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab.sources.logs._cells import LogError
-from earlystop_lab.sources.logs._reading import LARGEST
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
@@ -172,6 +171,10 @@ def _mapped(table: Registers, register: Registers) -> Registers:
     return moved
 
 
+#: no file has 2 to the power of so many bytes
+_POWERS = 44
+
+
 @cache
 def _moving() -> Registers:
     """A table for each power of two: what so many bytes that are 0 make of a register's bytes."""
@@ -180,7 +183,7 @@ def _moving() -> Registers:
         alone = np.where(alone & 1, alone >> 1 ^ np.uint32(_POLYNOMIAL), alone >> 1)
     # over one byte, the others but move up
     tables = [np.stack([alone, byte, byte << 8, byte << 16])]
-    while 2 ** len(tables) <= LARGEST:
+    while len(tables) < _POWERS:
         tables.append(_mapped(tables[-1], tables[-1]))
     return np.stack(tables)
 

@@ -14,6 +14,8 @@ import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -23,8 +25,10 @@ from earlystop_lab.sources.logs._cells import LogError, repeated, shown
 from earlystop_lab.sources.logs._columns import Log, log_of_entries
 from earlystop_lab.sources.logs._json_lines import read_plain
 
-#: a file above this is no log: reading it whole would only fill the memory
-LARGEST = 2**30
+#: bytes above which a file is no log, and one that was packed: a small one may unpack to anything
+LARGEST, LARGEST_UNPACKED = 2**30, 2**28
+#: what was asked for in place of both
+_LARGEST: ContextVar[int | None] = ContextVar("largest", default=None)
 #: lines that show what a plain file is
 _FIRST_LINES = 22
 #: what below the first line of a table wants care: quotes, objects, calls, other than ASCII
@@ -78,6 +82,32 @@ def in_order(files: Sequence[Path]) -> list[Path]:
     return sorted(files, key=age)
 
 
+@contextmanager
+def limited(largest: int | None) -> Iterator[None]:
+    """Files of up to so many bytes, also unpacked, are read; None for the usual limits."""
+    token = _LARGEST.set(largest)
+    try:
+        yield
+    finally:
+        _LARGEST.reset(token)
+
+
+def require_size(size: int, *, packed: bool = False) -> None:
+    """Raise :class:`LogError` where a file, or what was unpacked of one, is too large."""
+    most = largest(packed=packed)
+    if size > most:
+        what = f"more than {most} bytes unpacked" if packed else f"{size} bytes, more than {most}"
+        raise LogError(
+            f"{what}, which is too large for a log unless you allow it: largest= of read_logs, "
+            "--largest of earlystop import"
+        )
+
+
+def largest(*, packed: bool = False) -> int:
+    """The bytes that a file may have."""
+    return _LARGEST.get() or (LARGEST_UNPACKED if packed else LARGEST)
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file (a pipe or device could make the reader wait for ever)."""
     try:
@@ -85,9 +115,7 @@ def read_bytes(path: Path) -> bytes:
             raise LogError(
                 "not a regular file" if path.exists() else "the file does not exist; check the path"
             )
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise LogError(f"{size} bytes, more than the {LARGEST} a log may have; split it")
+        require_size(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
         raise LogError(f"it cannot be read: {error.strerror or error}") from error
@@ -172,11 +200,10 @@ def unpacked(data: bytes) -> bytes:
         return data
     try:
         with gzip.open(io.BytesIO(data)) as stream:
-            out = stream.read(LARGEST + 1)
+            out = stream.read(largest(packed=True) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise LogError(f"a damaged gzip file ({error})") from error
-    if len(out) > LARGEST:
-        raise LogError(f"more than the {LARGEST} bytes a log may have, unpacked; split it")
+    require_size(len(out), packed=True)
     return out
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from earlystop_lab.sources.logs._cells import LogError, shown
 from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
-from earlystop_lab.sources.logs._reading import LARGEST, Source, decode, parse_json
+from earlystop_lab.sources.logs._reading import Source, decode, parse_json, require_size
 
 _METRICS = "metrics.jsonl"
 _SCALAR = "training_stats_scalar"
@@ -41,8 +41,7 @@ def _packed(source: Source) -> bytes | None:
     """The scalars in an archive; None where there are none."""
     try:
         with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
-            if archive.getinfo(_METRICS).file_size > LARGEST:
-                raise LogError(f"more than the {LARGEST} bytes a log may have, unpacked; split it")
+            require_size(archive.getinfo(_METRICS).file_size, packed=True)
             return archive.read(_METRICS)
     except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
         return None

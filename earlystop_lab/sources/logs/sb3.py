@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from earlystop_lab.sources.logs._cells import LogError, is_number, number
 from earlystop_lab.sources.logs._columns import Column, Log, log_of_rows
-from earlystop_lab.sources.logs._reading import LARGEST, Source, parse_json
+from earlystop_lab.sources.logs._reading import Source, parse_json, require_size
 from earlystop_lab.sources.logs.tables import read_table
 
 _EVALUATIONS = "evaluations.npz"
@@ -47,8 +47,7 @@ def read_evaluations(source: Source) -> list[Log]:
     sizes = _arrays(source.data)
     if not {*_ARRAYS} <= {*sizes}:
         raise LogError(f"expected numpy arrays {' and '.join(_ARRAYS)}, a row an evaluation")
-    if sum(sizes.values()) > LARGEST:
-        raise LogError(f"more than the {LARGEST} bytes a log may have, unpacked; split it")
+    require_size(sum(sizes.values()), packed=True)
     try:
         with np.load(io.BytesIO(source.data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("timesteps", *_MEANS) if name in archive}

@@ -1,0 +1,51 @@
+"""What readers do with much: sizes that are refused, and work that grows with the size alone."""
+
+import gzip
+from unittest.mock import patch
+
+import pytest
+
+from earlystop_lab.sources.logs import read_logs
+
+HEADER, ROW = "epoch,loss,val_loss\n", "{i},0.5,0.25\n"
+
+
+def text(rows):
+    return HEADER + "".join(ROW.format(i=i) for i in range(rows))
+
+
+def test_a_file_that_is_too_large_is_refused_with_what_allows_it(tmp_path):
+    (tmp_path / "log.csv").write_text(text(100))
+    assert len(read_logs(tmp_path, largest=10_000).curves) == 1
+    found = read_logs(tmp_path, largest=1000)
+    assert not len(found.curves)
+    size = (tmp_path / "log.csv").stat().st_size
+    assert found.skipped[0].reason == (
+        f"{size} bytes, more than 1000, which is too large for a log unless you allow it: largest= "
+        "of read_logs, --largest of earlystop import"
+    )
+    # the limit is that of the call
+    assert len(read_logs(tmp_path).curves) == 1
+    for wrong in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="largest"):
+            read_logs(tmp_path, largest=wrong)
+
+
+def test_what_was_packed_is_not_unpacked_beyond_the_limit(tmp_path):
+    packed = gzip.compress(text(100_000).encode())
+    (tmp_path / "log.csv.gz").write_bytes(packed)
+    read = []
+    whole = gzip.GzipFile.read
+
+    def counted(self, size=-1):
+        read.append(size)
+        return whole(self, size)
+
+    with patch.object(gzip.GzipFile, "read", counted):
+        found = read_logs(tmp_path, largest=300_000)
+    assert {*read} == {300_001}
+    assert "more than 300000 bytes unpacked" in found.skipped[0].reason
+    assert len(read_logs(tmp_path).curves) == 1
+    # by default less comes out of a packed file than a file may have
+    with patch("earlystop_lab.sources.logs._reading.LARGEST_UNPACKED", 1000):
+        assert "more than 1000 bytes unpacked" in read_logs(tmp_path).skipped[0].reason
