@@ -195,10 +195,12 @@ def test_a_run_has_so_many_metrics_and_no_more():
     post(run, 99, val_loss=1.0, m0=3.0)
 
 
-def test_only_a_run_of_several_checks_begins_anew():
+def test_a_run_begins_anew_where_it_began_with_another_check():
     run = Run("a", 1, [])
     post(run, 5, val_loss=1.0)
     assert not run.begins_anew(Post(5.0, {}))
+    assert not run.begins_anew(Post(5.0, {"val_loss": 1.0}))
+    assert run.begins_anew(Post(5.0, {"val_loss": 2.0}))
     post(run, 6, val_loss=1.0)
     assert not run.begins_anew(Post(6.0, {}))
     assert run.begins_anew(Post(5.0, {}))
@@ -478,6 +480,55 @@ def test_the_page_gets_valid_json_of_diverged_runs():
 
 
 # -- a post ---------------------------------------------------------------------------------------
+
+
+def taken(tmp_path, *posts):
+    """The values of each run of a name, and whether it says that it may be mixed up."""
+
+    async def take(watching):
+        for epoch, value in posts:
+            await watching.take("a", Post(float(epoch), {"val_loss": value}))
+
+    runs = played(tmp_path, take).runs.values()
+    return {run.name: (run.curve("val").tolist(), bool(run.notes)) for run in runs}
+
+
+def test_two_trainings_that_post_under_one_name_are_told_apart(tmp_path):
+    # values below 5 are those of one, others of the other
+    late = [(1, 1.1), (2, 1.2), (3, 1.3), (1, 9.1), (4, 1.4), (2, 9.2), (5, 1.5), (3, 9.3)]
+    assert taken(tmp_path / "late", *late) == {
+        "a": ([1.1, 1.2, 1.3, 1.4, 1.5], True),
+        "a (2)": ([9.1, 9.2, 9.3], True),
+    }
+    # where nothing tells them apart both say so
+    together = [(1, 1.1), (1, 9.1), (2, 1.2), (2, 9.2), (3, 1.3), (3, 9.3)]
+    found = taken(tmp_path / "together", *together)
+    assert [mixed for _, mixed in found.values()] == [True, True]
+    values = [value for each, _ in found.values() for value in each]
+    assert sorted(values) == sorted(value for _, value in together)
+    # one that was ended and begins again is alone
+    again = [*((i, 1.0 + i) for i in range(1, 4)), *((i, 9.0 + i) for i in range(1, 7))]
+    assert taken(tmp_path / "again", *again) == {
+        "a": ([2, 3, 4], False),
+        "a (2)": ([10, 11, 12, 13, 14, 15], False),
+    }
+
+
+def test_of_two_trainings_one_that_has_ended_gets_no_more_posts(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+
+    async def take(watching):
+        for seconds, epoch, value in [
+            *[(1, 1, 1.1), (1, 2, 1.2), (0.5, 1, 9.1), (0.5, 3, 1.3), (0.5, 2, 9.2)],
+            *[(10, 3, 9.3), (1, 4, 9.4), (1, 5, 9.5)],
+        ]:
+            now[0] += seconds
+            await watching.take("a", Post(float(epoch), {"val_loss": value}))
+
+    runs = played(tmp_path, take).runs.values()
+    found = [run.curve("val").tolist() for run in runs]
+    assert found == [[1.1, 1.2, 1.3], [9.1, 9.2, 9.3, 9.4, 9.5]]
 
 
 def test_the_page_shows_where_a_long_run_is_not_finite():

@@ -32,6 +32,8 @@ MOST_RUNS = 200
 MOST_CHECKS = 3_000_000
 #: seconds without a post after which a run may make room for another; its file stays
 SILENT = 3600
+#: a run has ended that is silent for longer than so many of its epochs and so many seconds
+_EPOCHS, _SECONDS = 3, 1.0
 #: what a post does to a run, as it goes into the journal; see :meth:`Run.apply`
 Event = dict[str, Any]
 
@@ -95,6 +97,10 @@ class Run:
         self.called, self.number = called, number
         self.verdicts = [Verdict(criterion) for criterion in criteria]
         self.began = self.changed = time.time()
+        #: the epoch that was posted last, with a check or without, and when
+        self.posted, self.heard = math.nan, self.began
+        #: seconds between its last two posts
+        self._pause = math.nan
         #: rises with every change
         self.version = 0
         self.notes: list[str] = []
@@ -141,8 +147,38 @@ class Run:
         return {name: column[at] for name, column in self._columns.items()}
 
     def begins_anew(self, post: Post) -> bool:
-        """Whether the epoch is back at where this run began: then it is another run."""
-        return len(self) > 1 and post.epoch <= self._epoch(0)
+        """Whether the epoch is back at where this run began: then it is another run.
+
+        The very check that it began with, posted again, is none.
+        """
+        if not len(self) or post.epoch > self._epoch(0):
+            return False
+        check = check_of(post, self.channels or {})
+        return len(self) > 1 or (check is not None and not _alike(check, self._check(0)))
+
+    def goes_on_with(self, post: Post) -> bool:
+        """Whether the epoch is the one after the last that was posted."""
+        last = self._epoch(len(self) - 1) if math.isnan(self.posted) and len(self) else self.posted
+        return post.epoch == last + 1
+
+    def has_taken(self, post: Post) -> None:
+        """Remember the last epoch that was posted."""
+        now = time.time()
+        if not math.isnan(self.posted):
+            self._pause = now - self.heard
+        self.posted, self.heard = post.epoch, now
+
+    def trains_beside(self, newest: "Run") -> bool:
+        """Whether it was heard of since another one of its name began, and not long ago."""
+        # it has ended where several epochs of its own would have come by now
+        ended = time.time() - self.heard > _EPOCHS * self._pause + _SECONDS
+        return self.heard > newest.began and not ended
+
+    def note(self, text: str) -> None:
+        """Say something of the run, once."""
+        if text not in self.notes:
+            self.notes = [*self.notes, text]
+            self.version += 1
 
     def _epoch(self, at: int) -> float:
         epoch = self._columns["epoch"][at]
@@ -290,6 +326,14 @@ class Run:
                 return
 
 
+def _alike(check: Mapping[str, float], known: Mapping[str, float | None]) -> bool:
+    """Whether the same was measured."""
+    return all(
+        value == known.get(name) or (math.isnan(value) and known.get(name) != known.get(name))
+        for name, value in check.items()
+    )
+
+
 class Board:
     """All runs of a server by name; a run that begins again under its name is another one."""
 
@@ -323,6 +367,31 @@ class Board:
         """The run that goes on under a name: the last of those that call themselves so."""
         runs = (run for run in self.runs.values() if run.called == name)
         return max(runs, key=lambda run: run.number, default=None)
+
+    def going_on(self, name: str, post: Post) -> tuple[Run | None, list[Run]]:
+        """The run that a post goes on with, None for a new one, and runs that it may mix up.
+
+        Two trainings may post under one name, and nothing in a post tells them apart but its
+        epoch. Where the epoch after the last one of the newest run does not come, but that of one
+        before, both train at once; then, and where several could go on, epochs may be mixed up.
+        """
+        runs = sorted(
+            (run for run in self.runs.values() if run.called == name), key=lambda run: run.number
+        )
+        if not runs:
+            return None, []
+        *before, newest = runs
+        following = [run for run in before if run.goes_on_with(post)]
+        if newest.goes_on_with(post):
+            # those before that have ended are silent since the newest began
+            following = [run for run in following if run.trains_beside(newest)]
+            if not following:
+                return newest, []
+            return min([*following, newest], key=lambda run: run.heard), [*following, newest]
+        if following:
+            # the newest has this epoch, or it is far from there
+            return following[-1], [following[-1], newest]
+        return (None if newest.begins_anew(post) else newest), []
 
     def another(self, name: str, taken: Callable[[str], bool]) -> Run:
         """A new run, not yet taken in: ``name``, or ``name (2)`` where that is taken, ..."""

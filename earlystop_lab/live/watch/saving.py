@@ -90,7 +90,7 @@ def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
         if name in chosen and f"{name}_channel" in told:
             chosen[name] = chosen[name]._replace(source=told[f"{name}_channel"])
     run.follow(curve, chosen, [])
-    run.began = run.changed = path.stat().st_mtime
+    run.began = run.changed = run.heard = path.stat().st_mtime
     # an earlier version counted otherwise, and its journal is not read
     return run, mark.get("event", 0)
 

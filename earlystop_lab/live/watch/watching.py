@@ -23,6 +23,11 @@ _BETWEEN = 2.0
 _REST = 20
 #: seconds for which what waits is evaluated before others get their turn, and how long that is
 _SLICE, _TURN = 0.005, 0.003
+#: what is said of runs whose posts cannot be told apart
+_MIXED = (
+    "Another training posts as {name} at the same time, so that epochs of the two may be mixed up: "
+    "give each a name of its own."
+)
 
 
 class Watching:
@@ -119,45 +124,50 @@ class Watching:
         async with self._turn:
             if answer.done():
                 return
-            taken: list[tuple[Run, Event, asyncio.Future[Run]]] = []
+            taken: list[tuple[Run, Event, Post, list[Run], asyncio.Future[Run]]] = []
             for name, waiting in self._posts.items():
                 post, each = waiting.pop(0)
                 try:
-                    taken.append((*self._meaning(name, post, len(taken)), each))
+                    run, event, mixed = self._meaning(name, post, len(taken))
+                    taken.append((run, event, post, mixed, each))
                 except Exception as error:
                     each.set_exception(error)
             self._posts = {name: waiting for name, waiting in self._posts.items() if waiting}
             try:
-                await asyncio.to_thread(self._journal.append, [e for _, e, _ in taken if e])
+                await asyncio.to_thread(self._journal.append, [e for _, e, *_ in taken if e])
             except Exception as error:
                 reason = getattr(error, "strerror", None) or error
-                for run, _, each in taken:
+                for run, *_, each in taken:
                     if run.channels is None:
                         del self.board.runs[run.name]
                     each.set_exception(PostError(f"it cannot be written: {reason}", 507))
                 return
-            for run, event, each in taken:
+            for run, event, post, mixed, each in taken:
+                run.has_taken(post)
+                for other in mixed:
+                    other.note(_MIXED.format(name=run.called))
                 if event:
                     run.apply(event)
                     self._unsaved[run.name] = run
                 each.set_result(run)
 
-    def _meaning(self, name: str, post: Post, others: int) -> tuple[Run, Event]:
+    def _meaning(self, name: str, post: Post, others: int) -> tuple[Run, Event, list[Run]]:
         """The run of a post, if new without any checks, and what is to happen to it, if anything.
 
+        With it come the runs that the post may mix up.
         Raises :class:`PostError` where that is nothing, or too much with so many other posts.
         """
         board = self.board
         if name in board.followed:
             raise PostError(f"run {name} is read from a log file; choose another name", 409)
-        run = board.current(name)
-        if new := run is None or run.begins_anew(post):
+        run, mixed = board.going_on(name, post)
+        if new := run is None:
             run = board.another(name, self._is_taken)
         event = run.event(post, board.asked)
         board.require_room(1 + others)
         if new:
             board.add(run)
-        return run, event and {"called": run.called, "number": run.number, **event}
+        return run, event and {"called": run.called, "number": run.number, **event}, mixed
 
     async def follow(self, name: str, curve: Curve, channels: Channels, notes: list[str]) -> None:
         """Have a run become the curve of a log file; begun again it is another run."""
