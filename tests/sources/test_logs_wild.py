@@ -333,7 +333,7 @@ def test_several_runs_of_one_file(tmp_path, text, name, runs):
         ("step 1: val loss 1,300.1\n", "thousands.log", "'1,300.1' is not a number"),
         ("step=1 val_loss=1,05\n", "fmt.log", "'1,05' is not a number"),
         (
-            json.dumps({"val.loss": {"steps": [1, 2], "timestamps": ["a", "b"], "values": [2, 1]}}),
+            json.dumps({"val.loss": {"steps": [1, 2], "values": [2, 1]}}),
             "metrics.json",
             "no log of a known",
         ),

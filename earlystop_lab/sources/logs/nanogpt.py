@@ -19,7 +19,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from earlystop_lab.sources.logs._cells import LogError, cut_off, is_number, looks_cut
+import numpy as np
+
+from earlystop_lab.sources.logs._cells import LogError, cut_off, is_number, listed, looks_cut
 from earlystop_lab.sources.logs._channels import is_position, meaning
 from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
 from earlystop_lab.sources.logs._reading import Source, flat, parse_json
@@ -89,7 +91,8 @@ _SET_BEHIND = re.compile(
 )
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
-    r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])){0,80}+(?:\.? [A-Za-z_/]{1,20}){0,2}"
+    r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])|(?<=[A-Za-z])\d{1,2}(?=[=:_])){0,80}+"
+    r"(?:\.? [A-Za-z_/]{1,20}){0,2}"
     r"(?:@\d{1,3})?)"
     r"(?:\s?[:= ]\s{0,2}|\s?,\s{0,2}(?=[+-]?\d*\.\d|nan|inf))"
     r"((?=[\d.+\-\u2212]|nan|inf)(?:[^\s,;|()]|(?<=\d),(?=\d))+)"
@@ -140,6 +143,7 @@ def read(source: Source) -> list[Log]:
     if not len(log):
         raise LogError("no line with a position and a loss, such as 'step 250: val loss 3.2'")
     log = printed(log)
+    _name_accuracies(log)
     log.skipped += [
         LogError(f"a line of {len(line)} characters; expected at most {_LONGEST}", i)
         for i, line in enumerate(source.each_line(), start=1)
@@ -148,6 +152,20 @@ def read(source: Source) -> list[Log]:
     if log.lines[-1] == sum(1 for _ in source.each_line()):
         log.notes += _cut_off(log)
     return [log]
+
+
+def _name_accuracies(log: Log) -> None:
+    """Say that ``train=0.23 val=0.35 loss=2.05``, as GluonCV prints it, has accuracies."""
+    sets = [name for name in log.columns if meaning(name).is_set]
+    values = np.concatenate([log.numbers(name).values for name in sets]) if sets else np.empty(0)
+    beside = [name for name in log.columns if name.lower() == "loss"]
+    if len(sets) > 1 and beside and ((values >= 0) & (values <= 1)).all():
+        log.modes = {**log.modes, **dict.fromkeys(sets, "max")}
+        log.measures = {**log.measures, **{name: (name, "accuracy") for name in sets}}
+        log.notes.append(
+            f"{listed(sets)} stand beside a loss and are taken as accuracies: where they are "
+            "losses give mode='min'"
+        )
 
 
 def _cut_off(log: Log) -> list[str]:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import runpy
 import sqlite3
 import tarfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import log_page
 import numpy as np
+import pandas as pd
 import pytest
 from log_samples import (
     FOLDERS,
@@ -429,6 +431,64 @@ def test_mlperf_s_results_are_those_of_a_plain_reading(tmp_path, monkeypatch):
                 assert curve.epoch.tolist() == plain["epoch"]
                 assert curve.val.tolist() == plain["val"]
                 assert curve.about["val"].direction == plain["mode"]
+
+
+# -- logs printed by GluonCV and by nanoGPT speedruns --------------------------------------
+
+
+def test_accuracies_beside_a_loss_are_no_losses(tmp_path):
+    line = "INFO:root:[Epoch {}] train={} val={} loss={} time: 34.3\n"
+    rows = [(0, 0.23, 0.35, 2.05), (1, 0.43, 0.5, 1.54), (2, 0.5, 0.48, 1.3)]
+    (tmp_path / "cifar.log").write_text("".join(line.format(*row) for row in rows))
+    found = read_logs(tmp_path)
+    assert pairs(found.curves[0]) == [(1, 0.35), (2, 0.5), (3, 0.48)]
+    assert found.plan["direction"].tolist() == ["max"]
+    assert any("are taken as accuracies" in note.text for note in found.notes)
+
+
+def test_metrics_whose_names_have_digits_are_read(tmp_path):
+    lines = "[Epoch {0}] training: rmse={1}\n[Epoch {0}] validation: err-top1={2} err-top5={3}\n"
+    rows = [(0, 0.3, 0.93, 0.82), (1, 0.2, 0.8, 0.57)]
+    (tmp_path / "imagenet.log").write_text("".join(lines.format(*row) for row in rows))
+    curve = one(tmp_path)
+    assert curve.val.tolist() == [0.93, 0.8]
+    assert curve["validation/err-top5"].tolist() == [0.82, 0.57]
+    assert curve.about["val"].direction == "min"
+
+
+def test_gluoncv_s_logs_are_those_of_its_published_curves(tmp_path):
+    folder = corpus("gluon_logs")
+    published = pd.read_csv(folder / "curves_long.csv.gz")
+    columns = {
+        "cifar10": {"val_acc": "val", "train_acc": "train"},
+        "imagenet": {"val_err_top1": "val", "val_err_top5": "validation/err-top5"},
+        "action_recognition": {"val_loss": "val", "val_acc_top1": "validation/acc-top1"},
+    }
+    with tarfile.open(folder / "logs_without_batch_lines.tar.gz") as archive:
+        for family, named in columns.items():
+            runs = published[published["family"] == family]
+            files = runs.loc[runs["channel"] == next(iter(named)), "file"]
+            for file in sorted(files.unique())[:3]:
+                (tmp_path / "run.log").write_bytes(archive.extractfile(file).read())
+                curve = read_logs(tmp_path / "run.log").curves[0]
+                for channel, column in named.items():
+                    its = runs[(runs["file"] == file) & (runs["channel"] == channel)]
+                    np.testing.assert_allclose(curve[column], its.sort_values("epoch")["value"])
+
+
+def test_nanogpt_speedruns_are_those_of_a_plain_reading(tmp_path):
+    folder = corpus("modded_nanogpt")
+    with tarfile.open(folder / "sample_with_timing_lines.tar.gz") as archive:
+        members = [m for m in archive if m.isfile() and "track_1" in m.name]
+        for member in members:
+            text = archive.extractfile(member).read().decode()
+            (tmp_path / "run.txt").write_text(text)
+            curve = one(tmp_path / "run.txt")
+            plain = dict(re.findall(r"^step:(\d+)/\d+ val_loss:([\d.]+)", text, re.MULTILINE))
+            measured = curve.measured("val")
+            assert curve.epoch[measured].tolist() == [*map(float, plain)]
+            assert curve.val[measured].tolist() == [*map(float, plain.values())]
+    assert members
 
 
 # -- the page, and the scripts that drive the tools ---------------------------------------
