@@ -376,13 +376,6 @@ def test_a_format_that_is_said_of_other_files_is_refused_by_name(tmp_path, name)
         assert len(found.curves) or found.skipped[0].reason
 
 
-def test_a_large_gzip_is_not_unpacked_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("earlystop_lab.sources.logs._reading.LARGEST", 10_000)
-    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"0" * 20_000))
-    found = read_logs(tmp_path)
-    assert "more than the 10000 bytes" in found.skipped[0].reason
-
-
 def test_catboost_s_printed_lines_say_which_way_is_better(tmp_path):
     line = "{at}:\tlearn: {train}\ttest: {val}\tbest: %s (0)\ttotal: 4ms"
     for best, direction in ((0.5, "min"), (1.0, "max")):

@@ -1,8 +1,9 @@
 """Which files there are, and which belong together as one log."""
 
-import filecmp
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from earlystop_lab.sources.logs._cells import LogError
@@ -68,33 +69,36 @@ def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:
 
 
 def twins(sources: Sequence[Source]) -> dict[Path, Path]:
-    """Files with the content of one before them in their folder, packed or not, and that one."""
+    """Files with the content of one before them in their folder, packed or not, and that one.
+
+    Only files of which there are several of one size are read, each once.
+    """
+    paths = [source.path for source in sources]
+    packed = {path.parent for path in paths if path.suffix.lower() == ".gz"}
+    # of a folder with packed files all are unpacked to be compared
+    sizes = {path: None if path.parent in packed else _size(path) for path in paths}
+    alike = Counter((path.parent, size) for path, size in sizes.items())
     found: dict[Path, Path] = {}
-    first: dict[tuple[Path, int], list[Path]] = {}
-    packed = {path.parent for path in (s.path for s in sources) if path.suffix.lower() == ".gz"}
-    for path in (source.path for source in sources):
-        try:
-            # of a folder with packed files all are unpacked to be compared
-            size = len(_content(path)) if path.parent in packed else path.stat().st_size
-            alike = first.setdefault((path.parent, size), []) if path.is_file() and size else []
-            same = next((other for other in alike if _is_same(path, other)), None)
-        except (OSError, LogError):  # what cannot be read is named where it is read
+    first: dict[tuple[Path, bytes], Path] = {}
+    for path, size in sizes.items():
+        if size == 0 or alike[path.parent, size] < 2:
             continue
-        if same is None:
-            alike.append(path)
-        else:
+        try:
+            content = unpacked(read_bytes(path))
+        except LogError:  # what cannot be read is named where it is read
+            continue
+        same = first.setdefault((path.parent, blake2b(content).digest()), path)
+        if same != path and content:
             found[path] = same
     return found
 
 
-def _content(path: Path) -> bytes:
-    return unpacked(read_bytes(path))
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    return filecmp.cmp(path, other, shallow=False) or (
-        ".gz" in {path.suffix, other.suffix} and _content(path) == _content(other)
-    )
+def _size(path: Path) -> int:
+    """Of a regular file; 0 of anything else."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
 
 
 def labels(paths: Sequence[Path], given: Sequence[Path]) -> list[str]:

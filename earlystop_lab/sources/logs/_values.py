@@ -86,8 +86,10 @@ def _nan_at(
 
 def _alone(values: FloatArray) -> np.ndarray:
     """Where a value is exactly 0 though those before and after it are far above."""
-    usual = np.abs(values[np.isfinite(values) & (values != 0)])
     zero = values == 0
+    if not zero.any():
+        return zero
+    usual = np.abs(values[np.isfinite(values) & ~zero])
     if not len(usual) or zero.sum() > len(usual):
         return np.zeros(len(values), bool)
     far = np.flatnonzero(~zero & ~(np.abs(values) < _FAR * np.median(usual)))
