@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from earlystop_lab.curves import Channel, FloatArray
 from earlystop_lab.sources.logs._about import ERRORS, Named, unit
-from earlystop_lab.sources.logs._cells import LogError, shown
+from earlystop_lab.sources.logs._cells import LogError, listed, shown
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
 from earlystop_lab.sources.logs._columns import IntArray, Log, Numbers
 from earlystop_lab.sources.logs._epochs import epochs_of
@@ -114,8 +114,9 @@ def measure(
             notes.append(f"{name} is the {_MEAN}")
         else:
             run[name] = _last_values(each, rows)
-        if run[name] is None:
-            notes.append(f"{name} was measured at no check: left out")
+    if nowhere := [name for name in series if run[name] is None]:
+        were = "was" if len(nowhere) == 1 else "were"
+        notes.append(f"{listed(nowhere)} {were} measured at no check: left out")
     if (epochs := _as_epochs(log, choice, rows.at)) is not None:
         assert choice.epoch is not None, "there are no steps without a column of them"
         run |= {"epoch": epochs, "epoch.unit": "epoch", "step": rows.at}

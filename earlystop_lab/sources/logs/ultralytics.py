@@ -55,7 +55,8 @@ def read(source: Source) -> list[Log]:
             log.columns[total] = _sum(log, parts)
             log.notes.append(f"the {role} loss is the sum of its weighted parts {', '.join(parts)}")
     measures: dict[str, tuple[str | None, str]] = dict.fromkeys(roles.values(), (None, "loss"))
-    is_later = _is_later(source.path)
+    # YOLOv5 spells it otherwise
+    is_later = False if "metrics/mAP_0.5" in log.columns else _is_later(source.path)
     weights = _fitness(log, _LATER_WEIGHTS if is_later else _WEIGHTS)
     if weights:
         # boxes with masks or poses beside them: a sum of fitnesses, above 1 at best
