@@ -1,4 +1,4 @@
-"""The table of commands, and how a mistake ends."""
+"""The table of commands, and the handling of user errors."""
 
 import sys
 from typing import Annotated
@@ -10,12 +10,12 @@ from earlystop_lab.cli import answers, curves, live, rules
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # a paragraph is as wide as the screen, not as the source
+    rich_markup_mode="markdown",  # paragraphs are wrapped to the width of the screen
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-train = typer.Typer(no_args_is_help=True, help="Train networks and record their curves.")
+train = typer.Typer(no_args_is_help=True, help="Train networks and record their learning curves.")
 app.add_typer(train, name="train")
-corpus = typer.Typer(no_args_is_help=True, help="Public corpora of learning curves.")
+corpus = typer.Typer(no_args_is_help=True, help="Read and describe corpora of learning curves.")
 app.add_typer(corpus, name="corpus")
 #: every command, in the order of the help
 for group, name, command in (
@@ -49,16 +49,18 @@ def _version(asked: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """When should training stop? Stopping criteria replayed over recorded learning curves."""
+    """When should training stop? Replay stopping criteria over recorded learning curves."""
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message on stderr and exit code 2."""
+    """Run the command line; a user error is one message on stderr and exit code 2."""
     try:
-        app(prog_name="earlystop")  # however it was started
+        app(prog_name="earlystop")  # also for python -m
     except (ValueError, OSError, MemoryError) as error:
         print(f"earlystop: {_message(error)}", file=sys.stderr)
         sys.exit(2)
@@ -66,7 +68,7 @@ def main() -> None:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, MemoryError):
-        return f"not enough memory for what was asked ({error})"
+        return f"not enough memory for this command ({error})"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if "channels={" in str(error):  # which no option can give

@@ -1,4 +1,4 @@
-"""What commands are given: texts, checked alike, and the checkout to work in."""
+"""Parsing of arguments that several commands take, and the checkout to work in."""
 
 import ast
 import re
@@ -11,7 +11,10 @@ import typer
 from earlystop_lab._common.files import written_text
 
 Jobs = Annotated[
-    int, typer.Option("--n-jobs", help="Jobs at once; -1 takes every core. Never changes results.")
+    int,
+    typer.Option(
+        "--n-jobs", help="Number of parallel jobs; -1 uses all cores. Results are the same."
+    ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, with every number in full.")]
@@ -41,28 +44,28 @@ def show(
 
 
 def matching(option: str, text: str, pattern: str, expected: str) -> str:
-    """The text, where it has the form of a pattern."""
+    """The text if it matches a pattern, else ``ValueError``."""
     if not re.fullmatch(pattern, text):
         raise ValueError(f"{option} {text!r}: expected {expected}")
     return text
 
 
 def ending(out: Path | None, *endings: str) -> None:
-    """Raise ``ValueError`` where the name of the output, if there is one, ends otherwise."""
+    """Raise ``ValueError`` if the name of the output, if there is one, has another ending."""
     if out is not None and out.suffix not in endings:
         raise ValueError(f"--out {out}: expected a name ending in {' or '.join(endings)}")
 
 
 def names(option: str, text: str) -> list[str]:
-    """The names of a list such as ``cancer1,glass2``, each there once."""
+    """The names in a list such as ``cancer1,glass2``, without duplicates."""
     found = [name.strip() for name in text.split(",")] if text else []
     if twice := {name for name in found if found.count(name) > 1}:
-        raise ValueError(f"{option} {text!r}: {', '.join(sorted(twice))} is there twice")
+        raise ValueError(f"{option} {text!r}: duplicate {', '.join(sorted(twice))}")
     return found
 
 
 def share(option: str, text: str) -> float:
-    """A share from ``1%`` or ``0.01``."""
+    """Parse a share such as ``1%`` or ``0.01``."""
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -70,7 +73,7 @@ def share(option: str, text: str) -> float:
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """Name and value of ``name=value``; a value that Python cannot read is a text."""
+    """Parse ``name=value``; a value that is not a Python literal is a string."""
     matching("--param", text, r"(?s)[^\W\d]\w*=.*", "name=value, such as epochs=500")
     name, _, value = text.partition("=")
     try:
@@ -80,7 +83,7 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def layers(text: str) -> tuple[int, ...]:
-    """Hidden layers from their text: ``8+4`` is (8, 4), ``none`` is ()."""
+    """Parse hidden layers: ``8+4`` is (8, 4), ``none`` is ()."""
     size = "[1-9][0-9]{0,4}"
     expected = "layer sizes such as 8+4 or 16, or none"
     matching("--hidden", text, rf"none|{size}(\+{size})*", expected)
@@ -88,7 +91,7 @@ def layers(text: str) -> tuple[int, ...]:
 
 
 def checkout() -> Path:
-    """The checkout to work in: around the current folder, else around the package."""
+    """The checkout to work in: the one around the current folder, else around the package."""
     here = Path.cwd()
     around = (each for each in (here, *here.parents) if (each / "data" / "curves").is_dir())
     return next(around, Path(__file__).resolve().parents[2])

@@ -1,8 +1,8 @@
-"""What studies found: in words, as figures, pages and tables for papers, and as lines to paste."""
+"""The results of studies as text, figures, pages, tables for papers, and code to paste."""
 
 from importlib.util import find_spec
 
-# they register their words
+# importing these registers their messages
 from earlystop_lab.report import calibration, comparison, prechelt1997, recommendation
 from earlystop_lab.report.as_data import answer_as_json, as_json
 from earlystop_lab.report.comparison import tables
@@ -22,21 +22,35 @@ __all__ = [
     "tables",
 ]
 
-#: what the extra brings
+#: what the extra installs
 _EXTRA = ("altair", "vl_convert", "jinja2", "tsdownsample")
 
 
 def page(bench: Bench) -> str:
-    """The comparison as one HTML file that opens offline, light or dark, and prints.
+    """The comparison as one HTML file that works offline, in light and dark mode, and in print.
 
-    The question, the answer, and for every corpus the front of time and regret with its bands,
-    the differences to every known rule, those of every problem, performance profiles and ranks.
-    In the explorer one picks a corpus, a run and a rule, moves its threshold, and sees where
-    training would have stopped: replayed stops of a sample of runs, see :mod:`report.explorer`.
-    Nothing is loaded from elsewhere, and the page forbids it. At most 10 MB: where all sampled
-    runs would take more there are fewer. The same comparison gives the same bytes.
+    The page has the question, the answer, and for every corpus the front of time and regret with
+    its bands, the differences from every known rule, overall and by problem, performance profiles
+    and ranks. In the explorer, the reader picks a corpus, a run and a rule, moves its threshold,
+    and sees where training would have stopped: replayed stops of a sample of runs, see
+    :mod:`report.explorer`. Nothing is loaded from elsewhere, and the page forbids it. The page has
+    at most 10 MB; if the sampled runs would take more, fewer are shown. The same comparison always
+    gives the same bytes.
 
-    Raises ``ValueError`` naming the extra where one of its libraries is not installed.
+    Parameters
+    ----------
+    bench : Bench
+        The comparison.
+
+    Returns
+    -------
+    str
+        The HTML page.
+
+    Raises
+    ------
+    ValueError
+        If a library of the extra ``report`` is not installed.
     """
     require()
     from earlystop_lab.report.pages import page_of
@@ -45,7 +59,7 @@ def page(bench: Bench) -> str:
 
 
 def require() -> None:
-    """Raise ``ValueError`` naming the extra where a library that the page needs is missing."""
+    """Raise ``ValueError`` naming the extra if a library that the page needs is missing."""
     for name in _EXTRA:
         if find_spec(name) is None:
             raise ValueError(

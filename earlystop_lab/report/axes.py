@@ -1,7 +1,7 @@
 """Tables and traces -> matplotlib Axes. Reads no files and computes no statistics.
 
-Every function that draws takes ``ax`` (by default the current one) and returns it. Families keep
-one colour in every figure.
+Every function that draws takes ``ax`` (by default the current axes) and returns it. Each family
+has the same colour in every figure.
 """
 
 import io
@@ -26,14 +26,14 @@ from earlystop_lab.studies.comparison import Bench
 
 _PALETTE = sns.color_palette("colorblind")
 _KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
-#: colours of other rules that are drawn apart, in order; the red of local minima is left out
+#: colours of other highlighted rules, in order; the red of local minima is left out
 _OTHERS = [_PALETTE[i] for i in (4, 5, 8, 6, 9)]
-#: regrets below this are drawn as this: a logarithmic axis has no 0
+#: smaller regrets are drawn at this value, since a logarithmic axis has no 0
 _FLOOR = 1e-4
 
 
 def family(criterion: str) -> str:
-    """The family's name in a criterion's text: ``GL`` of ``GL(2)``."""
+    """The name of the family in a criterion's text: ``GL`` in ``GL(2)``."""
     return criterion.split("(")[0]
 
 
@@ -52,11 +52,26 @@ def plot_curve(
 ) -> Axes:
     """One run's validation and training error, its local minima, and where criteria stop.
 
-    ``stops`` maps criteria to their stop epochs. Validation is shown at every ``strip``-th
-    check, as rules with strips see it, up to position ``until``; the error axis is cut above the
-    level at which the first tenth of that ends, so that the start does not flatten the rest. Of
-    scores, which are shown as recorded, it is cut below, and local maxima are marked. The axis of
-    positions is named by their unit, ``epoch`` where none is known.
+    Scores are shown as recorded, with local maxima marked.
+
+    Parameters
+    ----------
+    curve : Curve
+        The run.
+    stops : dict of str to float
+        The stop epoch of each criterion.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+    strip : int
+        Show the validation error at every ``strip``-th check, as rules with strips see it.
+    until : float, optional
+        Last position shown. The error axis is cut above the level reached after the first tenth
+        of the positions (for scores, below it), so that the start does not flatten the rest.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axis of positions is labelled with their unit, or ``epoch`` if it is unknown.
     """
     ax = ax or plt.gca()
     checks = curve.measured("val")
@@ -104,7 +119,22 @@ def plot_statistic(
 ) -> Axes:
     """A criterion's statistic with its thresholds, at the checks where it is defined.
 
-    ``unit`` is what positions are counted in.
+    Parameters
+    ----------
+    epoch, statistic : ndarray
+        Positions, and the statistic at each.
+    thresholds : dict of str to float
+        The threshold of each criterion.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+    label : str
+        Label of the axis of the statistic.
+    unit : str
+        Unit of the positions.
+
+    Returns
+    -------
+    matplotlib Axes
     """
     ax = ax or plt.gca()
     defined = np.isfinite(statistic)
@@ -126,9 +156,22 @@ def plot_statistic(
 
 
 def plot_spread(table: pd.DataFrame, ax: Axes | None = None, label: str = "") -> Axes:
-    """Spread of one measure, a row a criterion: columns criterion, mean, low, q1, median, q3, high.
+    """Spread of one measure, one row per criterion.
 
-    A bar spans q1 to q3, a thin line low to high, a dot is the median and a cross the mean.
+    A bar spans q1 to q3 and a thin line low to high; a dot is the median and a cross the mean.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns criterion, mean, low, q1, median, q3, high.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+    label : str
+        Label of the axis of the measure.
+
+    Returns
+    -------
+    matplotlib Axes
     """
     ax = ax or plt.gca()
     x = np.arange(len(table))
@@ -152,7 +195,25 @@ def plot_tradeoff(
     labels: bool = True,
     marker: str = "o",
 ) -> Axes:
-    """One point a criterion, coloured by family; a family's thresholds are joined."""
+    """One point per criterion, coloured by family; the thresholds of a family are connected.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per criterion, with a column ``criterion`` and the columns ``x`` and ``y``.
+    x, y : str
+        Columns to draw.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+    labels : bool
+        Whether to write each criterion next to its point.
+    marker : str
+        Marker of the points.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
     ax = ax or plt.gca()
     for name, part in table.groupby(table["criterion"].map(family), sort=False):
         part = part.sort_values(x)
@@ -179,11 +240,25 @@ def plot_front(
     rules: Sequence[str] = ("Keras", "UP"),
     bands: Sequence[str] = ("Keras",),
 ) -> Axes:
-    """Regret against time over whole sweeps, as :func:`measures.fronts.front` gives them.
+    """Regret against time over whole sweeps, as returned by :func:`measures.fronts.front`.
 
-    Each rule is a line through the points that no other of its own beats. Those in ``rules`` have
-    a colour, those of them in ``bands`` their band, all others are thin and grey. Both axes are
-    logarithmic; a regret below 0.01% is drawn there.
+    Each rule is a line through the points that no other point of the rule dominates. Both axes are
+    logarithmic; regrets below 0.01% are drawn at 0.01%.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The front of each rule.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+    rules : sequence of str
+        Rules drawn in colour; all others are thin and grey.
+    bands : sequence of str
+        Those of ``rules`` whose band is drawn.
+
+    Returns
+    -------
+    matplotlib Axes
     """
     ax = ax or plt.gca()
     tones = tones_of(rules)
@@ -213,8 +288,8 @@ def plot_front(
 
 
 def fronts(bench: Bench) -> Figure:
-    """A panel a corpus: regret against time of the new rule, with its band, and of known ones."""
-    # not pyplot's: nobody has to close it
+    """One panel per corpus: regret against time, of the new rule with its band and known rules."""
+    # a Figure of its own rather than pyplot's, so that nobody has to close it
     figure = Figure(figsize=(5.2 * len(bench.corpora), 4.2), layout="constrained")
     axes = figure.subplots(1, len(bench.corpora), squeeze=False)
     for ax, found in zip(axes[0], bench.corpora, strict=True):
@@ -225,7 +300,7 @@ def fronts(bench: Bench) -> Figure:
 
 
 def tones_of(rules: Sequence[str]) -> dict[str, Any]:
-    """A colour for each rule: its family's where that has one, else the next free."""
+    """A colour for each rule: that of its family if there is one, else the next free colour."""
     free = iter(_OTHERS)
     used: dict[str, Any] = {}
     for name in rules:
@@ -238,20 +313,29 @@ def tones_of(rules: Sequence[str]) -> dict[str, Any]:
 
 
 def percent(value: float, position: float) -> str:
-    """A share as a percentage with as few digits as it has."""
+    """A share as a percentage with as few digits as possible."""
     return f"{100 * value:g}%"
 
 
 def save(figure: Figure, *stems: str | Path) -> list[Path]:
-    """Write a figure as PNG and PDF, the same bytes every time, and close it; the files.
+    """Write a figure as PNG and PDF and close it; the bytes are always the same.
 
-    ``stems`` are paths without a suffix; each gets both.
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    *stems : str or Path
+        Paths without a suffix; both formats are written for each.
+
+    Returns
+    -------
+    list of Path
+        The files.
     """
     files = []
     for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         drawn = io.BytesIO()
         figure.savefig(drawn, format=suffix, dpi=150, metadata=metadata)
-        # laid out once; the second format takes it over
+        # the layout is computed once and reused by the second format
         figure.set_layout_engine("none")
         for stem in stems:
             files.append(Path(f"{stem}.{suffix}"))
@@ -262,9 +346,9 @@ def save(figure: Figure, *stems: str | Path) -> list[Path]:
 
 
 def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:
-    """Make axis ``"x"`` or ``"y"`` logarithmic with plain numbers, few enough to read.
+    """Make axis ``"x"`` or ``"y"`` logarithmic, with few enough plain numbers to be readable.
 
-    Call it when everything is drawn: the numbers depend on the range.
+    Call it after drawing everything, because the numbers depend on the range.
     """
     getattr(ax, f"set_{which}scale")("log")
     low, high = getattr(ax, f"get_{which}lim")()
@@ -276,14 +360,14 @@ def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:
 
 
 def legend_of_families(ax: Axes, criteria: Sequence[str], **options: Any) -> None:
-    """A legend with one entry a family."""
+    """A legend with one entry per family."""
     names = list(dict.fromkeys(family(name) for name in criteria))
     handles = [Line2D([], [], color=colour(name), marker="o", ms=5, lw=1) for name in names]
     ax.legend(handles, names, **options)
 
 
 def _mark_stops(ax: Axes, stops: Mapping[str, float]) -> None:
-    """A line at each stop epoch, its criteria named above the axes, in rows where they crowd."""
+    """A line at each stop epoch, labelled above the axes, in several rows where crowded."""
     together: dict[float, list[str]] = {}
     for name, epoch in sorted(stops.items(), key=lambda item: item[1]):
         together.setdefault(epoch, []).append(name)

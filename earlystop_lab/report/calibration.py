@@ -1,4 +1,4 @@
-"""What is promised of a calibrated threshold, in words."""
+"""The guarantee of a calibrated threshold in words."""
 
 from earlystop_lab.report.messages import in_words, reason, said, share_of
 from earlystop_lab.studies.calibration import Calibrated

@@ -1,6 +1,6 @@
-"""Tables of a comparison -> Vega-Lite charts, by Altair.
+"""Tables of a comparison -> Vega-Lite charts, made with Altair.
 
-Colours are the variables of page.css, so that charts follow the page into the dark and onto paper.
+Colours are the variables of page.css, so the charts follow the page in dark mode and in print.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from pandas.api.types import is_numeric_dtype
 from earlystop_lab.report.comparison import word_of
 from earlystop_lab.studies.comparison import OnCorpus, Verdict
 
-#: the known rule that is drawn beside the new one until the reader picks another
+#: the known rule that is drawn next to the new one until the reader picks another
 DRAWN_BESIDE = "Keras"
-#: digits of what is drawn; of what is printed, such as epochs, all
+#: significant digits of drawn values; printed values, such as epochs, keep all digits
 DIGITS = 6
-#: no axis of regrets begins below this: a logarithmic one has no 0
+#: lowest possible start of an axis of regrets, since a logarithmic axis has no 0
 FLOOR = 1e-4
 NEW, BESIDE, MUTED, FAINT, INK = (
     f"var(--{name})" for name in ("new", "beside", "muted", "faint", "ink")
 )
-#: colours and dashes of lines that are told apart, in order
+#: colours and dashes of lines that must be told apart, in order
 TONES = [f"var(--tone{i})" for i in range(8)]
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 0], [6, 2], [2, 2], [8, 2, 2, 2]]
 #: how each verdict is drawn: colour and shape
@@ -40,14 +40,14 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
 class Drawing(NamedTuple):
-    """A chart in Vega-Lite, and its data ``table``, column by column."""
+    """A chart in Vega-Lite, and its data ``table`` by column."""
 
     spec: dict[str, Any]
     table: dict[str, list[Any]]
 
 
 def short(values: ArrayLike, digits: int | None = DIGITS) -> list[float | None]:
-    """The numbers with so many significant digits, as integers where all are whole.
+    """The numbers with that many significant digits, as integers if all are whole.
 
     >>> short([1.0, 20.0]), short([0.12345678, float("nan"), 1e300]), short([1.23456789], None)
     ([1, 20], [0.123457, None, 1e+300], [1.23456789])
@@ -60,7 +60,7 @@ def short(values: ArrayLike, digits: int | None = DIGITS) -> list[float | None]:
     if digits is not None:
         with np.errstate(divide="ignore"):
             place = np.floor(np.log10(np.abs(known)))
-        # of very small and very large ones the power of ten is no number
+        # for very small and very large numbers, the power of ten under- or overflows
         some = np.abs(place) < 290
         power = 10.0 ** (digits - 1 - place[some])
         known[some] = np.round(known[some] * power) / power
@@ -70,13 +70,13 @@ def short(values: ArrayLike, digits: int | None = DIGITS) -> list[float | None]:
 
 
 def options() -> dict[str, Any]:
-    """What all charts have in common, as Vega-Embed takes it."""
+    """The options that all charts share, as Vega-Embed takes them."""
     words = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
     return {
         "renderer": "svg",
         "actions": False,
         "defaultStyle": False,
-        # expressions are interpreted, so that the page need not allow code made from text
+        # expressions are interpreted, so the page need not allow code generated from strings
         "ast": True,
         "tooltip": {"disableDefaultStyle": True},
         "config": {
@@ -105,16 +105,16 @@ def options() -> dict[str, Any]:
 
 
 def floor(found: OnCorpus) -> float:
-    """Where the axis of regrets begins: at a power of ten that all lines are above."""
+    """Where the axis of regrets begins: at a power of ten below all lines."""
     lowest = found.front.loc[found.front["best_of_rule"], "regret"].min()
     return float(10.0 ** np.floor(np.log10(min(max(lowest, FLOOR), 0.1))))
 
 
 def front(found: OnCorpus, new: str) -> Drawing:
-    """Regret against time, a line a rule: the new one and one that is picked, with bands."""
+    """Regret against time, one line per rule: the new rule and a selected one have bands."""
     rows = found.front[found.front["best_of_rule"] & (found.front["time"] > 0)]
     table = rows[["rule", "criterion", "time", "regret", "low", "high"]].copy()
-    # unbounded above: to the edge of the picture
+    # an unbounded band is drawn up to the edge of the plot
     table["high"] = table["high"].replace(np.inf, 1.0)
     low = floor(found)
     for name in ("regret", "low", "high"):
@@ -137,18 +137,18 @@ def front(found: OnCorpus, new: str) -> Drawing:
     chart = (
         alt.layer(others.encode(detail="rule:N"), band.encode(detail="rule:N"), line)
         .add_params(*_roles(found, new))
-        .properties(description=f"Regret against time on {found.corpus}, a line a rule")
+        .properties(description=f"Regret against time on {found.corpus}, one line per rule")
     )
     return _drawing(chart, table, 340)
 
 
 def differences(found: OnCorpus, new: str) -> Drawing:
-    """The difference to every known rule at equal time, with its interval."""
+    """The difference from every known rule at equal time, with its interval."""
     table = found.comparisons[["rule", "difference", "low", "high", "verdict"]].copy()
     shares = np.expm1(table[["difference", "low", "high"]].to_numpy(float))
     finite = shares[np.isfinite(shares)]
     edge = 1.05 * float(np.abs(finite).max(initial=1e-4))
-    # unbounded: to the edge of the picture
+    # an unbounded interval is drawn up to the edge of the plot
     shares[:, 1] = shares[:, 1].clip(min=-edge)
     shares[:, 2][np.isposinf(shares[:, 2])] = edge
     table[["difference", "low", "high"]] = shares
@@ -169,7 +169,7 @@ def differences(found: OnCorpus, new: str) -> Drawing:
             "difference:Q",
             scale=limits,
             axis=alt.Axis(format="+~%", tickCount=8),
-            title=f"difference of {word_of([found])} at equal time",
+            title=f"difference in {word_of([found])} at equal time",
         ),
         color=alt.Color("verdict:N", scale=tone),
         shape=alt.Shape("verdict:N", scale=shape),
@@ -182,19 +182,19 @@ def differences(found: OnCorpus, new: str) -> Drawing:
         ],
     )
     chart = alt.layer(zero, span, dot).properties(
-        description=f"Difference of {new} to every known rule on {found.corpus}"
+        description=f"Difference of {new} from every known rule on {found.corpus}"
     )
     return _drawing(chart, table, 17 * len(table))
 
 
 def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
-    """Share of runs, a line a criterion, over the table's index (:mod:`measures.hindsight`)."""
+    """Share of runs over the table's index, one line per criterion (:mod:`measures.hindsight`)."""
     names = list(table.columns)
     long = table[table.index > 0].rename_axis("x").reset_index()
     long = long.melt("x", var_name="criterion", value_name="share")
     chart = (
         alt.Chart(_TABLE, description=description)
-        # a step: the share at an x holds until the next
+        # a step function: the share at an x holds until the next x
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=alt.X(
@@ -219,7 +219,7 @@ def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
 
 
 def ranks(found: OnCorpus, new: str) -> Drawing:
-    """Mean rank of every rule over the times, a line a rule."""
+    """Mean rank of every rule over time, one line per rule."""
     long = found.ranks.rename_axis("rule").reset_index()
     long = long.melt("rule", var_name="time", value_name="rank").dropna().astype({"time": float})
     times = [float(time) for time in found.ranks.columns]
@@ -230,7 +230,7 @@ def ranks(found: OnCorpus, new: str) -> Drawing:
             x=_time(times, padding=12),
             y=alt.Y(
                 "rank:Q",
-                title="mean rank, 1 the lowest regret",
+                title="mean rank (1 = lowest regret)",
                 axis=alt.Axis(tickMinStep=1),
                 scale=alt.Scale(reverse=True, zero=False),
             ),
@@ -248,16 +248,16 @@ def ranks(found: OnCorpus, new: str) -> Drawing:
     chart = (
         alt.layer(grey.encode(detail="rule:N"), line.encode(color=_role(new)))
         .add_params(*_roles(found, new))
-        .properties(description=f"Mean ranks at equal times on {found.corpus}, a line a rule")
+        .properties(description=f"Mean ranks at equal times on {found.corpus}, one line per rule")
     )
     return _drawing(chart, long, 300)
 
 
-# -- the explorer: empty charts, to which page.js gives data and parameters ------------------
+# -- the explorer: empty charts, which page.js fills with data and parameters -----------------
 
 
 def run_curves(unit: str, measured: str) -> dict[str, Any]:
-    """The errors of one run, where it stops and what it keeps; with the names of both axes."""
+    """The errors of one run, where it stops and what it keeps; both arguments name the axes."""
     params = _params("stop", "selected", "first", "last", "low", "high")
     names = ["validation", "training", "test"]
     x = _epoch(unit)
@@ -276,17 +276,17 @@ def run_curves(unit: str, measured: str) -> dict[str, Any]:
     )
     chart = alt.layer(line, *_stop_rule(x), kept).add_params(*params)
     return _sized(
-        chart.properties(description="Errors or scores of the run, its stop and what it keeps"),
+        chart.properties(description="Error or score of the run, its stop, and the kept check"),
         260,
     )
 
 
 def run_statistic(unit: str) -> dict[str, Any]:
-    """The statistic of a rule over the same run, against its threshold."""
+    """The statistic of a rule over the same run, with its threshold."""
     params = _params("stop", "threshold", "first", "last", "low", "high")
     x = _epoch(unit)
     y = alt.Y("statistic:Q", title="statistic", scale=_between("low", "high"))
-    # far outside it would be no line any more
+    # clamped, since Vega does not draw lines through points far outside the plot
     seen = alt.Chart(alt.NamedData("seen")).transform_calculate(
         statistic="clamp(datum.value, 3 * low - 2 * high, 3 * high - 2 * low)"
     )
@@ -297,13 +297,13 @@ def run_statistic(unit: str) -> dict[str, Any]:
     )
     chart = alt.layer(line.encode(x=x, y=y), level, *_stop_rule(x)).add_params(*params)
     return _sized(
-        chart.properties(description="Statistic of the rule over the run, and its threshold"),
+        chart.properties(description="Statistic of the rule over the run, with its threshold"),
         170,
     )
 
 
 def run_front(new: str) -> dict[str, Any]:
-    """The sweep of a rule over all runs, and where one of its members stands."""
+    """The sweep of a rule over all runs, and the position of one of its members."""
     (ours,) = _params("ours", value=new)
     base = (
         alt.Chart(alt.NamedData("sweep"))
@@ -329,16 +329,16 @@ def run_front(new: str) -> dict[str, Any]:
     )
     chart = alt.layer(band, line, here).add_params(ours)
     return _sized(
-        chart.properties(description="Front of the rule, and where this threshold stands on it"),
+        chart.properties(description="Front of the rule, and the position of this threshold on it"),
         260,
     )
 
 
 def _stop_rule(x: alt.X) -> list[Chart]:
-    """A line at the stop, with the epoch in words above."""
+    """A line at the stop, labelled with the epoch above."""
     here = _nothing().transform_calculate(epoch="stop", text="'stop ' + format(stop, ',~r')")
     rule = here.mark_rule(color=NEW, strokeWidth=2).encode(x=x)
-    # beside the line, on the side where there is room
+    # next to the line, on the side with more room
     text = here.mark_text(
         y=0,
         baseline="bottom",
@@ -352,9 +352,9 @@ def _stop_rule(x: alt.X) -> list[Chart]:
     return [rule, text]
 
 
-# -- what charts share ---------------------------------------------------------------------
+# -- shared parts of charts ------------------------------------------------------------------
 
-#: the data that a drawing brings
+#: the data of a drawing
 _TABLE = alt.NamedData("table")
 _ROLE = "datum.rule == ours ? ours : datum.rule == beside ? 'the known rule' : 'others'"
 
@@ -368,10 +368,10 @@ def _drawing(chart: Chart, table: pd.DataFrame, height: Any) -> Drawing:
 
 
 def _roles(found: OnCorpus, new: str) -> list[alt.Parameter]:
-    """The new rule, and a known one that the reader picks."""
+    """The new rule, and a known rule that the reader selects."""
     known = [name for name in found.front["rule"].unique() if name != new]
     beside = DRAWN_BESIDE if DRAWN_BESIDE in known else known[0]
-    select = alt.binding_select(options=known, name="The known rule: ")
+    select = alt.binding_select(options=known, name="Known rule: ")
     return [
         alt.param(name="ours", value=new),
         alt.param(name="beside", value=beside, bind=select),
@@ -392,16 +392,16 @@ def _point_tooltip() -> list[alt.Tooltip]:
 
 
 def _cycled(names: Sequence[str], values: Sequence[Any]) -> alt.Scale:
-    """Each name its value; where there are more names they begin anew."""
+    """Assign each name a value; if there are more names, the values repeat."""
     return alt.Scale(domain=list(names), range=[values[i % len(values)] for i in range(len(names))])
 
 
 def _columns(names: Sequence[str]) -> alt.Legend:
-    """A legend of few enough columns for a narrow screen."""
+    """A legend with few enough columns for a narrow screen."""
     return alt.Legend(columns=2 if max(map(len, names)) > 16 else 3)
 
 
-#: marks of logarithmic axes
+#: ticks of logarithmic axes
 _DECADES = [10.0**-k for k in range(5)]
 _STEPS = [float(f"{step}e-{k}") for k in range(6) for step in (1, 2, 5)]
 
@@ -415,7 +415,7 @@ def _time(values: Sequence[float] = _STEPS, **scale: Any) -> alt.X:
         "time:Q",
         scale=alt.Scale(type="log", nice=False, **scale),
         axis=_percent(values),
-        title="time, share of the run to its end",
+        title="time, as a share of the full run",
     )
 
 
@@ -429,7 +429,7 @@ def _regret(field: str, low: float = FLOOR) -> alt.Y:
 
 
 def _epoch(unit: str) -> alt.X:
-    """Positions by their logarithm, from 0 on: rules stop early in long records."""
+    """Positions on a log(1 + x) scale from 0, because rules stop early in long runs."""
     marks = [0, *(step * 10**k for k in range(8) for step in (1, 3))]
     return alt.X(
         "epoch:Q",
@@ -440,7 +440,7 @@ def _epoch(unit: str) -> alt.X:
 
 
 def _between(low: str, high: str, **more: Any) -> alt.Scale:
-    """From one parameter to another, whatever the data are."""
+    """A scale from one parameter to another, whatever the data are."""
     return alt.Scale(domain=[alt.expr(low), alt.expr(high)], zero=False, nice=False, **more)
 
 
@@ -449,7 +449,7 @@ def _params(*names: str, value: Any = 1) -> list[alt.Parameter]:
 
 
 def _nothing() -> alt.Chart:
-    """One row, whose fields are calculated from parameters."""
+    """One row whose fields are calculated from parameters."""
     return alt.Chart(alt.InlineData([{}]))
 
 

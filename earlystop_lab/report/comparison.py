@@ -1,4 +1,4 @@
-"""A comparison in words: its question, its answer, and on what the answer rests."""
+"""A comparison in words: its question, its answer, and what the answer is based on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -11,11 +11,11 @@ from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
 from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, Bench, OnCorpus, Verdict
 
-#: of tables for people's own papers
+#: formats of tables for papers
 Format = Literal["md", "tex", "csv"]
-#: known rules that are always spoken of, and drawn
+#: known rules that are always drawn, and have a sentence of their own
 SHOWN = ("Keras", "GL", "PQ", "UP")
-#: the columns of a table for people: those of all corpora together, and those that a corpus has
+#: columns of a table for readers: first those of all corpora together, then those of one corpus
 COLUMNS = {
     "known rule": "{rule}",
     "better/tied/worse": "{better:.0f}/{tied:.0f}/{worse:.0f}",
@@ -27,24 +27,33 @@ ON_CORPUS = {
     "as used": "{default}",
     "at its time": "{default_difference:difference}",
     "p ": "{default_p_adjusted:p}",
-    "chosen elsewhere": "{chosen_difference:difference}",
+    "held-out threshold": "{chosen_difference:difference}",
     " p": "{chosen_p_adjusted:p}",
 }
 
 
 class Words(NamedTuple):
-    """The whole answer, a sentence each."""
+    """The whole answer, one sentence per element."""
 
     question: str
     answer: list[str]
-    #: what was found on each corpus; the first sentence says how many runs it has
+    #: the findings on each corpus; the first sentence says how many runs it has
     found: list[list[str]]
-    #: and on what that rests
+    #: what these findings are based on
     rests: list[list[str]]
 
 
 def words_of(bench: Bench) -> Words:
-    """The sentences of a comparison."""
+    """The sentences of a comparison.
+
+    Parameters
+    ----------
+    bench : Bench
+
+    Returns
+    -------
+    Words
+    """
     answer = _by_corpus(bench)
     if bench.pooled is not None:
         answer = [*_over_all(bench, bench.pooled), said("bench.by_corpus", {}), *answer]
@@ -57,9 +66,18 @@ def words_of(bench: Bench) -> Words:
 
 
 def table(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons as people read them, best rivals last: a row a known rule.
+    """The comparisons formatted for readers, strongest rivals last, one row per known rule.
 
-    Those of a corpus, or of all (``Bench.pooled``), which are at equal time alone.
+    Parameters
+    ----------
+    comparisons : DataFrame
+        Those of one corpus, or those of all corpora (``Bench.pooled``), which are only at equal
+        time.
+
+    Returns
+    -------
+    DataFrame
+        Columns of text.
     """
     rows = comparisons.sort_values("difference", kind="stable")
     columns = {**COLUMNS, **ON_CORPUS} if "default" in rows else COLUMNS
@@ -85,15 +103,31 @@ def _(found: Bench) -> str:
 
 
 def tables(bench: Bench, format: Format) -> str:
-    """The comparison with every known rule, a row a corpus and known rule.
+    """The comparison with every known rule as a table, one row per corpus and known rule.
 
-    Those over all corpora together, at equal time alone, come first, where there are several.
+    If there are several corpora, the rows over all of them together, at equal time only, come
+    first.
 
-    ``"md"`` and ``"tex"`` (which needs the package booktabs) are rounded for reading, with the
-    question and the answer above and what they rest on below, in LaTeX as comments. ``"csv"`` has
-    every number in full, differences as of logarithms (see :func:`inference.swaps.compared`), and
-    nothing but the table, so that any program can read it. Raises ``ValueError`` for another
-    format.
+    Parameters
+    ----------
+    bench : Bench
+    format : {"md", "tex", "csv"}
+        ``"md"`` and ``"tex"`` (which needs the LaTeX package booktabs) are rounded for reading,
+        with the question and the answer above and what they are based on below, in LaTeX as
+        comments. ``"csv"`` has every number in full, differences of logarithms (see
+        :func:`inference.swaps.compared`), and only the table, so that any program can read it.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        For another format.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import Keras, criterion, simulate
     >>> from earlystop_lab.studies.comparison import bench
@@ -107,13 +141,13 @@ def tables(bench: Bench, format: Format) -> str:
     if format == "csv":
         return _stacked(bench, lambda rows: rows).to_csv(index=False, lineterminator="\n")
     if format not in get_args(Format):
-        raise ValueError(f"format {format!r}; expected one of {', '.join(get_args(Format))}")
+        raise ValueError(f"format = {format!r}; expected one of {', '.join(get_args(Format))}")
     from tabulate import tabulate
 
     shown = _stacked(bench, table).fillna("").astype(str)
     style = {"md": "github", "tex": "latex_booktabs"}[format]
     names = [str(name).strip() for name in shown]
-    # texts, such as .010, are not to be read as numbers
+    # strings such as .010 must not be parsed as numbers
     body = tabulate(shown.to_numpy().tolist(), names, tablefmt=style, disable_numparse=True)
     words = words_of(bench)
     above = [line for text in (words.question, *words.answer) for line in text.splitlines()]
@@ -128,7 +162,7 @@ def tables(bench: Bench, format: Format) -> str:
 
 
 def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """The tables of all corpora as one, with the columns of a corpus's."""
+    """The tables of all corpora as one, with the columns of a single corpus."""
     parts = {each.corpus: shown(each.comparisons) for each in bench.corpora}
     columns = ["corpus", *next(iter(parts.values()))]
     if bench.pooled is not None:
@@ -141,7 +175,7 @@ def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.
 
 
 def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
-    """The one answer over the problems of all corpora."""
+    """The answer over the problems of all corpora together."""
     unit = str(rows["unit"].iloc[0])
     numbers = {
         "rule": bench.rule,
@@ -162,7 +196,7 @@ def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
 
 
 def _by_corpus(bench: Bench) -> list[str]:
-    """The verdicts of all corpora by themselves."""
+    """The verdicts of each corpus separately."""
     tables = {each.corpus: each.comparisons for each in bench.corpora}
     where = {
         verdict: {name: known for name, rows in tables.items() if (known := _known(rows, verdict))}
@@ -217,7 +251,7 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
 
 
 def _rests(found: OnCorpus) -> list[str]:
-    """What was resampled, averaged and adjusted for, and where that is not enough."""
+    """What was bootstrapped, averaged and adjusted for, and where that is insufficient."""
     of_runs = found.unit == "run"
     over = said("bench.over_runs" if of_runs else "bench.over_problems", {})
     holds = {
@@ -231,7 +265,7 @@ def _rests(found: OnCorpus) -> list[str]:
 
 
 def numbers_of(found: OnCorpus) -> dict[str, Any]:
-    """What sentences on a corpus may name."""
+    """The numbers and names that sentences about a corpus may use."""
     return {
         "corpus": found.corpus,
         "error": found.error,
@@ -253,17 +287,17 @@ def numbers_of(found: OnCorpus) -> dict[str, Any]:
 
 
 def word_of(several: Sequence[OnCorpus]) -> str:
-    """What differs: an error, or where there are scores what is lost of each run's best."""
+    """What differs: an error, or, for scores, the loss relative to each run's best."""
     return "loss" if any(found.of_scores for found in several) else "error"
 
 
 def what_differs(found: OnCorpus) -> str:
-    """The same with the set that it was measured on."""
+    """The same, with the set that it was measured on."""
     what = quality(found.error, found.curves.about(found.error).direction)
     return f"loss of the {what}" if found.of_scores else what
 
 
-# -- what both have ------------------------------------------------------------------------
+# -- shared by the overall answer and that of one corpus ----------------------------------------
 
 
 def _known(rows: pd.DataFrame, verdict: Verdict) -> list[str]:
@@ -271,7 +305,7 @@ def _known(rows: pd.DataFrame, verdict: Verdict) -> list[str]:
 
 
 def _verdicts(rows: pd.DataFrame, scope: str, numbers: Mapping[str, Any]) -> list[str]:
-    """The message of every verdict of that scope, on the known rules that have it."""
+    """The message for every verdict in that scope, with the known rules that have it."""
     known = {verdict: _known(rows, verdict) for verdict in Verdict}
     return [
         said(f"{scope}.{verdict}", {**numbers, "known": names})
@@ -281,13 +315,13 @@ def _verdicts(rows: pd.DataFrame, scope: str, numbers: Mapping[str, Any]) -> lis
 
 
 def _spoken_of(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    """The rows of the known rules on each of which there is a sentence."""
+    """The rows of the known rules that have a sentence of their own."""
     kept = rows["rule"].isin(SHOWN) & (rows["verdict"] != Verdict.SAME)
     return rows[kept].to_dict("records")
 
 
 def _carried(rows: pd.DataFrame) -> list[str]:
-    """What to say where a test rejects and the interval of the same difference holds 0."""
+    """What to say if a test rejects but the interval of the same difference contains 0."""
     held = (rows["p_adjusted"] <= LEVEL) & (rows["low"] < 0) & (rows["high"] > 0) & ~rows["alike"]
     known, unit = list(rows.loc[held, "rule"]), rows["unit"].iloc[0]
     return [said("bench.carried", {"known": known, "unit": unit})] if known else []

@@ -1,10 +1,10 @@
-"""What the explorer of the page knows: some runs, and where every rule stops them.
+"""The data of the page's explorer: a sample of runs, and where every rule stops them.
 
 Stops are replayed and statistics traced here, for every member of every sweep; the page only looks
-them up. Embedded are a few runs a problem. Of long records not every check is drawn: the picture
-is divided into columns, evenly in log(1 + epoch), and of the checks in one column the first, the
-last, the lowest and the highest are kept (M4: a line looks the same), with them every check that
-a rule keeps, and of a statistic every check at which it stops training and the one before.
+them up. A few runs per problem are embedded. In long runs, not every check is drawn: the plot is
+divided into columns, evenly in log(1 + epoch), and in each column the first, last, lowest and
+highest checks are kept (M4: the line looks the same). Also kept are every check that a rule
+selects and, for a statistic, every check at which it stops training and the one before.
 
 Source of M4: U. Jugel et al., PVLDB 7 (2014) 797-808, doi:10.14778/2732951.2732953.
 """
@@ -28,28 +28,29 @@ from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.charts import short
 from earlystop_lab.studies.comparison import OnCorpus
 
-#: most runs of a problem, and of a corpus
+#: maximum number of runs per problem, and per corpus
 RUNS_A_PROBLEM, RUNS = 3, 36
-#: columns of the picture of a curve, and of a statistic
+#: number of columns of the plot of a curve, and of a statistic
 COLUMNS, STATISTIC_COLUMNS = 400, 150
-#: stands for infinity, which JSON does not have
+#: represents infinity, which JSON does not have
 HUGE = 1e300
-#: how JSON is written: short, and nothing that it does not have
+#: JSON options: compact, and strictly standard
 JSON: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False}
-#: the curves by the names that the page gives them
+#: the names that the page uses for the curves
 CURVES = {"validation": "val", "training": "train", "test": "test"}
-#: of the errors that are drawn, the share that the axis shows: the first ones may be far above,
-#: of scores below
+#: the share of errors that the axis shows: the first errors may be far above the others, and the
+#: first scores far below
 SHOWN = 0.97
 
 Checks = NDArray[np.int64]
 
 
 def explored(found: OnCorpus, restore: Restore, room: int) -> dict[str, Any]:
-    """A corpus as the page embeds it; of the sampled runs as many as fit into ``room`` bytes.
+    """The data of one corpus; contains as many of the sampled runs as fit into ``room`` bytes.
 
-    ``rules``: every one with its members, fastest first, and their points on the front; ``runs``,
-    at least one: its name, its problem and the ``packed`` rest; ``of`` how many they are a sample.
+    ``rules`` has every rule with its members, fastest first, and their points on the front.
+    ``runs`` has at least one run: its name, its problem and the rest ``packed``. ``of`` is the
+    number of runs from which they were sampled.
     """
     curves = CurveSet(found.curves.table.take(sample(facts_of(found.curves).clusters)))
     units = facts_of(curves).clusters
@@ -77,25 +78,25 @@ def explored(found: OnCorpus, restore: Restore, room: int) -> dict[str, Any]:
 
 
 def embedded_size(value: Any) -> int:
-    """Bytes that the value takes in the page."""
+    """The number of bytes that the value takes in the page."""
     return len(htmlsafe_json_dumps(value, **JSON))
 
 
 def sample(units: pd.Index) -> list[int]:
-    """Which runs to show: of every problem one, then a second, then a third, evenly spaced.
+    """Which runs to show: one of every problem, then a second, then a third, evenly spaced.
 
     >>> sample(pd.Index(["a", "a", "a", "b"]))
     [0, 3, 1, 2]
     """
     every = [np.flatnonzero(units == name) for name in units.unique()]
-    # where each run is a problem of its own, these are spaced evenly, too
+    # if each run is a problem of its own, these are evenly spaced as well
     chosen = [_even(every[j], RUNS_A_PROBLEM) for j in _even(np.arange(len(every)), RUNS)]
     turns = [mine[turn] for turn in range(RUNS_A_PROBLEM) for mine in chosen if turn < len(mine)]
     return turns[:RUNS]
 
 
 def _even(rows: Checks, most: int) -> list[int]:
-    """At most so many of them, evenly spaced."""
+    """At most ``most`` of the rows, evenly spaced."""
     at = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)
     return [int(row) for row in rows[at]]
 
@@ -103,11 +104,10 @@ def _even(rows: Checks, most: int) -> list[int]:
 def thinned(
     epoch: FloatArray, values: FloatArray, columns: int, keep: Checks | None = None
 ) -> Checks:
-    """The checks to draw: of every column the first, last, lowest and highest, and ``keep``.
+    """The checks to draw: in every column the first, last, lowest and highest, and ``keep``.
 
-    Columns divide log(1 + epoch) evenly; all checks are drawn where they are no more than four a
-    column. A value that is NaN is not drawn.
-
+    Columns divide log(1 + epoch) evenly. If there are at most four checks per column, all of them
+    are drawn. NaN values are not drawn.
     >>> epoch, values = np.arange(1.0, 101), np.zeros(100)
     >>> values[60], values[61] = 5.0, np.nan
     >>> thinned(epoch, values, columns=2, keep=np.array([3, 61])).tolist()
@@ -127,7 +127,7 @@ def thinned(
 
 
 def _packed(found: OnCorpus, restore: Restore, curves: CurveSet) -> Iterator[tuple[str, str]]:
-    """The name of each run, and all else of it: compressed JSON in base64."""
+    """The name of each run, and its other data: compressed JSON in base64."""
     sweeps = [list(rows["member"]) for rows in found.sweeps.values()]
     stops = replay(curves, [member for members in sweeps for member in members], restore=restore)
     losses = getattr(regrets(stops, curves), found.error)
@@ -151,19 +151,19 @@ def _packed(found: OnCorpus, restore: Restore, curves: CurveSet) -> Iterator[tup
         first, last = short(curve.epoch[[0, -1]], None)
         one = {"first": first, "last": last, **_drawn(curve, kept), "rules": rules}
         text = json.dumps(one, **JSON)
-        # no time in the header: the same bytes every time
+        # no time in the header, so that the bytes are always the same
         yield curve.run, base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _checks(curve: Curve, epochs: FloatArray) -> Checks:
-    """The checks, counted from 0, at some of the recorded epochs."""
+    """The checks, counted from 0, at given recorded epochs."""
     return np.searchsorted(curve.epoch, epochs)
 
 
 def _statistics(
     members: Sequence[Criterion], runs: Runs, index: int, stops: Checks
 ) -> dict[str, Any]:
-    """What the rule saw: a series for all members that differ in the threshold only."""
+    """What the rule saw: one series for all members that differ only in their threshold."""
     epoch = runs.epochs(index)
     alike: dict[Any, list[int]] = {}
     for j, member in enumerate(members):
@@ -180,7 +180,7 @@ def _statistics(
 
 
 def _drawn(curve: Curve, kept: Checks) -> dict[str, Any]:
-    """The curves of a run, and the errors between which they are drawn."""
+    """The curves of a run, and the range of errors that is drawn."""
     curves, errors = {}, []
     for name, column in CURVES.items():
         if column not in curve.channels:

@@ -1,8 +1,8 @@
-"""Answers in words, and the one table of messages: every sentence, with places for numbers.
+"""Answers in words, and the table of all messages, each with placeholders for numbers.
 
-A place is worded as :class:`str.format` does, or by one of :data:`WORDINGS`: ``{loss:percent}``,
-``{names:listed}``, ``{runs:counted run}``. What a wording needs beside may be a place itself:
-``{clusters:counted {unit}}``, ``{difference:difference {low} to {high}}``.
+A placeholder is formatted as in :meth:`str.format`, or by one of :data:`WORDINGS`:
+``{loss:percent}``, ``{names:listed}``, ``{runs:counted run}``. The argument of a wording may itself
+contain placeholders: ``{clusters:counted {unit}}``, ``{difference:difference {low} to {high}}``.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.recommendation import Estimate, GoalKind, Why
 from earlystop_lab.studies.records import Hidden, Recorded
 
-#: the errors of a curve set by the names that people give them
+#: the errors of a curve set by their usual names
 ERRORS = {"val": "validation", "test": "test", "train": "training"}
 
 
 def quality(error: str, direction: str | None) -> str:
-    """What was measured on a set: an error, or a score where higher is better.
+    """The name of a measured quantity: an error, or a score if higher is better.
 
     >>> quality("val", "min"), quality("test", "max")
     ('validation error', 'test score')
@@ -34,16 +34,16 @@ def quality(error: str, direction: str | None) -> str:
 
 
 def share_of(unit: str | None) -> str:
-    """What a share of the positions is a share of; None where runs count in different units.
+    """What a share of the positions is a share of; the unit is None if it differs between runs.
 
     >>> share_of("step"), share_of(None)
-    ('of the steps', 'of each record')
+    ('of the steps', 'of each run')
     """
-    return "of each record" if unit is None else f"of the {unit}s"
+    return "of each run" if unit is None else f"of the {unit}s"
 
 
 def difference(value: float, interval: str = "") -> str:
-    """A difference of logarithms as a relative one, with its interval; empty where there is none.
+    """A difference of logarithms as a relative difference with its interval; empty if NaN.
 
     >>> difference(0.0213), difference(0.0, "-0.01 to 0.02"), difference(float("nan"))
     ('+2.2%', '0% (-1% to +2%)', '')
@@ -62,7 +62,7 @@ def difference(value: float, interval: str = "") -> str:
 
 
 def p_value(value: float) -> str:
-    """A p value in two digits, as papers print it; empty where there is none.
+    """A p value with two digits, as papers print it; empty if NaN.
 
     >>> p_value(0.0123), p_value(1.0), p_value(2e-5), p_value(float("nan"))
     ('.012', '1', '<.0001', '')
@@ -83,7 +83,7 @@ def estimate(value: Estimate) -> str:
     return f"{mean} ({spread if np.isfinite(value.high) else 'no interval'})"
 
 
-#: how a place words its value; what follows the name goes to it, too
+#: how a placeholder formats its value; the text after the name is passed as an argument
 WORDINGS: dict[str, Callable[..., str]] = {
     "percent": percent,
     "signed": signed,
@@ -99,36 +99,36 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "goal": lambda goal: said(goal.kind, goal._asdict()),
 }
 
-#: the sentence of every reason and of every part of an answer
+#: the sentence for every reason and for every part of an answer
 MESSAGES: dict[str, str] = {
     # -- Prechelt's study ------------------------------------------------------------------
     "prechelt1997": """\
 # Prechelt's study on {corpus}: {runs} runs, {problems} problems
 
-Means over runs; 'best' and p_good are relative to {pool}.
+Means over runs. 'best' and p_good are relative to {pool}.
 
 {printed}
 
-Of the same runs: medians and ratios of totals against GL(2), which rank criteria differently; \
-geometric mean of badness; share of records ended by the criterion, by P_5 < 0.1 and by the limit; \
-share stopped by epoch 15 (a start-up transient); share of the excess test error over the best \
-that the worst 1% of runs carry.
+For the same runs: medians, and ratios of totals, relative to GL(2), which rank the criteria \
+differently; geometric mean of badness; share of runs ended by the criterion, by P_5 < 0.1 and by \
+the epoch limit; share of runs stopped by epoch 15 (a start-up transient); share of the total \
+excess test error over the best that is due to the worst 1% of runs.
 
 {further}
 
-## The test fixed beforehand
+## Pre-specified test
 
 Slope of log test error on log training time over the 14 criteria: {estimate:.4f} ({low:.4f} to \
-{high:.4f}, p = {p:.2g}; t over {clusters} problems): {fourfold:+.1f}% test error for 4 times the \
-time.
+{high:.4f}, p = {p:.2g}; t test over {clusters} problems). This corresponds to {fourfold:+.1f}% \
+test error for 4 times the training time.
 
-## Spans, picked after seeing the table (descriptive)
+## Ranges, selected after seeing the table (descriptive)
 
 {spans}
 
-## Beside print
+## Comparison with the published numbers
 
-Table 1 as remembered, **unverified**: rank correlation of each column: {alike}.
+Table 1, reconstructed from memory and **unverified**: rank correlation of each column: {alike}.
 
 {claims}
 
@@ -138,16 +138,17 @@ Technical report, tables 5 and 6 (verified), 36 data sets:
 
 ## The three selection rules
 
-At equal time: families interpolated over sweeps of their thresholds, problem by problem. Each \
-interval stands by itself; verdicts go by p adjusted over a rule's comparisons (Holm). Good: at \
-least as good as the best of the 14. Less and more overfitting: halves of the problems by mean \
+All comparisons are at equal time: each family is interpolated over a sweep of its thresholds, \
+problem by problem. Intervals are not adjusted for multiple comparisons; verdicts use p values \
+adjusted over the comparisons of a rule (Holm). A run is good if it is at least as good as the \
+best of the 14 criteria. Less and more overfitting are the halves of the problems by mean \
 log(last validation error / lowest): {overfitting}.
 
 {rules}
 """,
     "prechelt1997.note": "Means over {runs} runs of {corpus}; best and p_good: {pool}.",
     "prechelt1997.pool": "the 14 criteria of the study",
-    "prechelt1997.kind": "descriptive: extremes picked after seeing the table",
+    "prechelt1997.kind": "descriptive: extremes selected after seeing the table",
     "prechelt1997.all": "all problems",
     "prechelt1997.less": "less overfitting",
     "prechelt1997.more": "more overfitting",
@@ -160,45 +161,48 @@ log(last validation error / lowest): {overfitting}.
         "log test error of {recommended} minus {other} at equal time"
     ),
     # -- a comparison ----------------------------------------------------------------------
-    # what a comparison says while it goes on
+    # progress of a comparison
     Event.KEEPS_PROMISES: (
-        "{rule} keeps every promise of the conformance kit, and on some runs of every corpus"
+        "{rule} passed all conformance checks, including those on a sample of runs of every corpus"
     ),
-    Event.CORPUS_BEGINS: "{corpus}: {runs:counted run}, {known} known rules",
+    Event.CORPUS_BEGINS: "{corpus}: comparing with {known} known rules on {runs:counted run}",
     # its answer
     "bench.question": (
         "Is {rule} better than the known stopping criteria, and where? ({corpora:listed})"
     ),
-    "bench.by_corpus": "Secondary, every corpus by itself, at equal time and at chosen thresholds:",
+    "bench.by_corpus": (
+        "Secondary analysis of each corpus separately, at equal time and at chosen thresholds:"
+    ),
     "bench.somewhere": "{rule} is {verdict} than {somewhere}.",
     "bench.on_corpus": "{known:listed} on {corpus}",
     "bench.mixed_on": (
-        "In one way it is better and in another worse than some on {corpora:listed}."
+        "On {corpora:listed}, it is better than some rules in one respect and worse in another."
     ),
     "bench.one_rule": (
-        "{rule} does the same as {known:listed} on {corpora:listed}: one rule under two names."
+        "{rule} behaves exactly like {known:listed} on {corpora:listed}: they are the same rule "
+        "under different names."
     ),
     "bench.nothing_shown": (
-        "No difference between {rule} and a known rule that these corpora can show."
+        "No significant difference between {rule} and any known rule on these corpora."
     ),
-    "bench.same_everywhere": "It does the same as {same:listed} everywhere.",
+    "bench.same_everywhere": "It behaves exactly like {same:listed} on every corpus.",
     **INCOMPARABLE,
     # over all corpora
     "bench.pooled": (
-        "Over all {corpora} corpora, {clusters:counted {unit}} (those of one name count once), at "
-        "equal time, adjusted for {rules:counted known rule}: {verdicts}."
+        "Over all {corpora} corpora and {clusters:counted {unit}} (those with the same name count "
+        "once), at equal time, adjusted for {rules:counted known rule}: {verdicts}."
     ),
     f"bench.pooled.{Verdict.BETTER}": "{rule} is better than {known:listed}",
     f"bench.pooled.{Verdict.WORSE}": "{rule} is worse than {known:listed}",
-    f"bench.pooled.{Verdict.SAME}": "{rule} does the same as {known:listed}",
+    f"bench.pooled.{Verdict.SAME}": "{rule} behaves exactly like {known:listed}",
     f"bench.pooled.{Verdict.NOT_SHOWN}": (
-        "no difference can be shown from {known:listed} (lowest adjusted p {lowest:p})"
+        "no significant difference from {known:listed} (lowest adjusted p {lowest:p})"
     ),
     "bench.pooled.one_problem": (
-        "Without a column 'problem' a corpus counts as one: {corpora:listed}."
+        "A corpus without a column 'problem' counts as a single problem: {corpora:listed}."
     ),
     "bench.pooled.against": (
-        "Against {rule}: better on {better}, tied on {tied}, worse on {worse} of {clusters}, "
+        "Against {rule}: better on {better}, tied on {tied} and worse on {worse} of {clusters}, "
         "{difference:difference {low} to {high}} {word} (p {p_adjusted:p})."
     ),
     # on one corpus
@@ -207,218 +211,242 @@ log(last validation error / lowest): {overfitting}.
         "{corpus}: {runs:counted run}, {clusters:counted {unit}}, {what}{left_out}."
     ),
     "bench.left_out": (
-        " ({left_out} of {every} runs left out: they diverged or reach {scores:zero})"
+        " ({left_out} of {every} runs excluded: they diverged or reach {scores:zero})"
     ),
     "bench.unvalidated": " ({why})",
     f"bench.{Verdict.BETTER}": "{rule} is better than {known:listed}.",
     f"bench.{Verdict.WORSE}": "{rule} is worse than {known:listed}.",
-    f"bench.{Verdict.MIXED}": "Better in one way and worse in another than {known:listed}.",
-    f"bench.{Verdict.SAME}": "It does the same as {known:listed}.",
-    f"bench.{Verdict.NOT_SHOWN}": (
-        "No difference that {clusters:counted {unit}} could show from {known:listed}: the lowest "
-        "adjusted p is {lowest:p}. Below {reach:p} none can be (by Holm {reach_holm:p}); this is a "
-        "bound, out of reach where several contrasts are equally extreme."
+    f"bench.{Verdict.MIXED}": (
+        "It is better than {known:listed} in one respect and worse in another."
     ),
-    "bench.apart": "Not compared, since no time is common: {apart:listed}.",
+    f"bench.{Verdict.SAME}": "It behaves exactly like {known:listed}.",
+    f"bench.{Verdict.NOT_SHOWN}": (
+        "With {clusters:counted {unit}}, there is no significant difference from {known:listed}; "
+        "the lowest adjusted p is {lowest:p}. The smallest adjusted p attainable with so many "
+        "{unit}s is {reach:p} ({reach_holm:p} with Holm's method), or more if several contrasts "
+        "are equally extreme."
+    ),
+    "bench.apart": "Not compared because they have no times in common: {apart:listed}.",
     "bench.lacking": (
-        "Not compared, since not every run has all that they watch: {lacking:listed}."
+        "Not compared because some runs lack a channel that they watch: {lacking:listed}."
     ),
     "bench.unbounded": (
-        "Not compared, since they divide by an error and no upper bound of the scores is known: "
-        "{unbounded:listed}."
+        "Not compared because they divide by an error and the upper bound of the scores is "
+        "unknown: {unbounded:listed}."
     ),
-    "bench.counting": ("Not compared, since runs count in different units: {counting:listed}."),
+    "bench.counting": (
+        "Not compared because the positions of the runs are in different units: {counting:listed}."
+    ),
     "bench.against": (
-        "Against {rule}: better on {better}, tied on {tied}, worse on {worse} of "
+        "Against {rule}: better on {better}, tied on {tied} and worse on {worse} of "
         "{clusters:counted {unit}} at equal time ({earliest:percent} to {latest:percent} of the "
-        "record), {difference:difference {low} to {high}} {word} (p {p_adjusted:p}){as_used}; with "
-        "thresholds chosen on other {unit}s {chosen_difference:difference} in {word} and time "
-        "(p {chosen_p_adjusted:p})."
+        "full run), {difference:difference {low} to {high}} {word} (p {p_adjusted:p}){as_used}; "
+        "with thresholds chosen on the other {unit}s, {chosen_difference:difference} {word} and "
+        "time combined (p {chosen_p_adjusted:p})."
     ),
     "bench.as_used": (
-        "; at the time of {default} {default_difference:difference} (p {default_p_adjusted:p})"
+        "; at the time of {default}, {default_difference:difference} (p {default_p_adjusted:p})"
     ),
     "bench.carried": (
-        "Against {known:listed} p says that the two rules cannot be swapped, and the interval that "
-        "their mean difference may still be 0: few {unit}s carry most of it."
+        "Against {known:listed}, the permutation test rejects that the two rules are "
+        "interchangeable, but the interval of their mean difference contains 0: a few {unit}s "
+        "account for most of the difference."
     ),
     "bench.rests": (
-        "Swapped and resampled are {unit}s; averaged are log(1 + regret) {over}. p is adjusted for "
-        "{rules} known rules, three contrasts each, and the number of corpora."
+        "We permuted and bootstrapped over {unit}s, and averaged log(1 + regret) {over}. p values "
+        "are adjusted for {rules} known rules, three contrasts each, and the number of corpora."
     ),
-    "bench.over_runs": "over times, then over runs",
-    "bench.over_problems": "over a problem's runs, over times, then over problems alike",
+    "bench.over_runs": "first over times, then over runs",
+    "bench.over_problems": (
+        "first over the runs of a problem, then over times, then over problems with equal weight"
+    ),
     "bench.too_few": "{clusters:too_few {unit}} for an interval.",
-    "bench.these_runs": "Without a column 'problem' the answer holds for runs like these only.",
+    "bench.these_runs": (
+        "There is no column 'problem', so the answer holds only for runs like these."
+    ),
     # on its page: parts of captions, and captions
     "page.averaged": (
-        "Geometric means over {runs:counted run}, averaged within their {unit}, "
-        "{clusters:counted {unit}} alike"
+        "Geometric means over {runs:counted run}, averaged within each {unit}; all "
+        "{clusters:counted {unit}} have equal weight"
     ),
     "page.averaged_runs": "Geometric means over {runs:counted run}",
     "page.band": (
-        "Bands: 95%, for all thresholds of a rule at once, {clusters:counted {unit}} resampled."
+        "Bands are simultaneous 95% confidence bands over all thresholds of a rule, bootstrapped "
+        "over {clusters:counted {unit}}."
     ),
-    "page.no_band": "{clusters:too_few {unit}} for bands.",
-    "page.interval": "95% intervals, each by itself, {clusters:counted {unit}} resampled",
+    "page.no_band": "{clusters:too_few {unit}} for confidence bands.",
+    "page.interval": "pointwise 95% intervals, bootstrapped over {clusters:counted {unit}}",
     "page.no_interval": "{clusters:too_few {unit}} for intervals",
     "page.chosen": (
-        "{runs:counted run}, all alike. Each rule at the threshold that suits this corpus best at "
-        "one exchange rate of error and time"
+        "{runs:counted run} with equal weight. Each rule is shown at the threshold that is best on "
+        "this corpus for one exchange rate between error and time"
     ),
     "page.front": (
-        "Regret of the {what} against time. {averaged}. {band} A dot is a threshold "
-        "that no other of its rule beats; grey: all other rules. Regret below {floor} is drawn "
-        "there, above 100% cut off."
+        "Regret of the {what} against time. {averaged}. {band} Each dot is a threshold that no "
+        "other threshold of its rule dominates; all other rules are grey. Regret below {floor} is "
+        "drawn at {floor}, and regret above 100% is cut off."
     ),
     "page.differences": (
-        "Difference of the {what_differs} to every known rule at equal time, mean over all "
-        "times that both can take. {averaged}; {interval}. Left of 0 {rule} is better. Colour "
-        "and shape: what could be shown after adjusting for all that was compared."
+        "Difference in {what_differs} from every known rule at equal time, averaged over all "
+        "times that both rules can take. {averaged}; {interval}. Left of 0, {rule} is better. "
+        "Colour and shape show which differences are significant after adjustment for all "
+        "comparisons."
     ),
     "page.within": "Share of runs whose regret is at most x. {chosen}.",
     "page.spent": (
-        "Share of runs that had stopped by a time with a regret of at most 1%. {chosen}."
+        "Share of runs that had stopped by a given time with a regret of at most 1%. {chosen}."
     ),
     "page.ranks": (
-        "Mean rank of each rule's regret of the {what} at equal time, over {clusters} "
-        "{unit}s; rules that cannot take the time have none there."
+        "Mean rank of each rule by regret of the {what} at equal time, over {clusters} {unit}s; "
+        "a rule has no rank at times that it cannot take."
     ),
     "page.rank_table": (
-        "Mean ranks over {clusters:counted {unit}} at equal times, 1 the lowest regret."
+        "Mean ranks over {clusters:counted {unit}} at equal times; rank 1 has the lowest regret."
     ),
     "page.problem_table": (
-        "The {what_differs} of {rule} less that of the known rule (a row each) at equal time on "
-        "every {unit}, mean over all times that both can take. Below 0, in the colour of {rule}, "
-        "it is better."
+        "The {what_differs} of {rule} minus that of each known rule (rows) at equal time on every "
+        "{unit}, averaged over all times that both rules can take. Below 0, in the colour of "
+        "{rule}, it is better."
     ),
     "page.comparison_table": (
-        "A row a known rule. Differences are of the {differ}, {rule} less the known rule, in "
-        "geometric means over {unit}s, with 95% intervals; p is adjusted for all that was compared."
+        "One row per known rule. Differences are in {differ}, {rule} minus the known rule, as "
+        "geometric means over {unit}s with 95% intervals; p is adjusted for all comparisons."
     ),
-    # -- what records are of -----------------------------------------------------------------
+    # -- what the recorded runs are ------------------------------------------------------------
     Recorded.STAND_INS: (
-        "{stand_ins} of {runs} runs have no validation curve but a training curve in its place, "
-        "which cannot say when to stop: left out"
+        "{stand_ins} of {runs} runs were excluded: they have a training curve in place of a "
+        "validation curve, which cannot say when to stop"
     ),
-    Recorded.UNVALIDATED: "{lacking} of {runs} runs have no validation curve: left out",
+    Recorded.UNVALIDATED: "{lacking} of {runs} runs were excluded: they have no validation curve",
     Recorded.METRICS: (
-        "the {error:error} metric differs from run to run ({metrics:listed}): what is averaged "
-        "are losses relative to each run's own best"
+        "the {error:error} metric differs between runs ({metrics:listed}), so averages are of "
+        "losses relative to each run's own best"
     ),
     Recorded.UNITS: (
-        "runs count in different units ({units:listed}): averaged are shares of each record, "
-        "never numbers of these"
+        "the positions of the runs are in different units ({units:listed}), so averages are of "
+        "shares of each run, not of positions"
     ),
     # -- recommend and calibrate -----------------------------------------------------------
     Hidden.STOPPED: (
-        "{stopped} of the {ended} runs that ended before the longest did so {patience} checks "
-        "after their {scores:best}: a patience of {patience} had stopped them already. What more "
-        "training would have found is unknown, so losses are lower bounds and no patience of "
-        "{patience} or more can be judged; record some runs to their end"
+        "{stopped} of the {ended} runs that ended before the longest one ended {patience} checks "
+        "after their {scores:best}: they were probably stopped by a patience of {patience}. What "
+        "further training would have found is unknown, so losses are lower bounds and a patience "
+        "of {patience} or more cannot be judged; record some runs to their end"
     ),
     Hidden.LATE: (
-        "{share:.0%} of the runs have their {scores:best} in the last tenth of the record: what a "
-        "rule loses there is a lower bound"
+        "{share:.0%} of the runs have their {scores:best} in the last tenth of the run, so the "
+        "loss of a rule on them is a lower bound"
     ),
     "verdict.recommended": "Recommendation.",
-    "verdict.tentative": "Tentative recommendation: a rough guide, not more.",
+    "verdict.tentative": "Tentative recommendation: only a rough guide.",
     "verdict.declined": "No recommendation.",
     Why.NO_RUN: (
-        "no run is left to learn from; at least {needed} are needed to say how far a mean can be "
-        "trusted"
+        "there are no usable runs; at least {needed} are needed to estimate the uncertainty of a "
+        "mean"
     ),
     Why.ONE_RUN: (
-        "1 run to learn from; at least {needed} are needed to say how far a mean can be trusted. "
-        "Any patience would be a guess from a single story"
+        "there is only 1 run; at least {needed} are needed to estimate the uncertainty of a mean. "
+        "Any patience would be a guess"
     ),
     Why.TOO_FEW_RUNS: (
-        "{runs} different runs to learn from; at least {needed} are needed to say how far a mean "
-        "can be trusted"
+        "there are only {runs} different runs; at least {needed} are needed to estimate the "
+        "uncertainty of a mean"
     ),
     Why.RUNS_ALIKE: (
-        "all {runs} runs are alike within {alike:.1%}: one run, seen {runs} times. Vary what will "
+        "all {runs} runs agree within {alike:.1%}, so they count as a single run. Vary what will "
         "vary in use (the seed, the data, the settings)"
     ),
-    Why.FEW_RUNS: "only {runs} runs; from {firm} on a mean says more than its luck",
-    Why.NOT_MEASURABLE: (
-        "{left_out} of {runs} runs diverged or reach {scores:zero}, to which no loss is relative: "
-        "left out"
+    Why.FEW_RUNS: (
+        "there are only {runs} runs, so the means are uncertain; {firm} or more are recommended"
     ),
-    Why.COPIES: "{left_out} of {runs} runs left out: the same as another",
+    Why.NOT_MEASURABLE: (
+        "{left_out} of {runs} runs were excluded: they diverged or reach {scores:zero}, for which "
+        "a relative loss is undefined"
+    ),
+    Why.COPIES: "{left_out} of {runs} runs were excluded: they are copies of another run",
     Why.SPACING: (
-        "checks are about {apart:.3g} apart in what the logs count (steps, or parts or numbers of "
-        "epochs): a patience counts checks, and the lines to paste are for one check an epoch"
+        "checks are about {apart:.3g} apart in the unit of the logs (steps, epochs or fractions of "
+        "epochs): a patience counts checks, and the code below assumes one check per epoch"
     ),
     Why.SPACING_IN: (
-        "checks are about {apart:.3g} {unit}s apart: a patience counts checks, and the lines to "
-        "paste are for one check an epoch"
+        "checks are about {apart:.3g} {unit}s apart: a patience counts checks, and the code below "
+        "assumes one check per epoch"
     ),
     Why.UNBOUNDED: (
-        "no upper bound of the scores is known: {rules:listed}, which divide by an error, are left "
-        "out"
+        "{rules:listed} were excluded: they divide by an error, and the upper bound of the scores "
+        "is unknown"
     ),
-    Why.NO_PROBLEM: "no column 'problem': the answer holds for runs like these only",
+    Why.NO_PROBLEM: "there is no column 'problem', so the answer holds only for runs like these",
     Why.TOO_FEW_PROBLEMS: (
-        "{problems:too_few problem} to say anything of another: runs are resampled, and the "
-        "answer holds for runs of the same only"
+        "{problems:too_few problem} to generalise to other problems: we bootstrapped over runs, "
+        "and the answer holds only for runs of the same problems"
     ),
-    Why.PROBLEMS: "held out and resampled are {problems} problems: for a new one like them",
-    Why.NOTHING_KEEPS: "no patience keeps a goal: {goal:goal}",
-    Why.BREAKS: "where the rule was not chosen it breaks the goal: {goal:goal}",
+    Why.PROBLEMS: (
+        "we held out and bootstrapped whole problems ({problems} of them), so the answer holds for "
+        "a new problem like these"
+    ),
+    Why.NOTHING_KEEPS: "no patience meets the goal: {goal:goal}",
+    Why.BREAKS: "on runs held out from the choice, the rule misses the goal: {goal:goal}",
     Why.MAY_BREAK: (
-        "where the rule was not chosen a mean beyond the goal cannot be ruled out: {goal:goal}"
+        "on runs held out from the choice, the interval of the mean extends beyond the goal: "
+        "{goal:goal}"
     ),
-    Why.NO_UNIT: "runs count in different units, of which no number is a goal: {goal:goal}",
+    Why.NO_UNIT: (
+        "the positions of the runs are in different units, so this goal is undefined: {goal:goal}"
+    ),
     GoalKind.LOSS: "lose at most {limit:percent} of each run's best, in geometric mean",
-    GoalKind.EPOCHS: "train at most {limit:g} {unit}s a run, on average",
-    GoalKind.RATE: "the best bargain where a loss of 1% is worth {limit:g}% of time",
-    "advice.unmet": "\nGoal: {goal:goal}\n  No patience keeps it on these runs.",
-    "advice.no_unit": "\nGoal: {goal:goal}\n  These runs count in different units.",
+    GoalKind.EPOCHS: "train at most {limit:g} {unit}s per run, on average",
+    GoalKind.RATE: "best trade-off if 1% lower error is worth {limit:g}% more training time",
+    "advice.unmet": "\nGoal: {goal:goal}\n  No patience meets it on these runs.",
+    "advice.no_unit": (
+        "\nGoal: {goal:goal}\n  The positions of these runs are in different units."
+    ),
     "advice.worth": (
         "\nGoal: {goal:goal}\n"
         "  {criterion}\n"
-        "  loses {loss} of {val_best} in geometric mean, where it was not chosen\n"
-        "  (on the runs it was chosen on {seen_loss:percent}; worst run {worst:percent})\n"
-        "  saves {saved:estimate} {of_positions} in geometric mean{left}"
+        "  loses {loss} of {val_best} (geometric mean, on runs held out from the choice)\n"
+        "  ({seen_loss:percent} on the runs used for the choice; worst run {worst:percent})\n"
+        "  saves {saved:estimate} {of_positions} (geometric mean){left}"
     ),
-    "advice.left": "; {epochs.mean:.0f} a run are left on average",
-    "advice.no_loss": "0% (none in {n}; at 95% up to {share:percent} of others may lose some)",
+    "advice.left": "; a run then takes {epochs.mean:.0f} on average",
+    "advice.no_loss": (
+        "0% (none in {n}; at 95% confidence, up to {share:percent} of others may lose some)"
+    ),
     "advice.best_score": "the size of the best {error:error} score",
     "advice.lowest_error": "the lowest {error:error} error",
-    "advice.test": "  loses {test_loss:estimate} of {test_best}, which no rule can see",
+    "advice.test": "  loses {test_loss:estimate} of {test_best}, which no rule can observe",
     f"{Why.BREAKS}.advice": (
-        "  This breaks the goal: it is kept only on the runs it was chosen on."
+        "  This misses the goal: it is met only on the runs used for the choice."
     ),
     f"{Why.MAY_BREAK}.advice": "  These runs cannot rule out a mean beyond the goal.",
-    "advice.others": "  without some of the runs the choice was another: {others}",
-    "advice.paste": "  To paste:",
+    "advice.others": "  choices made when some of the runs were held out: {others}",
+    "advice.paste": "  Code to paste:",
     "advice.keeps_last": "keeps the last weights, which loses {loss:percent} on these runs",
-    "advice.differs": "differs: stops elsewhere in {elsewhere} runs",
+    "advice.differs": "not equivalent: stops elsewhere in {elsewhere} runs",
     "recommendation.analysed": "Analysed: {what} ({better} is better).",
     "recommendation.front": (
-        "\nWhat else could be had, fastest first (geometric means on the runs it is chosen from):"
+        "\nOther trade-offs, fastest first (geometric means on the runs used for the choice):"
     ),
-    "recommendation.not_native": "\n(* not built into frameworks)",
+    "recommendation.not_native": "\n(* not built into any framework)",
     "calibration": (
         "{criterion}: {promise}\n"
-        "  on the {units} {unit}s calibrated on: {counts}, the largest of a run {largest:.2%}; "
+        "  On the {units} calibration {unit}s: {counts}; largest loss of a run {largest:.2%}; "
         "saves {saved:.0%} {of_positions}; {excess_of}"
     ),
     "calibration.above": "validation error {excess:.2%} above each run's own lowest",
     "calibration.below": "validation score {excess:.2%} of its size below each run's own best",
     "calibration.promised_mean": (
-        "mean of min({error}, cap = {cap:g}) at most {at_most:.2%} for a new {new} ({how})"
+        "mean of min({error}, cap = {cap:g}) is at most {at_most:.2%} for a new {new} ({how})"
     ),
     "calibration.promised_exceed": (
-        "P({error} > {exceed:.2%}) at most {at_most:.2%} for a new {new} ({how})"
+        "P({error} > {exceed:.2%}) is at most {at_most:.2%} for a new {new} ({how})"
     ),
     "calibration.conformal_error": "validation regret",
-    "calibration.tested_error": "test error over the run's end",
+    "calibration.tested_error": "test error relative to the end of the run",
     "calibration.run": "run like these",
-    "calibration.problem": "problem like these, over its runs",
+    "calibration.problem": "problem like these, averaged over its runs",
     "calibration.conformal": "conformal risk control, on average over calibration sets",
-    "calibration.tested": "learn-then-test, in at least {confidence:.0%} of calibration sets",
+    "calibration.tested": "learn-then-test, for at least {confidence:.0%} of calibration sets",
     "calibration.mean_counts": (
         "mean loss {mean:.2%} with the cap and {mean_uncapped:.2%} without"
     ),
@@ -428,23 +456,36 @@ log(last validation error / lowest): {overfitting}.
     "calibration.warning": "  warning: {why}",
     Caution.CAPPED: (
         "without the cap of {cap:g} the mean loss is {mean:.2%}, above {at_most:.2%}: the cap "
-        "hides rare large ones"
+        "hides rare large losses"
     ),
     Caution.COPIES: (
-        "{copies} of {runs} runs are the same as another: each counts as one more, and tells "
-        "nothing new"
+        "{copies} of {runs} runs are copies of another run: each counts, but adds no information"
     ),
 }
 
 
 @singledispatch
 def in_words(found: Any) -> str:
-    """What a study found, as text: the answer first, then on what it rests.
+    """The result of a study as text: first the answer, then what it is based on.
 
-    ``found`` is what :func:`recommend`, :func:`calibrate`, ``bench`` or ``replay_study`` return.
-    Raises ``TypeError`` for anything else.
+    Parameters
+    ----------
+    found : Recommendation, Calibrated, Bench or Reproduction
+        The result of :func:`recommend`, :func:`calibrate`, ``bench`` or ``replay_study``.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    TypeError
+        If ``found`` is anything else.
     """
-    raise TypeError(f"{type(found).__name__} is no answer of a study; expected such as recommend()")
+    raise TypeError(
+        f"in_words: {type(found).__name__} is not the result of a study; expected what "
+        "recommend(), calibrate(), bench() or replay_study() returns"
+    )
 
 
 class _Wording(Formatter):
@@ -456,7 +497,7 @@ class _Wording(Formatter):
 
 
 def said(what: str, numbers: Mapping[Any, Any]) -> str:
-    """The message of that name with its numbers.
+    """The message of that name with its numbers filled in.
 
     >>> MESSAGES["example"] = "{runs:counted run} lose {loss:percent}"
     >>> said("example", {"runs": 1, "loss": 0.021})
@@ -467,7 +508,7 @@ def said(what: str, numbers: Mapping[Any, Any]) -> str:
 
 
 def worded(text: str, numbers: Mapping[Any, Any]) -> str:
-    """A text with numbers in its places.
+    """A text with its placeholders filled in.
 
     >>> worded("{low:percent} of {n:counted {unit}}", {"low": 0.5, "n": 2, "unit": "run"})
     '50% of 2 runs'
@@ -476,5 +517,5 @@ def worded(text: str, numbers: Mapping[Any, Any]) -> str:
 
 
 def reason(given: Reason) -> str:
-    """The sentence of a reason."""
+    """The sentence for a reason."""
     return said(given.what, given.numbers)

@@ -1,13 +1,13 @@
 const page = JSON.parse(document.getElementById("page-data").textContent);
 const at = (id) => document.getElementById(id);
 
-/** A chart with its data, lists of rows by name. */
+/** Draw a chart with its data, lists of rows by name. */
 async function draw(id, spec, datasets) {
   const whole = { ...spec, datasets: { ...spec.datasets, ...datasets } };
   return (await vegaEmbed(at(id), whole, page.options)).view;
 }
 
-/** The rows of a table that is given by its columns. */
+/** Convert a table from columns to rows. */
 function rowsOf(columns) {
   const names = Object.keys(columns);
   return columns[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
@@ -17,7 +17,7 @@ const percent = new Intl.NumberFormat("en", { style: "percent", maximumSignifica
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });
 
-/** A select's options: plain names, or {group: [name, index]} in their groups. */
+/** Fill a select with names, optionally in groups. */
 function offer(select, names, groups) {
   const boxes = new Map();
   select.replaceChildren();
@@ -33,7 +33,7 @@ function offer(select, names, groups) {
   });
 }
 
-/** What is packed of a run: compressed JSON in base64. */
+/** Unpack the data of a run: compressed JSON in base64. */
 async function unpacked(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -57,7 +57,7 @@ class Explorer {
     const { runs, rules, of } = this.corpus;
     offer(at("run"), runs.map((run) => run.run), runs.map((run) => run.problem));
     offer(at("rule"), rules.map((rule) => rule.name));
-    at("sample").textContent = `${runs.length} of ${of} runs are here to pick from.`;
+    at("sample").textContent = `${runs.length} of ${of} runs can be selected here.`;
     this.rule = undefined;
     await this.pickRun();
   }
@@ -65,7 +65,7 @@ class Explorer {
   async pickRun() {
     const asked = this.corpus.runs[at("run").value];
     const run = await unpacked(asked.packed);
-    // another one was picked meanwhile
+    // another run was selected in the meantime
     if (asked !== this.corpus.runs[at("run").value]) return;
     this.run = run;
     this.curve = Object.entries(run.curves).flatMap(([curve, columns]) =>
@@ -99,7 +99,7 @@ class Explorer {
       this.show("run-curves", { curve: this.curve }, {
         ...epochs,
         selected,
-        // unknown where nothing was measured
+        // the error is null if nothing was measured
         low: Math.min(run.low, error ?? run.low),
         high: Math.max(run.high, error ?? run.high),
       }),
@@ -116,7 +116,7 @@ class Explorer {
     ]);
   }
 
-  /** Draw a chart for the first time, or give it other data and parameters. */
+  /** Draw a chart for the first time, or update its data and parameters. */
   async show(id, datasets, values) {
     const spec = page.explorer[id];
     if (!this.views[id]) {
@@ -130,7 +130,7 @@ class Explorer {
   }
 }
 
-/** A regret of 0 has no place on a logarithmic axis. */
+/** A regret of 0 cannot be drawn on a logarithmic axis. */
 const placed = (time, regret) => ({ time, regret: Math.max(regret ?? 1, page.floor) });
 
 function points(rule) {
@@ -145,7 +145,7 @@ function points(rule) {
     .filter((point) => point.time > 0);
 }
 
-/** The range of a statistic up to the stop, its threshold in it. */
+/** The range of a statistic up to the stop, including its threshold. */
 function around({ epoch, value }, stop, threshold) {
   const until = value.filter((each, i) => epoch[i] <= stop && Math.abs(each) < 1e299);
   const low = Math.min(threshold, ...until);
@@ -154,7 +154,7 @@ function around({ epoch, value }, stop, threshold) {
   return { low: low - room, high: high + room };
 }
 
-/** What the pictures show, in words. */
+/** Describe in words what the charts show. */
 function say(corpus, rule, run, seen, member) {
   const [low, high] = [rule.low[member], rule.high[member]];
   const until = high === null ? "unbounded" : percent.format(high);
@@ -164,8 +164,8 @@ function say(corpus, rule, run, seen, member) {
   const words = {
     criterion: rule.members[member],
     stop: seen.fired[member]
-      ? `${corpus.unit} ${stop} of ${whole.format(run.last)}, ${share} of the record`
-      : `never: the record ends at ${corpus.unit} ${stop}`,
+      ? `${corpus.unit} ${stop} of ${whole.format(run.last)}, ${share} of the full run`
+      : `never: the run ends at ${corpus.unit} ${stop}`,
     kept: `${corpus.unit} ${selected}, ${corpus.kept} ${number.format(seen.error[member])}`,
     here: `${percent.format(seen.regret[member])} regret of the ${corpus.what}`,
     all: `${percent.format(rule.time[member])} of the time, ${percent.format(rule.regret[member])} regret${band}`,
@@ -176,9 +176,9 @@ function say(corpus, rule, run, seen, member) {
 }
 
 function ofStatistic({ name, members, threshold, thresholds, passes }, member, { epoch }) {
-  if (!epoch.length) return `On this run the statistic of ${members[member]} is nowhere defined.`;
+  if (!epoch.length) return `On this run, the statistic of ${members[member]} is undefined at every check.`;
   if (!threshold)
-    return `${name} has no threshold: its statistic is 1 where it holds, and each value of its first parameter is a rule of its own.`;
+    return `${name} has no threshold: its statistic is 1 where the rule holds. Each value of its first parameter is a separate rule.`;
   const limit = number.format(thresholds[member]);
   return `${name} stops at the first check where its statistic is ${passes} ${limit} (${threshold}).`;
 }

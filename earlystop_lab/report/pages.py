@@ -1,4 +1,4 @@
-"""A comparison -> one HTML page: its words, tables and charts in a template."""
+"""A comparison -> one HTML page: its text, tables and charts in a template."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,41 +21,42 @@ from earlystop_lab.report.explorer import JSON, embedded_size, explored
 from earlystop_lab.report.messages import quality, said
 from earlystop_lab.studies.comparison import Bench, OnCorpus
 
-#: most bytes of a page; what all else leaves is for the explorer's runs
+#: maximum number of bytes of a page; runs of the explorer fill what the rest leaves
 MOST = 9_900_000
-#: most columns of a table that has one a problem
+#: maximum number of columns of a table that has one column per problem
 WIDEST = 40
 _HERE = Path(__file__).parent
 
 TERMS = {
     "Run, problem, corpus": (
-        "A run is one training from its start to its end, recorded. Runs of one problem are not "
-        "independent, so problems are what is averaged over, swapped and resampled. A corpus is a "
+        "A run is one recorded training run, from its start to its end. Runs of the same problem "
+        "are not independent, so we average, permute and bootstrap over problems. A corpus is a "
         "set of recorded runs."
     ),
     "Time": (
-        "The epoch (step, round, or what else a run counts in) at which a rule stops it, as a "
-        "share of its last recorded one."
+        "The epoch (or step, round, or other unit of the positions) at which a rule stops a run, "
+        "as a share of the last recorded one."
     ),
     "Regret": (
-        "How far the error of the weights that are kept is above the lowest error of the same "
-        "run's whole record, relative to it: 1% is 1.01 times the lowest. Where the error was "
-        "still falling at the end of the record, regret is a lower bound. Of scores, of which "
-        "higher is better, it is the share of the best one that was lost."
+        "How far the error of the selected weights is above the lowest error of the whole run, "
+        "relative to it: 1% means 1.01 times the lowest. If the error was still falling at the end "
+        "of the run, regret is a lower bound. For scores (higher is better), regret is the share "
+        "of the best score that was lost."
     ),
     "Sweep, front": (
-        "A sweep is a rule over the whole range of its thresholds, from stopping at once to never. "
-        "Its front are those thresholds of which no other is both faster and better."
+        "A sweep is a rule over the whole range of its thresholds, from stopping at once to never "
+        "stopping. Its front consists of the thresholds that no other is both faster and better "
+        "than."
     ),
     "Equal time": (
-        "Rules are compared where they take the same time on average; between two thresholds a "
-        "rule meets a time as a mixture of both. Without that a slower rule would look better."
+        "Rules are compared where they take the same time on average; between two thresholds, a "
+        "rule takes a given time as a mixture of both. Otherwise a slower rule would look better."
     ),
     "p": (
-        "The share of swaps of the two rules within problems that give as large a difference, "
-        "with every choice of a threshold made anew in every swap; adjusted for all that was "
-        "compared. It may be small where the interval, which is of the mean, holds 0: then few "
-        "problems carry most of the difference."
+        "The share of permutations of the two rules within problems that give at least as large a "
+        "difference, with every choice of a threshold repeated in every permutation, adjusted for "
+        "all comparisons. It may be small although the interval, which is that of the mean, "
+        "contains 0: then a few problems account for most of the difference."
     ),
 }
 
@@ -100,7 +101,7 @@ def page_of(bench: Bench) -> str:
     template = _template()
     room = MOST - len(template.render(shown, data=data).encode())
     for i, found in enumerate(bench.corpora):
-        # what one corpus leaves is for the others
+        # what one corpus leaves unused is available to the others
         part = explored(found, bench.restore, room // (len(bench.corpora) - i))
         names = {"what": numbers_of(found)["what"], "kept": _kept(found), "unit": found.counted_in}
         one = {"name": found.corpus, **names, **part}
@@ -110,7 +111,7 @@ def page_of(bench: Bench) -> str:
 
 
 def _kept(found: OnCorpus) -> str:
-    """What the explorer shows of the weights that are kept."""
+    """What the explorer shows for the selected weights."""
     return quality("val", found.curves.about("val").direction)
 
 
@@ -128,8 +129,8 @@ def _template() -> jinja2.Template:
 
 @cache
 def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script, which cannot end its element."""
-    # of the Vega-Lite that Altair writes, 6.4 of v6.4.1
+    """Vega, Vega-Lite and Vega-Embed in one script, escaped so that it cannot end its element."""
+    # the version of Vega-Lite that Altair writes: 6.4 for v6.4.1
     major, minor = alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]
     script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", f"{major}.{minor}")
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
@@ -147,12 +148,12 @@ def _drawn(prefix: str, found: OnCorpus, new: str) -> list[dict[str, Any]]:
         "within": charts.profile(
             found.regret_profile[shown],
             "regret of at most",
-            f"Share of runs within a regret, on {found.corpus}",
+            f"Share of runs within a given regret, on {found.corpus}",
         ),
         "spent": charts.profile(
             found.time_profile[shown],
-            "time spent, share of the run to its end",
-            f"Share of runs within 1% by a time, on {found.corpus}",
+            "time spent, as a share of the full run",
+            f"Share of runs stopped with a regret of at most 1% by a given time, on {found.corpus}",
         ),
     }
     if len(found.ranks):
@@ -208,11 +209,11 @@ def _ranks(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """A row a known rule, a column a problem; the larger a difference, the stronger its tint."""
+    """One row per known rule, one column per problem; larger differences have stronger tints."""
     order = found.comparisons.sort_values("difference", kind="stable")["rule"]
     shares = np.expm1(found.by_problem[list(order)].T.to_numpy(float))
     finite = np.abs(shares[np.isfinite(shares)])
-    # a few far ones would leave all others pale
+    # a few extreme values would leave all others pale
     full = float(np.quantile(finite, 0.9)) if finite.size else 0.0
 
     def cell(value: float) -> dict[str, Any]:
@@ -236,21 +237,21 @@ def _compared(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[st
     }
 
 
-#: what the explorer's charts show
+#: captions of the explorer's charts
 EXPLORER = {
     "curves": (
-        "The line marks where training stops, the dot the check whose weights are kept. "
-        "Positions by their logarithm. Of long records the picture has of 400 columns the first, "
-        "last, lowest and highest check each; stop and dot are exact. Errors far above all others "
-        "and scores far below are cut off."
+        "The line marks where training stops, the dot the check whose weights are kept. Positions "
+        "are on a log(1 + x) scale. In long runs, each of 400 columns shows only its first, last, "
+        "lowest and highest checks; stop and dot are exact. Errors far above, and scores far "
+        "below, all others are cut off."
     ),
     "statistic": (
-        "The statistic where it is defined, and the threshold (dashed) that stops training. The "
-        "axis follows the threshold; what lies far beyond is cut off. Thinned like the curves, but "
-        "every check at which some threshold stops is there."
+        "The statistic where it is defined, and the threshold (dashed) at which training stops. "
+        "The axis follows the threshold, and values far beyond it are cut off. The curve is "
+        "thinned like that of the error, but shows every check at which some threshold stops."
     ),
     "front": (
-        "The front over all runs of the corpus, as above, with every threshold of the rule. "
-        "Circle: the mean of this threshold over all runs; cross: this run alone."
+        "The front over all runs of the corpus, as above, with every threshold of the rule. The "
+        "circle is the mean of this threshold over all runs; the cross is this run alone."
     ),
 }

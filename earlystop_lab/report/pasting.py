@@ -1,9 +1,9 @@
-"""A patience rule as the code that other programs take: only rules that they have.
+"""A patience rule as code for other programs that implement it.
 
-Which program has the rule, with which parameters, is in :func:`criteria.catalogue.programs`. The
-usual mistake beside being off by one is to keep the weights of the last epoch, which is what most
-callbacks do by themselves: the code here keeps the best ones wherever the program can. The tests
-drive the programs themselves with the code.
+:func:`criteria.catalogue.programs` says which programs have the rule, and with which parameters.
+Besides off-by-one errors, the usual mistake is to keep the weights of the last epoch, which is the
+default of most callbacks: the code here keeps the best weights wherever the program can. The tests
+run the code with the programs themselves.
 """
 
 from typing import Literal, NamedTuple
@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 from earlystop_lab.criteria import Criterion, programs
 from earlystop_lab.studies.records import FITNESS
 
-_SCORE = "watches a score of its own (accuracy or R^2): patience and tol fit only roughly"
+_SCORE = "watches its own score (accuracy or R^2), so patience and tol are only approximate"
 _ROUNDS = "num_boost_round={epochs}"
-#: each program's code, and what else there is to do or to know
+#: the code for each program, and what else to do or to know
 _CODE = {
     "Keras": (
         "keras.callbacks.EarlyStopping({watched}, patience={patience}{min_delta}, "
@@ -24,7 +24,7 @@ _CODE = {
         "checkpoint = lightning.pytorch.callbacks.ModelCheckpoint({watched}, save_top_k=1)\n"
         "callbacks = [lightning.pytorch.callbacks.EarlyStopping({watched}, "
         "patience={patience}{min_delta}), checkpoint]",
-        "max_epochs={epochs}; then load the weights in checkpoint.best_model_path",
+        "max_epochs={epochs}; afterwards load the weights from checkpoint.best_model_path",
     ),
     "Hugging Face": (
         'args = transformers.TrainingArguments(output_dir="checkpoints", eval_strategy="epoch", '
@@ -78,15 +78,15 @@ _LIGHTGBM = {
 
 
 class Line(NamedTuple):
-    """One program's code, and the criterion that it is."""
+    """The code for one program, and the criterion that it implements."""
 
     program: str
     criterion: Criterion
-    #: the weights that are left in the end, as :func:`replay` calls them
+    #: the weights that the program keeps, in the terms of ``restore`` of :func:`replay`
     keeps: Literal["own", "best", "last"]
-    #: one line, or some
+    #: one or several lines
     code: str
-    #: what else there is to do or to know
+    #: what else to do or to know
     note: str
 
 
@@ -99,14 +99,36 @@ def lines(
     metric: str | None = None,
     data: str | None = None,
 ) -> list[Line]:
-    """``Keras(patience, min_delta)`` in each program's own words, for up to ``epochs`` epochs.
+    """``Keras(patience, min_delta)`` as code for each program that implements it.
 
-    One check an epoch, or a boosting round: a patience counts checks in all of them. scikit-learn's
-    SGD keeps the last weights whatever is asked of it. ``monitor`` and ``mode`` are used where a
-    program asks for them; ``metric`` and the ``data`` set in XGBoost and LightGBM, which otherwise
-    watch the last metric of the last set, and whichever metric stalls first. Raises ``ValueError``
-    for a rule that is not Keras' patience.
+    The code assumes one check per epoch or boosting round, because a patience counts checks in
+    all programs. scikit-learn's SGD always keeps the last weights.
 
+    Parameters
+    ----------
+    rule : Criterion
+        ``Keras(patience, min_delta=...)``.
+    epochs : int
+        Maximum number of epochs.
+    monitor : str
+        Name of the metric, for programs that ask for one.
+    mode : {"min", "max"}
+        Direction of the metric, for programs that ask for one.
+    metric, data : str, optional
+        The metric and data set for XGBoost and LightGBM. By default, XGBoost watches the last
+        metric of the last set, and LightGBM whichever metric stalls first.
+
+    Returns
+    -------
+    list of Line
+
+    Raises
+    ------
+    ValueError
+        If the rule is not Keras' patience.
+
+    Examples
+    --------
     >>> from earlystop_lab import Keras
     >>> print(lines(Keras(10))[0].code)
     keras.callbacks.EarlyStopping(monitor="val_loss", mode="min", patience=10, \
@@ -118,10 +140,10 @@ restore_best_weights=True)
     delta = abs(float(str(dict(rule.params)["min_delta"])))
     words = {
         "watched": f'monitor="{monitor}", mode="{mode}"',
-        # Trainer names every metric of an evaluation so
+        # the Trainer adds this prefix to every metric of an evaluation
         "metric": f"eval_{monitor.removeprefix('val_').removeprefix('eval_')}",
         "higher": mode == "max",
-        # a record is no shorter than the patience that it shows to be enough; nor may training be
+        # the limit must not be smaller than the patience
         "epochs": max(epochs, int(rule.threshold) + 1, 2),
         "min_delta": f", min_delta={delta!r}" if delta else "",
         "threshold": f", early_stopping_threshold={delta!r}" if delta else "",

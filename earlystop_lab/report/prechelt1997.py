@@ -1,4 +1,4 @@
-"""Prechelt's study in words, and as the files that it becomes: tables, a summary, figures."""
+"""Prechelt's study in words, and as files: tables, a summary and figures."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from earlystop_lab.studies.prechelt1997 import (
     replay_study,
 )
 
-#: further columns of table 1 that the summary prints, under shorter names
+#: further columns of table 1 that the summary prints, with shorter names
 FURTHER = {
     "slowness_GL2_median": "slowness, median",
     "slowness_GL2_total": "slowness, totals",
@@ -32,31 +32,47 @@ FURTHER = {
     "stopped_by_epoch_15": "by epoch 15",
     "excess_share_of_worst_1pct": "worst 1%",
 }
-#: what the summary says of the data sets of a corpus: how far the best runs are from print
+#: what the summary says about the data sets: how far the best runs are from the published ones
 DATASETS = {
     "median ratio of best validation error": ("best_val_error_ratio", "median"),
     "median ratio of its test error": ("test_error_of_best_ratio", "median"),
     "runs within 5%": ("runs_within_5pct", "sum"),
-    "print, 5%": ("runs_within_5pct_print", "sum"),
+    "published, 5%": ("runs_within_5pct_print", "sum"),
     "runs within 10%": ("runs_within_10pct", "sum"),
-    "print, 10%": ("runs_within_10pct_print", "sum"),
+    "published, 10%": ("runs_within_10pct_print", "sum"),
 }
 
 
 def reproduce(
     data: Path, out: Path, corpus: str = MAIN, figures: Path | None = None
 ) -> Reproduction:
-    """Rerun the study on a recorded corpus; write its tables and figures to ``out``.
+    """Rerun the study on a recorded corpus, and write its tables and figures.
 
-    ``corpus`` is a folder of ``curves/`` in ``data``, what was printed lies in its folder
-    ``reference/``. The main corpus' tables stand directly in ``out``, any other corpus' in a
-    subfolder of its name. The figures also go to the folder ``figures``, where one is given.
+    Parameters
+    ----------
+    data : Path
+        Folder with ``curves/`` and the published numbers in ``reference/``.
+    out : Path
+        Output folder. The tables of the main corpus are written directly to it, those of any
+        other corpus to a subfolder named like the corpus.
+    corpus : str
+        Name of a folder in ``curves/``.
+    figures : Path, optional
+        A second folder for the figures.
 
-    Raises ``OSError`` where something of that is not there or cannot be written, ``ValueError``
-    as :func:`replay_study`; then nothing is written.
+    Returns
+    -------
+    Reproduction
+
+    Raises
+    ------
+    OSError
+        If an input does not exist or an output cannot be written.
+    ValueError
+        As raised by :func:`replay_study`; nothing is written then.
     """
     if Path(corpus).name != corpus:
-        raise ValueError(f"corpus {corpus!r}: expected the name of a folder in data/curves")
+        raise ValueError(f"corpus {corpus!r}: expected the name of a folder in curves/")
     published = {
         name: pd.read_csv(_expected(data / "reference" / f"{name}.csv")) for name in PUBLISHED
     }
@@ -72,15 +88,15 @@ def reproduce(
 
 
 def folder_of(out: Path, corpus: str) -> Path:
-    """Where what is made of a corpus lies in ``out``: the main corpus' directly in it."""
+    """The output folder of a corpus in ``out``: ``out`` itself for the main corpus."""
     return out if corpus == MAIN else out / corpus
 
 
 def _expected(path: Path) -> Path:
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} does not exist; the study's data come with a checkout of the project: "
-            "run this command from one, or name its folder data/ with --data"
+            f"{path} does not exist; the data of the study are part of a checkout of the project: "
+            "run this command inside one, or pass its folder data/ with --data"
         )
     return path
 
@@ -105,7 +121,7 @@ def _write(found: Reproduction, folder: Path, figure_folders: list[Path]) -> Non
 
 
 def _worded(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The tables with the words that their files have beside the numbers."""
+    """The tables, with the texts that their files have next to the numbers."""
     rules = [
         {
             **row,
@@ -158,7 +174,7 @@ def _(found: Reproduction) -> str:
 
 
 def _numbers(found: Reproduction) -> dict[str, Any]:
-    """What the messages name of the corpus and of the test fixed beforehand."""
+    """The numbers that the messages use about the corpus and the pre-specified test."""
     facts, test = (_rows(found.tables[name])[0] for name in ("facts", "trend_test"))
     return {
         **facts,

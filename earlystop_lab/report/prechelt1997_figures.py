@@ -42,7 +42,7 @@ def figures(found: Reproduction) -> Iterator[tuple[str, Figure]]:
 
 
 def one_run(curve: Curve, stops: dict[str, float]) -> Figure:
-    """One real validation curve, where each criterion stops, and the statistics under it."""
+    """One real validation curve, where each criterion stops, and the statistics below it."""
     fig, axes = plt.subplots(
         4, 1, figsize=(8, 9), sharex=True, height_ratios=[3, 1.2, 1.2, 1.2], layout="constrained"
     )
@@ -66,7 +66,7 @@ def one_run(curve: Curve, stops: dict[str, float]) -> Figure:
 
 
 def spread(stops: Stops, measure: str, what: str) -> Figure:
-    """One measure of each criterion on each problem: quartiles and the 5% to 95% range of runs."""
+    """One measure per criterion and problem: quartiles and the 5% to 95% range of runs."""
     values = getattr(run_ratios(stops, REFERENCE), f"{measure}_ref")
 
     def draw(part: Any, ax: Axes) -> None:
@@ -91,7 +91,7 @@ def spread(stops: Stops, measure: str, what: str) -> Figure:
 
 
 def points(table: pd.DataFrame) -> Figure:
-    """Badness and share of good runs against slowness: one point a criterion."""
+    """Badness and share of good runs against slowness: one point per criterion."""
     fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     pool = MESSAGES["prechelt1997.pool"]
     for ax, y, label in (
@@ -106,7 +106,7 @@ def points(table: pd.DataFrame) -> Figure:
 
 
 def points_by_problem(problems: pd.DataFrame) -> Figure:
-    """The trade-off of every problem: geometric means, one point a criterion."""
+    """The trade-off on every problem: geometric means, one point per criterion."""
 
     def draw(part: pd.DataFrame, ax: Axes) -> None:
         plot_tradeoff(part, "slowness_ref_geometric", "badness_ref_geometric", ax, labels=False)
@@ -124,7 +124,7 @@ def points_by_problem(problems: pd.DataFrame) -> Figure:
 
 
 def topologies(stops: Stops) -> Figure:
-    """The trade-off of small and of large networks."""
+    """The trade-off for small and for large networks."""
     small = stops.meta["topology"].isin(SMALL)
     sized = stops.with_meta(stops.meta.assign(size=np.where(small, "small", "large")))
     table = tradeoff(sized, REFERENCE, by="size")
@@ -153,7 +153,7 @@ def topologies(stops: Stops) -> Figure:
 def _panels(
     parts: Mapping[str, T], draw: Callable[[T, Axes], None], hspace: float = 0.25
 ) -> Figure:
-    """A panel a part, placed by hand: measuring every label takes most of the drawing time."""
+    """One panel per part, placed by hand because measuring all labels takes most of the time."""
     fig, axes = plt.subplots(4, 3, figsize=(10, 11))
     fig.subplots_adjust(left=0.09, right=0.98, bottom=0.08, top=0.94, wspace=0.2, hspace=hspace)
     for ax, (title, part) in zip(axes.flat, parts.items(), strict=False):

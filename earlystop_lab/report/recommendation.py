@@ -1,4 +1,4 @@
-"""A recommendation in words, with the lines to paste."""
+"""A recommendation in words, with the code to paste."""
 
 from textwrap import indent
 
@@ -65,7 +65,7 @@ def _(advice: Advice) -> str:
 
 
 def _loss(advice: Advice) -> str:
-    """The promised loss; where there was none, how much of it that leaves room for."""
+    """The expected loss; if there was none, an upper bound of the share of runs that lose."""
     if advice.loss.high > 0:
         return estimate(advice.loss)
     n = sum(advice.chosen.values())
@@ -73,7 +73,7 @@ def _loss(advice: Advice) -> str:
 
 
 def _pasted(advice: Advice) -> list[str]:
-    """The lines for each program, and what it does otherwise than the rule."""
+    """The code for each program, and how it differs from the rule."""
     seen = advice.watched
     made = lines(
         advice.criterion,
@@ -96,7 +96,7 @@ def _pasted(advice: Advice) -> list[str]:
 
 
 def _front(table: pd.DataFrame, unit: str | None, most: int = 14) -> str:
-    """The front, evenly thinned where it is long; ``unit`` is what positions are counted in."""
+    """The front, evenly thinned if long; ``unit`` is the unit of the positions."""
     if len(table) > most:
         table = table.iloc[np.linspace(0, len(table) - 1, most).round().astype(int)]
     shown = pd.DataFrame({"rule": table["criterion"] + np.where(table["native"], "", " *")})

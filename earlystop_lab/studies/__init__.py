@@ -1,1 +1,1 @@
-"""The questions that people ask, answered in numbers."""
+"""Studies that answer common questions with tables and numbers."""

@@ -1,7 +1,8 @@
-"""A threshold with a guarantee for runs that are still to come, from recorded ones.
+"""A threshold, calibrated on recorded runs, with a guarantee for future runs.
 
-The guarantees hold for any rule and any curves, of finitely many runs, and of nothing but this:
-the runs to come are drawn like the recorded ones. What they say is in :mod:`inference.risk`.
+The guarantees hold for finite numbers of runs, for any rule and any curves, under a single
+assumption: future runs are drawn from the same distribution as the recorded ones. See
+:mod:`inference.risk` for the guarantees.
 """
 
 from enum import StrEnum
@@ -22,61 +23,61 @@ from earlystop_lab.measures.hindsight import regret, regrets
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import Watched, counting, differing, hidden, watched
 
-#: members of the sweep, about 2% of the epochs apart where records have thousands
+#: members of the sweep, about 2% of the epochs apart in runs of thousands of epochs
 MEMBERS = 400
-#: the cap where none is given, as a multiple of ``at_most``
+#: the default cap, as a multiple of ``at_most``
 CAP = 10
 
 
 class RefusedError(EarlystopError, ValueError):
-    """No threshold that saves anything can be guaranteed; the text says what it would take."""
+    """No threshold that saves anything can be guaranteed; the message says what would help."""
 
 
 class Caution(StrEnum):
-    """What to know before relying on a guarantee, beside what records hide."""
+    """Warnings about a guarantee, in addition to what the recorded runs hide."""
 
-    #: without the ``cap`` the ``mean`` loss is above ``at_most``
+    #: without the ``cap``, the ``mean`` loss is above ``at_most``
     CAPPED = "calibration.capped"
-    #: of so many ``runs`` some are ``copies`` of another
+    #: ``copies`` of the ``runs`` are copies of another run
     COPIES = "calibration.copies"
 
 
 class Promise(NamedTuple):
-    """What is guaranteed: of which loss, how much of it at most, and how surely."""
+    """A guarantee: the loss, its bound, and the confidence."""
 
     at_most: float
-    #: the largest loss that counts; 1 for the share of losses above ``exceed``
+    #: the largest loss that counts; 1 if the loss is the share of runs above ``exceed``
     cap: float
     exceed: float | None
-    #: with what probability over calibration sets; None for on average over them
+    #: probability over calibration sets; None if the guarantee is an average over them
     confidence: float | None
-    #: runs or problems that were calibrated on
+    #: what was calibrated on: runs or problems
     unit: Literal["run", "problem"]
 
 
 class Calibrated(NamedTuple):
-    """A criterion, what is promised of it, and what it did on the calibration runs.
+    """A criterion, its guarantee, and its results on the calibration runs.
 
-    ``report.in_words`` makes a text of it.
+    ``report.in_words`` renders it as text.
     """
 
     criterion: Criterion
     promise: Promise
-    #: how many runs or problems were calibrated on
+    #: number of runs or problems used for calibration
     units: int
-    #: what had to be at most ``at_most``, or as a p value at most 1 - confidence
+    #: the quantity that had to be at most ``at_most``, or a p value of at most 1 - confidence
     reached: float
-    #: mean of the losses as they count, of the losses themselves, and the largest of a run
+    #: mean loss with the cap, mean loss without it, and the largest loss of a run
     mean: float
     mean_uncapped: float
     largest: float
-    #: mean share of the positions saved, against each run to its end
+    #: mean share of the positions saved, relative to training each run to its end
     saved: float
-    #: mean validation regret against each run's own lowest error, without a cap
+    #: mean validation regret relative to each run's own lowest error, without a cap
     excess: float
-    #: of learn-then-test, what Hoeffding-Bentkus p values choose; None where they choose nothing
+    #: for learn-then-test, the choice by Hoeffding-Bentkus p values; None if they allow nothing
     hoeffding_bentkus: Criterion | None
-    #: what to know before relying on it
+    #: what to know before relying on the guarantee
     warnings: tuple[Reason, ...]
     watched: Watched
 
@@ -92,45 +93,77 @@ def calibrate(
     unit: Literal["run", "problem"] = "run",
     seed: int = 0,
 ) -> Calibrated:
-    """The fastest threshold of a family whose loss on a new run is kept, with a guarantee.
+    """The fastest threshold of a family whose loss on a new run is bounded, with a guarantee.
 
-    The loss is min(r, ``cap``), and its guarantee by the arguments given:
+    The loss is min(r, ``cap``). The arguments determine r and the guarantee:
 
-    - by default r is the validation regret (:mod:`measures.hindsight`), E_va(selected) over the
-      lowest of the run's record, less 1, and E[min(r, cap)] <= ``at_most`` for a new run: conformal
-      risk control;
-    - ``exceed=x``: P(r > x) <= ``at_most`` for a new run;
-    - ``confidence=c``: r is the test error's, max(0, E_te(selected) / E_te(what the run's own end
-      selects) - 1), which may rise as well as fall with the threshold. With a probability of at
-      least c over calibration sets, E[min(r, cap)] (with ``exceed``, P(r > x)) is at most
-      ``at_most``: learn-then-test by betting; what Hoeffding-Bentkus would choose is beside it.
+    - By default, r is the validation regret (:mod:`measures.hindsight`), E_va(selected) divided by
+      the lowest validation error of the run, minus 1, and E[min(r, cap)] <= ``at_most`` for a new
+      run: conformal risk control.
+    - With ``exceed=x``: P(r > x) <= ``at_most`` for a new run.
+    - With ``confidence=c``, r is max(0, E_te(selected) / E_te(what the end of the run selects) -
+      1), in terms of the test error, which may rise as well as fall with the threshold. With
+      probability at least c over calibration sets, E[min(r, cap)] (with ``exceed``, P(r > x)) is
+      at most ``at_most``: learn-then-test by betting. The choice by Hoeffding-Bentkus p values is
+      reported as well.
 
-    Kept are the weights of the lowest validation error seen; of thresholds that stop these runs
-    alike the slowest is chosen. ``cap`` decides everything and must be fixed before the runs are
-    seen: by default 10 * ``at_most``. A small one hides risk, so the mean and the maximum without
-    it are beside, with a warning where the former is above ``at_most``. ``unit="problem"``: the
-    promise is for the runs of a new problem (on average over these), each problem one loss, the
-    mean of its runs'. ``seed`` is the order in which losses are bet on; without ``confidence``
-    nothing is random.
+    The selected weights are those with the lowest validation error seen. Among thresholds that
+    stop these runs at the same checks, the slowest is chosen.
 
-    Raises :class:`RefusedError`, a ``ValueError``, where only a threshold that stops no run early
-    would be sure: with fewer than ``cap / at_most - 1`` units always; it names the number needed;
-    and where in some run a training curve stands in for a validation curve.
-    ``ValueError`` for arguments out of range, a run without the error that is needed, and a family
-    whose parameter is no threshold where the loss has to fall with it.
+    Parameters
+    ----------
+    curves : CurveSet
+        The calibration runs.
+    family : Family or Criterion
+        The family whose threshold is chosen; the parameters of a criterion are kept.
+    at_most : float
+        Bound of the expected loss, or of the probability if ``exceed`` is given; above 0.
+    cap : float, optional
+        Largest loss that counts, by default 10 * ``at_most``. It must be fixed before looking at
+        the runs. A small cap hides risk: mean and maximum without the cap are reported, with a
+        warning if the mean is above ``at_most``.
+    confidence : float, optional
+        Probability over calibration sets, in (0, 1). See above.
+    exceed : float, optional
+        Bound the probability of a larger regret instead of its mean. Excludes ``cap``.
+    unit : {"run", "problem"}
+        With ``"problem"``, the guarantee is for a new problem, averaged over its runs, and each
+        problem has one loss, the mean of those of its runs.
+    seed : int
+        Seed of the order in which losses are bet on. Without ``confidence``, nothing is random.
 
-    Read this before relying on it:
+    Returns
+    -------
+    Calibrated
 
-    - The guarantee is an average over calibration sets: of those of 50 recorded runs, three in
-      ten chose a patience that loses more than ``at_most`` (2%, cap 0.2), while their mean kept it.
-    - It holds for runs drawn like these. Patience calibrated on the runs of 11 problems lost 5.7
-      times ``at_most`` on the twelfth in the worst case, and more than it on 4 of 12; on logs that
-      a patience had stopped already 1.4 to 2.3 times; on records of 300 epochs, for runs of 3000,
-      2.3 times. A changed training recipe is such a case too.
-    - It does not hold where cap, limit or family were chosen by what came out on the same runs: the
-      cap of four that saved most lost 1.2 times ``at_most``.
+    Raises
+    ------
+    RefusedError
+        A ``ValueError``. Only a threshold that stops no run early could be guaranteed, which is
+        always so with fewer than ``cap / at_most - 1`` units (the message has the number needed);
+        or a training curve stands in for the validation curve of some run.
+    ValueError
+        If an argument is out of range, a run lacks the error that is needed, or the family has no
+        threshold with which the loss must fall.
 
-    Measured by ``experiments/calibration.py``, on data/curves/prechelt1997.
+    Notes
+    -----
+    Before relying on a guarantee, note that:
+
+    - It is an average over calibration sets. Among sets of 50 recorded runs, three in ten chose a
+      patience that loses more than ``at_most`` (2%, cap 0.2), while their mean met it.
+    - It holds for runs drawn from the same distribution. A patience calibrated on the runs of 11
+      problems lost up to 5.7 times ``at_most`` on the twelfth, and more than ``at_most`` on 4 of
+      12; on logs of runs that a patience had already stopped, 1.4 to 2.3 times; calibrated on runs
+      of 300 epochs and applied to runs of 3000, 2.3 times. A changed training recipe is such a
+      case, too.
+    - It does not hold if cap, bound or family were chosen by looking at the results on the same
+      runs: of four caps, the one that saved most lost 1.2 times ``at_most``.
+
+    These numbers were measured by ``experiments/calibration.py`` on data/curves/prechelt1997.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import Keras, simulate
     >>> kept = calibrate(simulate("gradient_flow", 60, seed=1), Keras)
@@ -142,8 +175,8 @@ def calibrate(
     facts = facts_of(curves)
     if stand_ins := int(facts.stand_ins.sum()):
         raise RefusedError(
-            f"calibrate: {stand_ins} of {counted(len(curves), 'run')} have no validation curve but "
-            "a training curve in its place, of which nothing can be guaranteed; leave them out"
+            f"calibrate: {stand_ins} of {counted(len(curves), 'run')} have a training curve in "
+            "place of a validation curve, for which there is no guarantee; leave them out"
         )
     error: Literal["val", "test"] = "val" if confidence is None else "test"
     seen = measured(curves, family, error)
@@ -152,7 +185,7 @@ def calibrate(
         np.minimum(seen.losses, promise.cap) if exceed is None else seen.losses > exceed
     ).astype(np.float64)
     if unit == "problem":
-        # the mean of numbers at the cap may round to one above it
+        # rounding may put the mean of losses at the cap above the cap
         losses = np.minimum(cluster_means(losses, clusters).to_numpy(), promise.cap)
     at, reached, other = chosen(losses, seen.time, at_most, promise.cap, confidence, seed)
     if at is None:
@@ -182,12 +215,12 @@ def calibrate(
 
 
 class Measured(NamedTuple):
-    """A family's sweep over some curves: arrays of shape (runs, members), fastest first."""
+    """A family's sweep over a curve set: arrays of shape (runs, members), fastest first."""
 
     members: list[Criterion]
-    #: what is to be kept small, without a cap
+    #: the losses to be bounded, without a cap
     losses: FloatArray
-    #: stop over last epoch
+    #: stop divided by last epoch
     time: FloatArray
     #: validation regret
     excess: FloatArray
@@ -206,14 +239,14 @@ def measured(
     if counting([family], curves):
         name = family.name if isinstance(family, Family) else str(family)
         raise ValueError(
-            f"{name}: it looks at positions alone, which these runs count in different units; "
-            "give runs of one unit"
+            f"{name} depends only on positions, and those of these runs are in different units; "
+            "pass runs with one unit"
         )
     members = sweep(family, curves, MEMBERS)
     if error == "val" and members[0].family.threshold is None:
         raise ValueError(
-            f"{members[0].family.name} has no threshold with which validation regret could only "
-            "fall; give confidence, for a guarantee of the test error"
+            f"{members[0].family.name} has no threshold with which the validation regret must "
+            "fall; pass confidence, for a guarantee of the test error"
         )
     stops = replay(curves, members)
     every = regrets(stops, curves)
@@ -223,8 +256,8 @@ def measured(
         losses = np.maximum(regret(stops.error("test"), replay(curves, [last]).error("test")), 0)
     if (unknown := np.isnan(losses).any(axis=1)).any():
         raise ValueError(
-            f"{unknown.sum()} of {len(curves)} runs have no known {error} error at some stop, the "
-            f"first is {curves.runs[int(unknown.argmax())]!r}; leave them out"
+            f"{unknown.sum()} of {len(curves)} runs have an unknown {error} error at some stop, "
+            f"the first is run {curves.runs[int(unknown.argmax())]!r}; leave them out"
         )
     return Measured(members, losses, every.time, every.val)
 
@@ -237,17 +270,17 @@ def _promised(
     exceed: float | None,
     unit: Literal["run", "problem"],
 ) -> Promise:
-    """What is to be guaranteed, once all arguments make sense."""
+    """The guarantee; ``ValueError`` if the arguments are inconsistent."""
     limited = 0 < at_most < (1 if exceed is not None else np.inf)
     require("at_most", at_most, limited, "a share above 0, such as 0.02")
     if exceed is not None:
         if cap is not None:
-            raise ValueError(f"cap = {cap} and exceed = {exceed}; give one: exceed needs no cap")
+            raise ValueError(f"cap = {cap} and exceed = {exceed}: pass only one of them")
         require("exceed", exceed, 0 <= exceed < np.inf, "a regret of at least 0, such as 0.05")
     bound = 1.0 if exceed is not None else CAP * at_most if cap is None else cap
     require("cap", cap, at_most < bound < np.inf, f"a number above at_most = {at_most}")
     if confidence is not None:
-        require("confidence", confidence, 0 < confidence < 1, "one between 0 and 1, such as 0.9")
+        require("confidence", confidence, 0 < confidence < 1, "a number in (0, 1), such as 0.9")
     require("unit", unit, unit in ("run", "problem"), "'run' or 'problem'")
     if unit == "problem" and not curves.has("problem"):
         raise ValueError("unit = 'problem', but the curves have no column 'problem'")
@@ -262,10 +295,10 @@ def chosen(
     confidence: float | None = None,
     seed: int = 0,
 ) -> tuple[int | None, float, int | None]:
-    """The member that :func:`calibrate` chooses, what it reached, and Hoeffding-Bentkus' choice.
+    """The member that :func:`calibrate` chooses, its statistic, and Hoeffding-Bentkus' choice.
 
-    ``losses`` (units, members) are from 0 to ``bound``, ``time`` is of every run. None where
-    nothing that stops a run before its end is sure.
+    ``losses`` has shape (units, members) and values from 0 to ``bound``; ``time`` has one row per
+    run. The choice is None if nothing that stops a run before its end can be guaranteed.
 
     >>> losses, time = np.array([[0.2, 0.0, 0.0]] * 9), np.array([[0.1, 0.5, 1.0]] * 9)
     >>> chosen(losses, time, 0.02, 0.2), chosen(losses[1:], time[1:], 0.02, 0.2)[0]
@@ -276,7 +309,7 @@ def chosen(
         at = risk.fastest_kept(values, limit)
         if at is None or (time[:, at] >= 1).all():
             return None
-        # of those that stop these runs alike the slowest, which costs nothing
+        # among members that stop these runs at the same checks, the slowest, at no cost
         alike = (time[:, at:] == time[:, [at]]).all(axis=0)
         return at + int(np.flatnonzero(alike)[-1])
 
@@ -285,7 +318,7 @@ def chosen(
         reached, limit = risk.conformal_risk(losses, bound), at_most
     else:
         limit = 1 - confidence
-        # recorded runs come sorted by how they were made
+        # recorded runs are sorted by how they were made
         mixed = np.random.default_rng(seed).permutation(losses)
         reached = risk.betting(mixed, at_most, bound, limit)
         beside = fastest(risk.hoeffding_bentkus(losses, at_most, bound), limit)
@@ -301,12 +334,12 @@ def _refusal(family: str, n: int, promise: Promise) -> str:
         else risk.fewest_betting(at_most, cap, 1 - confidence)
     )
     why = (
-        f"on these {n} {unit}s no threshold of {family} that stops a run before its end is sure to "
-        f"lose at most {at_most:g}"
+        f"no threshold of {family} that stops a run before its end is guaranteed to lose at most "
+        f"{at_most:g} with these {n} {unit}s"
     )
     if n < needed:
         why = (
-            f"{n} {unit}s are too few for at most {at_most:g} with losses up to {cap:g}: even "
-            f"without any loss {needed} are needed"
+            f"{n} {unit}s are too few for a loss of at most {at_most:g} with a cap of {cap:g}: "
+            f"even without any loss, {needed} are needed"
         )
-    return f"calibrate: {why}; record more {unit}s, allow more, or set a lower cap beforehand"
+    return f"calibrate: {why}; record more {unit}s, raise at_most, or fix a lower cap in advance"

@@ -1,16 +1,16 @@
-"""A new criterion against every known one: is it better, and where?
+"""Comparison of a new criterion with every known one: is it better, and where?
 
-On every corpus the new rule and the known ones are swept over the whole range of their thresholds
-and compared, problem by problem, at equal time: averaged over all times that both can take, and
-at the one time that the known rule takes as people use it; and at thresholds that are chosen on
-the other problems. What is tested, and how, is in :mod:`inference.swaps`.
+On every corpus, the new rule and the known rules are swept over the whole range of their thresholds
+and compared, problem by problem, in three contrasts: at equal time, averaged over all times that
+both can take; at the single time that the known rule takes with its usual threshold; and with
+thresholds chosen on the other problems. See :mod:`inference.swaps` for the tests.
 
-Over several corpora there is one answer: each known rule over the problems of all, at equal time,
-with p values adjusted for all known rules. What each corpus says by itself is secondary: there a
-difference is declared where its p value, adjusted for all known rules and contrasts of the corpus
-and multiplied by the number of corpora, is at most 5%. In either, anything at all is declared in at
-most 5% of studies if nothing is there, in which case the new rule and each known one can be swapped
-in any problem; where they are equally good on average only, somewhat more often.
+Over several corpora there is one primary answer: each known rule over the problems of all corpora,
+at equal time, with p values adjusted for all known rules. The results by corpus are secondary: a
+difference is declared if its p value, adjusted for all known rules and contrasts of the corpus and
+multiplied by the number of corpora, is at most 5%. Either way, at most 5% of studies declare
+anything under the null hypothesis that the new rule and each known rule are interchangeable in
+every problem; somewhat more do if the rules are equally good only on average.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,16 +42,16 @@ from earlystop_lab.studies.conformance import check_criterion, check_on
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import counting, differing, unbounded, unit_of, unvalidated
 
-#: members of a sweep, beside those close to the times at which rules are compared
+#: members of a sweep, in addition to those close to the times at which rules are compared
 MEMBERS = 40
-#: times at which two rules are compared
+#: number of times at which two rules are compared
 ALIGNED = 16
-#: the share of studies in which anything is declared where nothing is there
+#: the share of studies in which anything is declared under the null hypothesis
 LEVEL = 0.05
-#: the three differences of two rules: at equal time, at the time of the known one as people use
-#: it, and with thresholds chosen on the other problems
+#: the three differences of two rules: at equal time; at the time of the known rule with its usual
+#: threshold; and with thresholds chosen on the other problems
 CONTRASTS = ("", "default_", "chosen_")
-#: times of the ranks, as shares of the record
+#: times of the ranks, as shares of the full run
 TIMES = (0.02, 0.05, 0.1, 0.2, 0.5)
 #: regrets and times of the profiles
 WITHIN = np.geomspace(1e-4, 1, 81)
@@ -59,13 +59,13 @@ SPENT = np.geomspace(1e-3, 1, 91)
 
 
 class Verdict(StrEnum):
-    """What could be shown of the new rule against a known one."""
+    """What was shown about the new rule relative to a known one."""
 
     BETTER = "better"
     WORSE = "worse"
-    #: better in one contrast, worse in another
+    #: better in one contrast and worse in another
     MIXED = "mixed"
-    #: at every time at which they were compared they stop and keep the same
+    #: at every time at which they were compared, they stop and select the same checks
     SAME = "the same"
     NOT_SHOWN = "not shown"
 
@@ -73,109 +73,109 @@ class Verdict(StrEnum):
 class Incomparable(StrEnum):
     """Why no known rule can be compared with the new one on a corpus."""
 
-    #: no run has a validation curve, but a training curve in its place or none
+    #: every run has no validation curve, or a training curve in its place
     UNVALIDATED = "unvalidated"
     #: some run lacks ``channels`` that the new rule watches
     LACKING = "lacking"
-    #: of ``channels`` that it takes as errors nobody knows whether lower or higher is better
+    #: the direction of ``channels`` that the rule takes as errors is unknown
     UNDIRECTED = "undirected"
-    #: the new rule divides by an error, and no upper bound of the scores is known
+    #: the new rule divides by an error, and the upper bound of the scores is unknown
     UNBOUNDED = "unbounded"
-    #: the new rule looks at positions alone, which runs count in different units
+    #: the new rule depends only on positions, whose unit differs between runs
     COUNTING = "counting"
     STOPS_NOTHING = "stops nothing"
     NO_COMMON_TIME = "no common time"
 
 
 class Event(StrEnum):
-    """What a comparison tells while it goes on."""
+    """Progress messages of a comparison."""
 
     KEEPS_PROMISES = "keeps promises"
     CORPUS_BEGINS = "corpus begins"
 
 
-#: what the error says where nothing can be compared on any corpus
+#: the error message if nothing can be compared on any corpus
 INCOMPARABLE: dict[str, str] = {
     Incomparable.UNVALIDATED: (
         "No run of {corpus} has a validation curve ({stand_ins} have a training curve in its "
-        "place), so nothing is compared there."
+        "place), so it was skipped."
     ),
     Incomparable.LACKING: (
-        "{rule} watches {channels}: not every run of {corpus} has that, so nothing is compared "
-        "there."
+        "{rule} watches {channels}, which some runs of {corpus} do not have, so {corpus} was "
+        "skipped."
     ),
     Incomparable.UNDIRECTED: (
-        "{rule} watches {channels}: of {corpus} it is not known whether lower or higher is better, "
-        "so nothing is compared there."
+        "{rule} watches {channels}, whose direction (lower or higher is better) is unknown in "
+        "{corpus}, so {corpus} was skipped."
     ),
     Incomparable.UNBOUNDED: (
-        "{rule} divides by an error, and no upper bound of the scores of {corpus} is known, so "
-        "nothing is compared there."
+        "{rule} divides by an error, but the upper bound of the scores of {corpus} is unknown, so "
+        "{corpus} was skipped."
     ),
     Incomparable.COUNTING: (
-        "{rule} looks at positions alone, which the runs of {corpus} count in different units, so "
-        "nothing is compared there."
+        "{rule} depends only on positions, but those of the runs of {corpus} are in different "
+        "units, so {corpus} was skipped."
     ),
     Incomparable.STOPS_NOTHING: (
-        "{rule} stops no run of {corpus} before its last check, so nothing is compared."
+        "{rule} stops no run of {corpus} before its last check, so {corpus} was skipped."
     ),
     Incomparable.NO_COMMON_TIME: (
-        "No known rule can be compared with {rule} on {corpus}: none takes the same time, but for "
-        "stops at every run's first check, or at its last."
+        "No known rule can be compared with {rule} on {corpus}: none takes the same time, except "
+        "for stops at every run's first check or at its last."
     ),
 }
 
 
 class OnCorpus(NamedTuple):
-    """The new rule against the known ones on one corpus."""
+    """The new rule compared with the known rules on one corpus."""
 
     corpus: str
     #: the runs that were compared: those in which every regret is finite
     curves: CurveSet
-    #: number of the other runs, those without a validation curve apart, and what these are
+    #: number of other runs, except those without a validation curve, and a description of those
     left_out: int
     unvalidated: list[Reason]
     #: the error whose regret was compared
     error: Literal["val", "test"]
-    #: every rule's sweep, the new one's first, as :func:`measures.fronts.front` gives it, with
-    #: ``member``, the criterion itself, and ``chosen``, whether it is its rule's of least cost
+    #: every rule's sweep, the new one's first, as returned by :func:`measures.fronts.front`, with
+    #: ``member``, the criterion, and ``chosen``, whether it has the least cost of its rule
     front: pd.DataFrame
-    #: a row a known rule, as :func:`inference.swaps.compared` gives it, with ``verdict``, with
-    #: ``default``, the known rule as people use it, and with ``alike``, whether it stops and keeps
-    #: as the new one does
+    #: one row per known rule, as returned by :func:`inference.swaps.compared`, with ``verdict``,
+    #: ``default`` (the known rule at its usual threshold), and ``alike`` (whether it stops and
+    #: selects like the new one)
     comparisons: pd.DataFrame
     #: known rules that take no time that the new one can take
     apart: list[str]
-    #: those that watch what not every run has, that divide by an error where no upper bound of the
-    #: scores is known, and that count positions where runs count in different units
+    #: known rules that watch a channel that some runs lack; that divide by an error although the
+    #: upper bound of the scores is unknown; that count positions although their unit differs
     lacking: list[str]
     unbounded: list[str]
     counting: list[str]
-    #: what is not one in all runs
+    #: properties that differ between runs
     differing: list[Reason]
-    #: difference of mean log(1 + regret) at equal time, a row a problem, a column a known rule
+    #: difference of mean log(1 + regret) at equal time, one row per problem, one column per rule
     by_problem: pd.DataFrame
-    #: both rules at the times at which they are compared, by the known one's name
+    #: both rules at the times at which they are compared, by the name of the known one
     pairs: dict[str, Pair]
-    #: share of runs within a regret, and within 1% by a time, of every rule's chosen criterion
+    #: share of runs within a regret, and within 1% by a time, for every rule's chosen criterion
     regret_profile: pd.DataFrame
     time_profile: pd.DataFrame
-    #: mean rank of every rule at each of some equal times: a row a rule, a column a time
+    #: mean rank of every rule at several equal times: one row per rule, one column per time
     ranks: pd.DataFrame
 
     @property
     def unit(self) -> str:
-        """What was swapped and resampled: ``problem``, or ``run`` where none is recorded."""
+        """What was permuted and bootstrapped over: ``problem``, or ``run`` if none is recorded."""
         return str(self.by_problem.index.name)
 
     @property
     def of_scores(self) -> bool:
-        """Whether what was compared are scores."""
+        """Whether scores were compared."""
         return self.curves.about(self.error).direction == "max"
 
     @property
     def counted_in(self) -> str:
-        """What positions are counted in, or that they are positions where runs differ."""
+        """The unit of the positions, or ``position`` if it differs between runs."""
         return unit_of(self.curves) or "position"
 
     @property
@@ -186,22 +186,22 @@ class OnCorpus(NamedTuple):
 
 
 class Bench(NamedTuple):
-    """The whole answer; :func:`report.in_words` is its text."""
+    """The whole answer; :func:`report.in_words` renders it as text."""
 
     #: name of the new rule
     rule: str
     #: names of all corpora
     asked: list[str]
-    #: those on which there was something to compare
+    #: those on which something was compared
     corpora: list[OnCorpus]
-    #: and why there was nothing on the others
+    #: why nothing was compared on the others
     incomparable: list[Reason]
-    #: known rules that do the same as the new one on every corpus
+    #: known rules that behave exactly like the new one on every corpus
     same: list[str]
-    #: over all corpora, where there are several: a row a known rule, as
-    #: :func:`inference.swaps.pooled` gives it, with ``alike``, ``p_adjusted`` and ``verdict``
+    #: over all corpora, if there are several: one row per known rule, as returned by
+    #: :func:`inference.swaps.pooled`, with ``alike``, ``p_adjusted`` and ``verdict``
     pooled: pd.DataFrame | None
-    #: which weights were kept
+    #: which weights were selected
     restore: Restore
 
 
@@ -218,16 +218,45 @@ def bench(
 ) -> Bench:
     """Compare a new rule with every known one on every corpus.
 
-    ``known`` are all of the table by default; those that watch what a corpus lacks are left out
-    there. Compared is the regret of the test error (or score) where all runs of a corpus have one
-    at every check, else of the validation error. Runs without a validation curve, or with a
-    training curve in its place, are left out. ``worth`` is the exchange rate of the
-    thresholds that are chosen: 1% of error is worth so many percent of time. ``said`` is told
-    what is going on, an :class:`Event` and its numbers at a time.
+    The regret of the test error (or score) is compared if all runs of a corpus have one at every
+    check, otherwise that of the validation error. Runs without a validation curve, or with a
+    training curve in its place, are excluded.
 
-    Raises ``ConformanceError`` for a rule that breaks a promise, also on a run of a corpus, and
-    ``ValueError`` for a rule with the name of a known one, no corpus, a corpus without a run whose
-    regrets are finite, or where no known rule can be compared with it on any corpus.
+    Parameters
+    ----------
+    rule : Family or Criterion
+        The new rule.
+    corpora : dict of str to CurveSet
+        The corpora by name.
+    known : iterable of Family, optional
+        The known rules, by default all built-in rules. A rule that watches a channel that a corpus
+        lacks is not compared on that corpus.
+    worth : float
+        Exchange rate for choosing thresholds: how much extra training time (%) you would accept
+        for 1% lower error.
+    restore : {"best", "last", "own"} or selection policy
+        Which weights are kept, as in :func:`replay`.
+    seed : int
+        Seed of the conformance checks, the permutations and the intervals.
+    n_jobs : int
+        Number of parallel jobs; -1 uses all cores.
+    said : callable
+        Called with progress messages: an :class:`Event` and its numbers.
+
+    Returns
+    -------
+    Bench
+
+    Raises
+    ------
+    ConformanceError
+        If the rule fails a conformance check, possibly on a run of a corpus.
+    ValueError
+        If the rule has the name of a known one, there is no corpus, a corpus has no run with
+        finite regrets, or no known rule can be compared with the new one on any corpus.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import GL, Keras, criterion, simulate
     >>> @criterion(threshold="checks", passes=">=")
@@ -241,14 +270,14 @@ def bench(
     (['the same'], ['Keras'])
     """
     if not corpora:
-        raise ValueError("bench: no corpus; give at least one")
+        raise ValueError("bench: corpora is empty; pass at least one curve set")
     for corpus, curves in corpora.items():
         require_curves(f"bench: {corpus!r}", curves)
     name = rule.name if isinstance(rule, Family) else rule.family.name
     rivals = list(FAMILIES.values() if known is None else known)
     if any(name == each.name for each in rivals):
-        raise ValueError(f"{name}: a known rule has this name; give yours another")
-    require("bench: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
+        raise ValueError(f"{name}: a known rule has this name; choose another one")
+    require("bench: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for all cores")
     rate = exchange_rate(worth)
     check_criterion(rule, seed=seed)
     for corpus, curves in corpora.items():
@@ -294,14 +323,14 @@ class _Plan(NamedTuple):
     drawn: list[tuple[str, Criterion]]
     #: members close to the times of comparisons
     close: list[tuple[str, Criterion]]
-    #: each known rule as people use it
+    #: each known rule at its usual threshold
     used: dict[str, Criterion]
     #: the mean log times at which it is compared with the new one
     times: dict[str, FloatArray]
 
 
 class _Study(NamedTuple):
-    """What is the same for every corpus."""
+    """The settings that are the same for every corpus."""
 
     name: str
     rule: Family | Criterion
@@ -314,7 +343,7 @@ class _Study(NamedTuple):
     n_jobs: int
 
     def on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason:
-        """What was found on a corpus; where there is nothing to compare, why."""
+        """The result on a corpus, or why nothing can be compared there."""
         validated = curves.select(facts_of(curves).validated)
         if len(curves) and not len(validated):
             numbers = {"corpus": corpus, "stand_ins": int(facts_of(curves).stand_ins.sum())}
@@ -390,7 +419,7 @@ class _Study(NamedTuple):
         )
 
     def _unwatchable(self, corpus: str, curves: CurveSet) -> Reason:
-        """Why the new rule cannot look at every run."""
+        """Why the new rule cannot be applied to every run."""
         names = [name for name, _ in watched_by(self.rule)]
         counts = {name: facts_of(curves).counts(name) for name in names}
         if channels := [name for name in names if not counts[name].all()]:
@@ -404,8 +433,8 @@ class _Study(NamedTuple):
         return Reason(why, numbers)
 
     def _planned(self, curves: CurveSet, known: Sequence[Family]) -> _Plan:
-        """The times are those that thresholds of the known rule take, or of the new one where it is
-        coarse: a rule without a threshold has a few members only. The other is fitted to them.
+        """The times are those of the known rule's thresholds, or of the new rule's if it is
+        coarse: a rule without a threshold has only a few members. The other rule is fitted to them.
         """
         weights, mine = _weights(curves), _finely(self.rule, curves)
         if mine is not None:
@@ -477,22 +506,22 @@ def _finely(rule: Family | Criterion, curves: CurveSet) -> Thresholds | None:
 
 
 def _weights(curves: CurveSet) -> FloatArray:
-    """Of each run, so that problems count alike; they add up to 1."""
+    """Weights of the runs that give every problem equal weight; they sum to 1."""
     clusters = facts_of(curves).clusters
     sizes = clusters.value_counts()
     return 1 / (len(sizes) * sizes.loc[clusters].to_numpy(np.float64))
 
 
 def _comparable(corpus: str, curves: CurveSet) -> tuple[Literal["val", "test"], CurveSet]:
-    """The error to compare, and the runs that have it without a gap."""
+    """The error to compare, and the runs that have it at every check."""
     tested = len(curves) > 0 and bool(facts_of(curves).measured_with("test", "val").all())
     kept = facts_of(curves).measurable()
     if tested:
         kept = kept & facts_of(curves).measurable("test")
     if not kept.any():
         raise ValueError(
-            f"{corpus}: in none of {counted(len(curves), 'run')} all regrets are finite; expected "
-            "runs whose errors are finite and above 0"
+            f"{corpus}: none of its {counted(len(curves), 'run')} has only finite regrets; "
+            "expected runs whose errors are finite and above 0"
         )
     return "test" if tested else "val", curves.select(kept)
 
@@ -500,7 +529,7 @@ def _comparable(corpus: str, curves: CurveSet) -> tuple[Literal["val", "test"], 
 def _ends(curves: CurveSet) -> tuple[float, float]:
     """The mean log times of stopping every run at its first check, and at its end.
 
-    Rules that take them do the same whatever they watch, so they are not compared there.
+    At these times all rules behave alike whatever they watch, so they are not compared there.
     """
     known = facts_of(curves)
     with np.errstate(divide="ignore"):
@@ -509,9 +538,9 @@ def _ends(curves: CurveSet) -> tuple[float, float]:
 
 
 def _alike(name: str, means: SweepMeans, stops: Stops, pairs: Mapping[str, Pair]) -> list[bool]:
-    """Whether each known rule stops every run where the new one does, and keeps the same.
+    """Whether each known rule stops every run where the new one does, and selects the same check.
 
-    At every time at which they are compared; a mixture of two thresholds is not looked at.
+    This is tested at every time at which they are compared, except for mixtures of two thresholds.
     """
     times, rules = means.time.mean().to_numpy(), np.array(means.rules)
     columns = np.vstack([stops.stop, stops.selected])
@@ -548,10 +577,10 @@ def _pooled(done: list[OnCorpus], same: list[str], seed: int) -> pd.DataFrame:
     for each in done:
         pairs, clusters = each.pairs, each.by_problem.index
         if each.unit == "run" and several:
-            # nobody knows how many problems its runs are of; one is safe
+            # the number of problems among its runs is unknown; one is the safe assumption
             pairs = {name: pair.mean() for name, pair in pairs.items()}
             clusters = pd.Index([each.corpus], name="problem")
-        elif each.unit == "run":  # runs of one name are not the same
+        elif each.unit == "run":  # runs with the same name are different runs
             clusters = (each.corpus + ": " + clusters.astype(str)).rename(clusters.name)
         studies.append((pairs, clusters))
     rows = pooled(studies, seed=seed)

@@ -1,6 +1,6 @@
-"""The conformance kit: what every criterion must keep, checked on curves that try it.
+"""The conformance kit: the requirements on every criterion, checked on curves that exercise them.
 
-Beside ``replay`` rather than among the criteria, because it uses the replay.
+It is not in the room ``criteria`` because it uses the replay.
 """
 
 import inspect
@@ -24,22 +24,22 @@ T = TypeVar("T")
 Positions = NDArray[np.int64]
 
 
-#: curves tried while a failing one is made shorter and simpler
+#: maximum number of curves tried while a failing one is made shorter and simpler
 _TRIES = 300
-#: ends the names of such curves
+#: suffix of the names of such curves
 _CUT = ", made shorter"
-#: a curve of at most so many checks is compared with all its prefixes
+#: a curve of at most this many checks is compared with all its prefixes
 _EVERY_PREFIX = 64
-#: of a longer one, with so many
+#: a longer curve is compared with this many prefixes
 _SOME_PREFIXES = 8
 #: runs of a corpus that are compared with their prefixes
 _REAL_RUNS = 8
 
 
 class ConformanceError(EarlystopError, ValueError):
-    """A criterion broke a promise; says which, on which curve and at which epoch.
+    """A criterion failed a conformance check; says which, on which curve and at which epoch.
 
-    ``broken`` is the promise in short, such as "not causal".
+    ``broken`` is a short description of the failure, such as "not causal".
     """
 
     def __init__(self, rule: Rule, broken: str, details: str) -> None:
@@ -48,18 +48,33 @@ class ConformanceError(EarlystopError, ValueError):
 
 
 def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
-    """Check a new criterion; silent where it keeps every promise, else ``ConformanceError``.
+    """Check a new criterion; returns None if it passes, else raises ``ConformanceError``.
 
-    Promises: the statistic is one number a check; it depends on nothing later (*causality*) and
-    on nothing else (*determinism*); inputs are not changed (*purity*); NaN, constant,
-    single-epoch and diverging curves raise no error and no warning; a higher threshold never
+    The checks: the statistic is one number per check; it depends on nothing later (*causality*) and
+    on nothing else (*determinism*); inputs are not modified (*purity*); NaN, constant,
+    single-epoch and diverging curves cause no error and no warning; a higher threshold never
     stops earlier (a lower one, for ``<``); ``parse(str(c))`` is ``c``; the replay stops where
     stepping through the prefix does.
 
-    The curve that an error shows has been made shorter and simpler as long as it shows it.
+    The curve in an error message has been made as short and simple as possible.
 
-    ``criterion`` is a family, checked with its default parameters at thresholds taken from its
-    own statistic, or a criterion with parameters. Random curves come from ``seed``.
+    Parameters
+    ----------
+    criterion : Family or Rule
+        A family, checked with its default parameters at thresholds taken from its own statistic;
+        or a criterion with parameters.
+    seed : int
+        Seed of the random curves.
+
+    Raises
+    ------
+    ConformanceError
+        If a check fails.
+    ValueError
+        If ``criterion`` is not a criterion, or a parameter has neither a default nor a known bound.
+
+    Examples
+    --------
 
     >>> import numpy as np
     >>> from earlystop_lab import check_criterion, criterion
@@ -98,14 +113,29 @@ def check_criterion(criterion: Family | Rule, *, seed: int = 0) -> None:
 def check_on(
     criterion: Family | Criterion, curves: CurveSet, corpus: str, *, seed: int = 0
 ) -> None:
-    """Evaluate a rule on every run of a corpus, and require causality on some, by ``seed``.
+    """Evaluate a rule on every run of a corpus, and check causality on a sample of them.
 
-    Beside :func:`check_criterion`: what looks ahead, or fails, on real runs alone is noticed there.
-    Raises ``ConformanceError`` with the run, and the epoch that saw what came later.
+    This complements :func:`check_criterion`: it finds rules that look ahead, or fail, only on real
+    runs.
+
+    Parameters
+    ----------
+    criterion : Family or Criterion
+    curves : CurveSet
+        The corpus.
+    corpus : str
+        Its name, for messages.
+    seed : int
+        Seed of the sample.
+
+    Raises
+    ------
+    ConformanceError
+        With the run, and the epoch at which the statistic depends on later values.
     """
     sample = _sample(criterion) if isinstance(criterion, Family) else criterion
     if not watchable(sample, curves).all():
-        return  # the replay says so
+        return  # the replay raises the error
     # without a threshold each member of the sweep is another statistic
     members = [sample] if sample.family.threshold else _members(sample, curves)
     rng = np.random.default_rng(seed)
@@ -131,17 +161,17 @@ def _members(rule: Criterion, curves: CurveSet) -> list[Criterion]:
 
 
 def _raised(error: Exception, where: str) -> tuple[str, str]:
-    """What a rule raised, in one line: the exception's name and the rest."""
+    """What a rule raised, on one line: the exception's name and the rest."""
     return type(error).__name__, f" {where}: {' '.join(str(error).split())}"
 
 
 def _on_shortest(check: Callable[[Rule, Curve], T], rule: Rule, curve: Curve) -> T:
-    """What the check finds; where it fails, its error on a shorter and simpler curve."""
+    """The result of the check; if it fails, its error on a shorter and simpler curve."""
     try:
         return check(rule, curve)
     except ConformanceError as error:
         shown = error
-    if shown.broken == "not deterministic":  # any curve may show it, or none
+    if shown.broken == "not deterministic":  # any curve may or may not show it
         raise shown
     tries = 0
     for smaller in (_shorter, _simpler):
@@ -167,7 +197,7 @@ def _shorter(curve: Curve) -> Iterator[Curve]:
 
 
 def _simpler(curve: Curve) -> Iterator[Curve]:
-    """The curve with one error that is shorter to write, so that this ends."""
+    """The curve with one error replaced by a shorter number, so that this terminates."""
     for i, error in enumerate(curve.val.tolist()):
         for simple in (0.0, 1.0, round(error, 1)):
             if len(repr(simple)) < len(repr(error)):
@@ -175,7 +205,7 @@ def _simpler(curve: Curve) -> Iterator[Curve]:
 
 
 def _made(curve: Curve, kept: Positions, changed: Mapping[int, float] | None = None) -> Curve:
-    """Some checks of the curve, numbered anew, with some validation errors changed."""
+    """Some checks of the curve, renumbered, with some validation errors changed."""
     run = {name: curve[name][kept] for name in curve.channels}
     for i, value in (changed or {}).items():
         run["val"][i] = value
@@ -184,14 +214,14 @@ def _made(curve: Curve, kept: Positions, changed: Mapping[int, float] | None = N
 
 
 def _values(rule: Rule, curve: Curve) -> str:
-    """The curves that the rule watches, as one would write them."""
+    """The curves that the rule watches, as Python source."""
     watched = sorted({name for leaf in rule.leaves for name in leaf.channels}, reverse=True)
     values = [f"{name} = {curve[name].tolist()}" for name in watched]
     return f"; for example: {', '.join(values)}" if values else ""
 
 
 def _sample(family: Family) -> Criterion:
-    """A criterion of the family with small values for what has no default."""
+    """A criterion of the family with small values for parameters without a default."""
     nothing = inspect.Parameter.empty
     asked = [name for name, default in family.defaults.items() if default is nothing]
     values = {name: _small(family, name) for name in asked}
@@ -214,7 +244,7 @@ def _small(family: Family, name: str) -> float | None:
 
 
 def _run(rule: Rule, name: str, val: FloatArray, train: FloatArray) -> CurveSet:
-    """One run with all that the rule watches; what is neither of these two falls as ``train``."""
+    """One run with all that the rule watches; other channels than these two fall like ``train``."""
     watched = {channel: form for leaf in rule.leaves for channel, form in leaf.watched}
     others = {channel: train for channel in watched if channel not in ("val", "train")}
     errors = {c: Channel(direction="min") for c in others if watched[c] != "recorded"}
@@ -246,7 +276,7 @@ def _trial_curves(rule: Rule, rng: np.random.Generator) -> Iterator[Curve]:
 
 
 def _long_curves(rule: Rule, rng: np.random.Generator) -> Iterator[Curve]:
-    """Of some hundred checks, for rules that look ahead only late."""
+    """Curves of some hundred checks, for rules that look ahead only late."""
     t = np.arange(1.0, 401)
     curves = {
         "long, falling": 1 / t[:300],
@@ -258,35 +288,35 @@ def _long_curves(rule: Rule, rng: np.random.Generator) -> Iterator[Curve]:
 
 
 def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
-    """The traces of the curve's prefixes, the whole first, where no promise is broken."""
+    """The traces of the curve's prefixes, the whole curve first, if all checks pass."""
     prefixes = _prefixes(curve)
     names = ("epoch", *curve.channels)
     before = [prefixes.channel(name).values.copy() for name in names]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            # a rule that numba refuses is slow, and breaks no promise
+            # a rule that numba cannot compile is slow, but conforming
             warnings.filterwarnings("default", ".* is not compiled ", RuntimeWarning)
             once = traces(rule, prefixes)
             again = traces(rule, prefixes)
     except Exception as error:
         if isinstance(error, ValueError) and "is read-only" in str(error):
             raise _changes_input(rule, curve) from error
-        where = f"on the curve {curve.run!r} or its start"
+        where = f"on the curve {curve.run!r} or a prefix of it"
         raise ConformanceError(rule, *_raised(error, where)) from error
     after = [prefixes.channel(name).values for name in names]
     if not all(_same(a, b) for a, b in zip(before, after, strict=True)):
         raise _changes_input(rule, curve)
     if not all(_same(a.statistic, b.statistic) for a, b in zip(once, again, strict=True)):
         raise ConformanceError(rule, "not deterministic", f": two calls differ on {curve.run!r}")
-    for prefix in reversed(once):  # the shortest start that shows it
+    for prefix in reversed(once):  # the shortest prefix that shows it
         where = f"on the curve {curve.run!r}"
         _require_causal(rule, curve, prefix.statistic, once[0].statistic, where)
     return once
 
 
 def _changes_input(rule: Rule, curve: Curve) -> ConformanceError:
-    return ConformanceError(rule, "not pure", f": it changes its input on the curve {curve.run!r}")
+    return ConformanceError(rule, "not pure", f": it modifies its input on the curve {curve.run!r}")
 
 
 def _require_causal(
@@ -300,8 +330,8 @@ def _require_causal(
             rule,
             "not causal",
             f": {where} the statistic at {unit} {curve.epoch[at]:g} is {float(full[at])}, but "
-            f"{float(prefix[at])} when the run has only {counted(len(prefix), 'check')}: it looked "
-            "ahead",
+            f"{float(prefix[at])} when the run has only {counted(len(prefix), 'check')}: the rule "
+            "looked ahead",
         )
 
 
@@ -311,11 +341,11 @@ def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
         _on_shortest(_require_step, rule, curve)
     stops = replay(curves, [rule])
     for i, curve in enumerate(curves):
-        # among others the run may stop elsewhere, where runs share what they should not
+        # with other runs, the run may stop elsewhere if runs share state that they should not
         alone = replay(curves[i : i + 1], [rule])
         if alone.stop[0, 0] != stops.stop[i, 0] or alone.fired[0, 0] != stops.fired[i, 0]:
             raise ConformanceError(
-                rule, "the replay depends on the runs before", f": it differs on {curve.run!r}"
+                rule, "the replay depends on other runs", f": it differs on {curve.run!r}"
             )
 
 
@@ -327,8 +357,8 @@ def _require_step(rule: Rule, curve: Curve) -> None:
     if stepped != replayed:
         raise ConformanceError(
             rule,
-            "the replay stops elsewhere",
-            f": at {replayed}, stepping through the prefix at {stepped}",
+            "the replay and the step-by-step evaluation differ",
+            f": the replay stops at {replayed}, stepping through the prefix at {stepped}",
         )
 
 
@@ -346,12 +376,12 @@ def _require_monotone(rules: Sequence[Rule], passes: str, rng: np.random.Generat
         raise ConformanceError(
             rules[at + 1],
             "stops out of order",
-            f" with {rules[at]} on run {stops.meta['run'][run]!r}",
+            f" relative to {rules[at]} on run {stops.meta['run'][run]!r}",
         )
 
 
 def _thresholds(sample: Rule, levels: list[float]) -> Sequence[Rule]:
-    """The sample at some thresholds in the range of its statistic, ascending."""
+    """The sample at several thresholds in the range of its statistic, ascending."""
     if isinstance(sample, Combination) or sample.family.threshold is None or not levels:
         return [sample]
     values = np.unique(np.quantile(levels, [0.1, 0.3, 0.5, 0.7, 0.9]))
@@ -359,7 +389,7 @@ def _thresholds(sample: Rule, levels: list[float]) -> Sequence[Rule]:
         values = np.unique(np.floor(values))
     rules: set[Criterion] = {sample}
     for value in values:
-        with suppress(ValueError):  # a value that the statistic takes, but the threshold cannot
+        with suppress(ValueError):  # a value of the statistic that is not allowed as a threshold
             rules.add(sample.with_threshold(float(value)))
     return sorted(rules, key=lambda rule: rule.threshold)
 
@@ -375,7 +405,7 @@ def _random_set(rule: Rule, rng: np.random.Generator) -> CurveSet:
 
 
 def _prefixes(curve: Curve) -> CurveSet:
-    """Prefixes of a run as runs, the longest first: every one of a short run, some of a long."""
+    """Prefixes of a run as runs, the longest first: all of a short run, some of a long one."""
     length, whole = len(curve), curve.as_run()
     lengths: Sequence[int] = range(length, 0, -1)
     if length > _EVERY_PREFIX:

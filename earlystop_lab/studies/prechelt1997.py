@@ -1,7 +1,7 @@
 """Prechelt's 1997 study of early stopping, rerun on recorded curves: tables and verdicts.
 
 Fourteen criteria, each combined with the study's end rule, are replayed over 1296 runs on
-twelve problems. The room :mod:`report` words, draws and writes what is found here.
+twelve problems. The room :mod:`report` has the texts and figures for the results.
 
 Source: L. Prechelt, "Early Stopping - but when?", in Neural Networks: Tricks of the Trade,
 Springer 1998, doi 10.1007/3-540-49430-8_3.
@@ -29,7 +29,7 @@ from earlystop_lab.measures.hindsight import worst_share
 from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 
 MAIN = "prechelt1997"
-#: the same runs with first weights in -0.05..0.05
+#: the same runs with initial weights in -0.05..0.05
 OTHER = "prechelt1997-init005"
 REFERENCE = "GL(2)"
 CRITERIA = {
@@ -47,9 +47,9 @@ SWEEPS = {
     "PQ": [PQ(alpha) for alpha in np.geomspace(0.05, 12.8, 33).round(4)],
     "UP": [UP(s) for s in range(1, 25)],
 }
-#: what was printed: table 1 as remembered, the abstracts' claims, and of the technical report
+#: the published numbers: table 1 from memory, the claims of the abstracts, the technical report
 PUBLISHED = ("prechelt1997_table1", "claims", "proben1_tr_tables_5_6")
-#: columns of table 1 as printed
+#: columns of table 1 as published
 PRINTED = [
     "criterion",
     "slowness_best",
@@ -62,30 +62,30 @@ PRINTED = [
 
 
 class Replayed(NamedTuple):
-    """The replayed study: what every table is made from."""
+    """The replayed study, from which every table is made."""
 
     corpus: str
     curves: CurveSet
-    #: the 14 criteria, each with the end rule, named by the base rule alone
+    #: the 14 criteria, each combined with the end rule but named by the base rule alone
     stops: Stops
-    #: the 14 criteria and the end rule's P_5 < 0.1 without each other
+    #: the 14 criteria without the end rule, and the end rule's P_5 < 0.1 alone
     alone: Stops
-    #: a rule with strips that never stops: it keeps the lowest error of the whole record
+    #: a rule with strips that never stops: it selects the lowest error of the whole run
     never: Stops
-    #: family -> the sweep of its thresholds, each with the end rule
+    #: family -> the sweep of its thresholds, each combined with the end rule
     sweeps: dict[str, Stops]
 
 
 class Reproduction(NamedTuple):
-    """What :func:`replay_study` finds."""
+    """The result of :func:`replay_study`."""
 
     replayed: Replayed
-    #: by the names of the files that they become
+    #: tables by the names of the files that they are written to
     tables: dict[str, pd.DataFrame]
 
 
 class Claim(StrEnum):
-    """What his rules of selection imply. Where it holds, a quantity is below 0 on average."""
+    """The claims behind Prechelt's selection rules: if one holds, a quantity has a mean below 0."""
 
     #: the slope of log test error on log time
     SLOWER = "prechelt1997.slower"
@@ -96,7 +96,7 @@ class Claim(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Whether a claim holds here, by p adjusted over the claims of its rule."""
+    """Whether a claim holds here, by p values adjusted over the claims of its rule."""
 
     HOLDS = "holds"
     CONTRADICTED = "contradicted"
@@ -109,20 +109,36 @@ def replay_study(
     published: Mapping[str, pd.DataFrame],
     others: Mapping[str, CurveSet] | None = None,
 ) -> Reproduction:
-    """Rerun the study on a recorded corpus and compare it with print.
+    """Rerun the study on a recorded corpus and compare it with the published numbers.
 
-    ``published`` has the tables of :data:`PUBLISHED`; the data sets of ``others``, corpora too,
-    are compared beside those of this one. Raises ``ValueError`` where the corpus lacks what the
-    study needs.
+    Parameters
+    ----------
+    corpus : str
+        Name of the corpus.
+    curves : CurveSet
+        The corpus.
+    published : dict of str to DataFrame
+        The tables named in :data:`PUBLISHED`.
+    others : dict of str to CurveSet, optional
+        Further corpora whose data sets are compared as well.
+
+    Returns
+    -------
+    Reproduction
+
+    Raises
+    ------
+    ValueError
+        If the corpus lacks what the study needs.
     """
     needed = {"problem", "data_file", "topology", "output", "train", "test"}
     missing = needed - set(curves.table.column_names)
     if missing or curves.meta["problem"].nunique() < 2:
         what = f"no column {', '.join(sorted(missing))}" if missing else "fewer than two problems"
-        raise ValueError(f"corpus {corpus!r} is not recorded like the study: {what}")
+        raise ValueError(f"corpus {corpus!r} was not recorded like the study: {what}")
     study = _replayed(corpus, curves)
     problems = tradeoff(study.stops, REFERENCE, by="problem")
-    # the test fixed beforehand is theirs
+    # the pre-specified test uses these
     trend = slopes(
         problems, by="problem", x="slowness_ref_geometric", y="badness_ref_geometric"
     ).rename_axis("problem")
@@ -167,7 +183,7 @@ def _replayed(corpus: str, curves: CurveSet) -> Replayed:
 
 
 def table1(study: Replayed) -> pd.DataFrame:
-    """Table 1: one row a criterion, fastest first; the printed columns, then our own."""
+    """Table 1: one row per criterion, fastest first; the published columns, then our own."""
     table = tradeoff(study.stops, REFERENCE).drop(columns="fired")
     table = table.rename(columns=lambda name: name.replace("_ref", "_GL2"))
     table = table[[*PRINTED, *(c for c in table.columns if c not in PRINTED)]]
@@ -185,7 +201,7 @@ def table1(study: Replayed) -> pd.DataFrame:
 
 
 def facts(study: Replayed) -> pd.DataFrame:
-    """What the corpus is: one row."""
+    """A description of the corpus: one row."""
     meta = study.curves.meta
     settings = ("epochs", "init", "eta_plus", "eta_minus", "delta0_low", "delta0_high")
     row = {
@@ -202,9 +218,9 @@ def facts(study: Replayed) -> pd.DataFrame:
 
 
 def spans(stops: Stops) -> pd.DataFrame:
-    """Largest over smallest mean of slowness and badness, against several references.
+    """Largest over smallest mean of slowness and badness, relative to several references.
 
-    Descriptive: the extremes are picked after seeing the table.
+    Descriptive: the extremes are selected after seeing the table.
     """
     rows = []
     means = (("arithmetic", ""), ("geometric", "_geometric"))
@@ -227,11 +243,11 @@ def spans(stops: Stops) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# -- the comparison with print ---------------------------------------------------------------
+# -- the comparison with the published numbers --------------------------------------------------
 
 
 def compare_table1(table: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
-    """Ours beside table 1 as remembered, cell by cell."""
+    """Our table 1 next to the one reconstructed from memory, cell by cell."""
     theirs = printed.drop(columns="verified").set_index("criterion")
     ours = table.set_index("criterion").loc[theirs.index, theirs.columns]
     alike = ours.corrwith(theirs, method="spearman")
@@ -245,7 +261,7 @@ def compare_table1(table: pd.DataFrame, printed: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_claims(means: pd.DataFrame, claims: pd.DataFrame) -> pd.DataFrame:
-    """The abstracts' factor 4 and 4%, beside the spans of means against GL(2) here."""
+    """The factor 4 and the 4% of the abstracts, next to the ranges of means against GL(2) here."""
     means = means[(means["against"] == REFERENCE) & (means["mean"] == "arithmetic")]
     span = means.set_index("measure")["span"]
     ours = {
@@ -256,11 +272,11 @@ def compare_claims(means: pd.DataFrame, claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_datasets(corpus: str, curves: CurveSet, printed: pd.DataFrame) -> pd.DataFrame:
-    """The best run of each data set beside tables 5 and 6 of the technical report.
+    """The best run of each data set next to tables 5 and 6 of the technical report.
 
-    As there, a run ends where P_5 < 0.1, at 3000 epochs, or once GL > 5, eight successive
-    increases and GL / P_5 > 3 have each happened; its validation error is the lowest at a strip
-    end up to there. ``runs_within`` counts the runs besides the best.
+    As in the report, a run ends when P_5 < 0.1, at 3000 epochs, or once GL > 5, eight successive
+    increases and GL / P_5 > 3 have each occurred; its validation error is the lowest at a strip
+    end up to there. ``runs_within`` does not count the best run.
     """
     runs = curves.meta.assign(**_at_record_end(curves))
     rows = []
@@ -290,7 +306,7 @@ def compare_datasets(corpus: str, curves: CurveSet, printed: pd.DataFrame) -> pd
 
 
 def _at_record_end(curves: CurveSet) -> dict[str, FloatArray]:
-    """Lowest validation error of each run in its record as the technical report ends it."""
+    """Lowest validation error of each run, ended as in the technical report."""
     ends = replay(curves, [any_of(r, LIMIT) for r in (GL(5), UP(8), PQ(3), PROGRESS)], n_jobs=-1)
     rows = np.arange(len(ends))
     # the last of three, or what comes before it
@@ -303,12 +319,12 @@ def _at_record_end(curves: CurveSet) -> dict[str, FloatArray]:
 
 
 def rules(trend: pd.Series, points: pd.DataFrame) -> pd.DataFrame:
-    """Prechelt's three selection rules: the numbers that say whether each holds here.
+    """Prechelt's three selection rules, with the numbers that say whether each holds here.
 
-    ``trend`` has each problem's slope of log test error on log time, ``points`` is
-    :func:`equal_time_points`. A row a comparison that a rule implies, over problems: all, or
-    those with less or more overfitting. Intervals stand each by itself; verdicts go by p
-    adjusted over the comparisons of one rule (Holm).
+    ``trend`` has each problem's slope of log test error on log time, ``points`` is the result of
+    :func:`equal_time_points`. There is one row per comparison that a rule implies, over problems:
+    all of them, or those with less or more overfitting. Intervals are not adjusted for multiple
+    comparisons; verdicts use p adjusted over the comparisons of one rule (Holm).
     """
     compared = [(1, "all", Claim.SLOWER, "", "", trend)]
     for other in ("PQ", "UP"):
@@ -336,11 +352,11 @@ def rules(trend: pd.Series, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def equal_time_points(study: Replayed) -> pd.DataFrame:
-    """Each family's p_good and mean log test error at equal time: a row a problem.
+    """Each family's p_good and mean log test error at equal time: one row per problem.
 
     Families are interpolated over sweeps of their thresholds and averaged over the times, on a
-    log scale, that the study's criteria span in that problem and all sweeps reach (``from`` to
-    ``to``, epochs). A sweep's criterion is good where it is at least as good as the best of the
+    log scale, that the study's criteria span in that problem and that all sweeps reach (``from`` to
+    ``to``, epochs). A criterion of a sweep is good if it is at least as good as the best of the
     14. ``overfitting`` is the mean over runs of log(last validation error / lowest), and
     ``overfitting_group`` the half of the problems with less or more of it.
     """
@@ -373,10 +389,10 @@ def equal_time_points(study: Replayed) -> pd.DataFrame:
         }
         reached = pd.DataFrame(found, index=times).dropna()
         if reached.empty:
-            raise ValueError(f"problem {name!r}: the families' sweeps share no training time")
+            raise ValueError(f"problem {name!r}: the families' sweeps have no time in common")
         rows[name] = {"from": reached.index.min(), "to": reached.index.max(), **reached.mean()}
     points = pd.DataFrame(rows).T.rename_axis("problem")
-    # of the strips, the last and the lowest
+    # the last and the lowest of the strips
     last = study.curves.at(
         "val", (study.curves.lengths[:, None] // 5 * 5 - 1).astype(np.int32), "error"
     )
@@ -390,10 +406,10 @@ def equal_time_points(study: Replayed) -> pd.DataFrame:
 
 
 def typical_run(study: Replayed) -> int:
-    """The run with most local minima at strip ends before epoch 400, if it can be of his kind.
+    """The run with most local minima at strip ends before epoch 400, if it resembles Prechelt's.
 
-    His example has its optimum at epoch 205; ours lies within 150 to 400, and every criterion
-    stops within 1000 epochs.
+    His example has its optimum at epoch 205. Ours is chosen among runs whose optimum lies within
+    150 to 400 and that every criterion stops within 1000 epochs, if there are any.
     """
     best = study.never.selected[:, 0]
     alike = (best >= 150) & (best <= 400) & (study.stops.stop.max(axis=1) <= 1000)

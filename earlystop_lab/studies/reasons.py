@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 
 class Reason(NamedTuple):
-    """One thing that an answer depends on. The room :mod:`report` has a sentence for each."""
+    """One thing that an answer depends on. The room :mod:`report` has a message for each."""
 
-    #: a member of the enumeration of its study
+    #: a member of an enumeration of its study
     what: StrEnum
-    #: what the sentence names: counts, shares, names
+    #: the numbers and names in the message
     numbers: Mapping[str, Any]

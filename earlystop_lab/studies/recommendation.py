@@ -1,12 +1,12 @@
-"""Which patience should I use? An answer from one's own logs, with what it is worth.
+"""Which patience should I use? A recommendation from one's own logs, with its expected effect.
 
-The recommended rule is one that frameworks have: patience, with or without ``min_delta``, in round
-numbers. Others are on the front beside it. A rule that just keeps a limit on the runs it is chosen
-on breaks it on others about every second time, so what has to keep it is the mean there with
-:data:`SURE` standard errors added. What a rule loses and saves is measured where it was not chosen:
-for each problem (each run, where there are not enough problems) the rule is chosen with the others,
-and the mean of what it then does there is what is promised. Nothing is tuned on that mean: where it
-breaks the goal, that is said.
+The recommended rule is one that frameworks have: a patience in round numbers, with or without
+``min_delta``. Other rules are shown on the front. A rule that just meets a limit on the runs used
+for the choice misses it on other runs about every second time, so a candidate must meet the limit
+with its mean plus :data:`SURE` standard errors. Losses and savings are estimated on held-out data:
+for each problem (or run, if there are too few problems), the rule is chosen on the others, and the
+mean of its results on the held-out ones is reported. Nothing is tuned on that mean: if it misses
+the goal, the answer says so.
 """
 
 from __future__ import annotations
@@ -54,96 +54,96 @@ Verdict = Literal["recommended", "tentative", "declined"]
 
 #: with fewer problems or runs there is no interval, and no recommendation
 FEWEST = 6
-#: with fewer runs a recommendation is tentative
+#: with fewer runs, a recommendation is tentative
 FEW = 30
-#: parts into which many clusters are divided to choose with the others
+#: number of folds if there are many clusters
 FOLDS = 10
-#: what min_delta is tried, over the median of the runs' lowest errors
+#: values of min_delta, relative to the median of the runs' lowest errors
 DELTAS = (0.001, 0.01)
-#: 1 to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and their tenfolds
+#: 1 to 10, then 12, 15, 20, 25, 30, 40, 50, 60, 80 and ten times these
 PATIENCES = [
     *range(1, 11),
     *(10**k * step for k in range(6) for step in (12, 15, 20, 25, 30, 40, 50, 60, 80, 100)),
 ]
-#: what is only shown beside, and members of the sweep of each
+#: rules that are only shown for comparison, and the members of the sweep of each
 OTHERS = (GL, PQ, UP, MaxEpochs)
 BESIDE = 60
-#: standard errors above its mean at which a candidate still has to keep the goal: 95%, one-sided
+#: standard errors above its mean at which a candidate must still meet the goal: 95%, one-sided
 SURE = 1.645
-#: the share of a record that a stop at epoch 0 counts as, so that it has a logarithm
+#: the share of a run that a stop at epoch 0 counts as, so that it has a logarithm
 LEAST = 1e-6
-#: the goal where none is given: a mean loss of 1%
+#: the default goal: a mean loss of 1%
 MAX_LOSS = 0.01
-#: runs are alike where no error of one differs more from the first run's, relatively
+#: runs are copies if no error differs more than this from the first run's, relatively
 ALIKE = 1e-3
 
 
 class Why(StrEnum):
     """What a recommendation depends on."""
 
-    #: there are fewer different ``runs`` than ``needed``; of none and of one more is to say
+    #: there are fewer different ``runs`` than ``needed``; none and one have messages of their own
     NO_RUN = "recommendation.no_run"
     ONE_RUN = "recommendation.one_run"
     TOO_FEW_RUNS = "recommendation.too_few_runs"
-    #: all ``runs`` are one within ``alike``
+    #: all ``runs`` agree within ``alike``
     RUNS_ALIKE = "recommendation.runs_alike"
-    #: there are fewer ``runs`` than ``firm`` ones need
+    #: there are fewer ``runs`` than the ``firm`` ones recommended
     FEW_RUNS = "recommendation.few_runs"
-    #: of so many ``runs`` some are ``left_out``, to which no loss is relative
+    #: ``left_out`` of the ``runs`` have no relative loss
     NOT_MEASURABLE = "recommendation.not_measurable"
-    #: of so many ``runs`` some are ``left_out``, the same as another
+    #: ``left_out`` of the ``runs`` are copies of another
     COPIES = "recommendation.copies"
-    #: checks are that far ``apart`` in what the logs count, which may be known to be a ``unit``
+    #: the distance ``apart`` of checks in the unit of the logs, whose name may be unknown
     SPACING = "recommendation.spacing"
     SPACING_IN = "recommendation.spacing_in"
-    #: some ``rules`` divide by an error, and the upper bound of the scores is not known
+    #: some ``rules`` divide by an error, and the upper bound of the scores is unknown
     UNBOUNDED = "recommendation.unbounded"
-    #: runs are resampled: no column says the problem, or there are too few ``problems``
+    #: runs are bootstrapped: there is no column ``problem``, or there are too few ``problems``
     NO_PROBLEM = "recommendation.no_problem"
     TOO_FEW_PROBLEMS = "recommendation.too_few_problems"
-    #: ``problems`` are held out and resampled
+    #: ``problems`` are held out and bootstrapped
     PROBLEMS = "recommendation.problems"
-    #: no patience keeps the ``goal``
+    #: no patience meets the ``goal``
     NOTHING_KEEPS = "recommendation.nothing_keeps"
-    #: where the rule was not chosen its mean breaks the ``goal``, or may
+    #: on held-out data, the rule's mean misses the ``goal``, or may miss it
     BREAKS = "recommendation.breaks"
     MAY_BREAK = "recommendation.may_break"
-    #: no number of positions is a ``goal`` where runs count in different units
+    #: the ``goal`` is a number of positions, whose unit differs between runs
     NO_UNIT = "recommendation.no_unit"
 
 
 class GoalKind(StrEnum):
-    """What is asked of a rule."""
+    """The kind of a goal."""
 
     #: a mean loss of at most the limit, as fast as possible
     LOSS = "goal.loss"
-    #: at most so many epochs a run, or what else positions are counted in, with the least loss
+    #: at most this many epochs (or other units) per run, with the least loss
     EPOCHS = "goal.epochs"
-    #: the best bargain where 1% of error is worth that % of time
+    #: the best trade-off if 1% lower error is worth this much extra time in percent
     RATE = "goal.rate"
 
 
 class Goal(NamedTuple):
-    """What is asked of a rule, and the number in it."""
+    """What is required of a rule, and the number in it."""
 
     kind: GoalKind
     limit: float
-    #: what positions are counted in
+    #: the unit of the positions
     unit: str = "epoch"
 
 
 class Estimate(NamedTuple):
-    """A mean on problems (or runs) that had no say in the choice, and its 95% interval."""
+    """A mean on held-out problems (or runs), and its 95% interval."""
 
     mean: float
     low: float
     high: float
 
     def loss(self) -> Estimate:
-        """Of logarithms of 1 + regret: the regret, which is never below 0."""
+        """Convert logarithms of 1 + regret to the regret, which is never below 0."""
         return Estimate(*(max(0.0, float(np.expm1(value))) for value in self))
 
-    def saved(self) -> Estimate:
+        """Convert logarithms of stop / last epoch to the share of epochs saved, from 0 to 1."""
         """Of logarithms of stop over last epoch: the share of the epochs saved, from 0 to 1."""
         if not np.isfinite(self.high):
             return Estimate(float(-np.expm1(self.mean)), np.nan, np.nan)
@@ -152,43 +152,43 @@ class Estimate(NamedTuple):
 
 
 class InProgram(NamedTuple):
-    """What one program's own version of a rule does on the runs that the rule was chosen on."""
+    """The result of one program's own version of a rule on the runs used for the choice."""
 
     program: Program
     #: in how many runs it stops elsewhere than the rule
     elsewhere: int
-    #: what it loses with the weights that it keeps
+    #: the loss with the weights that it keeps
     loss: float
 
 
 class Advice(NamedTuple):
-    """The rule for one goal, and what it is worth."""
+    """The rule for one goal, and its expected effect."""
 
     goal: Goal
     criterion: Criterion
-    #: geometric mean of 1 + regret of the validation error, less 1
+    #: geometric mean of 1 + regret of the validation error, minus 1
     loss: Estimate
-    #: the same of the test error; None where not recorded in every run
+    #: the same for the test error; None if it was not recorded in every run
     test_loss: Estimate | None
-    #: 1 less the geometric mean of stop over last epoch
+    #: 1 minus the geometric mean of stop / last epoch
     saved: Estimate
-    #: arithmetic mean of the stops, in the unit of the positions; None where runs differ in it
+    #: arithmetic mean of the stops, in the unit of the positions; None if that differs
     epochs: Estimate | None
-    #: the loss on the very runs the rule was chosen on, which flatters
+    #: the loss on the runs used for the choice, which is optimistic
     seen_loss: float
     #: largest validation regret of a run
     worst: float
-    #: what was chosen when some clusters were left out, and how often
+    #: what was chosen when some clusters were held out, and how often
     chosen: dict[str, int]
     #: the programs that have the rule
     programs: list[InProgram]
     watched: Watched
-    #: why the goal may not be kept where the rule was not chosen, if so
+    #: why the goal may be missed on held-out data, if so
     doubt: Why | None
 
 
 class Unmet(NamedTuple):
-    """A goal that no patience keeps, or that means nothing."""
+    """A goal that no patience meets, or that is undefined."""
 
     goal: Goal
     criterion: None = None
@@ -196,16 +196,16 @@ class Unmet(NamedTuple):
 
 
 class Recommendation(NamedTuple):
-    """An answer, how firm it is, and why. ``report.in_words`` makes a text of it."""
+    """An answer, its certainty, and the reasons. ``report.in_words`` renders it as text."""
 
     verdict: Verdict
-    #: facts about the logs that the answer depends on, the reason for a verdict first
+    #: facts about the logs that the answer depends on, the reason for the verdict first
     reasons: list[Reason]
     advice: list[Advice | Unmet]
-    #: what no other rule or threshold beats: criterion, native, epochs (NaN where units differ),
-    #: saved and loss with intervals, all geometric means; empty where there are too few runs
+    #: the non-dominated rules and thresholds: criterion, native, epochs (NaN if units differ),
+    #: saved and loss with intervals, all geometric means; empty if there are too few runs
     front: pd.DataFrame
-    #: what positions are counted in; None where runs differ
+    #: the unit of the positions; None if it differs between runs
     unit: str | None = "epoch"
 
 
@@ -213,10 +213,10 @@ class _Candidates(NamedTuple):
     """Every candidate on every run: arrays of shape (runs, candidates)."""
 
     curves: CurveSet
-    #: what is held out and resampled: of each run
+    #: the cluster of each run, which is held out and bootstrapped
     clusters: pd.Index
     criteria: list[Criterion]
-    #: how many of them, the first, are what frameworks have
+    #: how many of them (the first ones) frameworks have
     native: int
     stop: FloatArray
     regrets: Regrets
@@ -232,35 +232,64 @@ def recommend(
     rate: float | None = None,
     seed: int = 0,
 ) -> Recommendation:
-    """The patience for runs like these: one piece of advice for each goal that is given.
+    """The patience for runs like these: one recommendation for each goal.
 
-    ``max_loss``: the fastest rule with a mean loss of at most that share, 0.01 without any goal.
-    ``max_epochs``: the rule that loses least with that many epochs a run on average, or whatever
-    positions are counted in. ``rate``: the best bargain where 1% of error is worth ``rate`` % of
-    time. Loss is the validation regret against each run's own lowest error
-    (:mod:`measures.hindsight`), its mean geometric over runs, problems counted alike.
+    The loss is the validation regret against each run's own lowest error
+    (:mod:`measures.hindsight`); its mean is geometric over runs, and problems have equal weight.
+    For scores, the loss is the share of the best score that was lost.
 
-    Runs that diverged, or reach an error of 0, to which no loss is relative, are left out, copies
-    of a run are one run, and ``reasons`` says so. Runs without a validation curve, or with a
-    training curve in its place, are left out, too, which is the first of ``reasons``. Of scores,
-    loss is the share of the best score that was lost. Where runs count in different units no mean
-    of positions is given and no number of them is a goal. Declined are fewer than 6 different runs,
-    runs all alike, and goals that no patience keeps. Tentative are fewer than 30 runs, a goal that
-    the rule may not keep where it was not chosen (the 95% interval of the mean there does not end
-    below the limit), and three kinds of records: where a third of the runs have their lowest error
-    in the last tenth (what is lost is then a lower bound); where training had been stopped already
-    (of the runs shorter than the longest, at least 3, half or more end equally many checks after
-    their lowest error: a patience's mark, which one with a min_delta blurs); and where a tenth of
-    the runs had to be left out.
+    Parameters
+    ----------
+    curves : CurveSet
+        The runs. If there is a column ``problem`` with at least 6 values, problems are held out
+        and bootstrapped. Otherwise runs are, and the answer holds only for runs like these.
+    max_loss : float, optional
+        Goal: the fastest rule with a mean loss of at most this. The default goal is 0.01.
+    max_epochs : float, optional
+        Goal: the rule with the least loss that trains for at most this many epochs per run on
+        average (or other units of the positions).
+    rate : float, optional
+        Goal: the best trade-off if 1% lower error is worth ``rate`` % more training time.
+    seed : int
+        Seed of the folds and the bootstrap.
 
-    No interval sees large losses that are so rare that the runs at hand have none. Of 60 draws of
-    40 runs of modern-nets, at a limit of 1%, 2 were recommended firmly, and both lost more on the
-    other runs (of all 60 did 62%, where 1.29% was promised and 1.25% lost on average); of 60 of 100
-    runs of prechelt1997, to 600 epochs, 4, and none did (of all 60 did 5%).
+    Returns
+    -------
+    Recommendation
 
-    With a column ``problem`` of 6 values or more, problems are held out and resampled; otherwise
-    runs are, and the answer holds for runs like these only. Raises ``ValueError`` for an empty
-    set or a goal out of range. Random choices (the folds, the bootstrap) follow ``seed``.
+    Raises
+    ------
+    ValueError
+        If the set is empty or a goal is out of range.
+
+    Notes
+    -----
+    Some runs are excluded: those that diverged or reach an error of 0, for which a relative loss
+    is undefined, copies of other runs, and runs without a validation curve or with a training
+    curve in its place. ``reasons`` says so, first about the missing validation curves. If
+    positions have different units, no mean of positions is given, and ``max_epochs`` is undefined.
+
+    There is no recommendation for fewer than 6 different runs, for runs that are all alike, and for
+    goals that no patience meets. A recommendation is tentative
+
+    - with fewer than 30 runs;
+    - if the goal may be missed on held-out data (the 95% interval of the mean there does not end
+      below the limit);
+    - if a third of the runs have their lowest error in the last tenth (losses are then lower
+      bounds);
+    - if training had already been stopped by a patience: among the runs shorter than the longest,
+      at least 3, half or more end the same number of checks after their lowest error. (A
+      ``min_delta`` blurs this sign.)
+    - if a tenth of the runs had to be excluded.
+
+    No interval can account for large losses that are so rare that the given runs have none. Out of
+    60 samples of 40 runs of modern-nets, with a limit of 1%, 2 got a firm recommendation, and both
+    lost more on the other runs (as did 62% of all 60; 1.29% was predicted and 1.25% lost on
+    average). Out of 60 samples of 100 runs of prechelt1997, to 600 epochs, 4 got one, and none
+    lost more (of all 60, 5% did).
+
+    Examples
+    --------
 
     >>> from earlystop_lab import simulate
     >>> answer = recommend(simulate("gradient_flow", 40, seed=1), max_loss=0.02)
@@ -290,11 +319,11 @@ def recommend(
     return Recommendation(verdict, every, advice, _front(candidates, seed), unit_of(usable))
 
 
-# -- the records ---------------------------------------------------------------------------
+# -- the recorded runs ---------------------------------------------------------------------
 
 
 def _usable(curves: CurveSet) -> tuple[CurveSet, list[Reason], bool]:
-    """The runs that can be used, what there is to say about them, and whether to trust them."""
+    """The usable runs, the remarks about them, and whether the answer can be firm."""
     facts, reasons, firm = facts_of(curves), [], True
     measurable = facts.measurable()
     if left_out := int((~measurable).sum()):
@@ -312,7 +341,7 @@ def _usable(curves: CurveSet) -> tuple[CurveSet, list[Reason], bool]:
 
 
 def _spacing(curves: CurveSet) -> list[Reason]:
-    """What to know where the records count something else than checks, such as steps."""
+    """A remark if the positions do not count checks but, for example, steps."""
     facts = facts_of(curves)
     gaps = facts.counts("val") - 1
     several = gaps > 0
@@ -335,14 +364,14 @@ def _declined(curves: CurveSet) -> Reason | None:
     errors, lengths = curves.channel("val").values, facts_of(curves).counts("val")
     if (lengths == lengths[0]).all():
         first = errors[: lengths[0]]
-        # one run with noise in the last digits
+        # a single run with noise in the last digits
         if np.allclose(errors.reshape(len(curves), -1), first, rtol=ALIKE, atol=0):
             return Reason(Why.RUNS_ALIKE, {"runs": len(curves), "alike": ALIKE})
     return None
 
 
 def _clusters(curves: CurveSet) -> tuple[pd.Index, Reason]:
-    """What is held out and resampled, and how far the answer reaches."""
+    """What is held out and bootstrapped, and how far the answer generalises."""
     runs, clusters = pd.Index(curves.runs, name="run"), facts_of(curves).clusters
     if not curves.has("problem"):
         return runs, Reason(Why.NO_PROBLEM, {})
@@ -392,19 +421,19 @@ def _candidates(curves: CurveSet, clusters: pd.Index) -> _Candidates:
 
 
 def _front(candidates: _Candidates, seed: int) -> pd.DataFrame:
-    """The points that no other beats, fastest first, each with intervals of its own."""
+    """The non-dominated points, fastest first, each with its own intervals."""
     means = candidates.means
     time, loss = means.time.mean().to_numpy(), means.loss.mean().to_numpy()
     best = np.flatnonzero(undominated(time, loss))
     best = best[np.lexsort((loss[best], time[best]))]
-    # of thresholds that stop alike one
+    # one of the thresholds that stop at the same checks
     best = best[np.unique(np.stack([time[best], loss[best]]), axis=1, return_index=True)[1]]
     rules = [means.rules[j] for j in best]
     table = pd.DataFrame(
         {
             "rule": rules,
             "criterion": [means.criteria[j] for j in best],
-            # every framework can be told a number of epochs
+            # every framework has a maximum number of epochs
             "native": (best < candidates.native) | (np.array(rules) == MaxEpochs.name),
             "epochs": np.exp(time[best] + means.record.mean()),
         }
@@ -428,16 +457,16 @@ def _goals(max_loss: float | None, max_epochs: float | None, rate: float | None)
     if max_epochs is not None:
         require("max_epochs", max_epochs, 0 < max_epochs < np.inf, "a number above 0")
     if rate is not None:
-        exchange_rate(rate)  # refuses one out of range
+        exchange_rate(rate)  # raises if out of range
     given = zip(GoalKind, (max_loss, max_epochs, rate), strict=True)
     return [Goal(kind, limit) for kind, limit in given if limit is not None]
 
 
 def _choice(goal: Goal, time: FloatArray, loss: FloatArray) -> int:
-    """Index of the candidate that is best for a goal, -1 where none keeps it.
+    """Index of the candidate that is best for a goal, or -1 if none meets it.
 
-    Arrays of shape (clusters, candidates): mean epochs where the goal is a number of these, else
-    the mean logarithm of the time; and that of 1 + regret.
+    Both arrays have shape (clusters, candidates): the mean number of epochs if the goal limits it,
+    else the mean logarithm of the time; and the mean logarithm of 1 + regret.
     """
     if goal.kind is GoalKind.LOSS:
         return within_loss(time.mean(axis=0), _upper(loss), goal.limit)
@@ -447,13 +476,13 @@ def _choice(goal: Goal, time: FloatArray, loss: FloatArray) -> int:
 
 
 def _upper(values: FloatArray) -> FloatArray:
-    """The mean of each column and :data:`SURE` of its standard errors."""
+    """The mean of each column plus :data:`SURE` standard errors."""
     error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
     return values.mean(axis=0) + SURE * error
 
 
 def _chosen(goal: Goal, candidates: _Candidates, seed: int) -> NDArray[np.intp]:
-    """Of what frameworks have, the index chosen on all clusters, then that without each of them."""
+    """Among the rules that frameworks have, the choice on all clusters, then without each one."""
     native = candidates.means.first(candidates.native)
     time, loss = native.time.to_numpy(), native.loss.to_numpy()
     if goal.kind is GoalKind.EPOCHS:
@@ -472,7 +501,7 @@ def _chosen(goal: Goal, candidates: _Candidates, seed: int) -> NDArray[np.intp]:
 def _versions(
     rules: list[Criterion], candidates: _Candidates
 ) -> dict[Program, tuple[FloatArray, float]]:
-    """Stops and mean loss of what programs make of some rules: a replay for all that keep alike."""
+    """Stops and mean loss of the programs' versions of some rules, in one replay per ``keeps``."""
     fitness = watched(candidates.curves).is_fitness
     having = list(dict.fromkeys(p for rule in rules for p in programs(rule, fitness=fitness)))
     versions: dict[Program, tuple[FloatArray, float]] = {}
@@ -486,7 +515,7 @@ def _versions(
 
 
 def _advice(goals: list[Goal], candidates: _Candidates, seed: int) -> list[Advice | Unmet]:
-    """The advice for each goal; what programs make of all the rules is replayed at once."""
+    """The advice for each goal; the programs' versions of all rules are replayed at once."""
     countable = unit_of(candidates.curves) is not None
     asked = [goal for goal in goals if countable or goal.kind is not GoalKind.EPOCHS]
     chosen = {goal: _chosen(goal, candidates, seed) for goal in asked}
@@ -515,7 +544,7 @@ def _advised(
         logs["epochs"] = stop
     if np.isfinite(test).all():
         logs["test_loss"] = np.log1p(test)
-    # of each run what was chosen without its cluster
+    # for each run, what was chosen without its cluster
     columns = pd.Series(without, index=means.loss.index).loc[candidates.clusters].to_numpy()
     runs = {name: every[np.arange(len(columns)), columns] for name, every in logs.items()}
     held_out = cluster_means(pd.DataFrame(runs), candidates.clusters)
@@ -542,13 +571,13 @@ def _advised(
 
 
 def _doubt(goal: Goal, reached: Estimate) -> Why | None:
-    """Why the goal may not be kept where the rule was not chosen; every bargain keeps its goal."""
+    """Why the goal may be missed on held-out data; a trade-off cannot miss its goal."""
     if goal.kind is GoalKind.RATE or reached.high < goal.limit:
         return None
     return Why.MAY_BREAK if reached.mean <= goal.limit else Why.BREAKS
 
 
 def _estimates(means: pd.DataFrame, seed: int) -> list[Estimate]:
-    """The mean and interval of every column, a row a cluster."""
+    """The mean and interval of every column, with one row per cluster."""
     table = intervals(means, seed=seed)
     return [Estimate(*row) for row in table[["estimate", "low", "high"]].to_numpy(float)]

@@ -1,4 +1,4 @@
-"""What recorded runs are of, and what they hide, whatever is asked of them."""
+"""What the recorded runs measure, and what they hide, whatever the question."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -18,38 +18,38 @@ R = TypeVar("R", bound=Family | Rule)
 
 
 class Hidden(StrEnum):
-    """Why losses measured on some records are lower bounds."""
+    """Why losses measured on some recorded runs are lower bounds."""
 
-    #: ``stopped`` of the ``ended`` runs that ended before the longest did so by a ``patience``
+    #: ``stopped`` of the ``ended`` runs that ended before the longest were stopped by ``patience``
     STOPPED = "records.stopped"
     #: a ``share`` of the runs has its lowest error (best of ``scores``) in the last tenth
     LATE = "records.late"
 
 
 class Recorded(StrEnum):
-    """What is not one in all runs, or is not what it seems."""
+    """Properties that differ between runs, or that are not what they seem."""
 
-    #: in ``stand_ins`` of the ``runs`` a training curve is in the place of a validation curve
+    #: ``stand_ins`` of the ``runs`` have a training curve in place of a validation curve
     STAND_INS = "records.stand_ins"
-    #: ``lacking`` of the ``runs`` have none at all
+    #: ``lacking`` of the ``runs`` have neither
     UNVALIDATED = "records.unvalidated"
-    #: the ``error`` is of several ``metrics``
+    #: the ``error`` has several ``metrics``
     METRICS = "records.metrics"
-    #: positions are counted in ``units``, texts with the number of runs
+    #: positions have several ``units``: strings with the number of runs
     UNITS = "records.units"
 
 
 class Watched(NamedTuple):
-    """What the records are of: texts and the lines to paste name it."""
+    """What the recorded runs measure, as texts and code to paste name it."""
 
-    #: checks of the longest
+    #: number of checks of the longest run
     checks: int
-    #: whether they are scores, which may have been negated
+    #: whether they are scores, possibly recorded negated
     scores: bool
-    #: the column that was monitored, where all runs say the same, and which way
+    #: the monitored column, if it is the same in all runs, and its direction
     monitor: str = "val_loss"
     mode: Mode = "min"
-    #: what positions are counted in; None where runs differ
+    #: the unit of the positions; None if it differs between runs
     unit: str | None = "epoch"
     #: the metric and the data set, where all runs say the same
     metric: str | None = None
@@ -62,7 +62,7 @@ class Watched(NamedTuple):
 
 
 def watched(curves: CurveSet) -> Watched:
-    """What these records are of.
+    """What these runs measure.
 
     >>> from earlystop_lab import Channel
     >>> about = {"val": Channel(direction="max", source="val_auc"), "epoch": Channel(unit="step")}
@@ -73,7 +73,7 @@ data=None)
     mode: Mode = curves.about("val").direction or "min"
     source, metric, data = (_said(curves, f"val.{fact}") for fact in ("source", "metric", "data"))
     unnamed = "val_score" if mode == "max" else "val_loss"
-    # as Keras calls the metric of a validation set; some have names of several words
+    # the name that Keras gives to a metric of the validation set; a metric may have several words
     named = f"val_{metric[0]}" if len(metric) == 1 and metric[0].isidentifier() else unnamed
     return Watched(
         checks=int(facts_of(curves).counts("val").max()),
@@ -88,7 +88,7 @@ data=None)
 
 
 def of_scores(curves: CurveSet) -> bool:
-    """Whether validation scores are recorded, or errors that must be negated ones.
+    """Whether validation scores are recorded, or errors that must be negated scores.
 
     >>> [of_scores(CurveSet.from_runs([{"val": [value]}])) for value in (0.5, -0.5)]
     [False, True]
@@ -98,7 +98,7 @@ def of_scores(curves: CurveSet) -> bool:
 
 
 def unit_of(curves: CurveSet) -> str | None:
-    """What positions are counted in: epochs where nothing is said; None where runs differ.
+    """The unit of the positions: ``epoch`` if unspecified, None if it differs between runs.
 
     >>> runs = [{"val": [1.0], "epoch.unit": "step"}, {"val": [1.0], "epoch.unit": "round"}]
     >>> unit_of(CurveSet.from_runs(runs)), unit_of(CurveSet.from_runs(runs[:1]))
@@ -109,7 +109,7 @@ def unit_of(curves: CurveSet) -> str | None:
 
 
 def unvalidated(curves: CurveSet) -> list[Reason]:
-    """Which runs cannot say when to stop: a validation curve was not recorded.
+    """Which runs have no validation curve, and so cannot say when to stop.
 
     >>> runs = [{"val": [1.0], "val.stand_in": True}, {"train": [1.0]}, {"val": [1.0]}]
     >>> [dict(each.numbers) for each in unvalidated(CurveSet.from_runs(runs))]
@@ -125,7 +125,7 @@ def unvalidated(curves: CurveSet) -> list[Reason]:
 
 
 def differing(curves: CurveSet, error: Literal["val", "test"] = "val") -> list[Reason]:
-    """What is not one in all runs: metrics of an error, units of positions.
+    """Properties that differ between runs: metrics of an error, units of positions.
 
     >>> differing(CurveSet.from_runs([{"val": [1.0]}]))
     []
@@ -140,7 +140,7 @@ def differing(curves: CurveSet, error: Literal["val", "test"] = "val") -> list[R
 
 
 def unbounded(rules: Iterable[R], curves: CurveSet) -> list[R]:
-    """The rules that divide by an error, where scores without a known upper bound have none.
+    """The rules that divide by an error, if scores have no known upper bound.
 
     >>> from earlystop_lab import GL, Channel, Keras
     >>> scores = CurveSet.from_runs([{"val": [0.5]}], channels={"val": Channel(direction="max")})
@@ -156,7 +156,7 @@ def unbounded(rules: Iterable[R], curves: CurveSet) -> list[R]:
 
 
 def counting(rules: Iterable[R], curves: CurveSet) -> list[R]:
-    """The rules that look at positions alone, where runs count these in different units.
+    """The rules that depend only on positions, if these have different units.
 
     >>> from earlystop_lab import Keras, MaxEpochs
     >>> runs = [{"val": [1.0], "epoch.unit": "step"}, {"val": [1.0], "epoch.unit": "round"}]
@@ -167,7 +167,7 @@ def counting(rules: Iterable[R], curves: CurveSet) -> list[R]:
 
 
 def hidden(curves: CurveSet) -> list[Reason]:
-    """What these records hide of what more training would have found.
+    """What these runs do not show about further training.
 
     >>> hidden(CurveSet.from_runs([{"val": [3.0, 2.0, 1.0, 2.0]}]))
     []
@@ -179,12 +179,12 @@ def hidden(curves: CurveSet) -> list[Reason]:
 
 
 def much(reason: Reason) -> bool:
-    """Whether so much is hidden that an answer is only a guide."""
+    """Whether so much is hidden that an answer can only be a guide."""
     return reason.what is Hidden.STOPPED or reason.numbers["share"] > 1 / 3
 
 
 def _said(curves: CurveSet, column: str) -> list[Any]:
-    """The different values of a column of the runs, where there is one."""
+    """The distinct values of a column of the runs; empty if there is no such column."""
     if not curves.has(column):
         return []
     values: list[Any] = curves.scalars[column].drop_null().unique().to_pylist()
@@ -192,7 +192,7 @@ def _said(curves: CurveSet, column: str) -> list[Any]:
 
 
 def _stopped(curves: CurveSet) -> list[Reason]:
-    """What shows that a patience had stopped the runs: as many checks after the best in most."""
+    """Evidence that a patience stopped the runs: most end equally many checks after their best."""
     checks, after = facts_of(curves).counts("val"), facts_of(curves).checks_after_lowest
     ended = after[checks < checks.max()]
     if len(ended) < 3:

@@ -1,8 +1,8 @@
-"""Survey: every rule, at a threshold as people use it, over one corpus, as one table.
+"""Survey: every rule at its usual threshold, over one corpus, as one table.
 
-A first look at what rules do to some curves; :mod:`measures.fronts` has all their thresholds.
-A check counts as an epoch here, since corpora count in epochs, steps or evaluations: a patience
-of 10 is ten checks of any of them, and numbers of checks have a mean whatever the units.
+It gives a first impression of what rules do on some curves; :mod:`measures.fronts` covers all their
+thresholds. Positions are counted in checks here, since corpora count in epochs, steps or
+evaluations: a patience of 10 means ten checks in each, and means do not depend on the units.
 """
 
 from collections.abc import Iterable
@@ -61,28 +61,47 @@ def survey(
     *,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """What each criterion does to the runs of a corpus: one row a criterion, over all runs.
+    """What each criterion does to the runs of a corpus: one row per criterion, over all runs.
 
-    ``curves`` is a curve set or the path of one, which is read part by part; ``criteria`` are by
-    default all rules at their :func:`usual` thresholds. Positions are rows of a run, counted from
-    1: checks, where the validation error is measured at each. Columns:
+    Positions are rows of a run, counted from 1; these are checks if the validation error is
+    measured at each row.
 
-    - ``criterion``; ``runs``, those with the channels that it watches: of scores without a known
-      upper bound there is none with the error that some rules divide by;
-    - ``fired``, the share of them that it stops;
-    - ``epochs``, geometric mean of its stops; ``time``, the same of stop over the run's last
-      check, in (0, 1]; ``too_early``, the share stopped more than a tenth before their lowest
-      validation error;
-    - ``val_regret`` and ``test_regret``, exp(mean log(1 + r)) - 1 of the loss r against the run's
-      own lowest error (see :mod:`measures.hindsight`), over the ``val_runs`` and ``test_runs``
-      in which all such errors are finite and none is 0; NaN where there are none;
-    - ``censored`` and ``diverged``, how many of the runs have their lowest validation error at
-      their last check, so that no rule could be too late, and how many an error that is NaN or
-      infinite (see :func:`earlystop_lab.curves.facts.outcomes`); ``stand_ins``, in how many a
-      training curve stands in for a validation curve.
+    Parameters
+    ----------
+    curves : CurveSet, str or Path
+        A curve set, or the path of one, which is read part by part.
+    criteria : iterable of criteria or str, optional
+        By default all rules at their :func:`usual` thresholds.
+    n_jobs : int
+        Number of parallel jobs. The result does not depend on it.
 
-    The result is the same for any ``n_jobs``. Raises ``ValueError`` for a set without runs, a
-    text that is no criterion, a run that is there twice, and as :func:`replay`.
+    Returns
+    -------
+    DataFrame
+        One row per criterion, with the columns
+
+        - ``criterion``; ``runs``, the number of runs with the channels that it watches (none for
+          rules that divide by an error, if scores have no known upper bound);
+        - ``fired``, the share of these runs that it stops;
+        - ``epochs``, the geometric mean of its stops; ``time``, that of the stop divided by the
+          run's last check, in (0, 1]; ``too_early``, the share of runs stopped more than a tenth
+          before their lowest validation error;
+        - ``val_regret`` and ``test_regret``, exp(mean log(1 + r)) - 1 of the loss r against the
+          run's own lowest error (see :mod:`measures.hindsight`), over the ``val_runs`` and
+          ``test_runs`` in which all such errors are finite and none is 0; NaN if there are none;
+        - ``censored``, the number of runs whose lowest validation error is at their last check, so
+          that no rule could be too late; ``diverged``, the number of runs with an error that is
+          NaN or infinite (see :func:`earlystop_lab.curves.facts.outcomes`); ``stand_ins``, the
+          number of runs with a training curve in place of a validation curve.
+
+    Raises
+    ------
+    ValueError
+        If the set has no runs or a duplicate run id, or a text is not a criterion; also as
+        :func:`replay`.
+
+    Examples
+    --------
 
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 3.0]}, {"val": [4.0, 3.0, 2.0, 1.0]}])
     >>> table = survey(curves, ["Keras(1)", "GL(99, k=1)"])
@@ -95,13 +114,13 @@ def survey(
     rules = [parse(item) if isinstance(item, str) else item for item in asked]
     names = plan(rules).texts
     require_curves("survey", curves, paths=True)
-    require("survey: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
+    require("survey: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for all cores")
     tasks: list[CurveSet] | list[Unit]
     if isinstance(curves, CurveSet):
         tasks = [curves[i : i + _RUNS] for i in range(0, len(curves), _RUNS)]
     else:
         tasks = units(Path(curves))
-    # to start a process takes longer than a small corpus
+    # starting a process takes longer than a small corpus
     jobs = max(1, min(joblib.effective_n_jobs(n_jobs), len(tasks)))
     parts: list[tuple[list[str], list[pd.DataFrame]]] = joblib.Parallel(jobs, prefer="processes")(
         joblib.delayed(_surveyed)(task, rules) for task in tasks
@@ -109,11 +128,11 @@ def survey(
     name = "the curve set" if isinstance(curves, CurveSet) else curves
     runs = pd.Series([run for ids, _ in parts for run in ids])
     if not len(runs):
-        raise ValueError(f"survey: {name} is empty; there is nothing to replay")
+        raise ValueError(f"survey: {name} is empty; expected at least one run")
     if (twice := runs.duplicated()).any():
-        raise ValueError(f"{name}: run {runs[twice.argmax()]!r} is there twice")
+        raise ValueError(f"{name}: duplicate run id {runs[twice.argmax()]!r}")
     every = [each for _, sums in parts for each in sums]
-    # a rule that no run could be replayed with has sums over no runs
+    # a rule that could not be replayed on any run has sums over no runs
     sums = (
         pd.concat(every).groupby(level=0).sum() if every else pd.DataFrame(columns=_SUMS, dtype=int)
     )
@@ -121,12 +140,12 @@ def survey(
 
 
 def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], list[pd.DataFrame]]:
-    """The run ids of a part of a corpus, and sums over its runs, tables with a row a criterion."""
+    """The run ids of a part of a corpus, and sums over its runs, one row per criterion."""
     ids, sums = [], []
     for chunk in [task] if isinstance(task, CurveSet) else chunks(task):
         ids += chunk.runs
         counted = CurveSet(chunk.table.drop_columns("epoch")) if chunk.has("epoch") else chunk
-        # rules that can look at the same runs are replayed at once
+        # rules that can be applied to the same runs are replayed together
         alike: dict[bytes, list[Rule]] = {}
         for rule in rules:
             alike.setdefault(watchable(rule, counted).tobytes(), []).append(rule)
@@ -138,7 +157,7 @@ def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], list
 
 
 def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
-    """Sums over runs that the columns of the table are made of, a row a criterion."""
+    """Sums over runs from which the columns of the table are computed, one row per criterion."""
     stops, known = replay(curves, rules), facts_of(curves)
     every = regrets(stops, curves)
     sums = {
@@ -152,7 +171,7 @@ def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
         "stand_ins": known.stand_ins.sum(),
     }
     for error in ("val", "test"):
-        # kept are weights of a check
+        # the selected weights are those of a check
         kept = known.measurable(error) & known.measured_with(error, "val")
         lost = np.log1p(getattr(every, error)[kept]).sum(axis=0)
         sums |= {f"{error}_runs": kept.sum(), f"{error}_regret": lost}
@@ -160,7 +179,7 @@ def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
 
 
 def _table(sums: pd.DataFrame) -> pd.DataFrame:
-    """The means of sums over all runs, in the order of the documented columns."""
+    """The means over all runs, in the order of the documented columns."""
     runs = sums["runs"]
     table = sums.assign(
         criterion=sums.index,
