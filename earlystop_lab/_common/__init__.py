@@ -1,1 +1,1 @@
-"""What every room may use: whole-file writes, checks of arguments, wording, compiling."""
+"""Helpers for every room: whole-file writes, checks of arguments, wording, compiling."""

@@ -1,4 +1,4 @@
-"""What arguments have to be: modes, numbers, one of some names; and the errors that say so."""
+"""Checks of arguments (modes, numbers, names) that raise errors with a clear message."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def require(name: str, value: object, fine: object, expected: str) -> None:
-    """Raise ``ValueError`` naming parameter, value and what is allowed, unless it is fine.
+    """Raise ``ValueError`` naming parameter, value and what is expected, unless ``fine``.
 
     >>> require("width", 2, 2 < 1, "a number below 1")
     Traceback (most recent call last):
@@ -22,19 +22,19 @@ def require(name: str, value: object, fine: object, expected: str) -> None:
 
 
 def require_count(name: str, value: object, least: int = 1) -> None:
-    """Raise ``ValueError`` unless ``value`` is a whole number, at least ``least``."""
+    """Raise ``ValueError`` unless ``value`` is an integer of at least ``least``."""
     whole = is_number(value, Integral) and int(value) >= least  # type: ignore[call-overload]
-    require(name, value, whole, f"a whole number, at least {least}")
+    require(name, value, whole, f"an integer >= {least}")
 
 
 def require_mode(mode: object) -> None:
     """Raise ``ValueError`` unless ``mode`` says which values of a metric are better."""
     if mode not in ("min", "max"):
-        raise ValueError(f"mode {mode!r}: expected 'min' (errors) or 'max' (higher is better)")
+        raise ValueError(f"mode = {mode!r}; expected 'min' (errors) or 'max' (higher is better)")
 
 
 def one_of(name: str, text: object, allowed: Iterable[T]) -> T:
-    """That of the allowed ones which the text is; ``ValueError`` where it is none."""
+    """The allowed value that equals the text; ``ValueError`` if there is none."""
     names = list(allowed)
     if text not in names:
         near = nearest(str(text), map(str, names))
@@ -43,7 +43,7 @@ def one_of(name: str, text: object, allowed: Iterable[T]) -> T:
 
 
 def is_number(value: Any, kind: Any = (Real, Decimal)) -> bool:
-    """Whether the value is a number of that kind; true and false are none.
+    """Whether the value is a number of that kind; True and False are not.
 
     >>> is_number(1.5), is_number(1.5, Integral), is_number(True), is_number("1.5")
     (True, False, False, False)
@@ -52,12 +52,12 @@ def is_number(value: Any, kind: Any = (Real, Decimal)) -> bool:
 
 
 def as_number(value: Any) -> float | None:
-    """What ``float`` makes of the value, such as a 0-d array; None of text, bools and the rest.
+    """The value as a float, for example of a 0-d array; None for strings, bools and other types.
 
     >>> as_number(2), as_number("2"), as_number(True), as_number([2, 3])
     (2.0, None, None, None)
     """
-    if type(value) is float:  # what nearly all are, in training many times a second
+    if type(value) is float:  # the usual case, and called often during training
         return value
     if isinstance(value, (str, bytes, bool)):
         return None

@@ -1,4 +1,4 @@
-"""Compiling with numba, in one place: plain functions in, the same functions compiled out."""
+"""Compilation with numba, in one place: plain functions in, the same functions compiled out."""
 
 import hashlib
 import pickle
@@ -12,24 +12,24 @@ from typing import Any
 
 Function = Callable[..., Any]
 
-#: drivers with the parts that numba could not compile them with
+#: drivers with the parts that numba could not compile
 _plain: set[tuple[Any, ...]] = set()
-#: steps of rules of which it was told that they are not compiled
+#: steps of rules for which a warning has been issued
 _warned: set[Function | None] = set()
 
 
 def compiled(function: Function, *, cache: bool = True) -> Function:
-    """The function compiled without the GIL and, where a folder for that can be written, cached.
+    """The function compiled without the GIL and, if a cache folder is writable, cached.
 
-    No option here lets the compiler reorder sums: the bits do not depend on the processor.
+    No option here lets the compiler reorder sums: the results do not depend on the processor.
     """
-    from numba import njit  # importing numba costs more than this package
+    from numba import njit  # importing numba takes longer than importing this package
 
-    from earlystop_lab._common import numba_constants  # noqa: F401  (tells numba of them)
+    from earlystop_lab._common import numba_constants  # noqa: F401  (registers them with numba)
 
     try:
         made: Function = njit(nogil=True, cache=cache)(function)
-    except RuntimeError:  # nowhere to keep the cache
+    except RuntimeError:  # there is no writable folder for the cache
         made = njit(nogil=True)(function)
     return made
 
@@ -39,9 +39,9 @@ def call_bound(
 ) -> None:
     """Call a driver with a rule's parts in place of the functions that it calls by those names.
 
-    Compiled where numba can, plain otherwise; what numba could not compile once stays plain, of
-    which a ``RuntimeWarning`` tells once, since it is many times slower. Where a part is None the
-    driver's own function of that name is left.
+    It is compiled if numba can compile it, and plain Python otherwise. What numba could not compile
+    once stays plain; a ``RuntimeWarning`` says so once, since it is many times slower. If a part is
+    None, the driver's own function of that name is used.
     """
     binding = (driver, *((name, part) for name, part in parts.items() if part is not None))
     refusal = None
@@ -49,24 +49,24 @@ def call_bound(
         try:
             _compiled(*binding)(*arguments)
             return
-        except Exception as error:  # numba refuses in many ways
+        except Exception as error:  # numba raises many kinds of errors
             refusal = error
-    # what is the rule's own fault recurs here
+    # if the fault is in the rule itself, the plain call raises it again
     call_plain(driver, parts, *arguments, rule=rule)
     if refusal is not None:
         _plain.add(binding)
         if (step := parts.get("step")) not in _warned:
             _warned.add(step)
-            text = f"{rule} is not compiled and so runs many times slower: {_reason(refusal)}"
+            text = f"{rule} could not be compiled and runs many times slower: {_reason(refusal)}"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def _reason(refusal: Exception) -> str:
-    """What an error of numba says first, after where in the compiler it was met, in one line."""
+    """The first statement of a numba error on one line, without where in the compiler it was."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(refusal))
     lines = [line.strip(" >") for line in plain.splitlines()]
     said = [line for line in lines if line and not line.startswith("Failed in nopython mode")]
-    # what ends in a colon says in the next line of what
+    # a line that ends in a colon is continued on the next one
     first = " ".join(said[: 2 if said and said[0].endswith(":") else 1])
     return f"{type(refusal).__name__}: {first}"
 
@@ -74,18 +74,18 @@ def _reason(refusal: Exception) -> str:
 def call_plain(
     driver: Function, parts: Mapping[str, Function | None], *arguments: Any, rule: str
 ) -> None:
-    """As :func:`call_bound`, without compiling: the same lines as plain Python."""
+    """Like :func:`call_bound`, without compiling: the same lines as plain Python."""
     _rebound(driver, **{name: part for name, part in parts.items() if part is not None})(*arguments)
 
 
 def digest(functions: Iterable[Function], *others: Any) -> str:
-    """What changes with the code of the functions and of every plain function that they call."""
+    """A digest of the code of the functions and of every plain function that they call."""
     code = [_code(each) for part in functions for each in _with_helpers(part)]
     return hashlib.sha256(repr((code, *others)).encode()).hexdigest()[:16]
 
 
 def _types(driver: Function) -> list[Any]:
-    """The classes of its arguments as far as they are said: what is stored finds them by name."""
+    """The classes of its arguments as far as annotated: the cache finds them by name."""
     said = driver.__annotations__.values()
     return [
         (t.__module__, t.__qualname__, getattr(t, "_fields", ()))
@@ -96,11 +96,11 @@ def _types(driver: Function) -> list[Any]:
 
 @cache
 def _compiled(driver: Function, *parts: tuple[str, Function]) -> Function:
-    """The bound driver, compiled, under a name that holds a digest of the rule's code.
+    """The bound driver, compiled, under a name that contains a digest of the rule's code.
 
-    numba's disk cache knows a function by its file, line and name, and would not notice an
-    edited step; under the digest it does, and finds every unchanged rule again. What it stores
-    refers to the rule's modules by name, so only rules of imported modules are stored.
+    numba's disk cache identifies a function by file, line and name, and would not notice an edited
+    step. With the digest it does, and it still finds every unchanged rule. The cache refers to the
+    rule's modules by name, so only rules of importable modules are stored.
     """
     called = {**_helpers(driver), **dict(parts)}
     bound = _rebound(driver, **{name: _jitted(part) for name, part in called.items()})
@@ -113,7 +113,7 @@ def _compiled(driver: Function, *parts: tuple[str, Function]) -> Function:
 
 @cache
 def _jitted(function: Function, inside: tuple[Any, ...] = ()) -> Any:
-    """The function compiled, and with it every plain function that it calls by name."""
+    """The function compiled, together with every plain function that it calls by name."""
     helpers = {
         name: _jitted(helper, (*inside, function))
         for name, helper in _helpers(function).items()
@@ -123,7 +123,7 @@ def _jitted(function: Function, inside: tuple[Any, ...] = ()) -> Any:
 
 
 def _with_helpers(function: Function) -> list[Function]:
-    """The function and every plain function that it calls by name, directly or not."""
+    """The function and every plain function that it calls by name, directly or indirectly."""
     functions = [function]
     for each in functions:
         functions.extend(helper for helper in _helpers(each).values() if helper not in functions)
@@ -136,13 +136,13 @@ def _helpers(function: Function) -> dict[str, Function]:
 
 
 def _names(code: types.CodeType) -> list[str]:
-    """Every global and attribute name in the code, that of inner functions included."""
+    """Every global and attribute name in the code, including that of inner functions."""
     inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
     return [*code.co_names, *(name for each in inner for name in _names(each))]
 
 
 def _code(function: Function) -> tuple[Any, ...]:
-    """Everything that decides what one function computes, its helpers' code aside."""
+    """Everything that determines what one function computes, except the code of its helpers."""
     code, names = function.__code__, _names(function.__code__)
     scope = function.__globals__
     constants = [(name, _constant(scope[name], names)) for name in names if name in scope]
@@ -157,7 +157,7 @@ def _bytecode(code: types.CodeType) -> tuple[Any, ...]:
 
 
 def _constant(value: Any, names: list[str]) -> Any:
-    """What a global contributes to the digest; of a module, the attributes that are used."""
+    """The contribution of a global to the digest; for a module, the attributes that are used."""
     if isinstance(value, types.ModuleType):
         used = [name for name in names if hasattr(value, name)]
         return [(name, _constant(getattr(value, name), [])) for name in used]
@@ -168,7 +168,7 @@ def _constant(value: Any, names: list[str]) -> Any:
 
 
 def _rebound(function: Function, **names: Any) -> types.FunctionType:
-    """A copy of the function that sees these names among its globals."""
+    """A copy of the function with these names among its globals."""
     copy = types.FunctionType(
         function.__code__,
         {**function.__globals__, **names},

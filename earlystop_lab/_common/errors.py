@@ -1,8 +1,8 @@
-"""The one exception above all of ours."""
+"""The base class of this package's exceptions."""
 
 
 class EarlystopError(Exception):
-    """What this package itself finds wrong, beside the ``ValueError`` or ``OSError`` that it is.
+    """Base class of this package's exceptions, which are also ``ValueError`` or ``OSError``.
 
-    Plain arguments that are out of range are a ``ValueError`` alone, as everywhere in Python.
+    Arguments that are out of range raise a plain ``ValueError``, as usual in Python.
     """

@@ -1,6 +1,6 @@
-"""Tells numba of :class:`settings.Constant`: a type for every value, with nothing in it to load.
+"""Registers :class:`settings.Constant` with numba: one type per value, with nothing to load.
 
-Imported with numba only, since that costs more than the rest of the package.
+Imported only together with numba, which takes longer than importing the rest of the package.
 """
 
 from typing import Any

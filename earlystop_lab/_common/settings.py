@@ -1,9 +1,9 @@
-"""Settings that are compiled in: what numba is told of without being imported."""
+"""Settings that are compiled in, defined without importing numba."""
 
 
 class Constant:
-    """Base of settings that are compiled in, not looked at while running.
+    """Base class of settings that are compiled in rather than looked up at run time.
 
-    A rule keeps them in its state; code that gets another value is compiled anew. A subclass is
-    a frozen dataclass of whole numbers and bools.
+    A rule keeps them in its state; code with another value is compiled separately. A subclass is a
+    frozen dataclass of integers and bools.
     """

@@ -1,4 +1,4 @@
-"""Numbers and names as people read them."""
+"""Formatting of numbers and names for readers."""
 
 import difflib
 import math
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def percent(share: float) -> str:
-    """A share in percent, with two digits; what is beyond tenfold is only said to be so.
+    """A share in percent with two digits; beyond tenfold it is only reported as such.
 
     >>> percent(0.0213), percent(0.42), percent(float("inf")), percent(float("nan"))
     ('2.1%', '42%', 'unbounded', 'unknown')
@@ -21,7 +21,7 @@ def percent(share: float) -> str:
 
 
 def signed(share: float) -> str:
-    """A change in percent, with its sign.
+    """A change in percent with its sign.
 
     >>> signed(0.0213), signed(-0.42), signed(0.0), signed(1e9)
     ('+2.1%', '-42%', '0%', 'over +1000%')
@@ -32,7 +32,7 @@ def signed(share: float) -> str:
 
 
 def counted(n: int, unit: str) -> str:
-    """How many there are.
+    """A count with its unit.
 
     >>> counted(1, "run"), counted(12, "problem")
     ('1 run', '12 problems')
@@ -41,7 +41,7 @@ def counted(n: int, unit: str) -> str:
 
 
 def too_few(n: int, unit: str) -> str:
-    """That there are not enough of them.
+    """A statement that the count is too small.
 
     >>> too_few(1, "run"), too_few(3, "problem")
     ('1 run is too few', '3 problems are too few')
@@ -50,7 +50,7 @@ def too_few(n: int, unit: str) -> str:
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a text: a table of names that fits on a screen.
+    """The words of a text: a compact way to write a table of names.
 
     >>> sorted(word_set("loss nll ce"))
     ['ce', 'loss', 'nll']
@@ -59,7 +59,7 @@ def word_set(text: str) -> frozenset[str]:
 
 
 def cut(text: str, most: int = 60) -> str:
-    """The text, cut where it is longer than so many characters.
+    """The text, truncated if it is longer than ``most`` characters.
 
     >>> cut("early"), cut("early stopping", 8)
     ('early', 'early...')
@@ -79,7 +79,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names in a row, the first of them where they are many.
+    """Names joined in a sentence; if there are many, only the first of them.
 
     >>> listed(["GL"]), listed(["GL", "PQ", "UP"]), listed(["a", "b", "c", "d"], most=2)
     ('GL', 'GL, PQ and UP', 'a, b and 2 more')

@@ -20,19 +20,24 @@ def reproduce_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", help="Folder for tables and figures; default: results/ of the checkout."
+            "-o",
+            "--out",
+            help="Folder for tables and figures; by default results/ of the checkout.",
         ),
     ] = None,
     corpus: Annotated[
-        str, typer.Option(help="A corpus of data/curves/ recorded like the study.")
+        str, typer.Option(help="Name of a corpus in data/curves/ recorded like the study.")
     ] = "prechelt1997",
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder with curves/ and reference/; default: data/ of the checkout."),
+        typer.Option(help="Folder with curves/ and reference/; by default data/ of the checkout."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Rerun Prechelt's 1997 study from recorded curves: tables, figures, comparison with print."""
+    """Rerun Prechelt's 1997 study on recorded curves and compare it with the published numbers.
+
+    Writes tables and figures.
+    """
     from earlystop_lab.report import answer_as_json, in_words
     from earlystop_lab.report.prechelt1997 import folder_of, reproduce
 
@@ -47,27 +52,33 @@ def reproduce_command(
 
 def recommend_command(
     paths: Annotated[
-        list[Path], typer.Argument(help="A curve set, or training logs and folders of them.")
+        list[Path], typer.Argument(help="A curve set, or training logs or folders of logs.")
     ],
     max_loss: Annotated[
-        str | None, typer.Option(help="Goal: lose at most this, such as 1%; the default.")
+        str | None,
+        typer.Option(help="Goal: a mean loss of at most this share. The default goal is 1%."),
     ] = None,
     max_epochs: Annotated[
         float | None,
-        typer.Option(help="Goal: at most so many epochs (or steps, rounds) a run, on average."),
+        typer.Option(help="Goal: at most this many epochs (steps, rounds) per run on average."),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Goal: the best bargain at 1% of error for so much % time.")
+        float | None,
+        typer.Option(
+            help="Goal: best trade-off, given the extra training time (%) you would accept for 1% "
+            "lower error."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds and the intervals.")] = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Say which patience to use for runs like these, what it saves and loses, and how surely.
+    """Recommend a patience for runs like these, with its expected loss and savings.
 
-    Each goal gets one recommendation, with the lines to paste into Keras, Lightning, Hugging
-    Face, XGBoost, LightGBM and scikit-learn. Runs without a validation curve are left out, and
-    the first line says so. To decline is an answer, too: exit code 0.
+    Prints one recommendation per goal, with code for Keras, Lightning, Hugging Face, XGBoost,
+    LightGBM and scikit-learn. Runs without a validation curve are excluded, and the first line
+    says so. If the runs do not support a recommendation, the command says why and exits with
+    code 0.
     """
     from earlystop_lab.report import answer_as_json, in_words
 
@@ -82,16 +93,17 @@ def survey_command(
     curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
     corpus: Annotated[
         str | None,
-        typer.Option(help="CURVES is a copy of this corpus, of those that corpus list shows."),
+        typer.Option(help="CURVES is a copy of this corpus; see earlystop corpus list."),
     ] = None,
     out: TableOut = None,
     json: Json = False,
     n_jobs: Jobs = -1,
 ) -> None:
-    """Replay every rule at a usual threshold: share stopped, time, regret, a row a rule.
+    """Replay every rule at its usual threshold: share of runs stopped, time and regret of each.
 
-    A check counts as an epoch. Says how many runs are censored (their lowest validation error is
-    at their last check) and how many diverged (an error is NaN or infinite).
+    A patience counts checks, not epochs. The first line says how many runs are censored (their
+    lowest validation error is at their last check) and how many diverged (an error is NaN or
+    infinite).
     """
     from earlystop_lab.report import as_json
     from earlystop_lab.sources.corpora import read_corpus
@@ -113,18 +125,18 @@ def _survey_in_words(found: pd.DataFrame) -> str:
     parts = [found.to_string(index=False, float_format="{:.4g}".format)]
     if lacking := list(found.loc[found["runs"] == 0, "criterion"]):
         parts.append(
-            f"left out: {listed(lacking)}; no run has all that they watch, or no upper bound is "
-            "known of scores that they divide by"
+            f"left out: {listed(lacking)}; no run has all channels that they watch, or they divide "
+            "by an error and the upper bound of the scores is unknown"
         )
     whole = found.iloc[int(found["runs"].argmax())]
     parts.append(
         f"{counted(len(found), 'rule')} over {counted(whole['runs'], 'run')}, of which "
-        f"{whole['censored']} censored and {whole['diverged']} diverged; regret over the "
-        f"{whole['val_runs']} (test: {whole['test_runs']}) whose errors are all finite and not 0"
+        f"{whole['censored']} are censored and {whole['diverged']} diverged; regret is over the "
+        f"{whole['val_runs']} runs (test: {whole['test_runs']}) whose errors are finite and not 0"
     )
     if whole["stand_ins"]:
         parts.append(
-            f"{whole['stand_ins']} of these runs have no validation curve but a training curve in "
-            "its place, which cannot say when to stop"
+            f"{whole['stand_ins']} of these runs have a training curve in place of a validation "
+            "curve, which cannot say when to stop"
         )
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Commands that make curve sets, look at them or replay over them."""
+"""Commands that make, describe and replay curve sets."""
 
 from __future__ import annotations
 
@@ -35,29 +35,34 @@ def replay_command(
         Path, typer.Argument(help="A curve set: a Parquet or Arrow file, or a folder.")
     ],
     criteria: Annotated[
-        list[str], typer.Option("-c", "--criterion", help="Such as 'GL(2)' or 'Keras(10)'.")
+        list[str],
+        typer.Option(
+            "-c", "--criterion", help="A criterion such as 'GL(2)' or 'Keras(10)'; repeatable."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Write the stops: .parquet or .csv.")
+        Path | None,
+        typer.Option("-o", "--out", help="Write the stops to this .parquet or .csv file."),
     ] = None,
     restore: Annotated[
         str,
-        typer.Option(help="Weights that are kept: best, last, own or ModelCheckpoint(...)."),
+        typer.Option(help="Which weights to keep: best, last, own or ModelCheckpoint(...)."),
     ] = "best",
     select: Annotated[
         str | None,
-        typer.Option(help="Channel whose lowest error --restore best keeps; val by default."),
+        typer.Option(help="Channel whose lowest error --restore best keeps; by default val."),
     ] = None,
     n_jobs: Jobs = 1,
     scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, for example tcp://host:8786."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")] = False,
     json: Json = False,
 ) -> None:
     """Find where each criterion would have stopped each run.
 
-    With --out, interrupted at any moment, the same command goes on where it was.
+    With --out, you can rerun the same command to resume after an interruption.
     """
     from earlystop_lab.engine.into_files import replay_to_file
     from earlystop_lab.report import as_json
@@ -77,14 +82,14 @@ def replay_command(
         try:
             rows = replay_to_file(curves, criteria, out, **options)  # type: ignore[arg-type]
         except KeyboardInterrupt:
-            print("earlystop: interrupted; the same command goes on here", file=sys.stderr)
+            print("earlystop: interrupted; rerun the same command to resume", file=sys.stderr)
             raise typer.Exit(130) from None
     print(f"{out}: {rows} stops")
 
 
 @contextmanager
 def _workers(scheduler: str | None) -> Iterator[int | None]:
-    """Send the parallel work to a Dask scheduler, where one is given."""
+    """Send the parallel work to a Dask scheduler, if one is given."""
     if scheduler is None:
         yield None
         return
@@ -99,73 +104,83 @@ def _workers(scheduler: str | None) -> Iterator[int | None]:
 
     import joblib
 
-    # it logs a lost connection with its traceback; one line is said below
+    # distributed would log a lost connection with a traceback; the message below is enough
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         client = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"--scheduler {scheduler}: no scheduler answers there ({error})"
+            f"--scheduler {scheduler}: cannot connect ({error}); check the address"
         ) from error
     with client, joblib.parallel_config(backend="dask", client=client):
         try:
             yield -1
         except FutureCancelledError as error:
             raise OSError(
-                f"--scheduler {scheduler}: the connection was lost; give the same command again, "
-                "which with --out goes on where it was"
+                f"--scheduler {scheduler}: the connection was lost; rerun the same command, which "
+                "resumes if --out is given"
             ) from error
 
 
 def import_command(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS", help="Logs, or folders of them.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATHS", help="Training logs, or folders of them.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Curve set: .parquet or .arrow.")
+        Path | None,
+        typer.Option("-o", "--out", help="Write the curve set to this .parquet or .arrow file."),
     ] = None,
     val: Annotated[str | None, typer.Option(help="Column of the validation error.")] = None,
     train: Annotated[str | None, typer.Option(help="Column of the training error.")] = None,
     test: Annotated[str | None, typer.Option(help="Column of the test error.")] = None,
-    epoch: Annotated[str | None, typer.Option(help="Column of the position.")] = None,
-    run: Annotated[str | None, typer.Option(help="Column that tells runs apart.")] = None,
+    epoch: Annotated[str | None, typer.Option(help="Column of the epoch or step.")] = None,
+    run: Annotated[str | None, typer.Option(help="Column of the run id.")] = None,
     log_format: Annotated[
-        str | None, typer.Option("--format", help="Format of all files; recognised by default.")
+        str | None,
+        typer.Option("--format", help="Format of all files; by default it is recognised."),
     ] = None,
     mode: Annotated[
-        str | None, typer.Option(help="max: higher is better in the validation column.")
+        str | None,
+        typer.Option(help="Direction of the validation column; max means higher is better."),
     ] = None,
     restart: Annotated[
         str,
         typer.Option(
-            help="What positions that start again at the first one mean: another run, or continue: "
-            "the same run, trained on."
+            help="What it means if positions start again from the first one: run for another run, "
+            "continue for the same run trained further."
         ),
     ] = "run",
     between: Annotated[
         str,
         typer.Option(
             help="What a check keeps of a training curve that is logged more often than the "
-            "validation error: the last value or the mean since the check before."
+            "validation error: last for the last value, mean for the mean since the previous check."
         ),
     ] = "last",
     largest: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Bytes that a file may have, also unpacked; by default 1 GiB, unpacked 256 MiB.",
+            help="Maximum size of a file in bytes, also unpacked; by default 1 GiB, or 256 MiB "
+            "unpacked.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Only show what would be read.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Show what would be read, and write nothing.")
+    ] = False,
 ) -> None:
-    """Read training logs of other programs into a curve set.
+    """Convert training logs of other programs to a curve set.
 
-    Shows which column became which curve, and every channel: from where, what, which direction.
-    What cannot be used is named, the rest is imported.
+    Shows which column became which curve, and the source, meaning and direction of every channel.
+    Reports what cannot be used and imports the rest.
     """
     ending(out, ".parquet", ".arrow")
     if out is None and not dry_run:
-        raise ValueError("say where to with -o, a name ending in .parquet or .arrow, or --dry-run")
-    if "" in paths:  # as a path it would be the current folder
-        raise ValueError("a path is empty; expected logs, or folders of them")
+        raise ValueError(
+            "no output file; pass -o with a name ending in .parquet or .arrow, or --dry-run"
+        )
+    if "" in paths:  # as a path, it would mean the current folder
+        raise ValueError("a path is empty; expected logs or folders of them")
     found = es.read_logs(
         paths,
         **{"val": val, "train": train, "test": test, "epoch": epoch, "run": run},
@@ -179,7 +194,7 @@ def import_command(
     if not len(found.curves):
         raise ValueError("nothing was imported; the lines above say why")
     written = None if dry_run else out
-    if written is not None:  # first, so that who stops reading what is shown has it, too
+    if written is not None:  # first, in case the reader closes the pipe of the output
         found.curves.write(written)
     print(found.plan.to_string(index=False))
     print(f"\n{_channels(found.curves)}")
@@ -188,7 +203,7 @@ def import_command(
 
 
 def _channels(curves: CurveSet) -> str:
-    """A line a channel: from where, what, which direction, unit, how many values."""
+    """One line per channel: its source, meaning, direction, unit, and number of values."""
     table = curves.channels.reset_index()
     table["column"] = table["source"].where(table["source"].notna(), table["channel"])
     names = ["channel", "column", "role", "metric", "data", "direction", "unit", "runs", "values"]
@@ -197,7 +212,7 @@ def _channels(curves: CurveSet) -> str:
 
 
 def _report(found: LogImport) -> None:
-    """What was repaired, assumed or left out, on stderr: what is said of many files once."""
+    """Report on stderr what was repaired, assumed or left out, in one line for many files."""
     notes: dict[str, list[str]] = {}
     for note in found.notes:
         notes.setdefault(note.text, []).append(note.file)
@@ -209,7 +224,7 @@ def _report(found: LogImport) -> None:
 
 
 def curves_or_logs(paths: list[Path]) -> CurveSet:
-    """A curve set, or what training logs become; what could not be read goes to stderr."""
+    """A curve set, or training logs converted to one; reports on stderr what cannot be read."""
     from earlystop_lab.curves import is_curves
 
     if len(paths) == 1 and is_curves(paths[0]):
@@ -218,35 +233,47 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
     _report(found)
     if any("no validation loss among" in skipped.reason for skipped in found.skipped):
         print(
-            "note: to choose a column, such as an accuracy: earlystop import "
-            f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet; then "
+            "note: to select a column such as an accuracy: earlystop import "
+            f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet, then "
             "earlystop recommend curves.parquet",
             file=sys.stderr,
         )
     if not len(found.curves):
-        raise ValueError(f"{paths[0]}: no curve set and no training log that could be read")
+        raise ValueError(f"{paths[0]}: neither a curve set nor a training log that can be read")
     return found.curves
 
 
 def simulate_command(
     family: Annotated[
-        str, typer.Argument(help="gradient_flow, double_descent, parametric or resample.")
+        str,
+        typer.Argument(
+            help="What to simulate: gradient_flow, double_descent, parametric or resample."
+        ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Curve set: .parquet or .arrow.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="Write the curve set to this .parquet or .arrow file."),
+    ],
     n: Annotated[int, typer.Option("-n", min=1, help="Number of runs.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all runs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     curves: Annotated[
-        Path | None, typer.Option(help="For resample: the curve set to draw from.")
+        Path | None, typer.Option(help="For resample: the curve set to resample from.")
     ] = None,
     params: Annotated[
-        list[str] | None, typer.Option("-p", "--param", help="Such as epochs=500; repeatable.")
+        list[str] | None,
+        typer.Option("-p", "--param", help="A parameter such as epochs=500; repeatable."),
     ] = None,
 ) -> None:
-    """Simulate runs whose true optimum is known."""
+    """Simulate runs whose true optimum is known.
+
+    The parameters of each family are those of the Python function simulate.
+    """
     ending(out, ".parquet", ".arrow")
     given = dict(assignment(text) for text in params or [])
     if own := given.keys() & {"family", "n", "seed", "curves"}:
-        raise ValueError(f"--param {min(own)}: it is said without --param; see --help")
+        raise ValueError(
+            f"--param {min(own)}: this has an option or argument of its own; see --help"
+        )
     if curves is not None:
         given["curves"] = es.read_curves(curves)
     found = es.simulate(family, n, seed=seed, **given)
@@ -258,35 +285,41 @@ def train_proben1(
     data: Annotated[Path, typer.Option(help="Folder with PROBEN1's .dt files.")],
     output_path: Annotated[
         Path,
-        typer.Option("-o", "--out", help="x.parquet writes one file, anything else a folder."),
+        typer.Option("-o", "--out", help="A file if it ends in .parquet, otherwise a folder."),
     ],
-    datasets: Annotated[str, typer.Option(help="Such as cancer1,glass2; all 36 by default.")] = "",
-    hidden: Annotated[
-        str, typer.Option(help="Hidden layers, such as 8+4,16 or none; all 12 by default.")
+    datasets: Annotated[
+        str, typer.Option(help="Data sets, for example cancer1,glass2; by default all 36.")
     ] = "",
-    output: Annotated[str, typer.Option(help="Kinds of output units.")] = "linear,sigmoid",
+    hidden: Annotated[
+        str,
+        typer.Option(help="Hidden layers, for example 8+4,16 or none; by default all 12."),
+    ] = "",
+    output: Annotated[
+        str, typer.Option(help="Activations of the output units.")
+    ] = "linear,sigmoid",
     runs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Runs a data set x topology x output; 2 linear and 1 sigmoid by default."
+            min=1,
+            help="Runs per data set, topology and output; by default 2 linear and 1 sigmoid.",
         ),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs a run.")] = 3000,
-    eta_plus: Annotated[float, typer.Option(help="Growth of RPROP's steps.")] = 1.1,
-    eta_minus: Annotated[float, typer.Option(help="Shrinkage of RPROP's steps.")] = 0.5,
-    delta0: Annotated[tuple[float, float], typer.Option(help="Range of RPROP's first steps.")] = (
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs per run.")] = 3000,
+    eta_plus: Annotated[float, typer.Option(help="Factor by which RPROP increases a step.")] = 1.1,
+    eta_minus: Annotated[float, typer.Option(help="Factor by which RPROP decreases a step.")] = 0.5,
+    delta0: Annotated[tuple[float, float], typer.Option(help="Range of RPROP's initial steps.")] = (
         0.05,
         0.2,
     ),
     delta_min: Annotated[float, typer.Option(help="Smallest step.")] = 0.0,
     delta_max: Annotated[float, typer.Option(help="Largest step.")] = 50.0,
-    init: Annotated[float, typer.Option(help="First weights in -init..init.")] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all runs.")] = 0,
+    init: Annotated[float, typer.Option(help="Initial weights are in [-init, init].")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed.")] = 0,
     n_jobs: Jobs = -1,
 ) -> None:
-    """Record Prechelt's runs, or others like them, from the .dt files.
+    """Record Prechelt's runs, or similar ones, from PROBEN1's .dt files.
 
-    Interrupted at any moment, the same command goes on where it was.
+    If interrupted, rerun the same command to resume.
     """
     from earlystop_lab.sources.proben1 import DATASETS
     from earlystop_lab.sources.recording import record
@@ -311,7 +344,7 @@ def train_proben1(
 
 
 def corpus_list(out: Out = None, json: Json = False) -> None:
-    """Show the public corpora that can be read."""
+    """List the public corpora that can be read."""
     from earlystop_lab.report import as_json
     from earlystop_lab.sources.corpora import CORPORA
 
@@ -327,7 +360,7 @@ def corpus_info(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Show the facts of a curve set, a row a problem, and what its channels are."""
+    """Describe a curve set: one row per problem, and every channel."""
     from earlystop_lab.curves.facts import info
     from earlystop_lab.report import as_json
 
@@ -341,14 +374,16 @@ def corpus_info(
 
 
 def corpus_build(
-    name: Annotated[str, typer.Argument(help="Of those that earlystop corpus list shows.")],
-    source: Annotated[Path, typer.Argument(help="Where a copy of the corpus lies.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for curves and card.")],
+    name: Annotated[str, typer.Argument(help="Name of a corpus listed by earlystop corpus list.")],
+    source: Annotated[Path, typer.Argument(help="Folder with a copy of the corpus.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="New folder for the curves and the data card.")
+    ],
     file_format: Annotated[
-        str, typer.Option("--format", help="Of the curves: parquet or arrow.")
+        str, typer.Option("--format", help="Format of the curves: parquet or arrow.")
     ] = "parquet",
 ) -> None:
-    """Read a copy of a public corpus into a curve set with its data card."""
+    """Convert a copy of a public corpus to a curve set with a data card."""
     from earlystop_lab.sources.corpora import build
 
     suffix = one_of("--format", file_format, ("parquet", "arrow"))

@@ -1,4 +1,4 @@
-"""The command for runs that still go on."""
+"""The command for runs that are still in progress."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,29 +10,35 @@ from earlystop_lab._common.checks import one_of
 
 def watch_command(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Growing logs to follow, or folders of them.")
+        list[Path] | None, typer.Argument(help="Logs that are being written, or folders of them.")
     ] = None,
     criteria: Annotated[
         list[str] | None,
-        typer.Option("-c", "--criterion", help="GL(5), UP(3) and Keras(10) by default."),
+        typer.Option(
+            "-c", "--criterion", help="A criterion; repeatable. By default GL(5), UP(3), Keras(10)."
+        ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder where runs are saved, as Parquet.")
+        Path, typer.Option("-o", "--out", help="Folder in which runs are saved as Parquet files.")
     ] = Path("runs"),
     host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 for every one.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts other machines.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 8600,
-    val: Annotated[str | None, typer.Option(help="Metric that is the validation error.")] = None,
-    train: Annotated[str | None, typer.Option(help="Metric that is the training error.")] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+    ] = 8600,
+    val: Annotated[str | None, typer.Option(help="Name of the validation error.")] = None,
+    train: Annotated[str | None, typer.Option(help="Name of the training error.")] = None,
     mode: Annotated[
-        str | None, typer.Option(help="max: higher is better in the validation metric.")
+        str | None,
+        typer.Option(help="Direction of the validation error; max means higher is better."),
     ] = None,
 ) -> None:
     """Show live runs in the browser, and where each criterion stops them.
 
-    Takes the posts of Keras' RemoteMonitor and follows growing logs, until interrupted. Runs are
-    saved on the way; the next start shows them again. Other machines reach it with --host.
+    Receives the posts of Keras' RemoteMonitor and follows log files until interrupted. Runs are
+    saved continuously, and the next start shows them again. To allow access from other machines,
+    pass --host.
     """
     try:
         from earlystop_lab.live.watch.posts import Asked

@@ -1,4 +1,4 @@
-"""Commands about rules: what there is, whether one keeps its promises, how it compares."""
+"""Commands about rules: list them, check one, and compare one with the others."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ FORMATS = ("html", "md", "tex", "csv")
 
 def criteria_command(
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="As docs/criteria.md, with what surprises.")
+        bool,
+        typer.Option("--markdown", help="Print docs/criteria.md, which includes the quirks."),
     ] = False,
     out: TableOut = None,
     json: Json = False,
 ) -> None:
-    """Show every rule: what it watches, its statistic, when it passes, source and verification."""
+    """List every rule: what it watches, its statistic, threshold, source and verification."""
     from earlystop_lab.criteria import catalogue
     from earlystop_lab.report import as_json
 
@@ -67,14 +68,16 @@ def _as_table(frame: pd.DataFrame) -> str:
 
 
 def check_command(
-    rule: Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="Such as my_rules.py:Flat.")],
+    rule: Annotated[
+        str, typer.Argument(metavar="FILE.py:NAME", help="For example my_rules.py:Flat.")
+    ],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random curves.")] = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Check a rule of your own: causal, pure, deterministic, safe with NaN, replayed alike.
+    """Check that your own rule is causal, pure, deterministic, safe with NaN, and replays alike.
 
-    NAME is a family, or a criterion with its parameters. FILE.py is run.
+    NAME is a family, or a criterion with its parameters. FILE.py is executed.
     """
     from earlystop_lab.report import as_json
 
@@ -83,34 +86,45 @@ def check_command(
     with _no_exit(rule):
         es.check_criterion(made, seed=seed)
     data = {"rule": rule, "seed": seed, "passed": True}
-    show(lambda: f"{rule}: keeps every promise", lambda: as_json(data), json=json, out=out)
+    show(
+        lambda: f"{rule}: all conformance checks passed", lambda: as_json(data), json=json, out=out
+    )
 
 
 def bench_command(
-    rule: Annotated[str, typer.Argument(metavar="FILE.py:NAME", help="Such as my_rules.py:Flat.")],
+    rule: Annotated[
+        str, typer.Argument(metavar="FILE.py:NAME", help="For example my_rules.py:Flat.")
+    ],
     corpora: Annotated[
         list[Path] | None,
-        typer.Option("--corpus", help="A curve set; repeatable. Default: all of data/curves."),
+        typer.Option("--corpus", help="A curve set; repeatable. By default all of data/curves."),
     ] = None,
     worth: Annotated[
         float,
-        typer.Option(help="1% of error is worth so many % of time, where thresholds are chosen."),
+        typer.Option(
+            help="Extra training time (%) you would accept for 1% lower error; used to choose "
+            "thresholds."
+        ),
     ] = 50,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for the report; default: bench-NAME.")
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the report; by default bench-NAME."),
     ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="html, md, tex or csv; repeatable. Default: html."),
+        typer.Option("--format", help="html, md, tex or csv; repeatable. By default html."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of curves, swaps and intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of curves, permutations and intervals.")
+    ] = 0,
     json: Json = False,
     n_jobs: Jobs = 1,
 ) -> None:
-    """Compare a rule of your own with every known one: is it better, and where?
+    """Compare your own rule with every known one: is it better, and where?
 
-    At equal time, problem by problem, and at thresholds chosen on the other problems. FILE.py is
-    run. Takes some minutes; prints the answer, and writes the report and the figure of fronts.
+    Rules are compared problem by problem, at equal time and with thresholds chosen on the other
+    problems. FILE.py is executed. This takes some minutes. The command prints the answer and writes
+    the report and a figure of the fronts.
     """
     from earlystop_lab.criteria import Combination, Family
     from earlystop_lab.report import answer_as_json, in_words, require
@@ -120,7 +134,7 @@ def bench_command(
     asked = [one_of("--format", text, FORMATS) for text in formats or ["html"]]
     made = _from_file(rule)
     if isinstance(made, Combination):
-        raise ValueError(f"{rule}: a combination has no threshold to sweep; expected one rule")
+        raise ValueError(f"{rule}: a combination has no threshold to sweep; expected a single rule")
     paths = corpora or _recorded()
     if "html" in asked:
         require()
@@ -128,7 +142,7 @@ def bench_command(
         raise ValueError(f"--corpus: two curve sets are named {min(twice)}; rename one")
     folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
     if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
-        raise ValueError(f"--out {folder}: there is a file; expected a folder, which is made")
+        raise ValueError(f"--out {folder}: is inside or equal to a file; expected a new folder")
     with held(folder), _no_exit(rule):
         found = bench(
             made,
@@ -146,17 +160,17 @@ def bench_command(
 
 @contextmanager
 def _no_exit(rule: str) -> Iterator[None]:
-    """Turn an exit of the rule itself into a message."""
+    """Turn a SystemExit raised by the rule into an error message."""
     try:
         yield
     except SystemExit as error:
         raise ValueError(
-            f"{rule}: it calls sys.exit({error.code!r}) where it is evaluated"
+            f"{rule}: it calls sys.exit({error.code!r}) when it is evaluated"
         ) from error
 
 
 def _write_report(found: Bench, folder: Path, formats: list[str]) -> list[Path]:
-    """Write the report in each format, and the figure beside it."""
+    """Write the report in each format, and the figure next to it."""
     from earlystop_lab.report import page, tables
     from earlystop_lab.report.axes import fronts, save
 
@@ -177,14 +191,14 @@ def _recorded() -> list[Path]:
     folders = sorted(path for path in place.glob("*") if path.is_dir())
     if not folders:
         raise ValueError(
-            f"no corpora in {place}, which is where a checkout has them; name one or more curve "
-            "sets with --corpus"
+            f"no corpora in {place}, where a checkout has them; pass one or more curve sets with "
+            "--corpus"
         )
     return folders
 
 
 def _from_file(text: str) -> Family | Rule:
-    """The rule that FILE.py:NAME names; a mistake in the file is named with its line."""
+    """The rule that FILE.py:NAME names; errors in the file are reported with their line."""
     import runpy
 
     from earlystop_lab.criteria import Combination, Criterion, Family
@@ -192,12 +206,12 @@ def _from_file(text: str) -> Family | Rule:
     path, _, name = text.rpartition(":")
     file = Path(path)
     if not path.endswith(".py") or not name.isidentifier():
-        raise ValueError(f"{text!r}: expected FILE.py:NAME, such as my_rules.py:Flat")
+        raise ValueError(f"{text!r}: expected FILE.py:NAME, for example my_rules.py:Flat")
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist; expected a Python file with the rule")
-    # its neighbours can be imported after all others
+    # appended, so that the file's neighbours can be imported but shadow nothing
     sys.path.append(str(file.resolve().parent))
-    # a name that no module has, also afterwards: workers are sent the rule itself
+    # a name that no module has or will have, so that workers are sent the rule itself
     module = f"rules_of_{file.stem}"
     with _named(file):
         there = runpy.run_path(str(file.resolve()), run_name=module)
@@ -210,8 +224,8 @@ def _from_file(text: str) -> Family | Rule:
             or (type(value) is Family and value.__module__ == module)
         ]
         raise ValueError(
-            f"{file}: {name} is {'no rule' if name in there else 'not there'}; "
-            + (f"rules there: {', '.join(rules)}" if rules else "make one with @criterion(...)")
+            f"{file}: {name} is {'not a rule' if name in there else 'not defined'}; "
+            + (f"rules in it: {', '.join(rules)}" if rules else "make one with @criterion(...)")
         )
     assert isinstance(found, kinds)
     return found
@@ -219,7 +233,7 @@ def _from_file(text: str) -> Family | Rule:
 
 @contextmanager
 def _named(file: Path) -> Iterator[None]:
-    """Turn whatever a user's file raises into one message with its line."""
+    """Turn any exception of a user's file into one message with its line."""
     try:
         yield
     except (Exception, SystemExit) as error:

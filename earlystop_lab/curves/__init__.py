@@ -1,4 +1,4 @@
-"""What was recorded: curve sets, validated, in memory and in files."""
+"""Recorded learning curves: validated curve sets, in memory and in files."""
 
 from earlystop_lab.curves.channels import (
     ERRORS,

@@ -1,4 +1,4 @@
-"""What a channel is: its role, direction, unit and bound, and in what form its values are taken."""
+"""What a channel is: its role, direction, unit and upper bound, and the forms it is taken in."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from earlystop_lab._common.wording import listed
 
 Mode = Literal["min", "max"]
 Role = Literal["val", "train", "test"]
-#: how the values of a channel are taken: as recorded; as an error, lower better, of a score the
-#: negated one, or where it is divided by, the distance from the upper bound; as a score, higher
-#: better, of an error 1 - error
+#: the form in which a rule takes a channel: as recorded; as an error (lower is better), which for a
+#: score is its negative, or its distance from the upper bound if a rule divides by it ("ratio"); as
+#: a score (higher is better), which for an error is 1 - error
 Form = Literal["recorded", "error", "ratio", "score"]
-#: the channels that are errors (or scores) by their names
+#: the names of the channels that are errors (or scores)
 ERRORS: tuple[Role, ...] = ("val", "train", "test")
-#: other names of a channel
+#: alternative names of channels
 _ALIASES = {"learning_rate": "lr"}
-#: what is kept with the column of a channel, and in columns of the runs
+#: facts that are stored in the field of a channel, and in columns of the runs
 _OF_FIELD = ("role", "direction", "unit", "upper")
 OF_RUNS = ("metric", "data", "source", "stand_in", "unit")
-#: the names that only a channel can have
+#: names that are reserved for channels
 NAMED = ("epoch", *ERRORS)
 _CHOICES = {"role": ERRORS, "direction": ("min", "max")}
 
 
 class Channel(NamedTuple):
-    """What a channel is; None where it is not known.
+    """What is known about a channel; None means unknown.
 
     >>> Channel(role="val", direction="max", metric="accuracy", upper=1)
     Channel(role='val', direction='max', upper=1, metric='accuracy')
     """
 
-    #: the set on which an error or a score was measured: "val", "train", "test"
+    #: the set on which an error or score was measured: "val", "train" or "test"
     role: Role | None = None
-    #: whether lower ("min") or higher ("max") values are better; None for what has no better
+    #: whether lower ("min") or higher ("max") values are better; None if neither is
     direction: Mode | None = None
     #: the unit of a cost or of the position: "s", "step", "epoch", "round"
     unit: str | None = None
-    #: the highest value that a score can have, such as 1 or 100
+    #: upper bound of a score, such as 1 or 100
     upper: float | None = None
     #: the name of the metric, such as "logloss"
     metric: str | None = None
-    #: the data set that it was measured on, as its source calls it
+    #: the data set that it was measured on, as named by its source
     data: str | None = None
     #: the column that it was read from
     source: str | None = None
-    #: a training curve that stands in for a validation curve which was not recorded
+    #: whether it is a training curve in place of a validation curve that was not recorded
     stand_in: bool | None = None
 
     def over(self, other: Channel) -> Channel:
-        """What is said here, and where nothing is what the other says.
+        """These facts, with those that are unknown taken from ``other``.
 
         >>> Channel(direction="max").over(Channel(role="val", direction="min"))
         Channel(role='val', direction='max')
@@ -68,17 +68,17 @@ class Channel(NamedTuple):
 
 
 def canonical(name: str) -> str:
-    """The name of a channel, of several that it may go by."""
+    """The canonical name of a channel that may have several names."""
     return _ALIASES.get(name, name)
 
 
 def is_recorded(about: Channel, form: Form) -> bool:
-    """Whether a channel in that form is what was recorded."""
+    """Whether this form of a channel equals what was recorded."""
     return form == "recorded" or about.direction == ("max" if form == "score" else "min")
 
 
 def taken(values: Any, about: Channel, form: Form, name: str) -> Any:
-    """Recorded values in a form; ``ValueError`` where the channel has none.
+    """Recorded values in a given form; ``ValueError`` if the channel does not have that form.
 
     >>> taken(np.array([0.5, 0.75]), Channel(direction="max", upper=1), "ratio", "accuracy")
     array([0.5 , 0.25])
@@ -87,28 +87,27 @@ def taken(values: Any, about: Channel, form: Form, name: str) -> Any:
         return values
     if about.direction is None:
         raise ValueError(
-            f"channel {name!r} is no error or score, as far as is known: say whether lower or "
-            f"higher is better, channels={{{name!r}: Channel(direction='max')}} for instance"
+            f"channel {name!r} has no known direction, so it cannot be used as an error or score; "
+            f"pass it, for example channels={{{name!r}: Channel(direction='max')}}"
         )
     if isinstance(values, np.ndarray) and values.dtype.kind != "f":
-        values = values.astype(np.float64)  # of which there are negatives
+        values = values.astype(np.float64)  # unsigned integers have no negatives
     if form == "score":
         return 1 - np.float64(1) * values
     if form == "error":
         return -values
     if about.upper is None:
         raise ValueError(
-            f"channel {name!r} is a score without a known upper bound, and a rule divides by the "
-            f"error: say the bound, channels={{{name!r}: Channel(direction='max', upper=1)}} for "
-            "instance"
+            f"channel {name!r} is a score with an unknown upper bound, but the rule divides by the "
+            f"error; pass it, for example channels={{{name!r}: Channel(direction='max', upper=1)}}"
         )
     errors = about.upper - np.float64(1) * values
     if np.any(errors < 0):
         highest = float(np.nanmax(values))
         raise ValueError(
-            f"channel {name!r} has a score of {highest:g}, above its upper bound {about.upper:g}: "
-            f"say the right one, channels={{{name!r}: Channel(direction='max', upper=100)}} for "
-            "instance"
+            f"channel {name!r} has a score of {highest:g}, above its upper bound {about.upper:g}; "
+            f"pass the right one, for example channels={{{name!r}: Channel(direction='max', "
+            "upper=100)}"
         )
     return errors
 
@@ -122,14 +121,14 @@ def is_channel(kind: pa.DataType) -> bool:
 
 
 def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """The table with other values in a column, which stays what it is; Arrow itself forgets it."""
+    """The table with a column replaced; unlike Arrow, this keeps the metadata of the field."""
     at = table.column_names.index(name)
     metadata = table.schema.field(at).metadata
     return table.set_column(at, pa.field(name, values.type, metadata=metadata), values)
 
 
 def without_views(table: pa.Table) -> pa.Table:
-    """The table with texts in place of views of texts, with which Arrow can do little."""
+    """The table with string views converted to strings, which Arrow supports better."""
     for field in table.schema:
         kind = pa.string()
         if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
@@ -141,16 +140,16 @@ def without_views(table: pa.Table) -> pa.Table:
 
 
 def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
-    """The table with what is known of its channels: of ``val``, ``train``, ``test`` by their names.
+    """The table with facts about its channels; ``val``, ``train``, ``test`` have defaults.
 
-    What ``channels`` says of all runs goes over what the table says, of single runs too.
+    ``channels`` overrides what the table says, also about single runs.
     """
     table = _by_own_names(table)
     known = channels_of(table)
     _require_facts(table, known)
     told = {canonical(name): checked(name, channel) for name, channel in channels.items()}
     if unknown := [name for name in told if name != "epoch" and name not in known]:
-        raise ValueError(f"channels: no channel {unknown[0]!r}; there are {listed([*known], 20)}")
+        raise ValueError(f"channels: no channel {unknown[0]!r}; the set has {listed([*known], 20)}")
     for name, channel in told.items():
         for fact in ("unit",) if name == "epoch" else OF_RUNS[:-1]:
             if (value := getattr(channel, fact)) is None:
@@ -166,9 +165,9 @@ def with_channels(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
 
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of several tables of runs, one after the other; a column that one lacks is null.
+    """The rows of several tables of runs; missing columns are filled with null.
 
-    Raises ``ValueError`` where a channel has another direction or unit in another table.
+    Raises ``ValueError`` if a channel has another direction or unit in another table.
     """
     tables = [_by_own_names(table) for table in tables]
     facts = same_channels(channels_of(table) for table in tables)
@@ -178,7 +177,7 @@ def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def one_below_the_other(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all; ``ValueError`` where a column is of types that do not go together."""
+    """The rows of all tables; ``ValueError`` if the types of a column are incompatible."""
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowTypeError:
@@ -192,16 +191,16 @@ def one_below_the_other(tables: Sequence[pa.Table]) -> pa.Table:
                 ).field(0)
             except pa.ArrowTypeError as error:
                 raise ValueError(
-                    f"column {field.name!r} is {before.type} in one set and {field.type} in "
-                    "another: not put together; give it one type"
+                    f"column {field.name!r} has type {before.type} in one set and {field.type} in "
+                    "another; convert it to one type before concatenating"
                 ) from error
         raise
 
 
 def same_channels(several: Iterable[Mapping[str, Channel]]) -> dict[str, Channel]:
-    """The channels of all; ``ValueError`` where one is something else elsewhere.
+    """The channels of all sets; ``ValueError`` if their facts are incompatible.
 
-    That is another direction or unit, or, where both are known, another role or upper bound.
+    They are if direction or unit differ, or if role or upper bound are known in both and differ.
     """
     known: dict[str, Channel] = {}
     for channels in several:
@@ -212,27 +211,27 @@ def same_channels(several: Iterable[Mapping[str, Channel]]) -> dict[str, Channel
                 if one != other and (fact in ("direction", "unit") or None not in (one, other)):
                     raise ValueError(
                         f"channel {name!r} has {fact} {one or 'unknown'} in one set and "
-                        f"{other or 'unknown'} in another: not put together; say what it is with "
-                        "channels= where it is known"
+                        f"{other or 'unknown'} in another, so they cannot be concatenated; correct "
+                        "it with channels= when making the sets"
                     )
             known[name] = before.over(channel)
     return known
 
 
 def channels_of(table: pa.Table) -> dict[str, Channel]:
-    """What the fields say of the channels, of errors by their names."""
+    """The facts about the channels, from their fields and, for errors, from their names."""
     fields = [field for field in table.schema if is_channel(field.type)]
     return {field.name: channel_of(field) for field in fields}
 
 
 def channel_of(field: pa.Field) -> Channel:
-    """What is known of a channel by its field, and where that says nothing by its name."""
+    """What is known about a channel from its field, or else from its name."""
     by_name = {"role": field.name, "direction": "min"} if field.name in ERRORS else {}
     return Channel(**{**by_name, **_field_facts(field)})
 
 
 def _field_facts(field: pa.Field) -> dict[str, Any]:
-    """What the metadata of a column says of its channel, checked."""
+    """The facts in the metadata of a column, checked."""
     own = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
     facts: dict[str, Any] = {fact: own[fact] for fact in _OF_FIELD if fact in own}
     if "upper" in facts:
@@ -245,7 +244,7 @@ def _field_facts(field: pa.Field) -> dict[str, Any]:
 
 
 def checked(name: str, channel: Channel) -> Channel:
-    """The same; ``ValueError`` for what no channel can be."""
+    """The channel itself; ``ValueError`` if its facts are invalid."""
     require(f"channel {name!r}", channel, isinstance(channel, Channel), "a Channel(...)")
     for fact, value in channel._asdict().items():
         said = f"channel {name!r}: {fact}"
@@ -258,12 +257,12 @@ def checked(name: str, channel: Channel) -> Channel:
         elif fact == "stand_in":
             require(said, value, isinstance(value, bool), "True or False")
         else:
-            require(said, value, isinstance(value, str), "a text")
+            require(said, value, isinstance(value, str), "a string")
     return channel
 
 
 def _require_facts(table: pa.Table, channels: Iterable[str]) -> None:
-    """``ValueError`` where a column that says what channels are cannot."""
+    """Raise ``ValueError`` if a column with facts about channels has the wrong type."""
     kinds = {field.name: field.type for field in table.schema}
     for column in (f"{name}.{fact}" for name in ("epoch", *channels) for fact in OF_RUNS):
         if column not in kinds:
@@ -274,13 +273,13 @@ def _require_facts(table: pa.Table, channels: Iterable[str]) -> None:
             fine, expected = pa.types.is_boolean(of), "true or false"
         else:
             texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-            fine, expected = any(is_text(of) for is_text in texts), "a text"
+            fine, expected = any(is_text(of) for is_text in texts), "a string"
         if not (fine or pa.types.is_null(of)):
-            raise ValueError(f"column {column!r}: expected {expected} a run, found {kind}")
+            raise ValueError(f"column {column!r}: expected {expected} per run, found {kind}")
 
 
 def _by_own_names(table: pa.Table) -> pa.Table:
-    """The table with channels by the names that they have here: ``lr``, not ``learning_rate``."""
+    """The table with canonical channel names: ``lr``, not ``learning_rate``."""
     names = table.column_names
     for alias, own in _ALIASES.items():
         if alias not in names or not is_channel(table.schema.field(alias).type):
@@ -289,19 +288,19 @@ def _by_own_names(table: pa.Table) -> pa.Table:
         renamed = {alias: own, **facts}
         for name in names:
             if renamed.get(name, name) != name and renamed[name] in names:
-                raise ValueError(f"column {renamed[name]!r} is there twice, also as {name!r}")
+                raise ValueError(f"duplicate column {renamed[name]!r}, also named {name!r}")
         names = [renamed.get(name, name) for name in names]
     return table if names == table.column_names else table.rename_columns(names)
 
 
 def _with_facts(table: pa.Table, channels: Mapping[str, Channel]) -> pa.Table:
-    """The table with these facts in the metadata of its fields, in place of those there."""
+    """The table with these facts in the metadata of its fields, replacing existing ones."""
     fields = []
     for field in table.schema:
         others = {k: v for k, v in (field.metadata or {}).items() if k.decode() not in _OF_FIELD}
         channel = channels.get(field.name, Channel())
         facts = {fact: getattr(channel, fact) for fact in _OF_FIELD}
-        if facts["upper"] is not None:  # exactly, and a whole number without a point
+        if facts["upper"] is not None:  # exactly, and an integer without a decimal point
             facts["upper"] = repr(float(facts["upper"])).removesuffix(".0")
         texts = {k: v for k, v in facts.items() if v is not None}
         fields.append(field.with_metadata({**others, **texts}))

@@ -1,6 +1,6 @@
-"""What is known of the runs of a set: lowest errors, how records end, copies, clusters.
+"""Facts about the runs of a set: lowest errors, how runs end, copies, clusters.
 
-Every measure, study and table asks for some of this; :func:`facts_of` finds each of it once a set.
+Every measure, study and table needs some of these; :func:`facts_of` computes each once per set.
 """
 
 import weakref
@@ -21,16 +21,16 @@ Mask = NDArray[np.bool_]
 class Lowest(NamedTuple):
     """The lowest error of every run, and where it is first reached."""
 
-    #: NaN where a run has none
+    #: NaN for a run without errors
     value: FloatArray
-    #: its position; NaN where there is none
+    #: its position; NaN if there is none
     epoch: FloatArray
-    #: the same, counted in rows from 0; -1 where there is none
+    #: its row, counted from 0; -1 if there is none
     row: NDArray[np.intp]
 
 
 class Facts:
-    """What is known of the runs of a set: read-only arrays, one value a run."""
+    """Facts about the runs of a set: read-only arrays with one value per run."""
 
     def __init__(self, curves: CurveSet) -> None:
         self._curves = curves
@@ -47,16 +47,16 @@ class Facts:
         return self._epoch_at(self._curves.lengths - 1)
 
     def lowest(self, error: str, *, finite: bool = False) -> Lowest:
-        """The lowest error that is a number (with ``finite``, a finite one), earliest of ties."""
+        """The lowest error that is not NaN (if ``finite``, not infinite); earliest of ties."""
         if (error, finite) not in self._lowest:
             self._lowest[error, finite] = self._found_lowest(error, finite)
         return self._lowest[error, finite]
 
     def measurable(self, error: str = "val") -> Mask:
-        """Runs in which every regret is a finite number, whatever a rule keeps.
+        """Runs in which every regret is a finite number, whatever check a rule selects.
 
-        Their errors are all finite and the lowest is not 0. Averages of regret are over such runs:
-        one infinite regret makes a mean infinite. Say how many were left out.
+        Their errors are all finite and the lowest is not 0. Averages of regret are over such runs,
+        because one infinite regret makes a mean infinite. Report how many runs were excluded.
         """
         recorded = self.counts(error) > 0
         lowest = self.lowest(error).value
@@ -64,44 +64,45 @@ class Facts:
 
     @cached_property
     def checks_after_lowest(self) -> NDArray[np.int64]:
-        """Checks after the lowest validation error; 0 where there is none."""
+        """Number of checks after the lowest validation error; 0 if there is none."""
         _, offsets, rows = self._curves.channel("val")
         at = self.lowest("val").row
         last = np.diff(offsets) - 1
         if rows is None:
             return read_only(np.where(at < 0, 0, last - at))
-        # of the rows those that are checks, up to the lowest
+        # the rows that are checks, up to the lowest error
         run = np.repeat(np.arange(len(at)), last + 1)
         before = np.bincount(run[rows <= at[run]], minlength=len(at))
         return read_only(np.where(at < 0, 0, last + 1 - before))
 
     @cached_property
     def censored(self) -> Mask:
-        """The lowest finite validation error is at the last check: a longer record may be lower."""
+        """Runs whose lowest finite validation error is at the last check: it might fall further."""
         at = self.lowest("val", finite=True).row
         return read_only((at >= 0) & (at == self.last_row("val")))
 
     @cached_property
     def diverged(self) -> Mask:
-        """Some validation error is NaN or infinite."""
+        """Runs with a validation error that is NaN or infinite."""
         return read_only(self._not_finite("val") > 0)
 
     @cached_property
     def never_finite(self) -> Mask:
-        """There are validation errors, and all are NaN or infinite."""
+        """Runs that have validation errors, all of which are NaN or infinite."""
         counts = self.counts("val")
         return read_only((counts > 0) & (self._not_finite("val") == counts))
 
     @cached_property
     def validated(self) -> Mask:
-        """There is a validation curve, and it is none that stands in for one."""
+        """Runs with a validation curve that is not a stand-in."""
         return read_only((self.counts("val") > 0) & ~self.stand_ins)
 
     @cached_property
     def copies(self) -> Mask:
-        """Of several runs with the same positions and validation errors all but the first.
+        """All but the first of several runs with equal positions and validation errors.
 
-        Same is bit for bit, and of more than one check: a single one is easily the same by chance.
+        They are compared bit for bit. A run with a single check does not count as a copy, since a
+        single error is easily equal by chance.
         """
         val, offsets, _ = self._curves.channel("val")
         epoch = self.positions("val")
@@ -111,7 +112,7 @@ class Facts:
             return read_only(mask)
         bits = {"val": val.view(np.uint64), "epoch": epoch.view(np.uint64)}
         sums = pd.DataFrame({k: _sums(v, offsets) for k, v in bits.items()})
-        # only runs whose sums are the same can be
+        # only runs with equal sums can be copies
         for i in np.flatnonzero(several & sums.duplicated(keep=False)):
             checks = slice(offsets[i], offsets[i + 1])
             key = (bits["epoch"][checks].tobytes(), bits["val"][checks].tobytes())
@@ -121,7 +122,7 @@ class Facts:
 
     @cached_property
     def stand_ins(self) -> Mask:
-        """The validation curve is a training curve, for want of one that was recorded."""
+        """Runs whose validation curve is a training curve, because none was recorded."""
         curves = self._curves
         if not curves.has("val.stand_in"):
             return read_only(np.zeros(len(curves), bool))
@@ -129,9 +130,9 @@ class Facts:
 
     @cached_property
     def units(self) -> dict[str | None, int]:
-        """What positions are counted in, and in how many runs; None where that is not known.
+        """The units of the positions, with the number of runs of each; None is an unknown unit.
 
-        Where there are several no number of these has a mean; ratios of two of one run have.
+        With several units, positions have no mean, but ratios of positions of the same run do.
         """
         curves = self._curves
         if not curves.has("epoch.unit"):
@@ -141,33 +142,33 @@ class Facts:
 
     @property
     def lasts(self) -> FloatArray | None:
-        """Position of the last row, to be averaged; None where units differ."""
+        """Position of the last row, for averaging; None if the units differ."""
         return self.last if len(self.units) < 2 else None
 
     @cached_property
     def clusters(self) -> pd.Index:
-        """The problem of each run; without such a column, the run itself. The name says which."""
+        """The problem of each run, or the run itself without such a column; the name says which."""
         curves = self._curves
         if not curves.has("problem"):
             return pd.Index(curves.runs, name="run")
         problems = curves.meta["problem"]
         if problems.isna().any():
             run = curves.runs[int(problems.isna().to_numpy().argmax())]
-            raise ValueError(f"run {run!r} has no problem; name one for every run or for none")
+            raise ValueError(f"run {run!r} has no problem; give every run a problem, or none")
         return pd.Index(problems.astype(str), name="problem")
 
     def counts(self, name: str) -> NDArray[np.int64]:
-        """How often a channel was measured in each run: its checks."""
+        """How often a channel was measured in each run: its number of checks."""
         return np.diff(self._curves.channel(name).offsets)
 
     def measured_with(self, name: str, other: str) -> Mask:
-        """Runs in which a channel was measured at every check of another, of which there is one."""
+        """Runs in which a channel was measured at every check of another, and at least once."""
         runs = np.repeat(np.arange(len(self._curves)), self._curves.lengths)
         lacking = runs[self._measured(other) & ~self._measured(name)]
         return read_only((self.counts(other) > 0) & ~np.isin(np.arange(len(self._curves)), lacking))
 
     def _measured(self, name: str) -> Mask:
-        """Whether a channel was measured, a value a row."""
+        """Whether a channel was measured, one value per row."""
         _, offsets, rows = self._curves.channel(name)
         counts = np.diff(offsets)
         if rows is None:
@@ -178,7 +179,7 @@ class Facts:
         return mask
 
     def positions(self, name: str) -> FloatArray:
-        """Where a channel was measured, as :meth:`CurveSet.channel` has its values."""
+        """Positions at which a channel was measured, aligned with :meth:`CurveSet.channel`."""
         _, offsets, rows = self._curves.channel(name)
         epoch, counts = self._curves.channel("epoch"), np.diff(offsets)
         if rows is not None:
@@ -194,7 +195,7 @@ class Facts:
         return read_only(first), read_only(last)
 
     def last_row(self, name: str) -> NDArray[np.int64]:
-        """The row at which a channel was measured last, counted from 0; -1 where it never was."""
+        """The last row at which a channel was measured, counted from 0; -1 if it never was."""
         _, offsets, rows = self._curves.channel(name)
         counts = np.diff(offsets)
         if rows is None:
@@ -217,7 +218,7 @@ class Facts:
         lowest = np.append(np.flatnonzero(values == np.repeat(value, lengths)), len(values))
         at = lowest[np.searchsorted(lowest, starts)]
         row = np.full(len(lengths), -1, np.intp)
-        # a run without any takes the place in a later one
+        # a run without any would otherwise take its place from a later run
         own = at < offsets[1:][recorded]
         of_check = at - starts if rows is None else np.append(rows, -1)[at]
         row[recorded] = np.where(own, of_check, -1)
@@ -225,14 +226,14 @@ class Facts:
         return Lowest(read_only(value), read_only(epoch), read_only(row))
 
     def _not_finite(self, error: str) -> NDArray[np.int64]:
-        """How many errors of each run are NaN or infinite."""
+        """The number of errors of each run that are NaN or infinite."""
         values, offsets, _ = self._curves.channel(error)
         before = np.concatenate([[0], np.cumsum(~np.isfinite(values))])
         return np.diff(before[offsets])
 
 
 def _sums(values: NDArray[np.uint64], offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """The sum of each run's values; 0 of none."""
+    """The sum of each run's values; 0 for a run without values."""
     sums = np.zeros(len(offsets) - 1, np.uint64)
     some = np.diff(offsets) > 0
     sums[some] = np.add.reduceat(values, offsets[:-1][some])
@@ -243,7 +244,7 @@ _KNOWN: weakref.WeakKeyDictionary[CurveSet, Facts] = weakref.WeakKeyDictionary()
 
 
 def facts_of(curves: CurveSet) -> Facts:
-    """The facts of a curve set, the same object each time: what was found is not looked for again.
+    """The facts of a curve set; always the same object, so that nothing is computed twice.
 
     >>> known = facts_of(CurveSet.from_runs([{"val": [3.0, 1.0, 1.0, 2.0]}]))
     >>> known.lowest("val")
@@ -252,20 +253,30 @@ def facts_of(curves: CurveSet) -> Facts:
     (array([4.]), array([False]), array([nan]))
     """
     if curves not in _KNOWN:
-        # of the same table, not the set itself, which would then live for ever
+        # made from the same table, since a reference to the set itself would keep it alive
         _KNOWN[curves] = Facts(curves[:])
     return _KNOWN[curves]
 
 
 def outcomes(curves: CurveSet) -> pd.DataFrame:
-    """How every run's record ends, a row a run.
+    """How every run ends: a data frame with one row per run.
 
-    Columns: ``run``, ``problem`` (``curves`` where none is recorded), ``checks``, ``best_epoch``
-    (position of the lowest finite validation error, the earliest of ties; NaN where none is
-    finite), ``last_epoch``, and four that are true or false: ``censored``, the lowest error is
-    at the last check, so that a longer record might be lower; ``diverged``, some validation
-    error is NaN or infinite; ``never_finite``, all of them are; ``repeated``, the run has more
-    than one check and an earlier run of the set has the same, position and error.
+    Parameters
+    ----------
+    curves : CurveSet
+
+    Returns
+    -------
+    DataFrame
+        Columns: ``run``; ``problem`` (``curves`` if none is recorded); ``checks``; ``best_epoch``,
+        the position of the lowest finite validation error, the earliest of ties, NaN if none is
+        finite; ``last_epoch``; and four boolean columns: ``censored``, the lowest error is at the
+        last check, so a longer run might reach a lower one; ``diverged``, some validation error is
+        NaN or infinite; ``never_finite``, all of them are; ``repeated``, the run has more than one
+        check and equals an earlier run of the set in all positions and errors.
+
+    Examples
+    --------
 
     >>> runs = [{"run": "a", "val": [3.0, 2.0, 2.5]}, {"run": "b", "val": [4.0, float("nan")]}]
     >>> table = outcomes(CurveSet.from_runs(runs))
@@ -291,15 +302,29 @@ def outcomes(curves: CurveSet) -> pd.DataFrame:
 
 
 def info(curves: CurveSet | str | Path) -> pd.DataFrame:
-    """The facts of a curve set, or of the one at a path, a row a problem.
+    """The facts of a curve set, or of the one at a path, with one row per problem.
 
-    Columns: ``problem``, ``runs``, ``checks_min``, ``checks_max``, ``last_tenth`` (share of the
-    runs with a finite error whose lowest is in the last tenth of the record: best epoch > 0.9 x
-    last epoch; NaN where there is no such run), the numbers of runs ``censored``, ``diverged``,
-    ``never_finite`` and ``repeated`` (see :func:`outcomes`), ``one_check`` (runs of a single
-    check, which cannot say when to stop) and ``channels``, the curves that any run has.
+    Parameters
+    ----------
+    curves : CurveSet, str or Path
 
-    Raises ``OSError`` or ``ValueError`` as :func:`earlystop_lab.curves.read_curves`.
+    Returns
+    -------
+    DataFrame
+        Columns: ``problem``; ``runs``; ``checks_min``; ``checks_max``; ``last_tenth``, the share of
+        the runs with a finite error whose lowest error is in the last tenth of the run (best epoch
+        > 0.9 x last epoch; NaN if there are no such runs); the numbers of runs ``censored``,
+        ``diverged``, ``never_finite`` and ``repeated`` (see :func:`outcomes`); ``one_check``, the
+        number of runs with a single check, which cannot say when to stop; and ``channels``, the
+        channels that any run has.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`earlystop_lab.curves.read_curves`.
+
+    Examples
+    --------
 
     >>> info(CurveSet.from_runs([{"val": [2.0, 1.0]}, {"val": [1.0, 2.0]}])).iloc[0].to_dict()
     ... # doctest: +NORMALIZE_WHITESPACE

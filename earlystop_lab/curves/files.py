@@ -1,4 +1,4 @@
-"""Curve sets in files larger than memory: read in units that any process can open by itself."""
+"""Curve sets in files larger than memory, read in units that any process can open by itself."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,31 +7,31 @@ from typing import NamedTuple
 from earlystop_lab.curves.sets import CurveSet, curve_files
 from earlystop_lab.curves.storing import groups, naming, read_group
 
-#: checks that are looked at together: 16 MB of two channels
+#: number of checks that are processed together: 16 MB of two channels
 CHECKS = 2**20
-#: ... and in a unit of an Arrow file, whose groups may be as large as the file
+#: the same for a unit of an Arrow file, whose groups may be as large as the file
 _UNIT = 8 * CHECKS
-#: most stops that a unit of an Arrow file has, some 200 MB while they are written
+#: maximum number of stops in a unit of an Arrow file: about 200 MB while they are written
 _STOPS = 2**20
 
 
 class Unit(NamedTuple):
-    """Some runs of a file: a row group of a Parquet file, a part of one of an Arrow file."""
+    """Some runs of a file: a row group of a Parquet file, or part of a batch of an Arrow file."""
 
     file: Path
     group: int
     start: int
     runs: int
-    #: bytes of a run, more or less
+    #: approximate number of bytes per run
     width: int
 
 
 def units(path: Path, criteria: int = 1) -> list[Unit]:
-    """The units of the curve set at ``path``, a file or a folder of them, in order.
+    """The units of the curve set at ``path``, a file or a folder of files, in order.
 
-    With many criteria those of Arrow files are smaller, since each has a stop for every run. Only
-    the files' footers are read. Raises ``OSError`` where nothing can be read, ``ValueError``
-    naming the file where it is neither Parquet nor Arrow.
+    With many criteria, the units of Arrow files are smaller, since each has a stop for every run.
+    Only the footers of the files are read. Raises ``OSError`` if a file cannot be read, and
+    ``ValueError`` naming the file if it is neither Parquet nor Arrow.
     """
     return [unit for file in curve_files(path) for unit in _units(file, _STOPS // criteria)]
 

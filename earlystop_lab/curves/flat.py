@@ -1,4 +1,4 @@
-"""Channels laid out flat: the values of all runs one after the other, as a replay takes them."""
+"""Channels in flat layout: the values of all runs one after the other, as a replay needs them."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ FloatArray = NDArray[np.float64]
 
 
 class Recorded(NamedTuple):
-    """The values of a channel, those that were measured, one run after the other."""
+    """The measured values of a channel, one run after the other."""
 
-    #: run i is ``values[offsets[i]:offsets[i + 1]]``
+    #: the values of run i are ``values[offsets[i]:offsets[i + 1]]``
     values: FloatArray
     offsets: NDArray[np.int64]
-    #: the row of its run that each value is of; None where each row has one
+    #: the row within its run of each value; None if every row has one
     rows: NDArray[np.int64] | None = None
 
 
 class Column(NamedTuple):
-    """A column of lists laid out flat, in its own type; what stands at a null is arbitrary."""
+    """A column of lists in flat layout, in its own type; values at nulls are arbitrary."""
 
     values: NDArray[Any]
     offsets: NDArray[np.int64]
-    #: where a value was measured; None where all were
+    #: where a value was measured; None if all were
     measured: NDArray[np.bool_] | None = None
 
     def part(self, start: int, stop: int) -> Column:
-        """The runs from ``start`` to before ``stop``."""
+        """The runs from ``start`` up to ``stop``, exclusive."""
         first, last = self.offsets[start], self.offsets[stop]
         measured = None if self.measured is None else self.measured[first:last]
         return Column(self.values[first:last], self.offsets[start : stop + 1] - first, measured)
 
     def of_run(self, index: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-        """One run's values, and where they were measured; None where all were."""
+        """One run's values, and where they were measured; None if all were."""
         first, last = self.offsets[index], self.offsets[index + 1]
         measured = None if self.measured is None else self.measured[first:last]
         return self.values[first:last], measured
 
 
 class Checks(NamedTuple):
-    """Rows of some runs at which all of some channels were measured, laid out flat."""
+    """The rows at which all of some channels were measured, in flat layout."""
 
-    #: positions of the checks; one ramp 1, 2, 3 ... for all runs where none were given
+    #: positions of the checks; if none were given, one ramp 1, 2, 3 ... shared by all runs
     epoch: FloatArray
     #: where each run's positions begin in ``epoch``
     starts: NDArray[np.int64]
-    #: where each run's checks begin, and where the last one's end
+    #: where each run's checks begin, and where those of the last run end
     offsets: NDArray[np.int64]
-    #: the channels in the order in which they were asked for
+    #: the channels, in the order in which they were requested
     values: tuple[FloatArray, ...]
 
     def run(self, index: int) -> tuple[FloatArray, tuple[FloatArray, ...]]:
@@ -66,23 +66,23 @@ class Checks(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """The checks of a rule, and the rows that they are."""
+    """The checks of a rule, and the rows that they correspond to."""
 
     checks: Checks
-    #: the row, counted over all runs, that each check is; None where each row is one
+    #: the row of each check, counted over all runs; None if every row is a check
     rows: NDArray[np.int64] | None
-    #: where each run's rows begin, and where the last one's end
+    #: where each run's rows begin, and where those of the last run end
     offsets: NDArray[np.int64]
 
     def rows_of(self, index: int) -> NDArray[np.int64]:
-        """The rows of one run at which its checks are."""
+        """The rows of one run that are checks."""
         first, last = self.checks.offsets[index : index + 2]
         if self.rows is None:
             return np.arange(last - first)
         return self.rows[first:last] - self.offsets[index]
 
     def to_rows(self, checks: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The rows of checks, (runs, columns); what is below 0 stays as it is."""
+        """Convert checks to rows, (runs, columns); negative values are kept."""
         if self.rows is None or not len(self.rows):
             return checks
         at = (self.checks.offsets[:-1, None] + checks).clip(0, len(self.rows) - 1)
@@ -90,7 +90,7 @@ class Watched(NamedTuple):
         return np.where(checks < 0, checks, rows).astype(np.int32)
 
     def last_checks(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The last check of each run up to a row of it; -1 where there is none."""
+        """The last check of each run up to a given row; -1 if there is none."""
         if self.rows is None:
             return rows.astype(np.int64)
         before = np.searchsorted(self.rows, self.offsets[:-1] + rows, side="right") - 1
@@ -98,9 +98,9 @@ class Watched(NamedTuple):
 
 
 class Runs:
-    """Some runs of a set as a replay takes them: whole channels, not a curve a run.
+    """Some runs of a set as a replay needs them: whole channels instead of one curve per run.
 
-    All arrays that it gives are read-only float64 or int64, so that numba compiles once.
+    All arrays are read-only float64 or int64, so that numba compiles only once.
     """
 
     def __init__(
@@ -111,9 +111,9 @@ class Runs:
         about: Mapping[str, Channel],
     ) -> None:
         self.ids = ids
-        #: where each run's rows begin, and where the last one's end
+        #: where each run's rows begin, and where those of the last run end
         self.offsets = read_only(offsets)
-        #: what the channels are
+        #: descriptions of the channels
         self.about = about
         self._columns = columns
         self._watched: dict[tuple[tuple[str, Form], ...], Watched] = {}
@@ -131,11 +131,11 @@ class Runs:
         return np.diff(self.offsets)
 
     def name(self, index: int) -> str:
-        """Id of one run."""
+        """The id of a run."""
         return self.ids[index].as_py()
 
     def epochs(self, index: int) -> FloatArray:
-        """Positions of the rows of one run."""
+        """Positions of the rows of a run."""
         epoch, starts = self._places()
         first = starts[index]
         return epoch[first : first + self.offsets[index + 1] - self.offsets[index]]
@@ -147,7 +147,7 @@ class Runs:
         return found
 
     def lacks(self, name: str) -> str | None:
-        """A run without that channel; None where each has it."""
+        """A run without that channel; None if all runs have it."""
         if name not in self._lacking:
             column = self._columns.get(name, no_column(len(self)))
             lacking = np.flatnonzero(np.diff(column.offsets) == 0)
@@ -155,9 +155,9 @@ class Runs:
         return self._lacking[name]
 
     def watched(self, channels: tuple[tuple[str, Form], ...]) -> Watched:
-        """The channels in these forms where all were measured; they are there in every run.
+        """The channels in these forms at the rows where all were measured; every run has them.
 
-        Raises ``ValueError`` for a form that a channel cannot be taken in.
+        Raises ``ValueError`` if a channel cannot be taken in its form.
         """
         if channels not in self._watched:
             columns = [self._columns[name] for name, _ in channels]
@@ -168,7 +168,7 @@ class Runs:
         return self._watched[channels]
 
     def selectable(self, error: str) -> tuple[Watched, FloatArray]:
-        """Where an error was measured, and it there; also where runs lack it."""
+        """Where an error was measured, and its values there; runs may lack it."""
         values, measured = self._row_errors(error)
         watched = self._gathered(measured, [values])
         return watched, watched.checks.values[0]
@@ -176,7 +176,7 @@ class Runs:
     def errors_at(self, watched: Watched, error: str) -> tuple[FloatArray, bool, bool]:
         """An error at the checks of a rule, NaN where it was not measured.
 
-        Also whether it was measured nowhere else, and whether at all of them.
+        Also returns whether it was measured nowhere else, and whether at all of them.
         """
         values, measured = self._row_errors(error)
         if watched.rows is None:
@@ -187,14 +187,14 @@ class Runs:
         return read_only(values[watched.rows]), nowhere_else, bool(at_checks.all())
 
     def is_number(self, error: str, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Whether an error was measured at rows, (runs, columns), and is not NaN."""
+        """Whether an error was measured at given rows, (runs, columns), and is not NaN."""
         values, _ = self._row_errors(error)
         found: NDArray[np.bool_] = ~np.isnan(values[self.offsets[:-1, None] + np.maximum(rows, 0)])
         return found & (rows >= 0)
 
     def _form(self, name: str, form: Form) -> FloatArray:
-        """A column in a form, made once: the errors that are watched are those that select."""
-        # an error is its own error
+        """A column in a form, computed once: errors are usually both watched and selected by."""
+        # a recorded error is already in the form of an error
         form = "recorded" if is_recorded(self.about[name], form) else form
         if (name, form) not in self._forms:
             values = taken(self._columns[name].values, self.about[name], form, name)
@@ -202,7 +202,7 @@ class Runs:
         return self._forms[name, form]
 
     def _row_errors(self, error: str) -> tuple[FloatArray, NDArray[np.bool_] | None]:
-        """An error at every row, NaN where there is none; where it was measured, None for all."""
+        """An error at every row, NaN if missing; and where it was measured, None if everywhere."""
         if error not in self._errors:
             self._errors[error] = self._found_errors(error)
         return self._errors[error]
@@ -241,7 +241,7 @@ class Runs:
         return Watched(checks, read_only(np.flatnonzero(measured)), self.offsets)
 
     def _places(self) -> tuple[FloatArray, NDArray[np.int64]]:
-        """The positions of the rows, one ramp for all runs where none were given."""
+        """The positions of the rows; one ramp for all runs if none were given."""
         if self._positions is None:
             recorded = self._columns.get("epoch")
             if recorded is not None:
@@ -255,10 +255,10 @@ class Runs:
 
 
 def laid_out(table: pa.Table) -> dict[str, Column]:
-    """The list columns as their values one after the other, in their own types, and offsets.
+    """The list columns in flat layout with their offsets, in their own types.
 
-    Nothing is copied but what stands between values that are hidden by a null, and where a value
-    itself is null.
+    Nothing is copied unless there are values hidden by a null list between the others, or null
+    values.
     """
     columns = {}
     for name in table.column_names:
@@ -266,9 +266,11 @@ def laid_out(table: pa.Table) -> dict[str, Column]:
         kind = column.type
         if not is_channel(kind):
             if pa.types.is_nested(kind):
-                raise ValueError(f"column {name!r}: expected a list of numbers a run, found {kind}")
+                raise ValueError(
+                    f"column {name!r}: expected a list of numbers per run, found {kind}"
+                )
             continue
-        # of a single chunk that chunk, which combining would copy
+        # if there is a single chunk, use it, since combining would copy it
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
@@ -278,16 +280,14 @@ def laid_out(table: pa.Table) -> dict[str, Column]:
         measured = None
         if values.null_count:
             if name == "epoch":
-                raise ValueError(
-                    "column 'epoch': a null among its values; every row has a position"
-                )
+                raise ValueError("column 'epoch': contains null; expected a position in every row")
             measured = read_only(values.is_valid().to_numpy(zero_copy_only=False))
         columns[name] = Column(values.to_numpy(zero_copy_only=False), offsets, measured)
     return columns
 
 
 def row_offsets(columns: Mapping[str, Column]) -> NDArray[np.int64]:
-    """Where the rows of each run begin: as many as its longest channel has, positions apart."""
+    """Where the rows of each run begin: a run has as many as its longest channel."""
     curves = [column for name, column in columns.items() if name != "epoch"]
     if len(curves) == 1:
         return curves[0].offsets
@@ -304,7 +304,7 @@ def no_column(runs: int) -> Column:
 
 
 def with_counted(recorded: Column, offsets: NDArray[np.int64]) -> NDArray[Any]:
-    """Epochs as recorded where they were, counted in the runs that have none."""
+    """Epochs as recorded, or counted from 1 in the runs that have none."""
     given = np.diff(recorded.offsets) > 0
     if given.all() and len(given):
         return recorded.values
@@ -314,29 +314,29 @@ def with_counted(recorded: Column, offsets: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def row_numbers(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The row within its run of every row, counted from 0."""
+    """The row number of every row within its run, counted from 0."""
     return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
 
 
 def blanked(values: NDArray[Any], measured: NDArray[np.bool_] | None) -> FloatArray:
-    """The values in float64, NaN where nothing was measured."""
+    """The values in float64, with NaN where nothing was measured."""
     return wide(values if measured is None else np.where(measured, values, np.nan))
 
 
 def wide(values: NDArray[Any]) -> FloatArray:
-    """The values as read-only float64, copied where they are not."""
+    """The values as read-only float64, copied only if they have another type."""
     return read_only(values.astype(np.float64, copy=False))
 
 
 def read_only(values: NDArray[Any]) -> NDArray[Any]:
-    """A view of the array that cannot be written to."""
+    """A read-only view of the array."""
     values = values.view()
     values.flags.writeable = False
     return values
 
 
 def local_minima(values: FloatArray) -> NDArray[np.intp]:
-    """Positions lower than the value before and not above the one after; ends excluded.
+    """Indices of values lower than the one before and not above the one after; ends excluded.
 
     >>> import numpy as np
     >>> local_minima(np.array([3.0, 1.0, 2.0, 0.5, 0.5, 0.7]))

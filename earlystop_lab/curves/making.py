@@ -1,4 +1,4 @@
-"""Runs given as mappings or frames, made into the columns of a table."""
+"""Conversion of runs, given as mappings or data frames, to the columns of a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from earlystop_lab.curves.channels import NAMED, canonical, without_views
 
 
 def row_of(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
-    """One run as arrays and scalars; what only the run itself can show wrong is refused here."""
+    """One run as arrays and scalars; raises for errors that can be seen in a single run."""
     if not isinstance(run, Mapping):
         raise ValueError(f"run {index}: expected a mapping with lists, got {type(run).__name__}")
     name = str(index if run.get("run") is None else run["run"])
@@ -24,14 +24,16 @@ def row_of(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in run.items():
         own = canonical(str(key)) if _is_list(value) else str(key)
         if own in row and own != "run":
-            raise ValueError(f"run {name!r}: {own!r} is given twice, also as {key!r}")
+            raise ValueError(f"run {name!r}: duplicate {own!r}, also named {key!r}")
         if value is not None and (own in NAMED or _is_list(value)):
             row[own] = _numbers(name, own, value)
         elif own != "run":
             row[own] = value
     if not any(isinstance(cell, np.ndarray) for key, cell in row.items() if key != "epoch"):
         has = ", ".join(map(str, run)) or "nothing"
-        raise ValueError(f"run {name!r}: no channel, a list such as 'val'; it has {has}")
+        raise ValueError(
+            f"run {name!r}: expected at least one channel, a list such as 'val'; it has {has}"
+        )
     return row
 
 
@@ -75,7 +77,7 @@ def _numbers(run: str, column: str, values: Any) -> NDArray[Any]:
 
 
 def _with_own_nulls(values: Any) -> Any:
-    """A column of pandas, Arrow or polars, masked where it has null, which numpy takes for NaN."""
+    """A column of pandas, Arrow or polars, masked at nulls, which numpy would convert to NaN."""
     if isinstance(values, pd.Series):
         values = values.array
     if hasattr(values, "__arrow_array__"):
@@ -89,12 +91,12 @@ def _with_own_nulls(values: Any) -> Any:
 
 
 def list_array(name: str, cells: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> pa.Array:
-    """Ragged arrays as one Arrow list array; null where they are masked."""
+    """Ragged arrays as one Arrow list array, with null where they are masked."""
     for row, cell in zip(rows, cells, strict=True):
         if cell is not None and not isinstance(cell, np.ndarray):
             raise ValueError(
-                f"run {row['run']!r}, column {name!r}: expected a list of numbers, got "
-                f"{type(cell).__name__}: other runs have a list"
+                f"run {row['run']!r}, column {name!r}: expected a list of numbers, as in "
+                f"other runs, got {type(cell).__name__}"
             )
     given = [cell for cell in cells if cell is not None]
     dtype = np.result_type(*given) if given else np.dtype(np.float64)
@@ -124,13 +126,13 @@ def metadata_array(name: str, cells: list[Any], rows: list[dict[str, Any]]) -> p
         return pa.array(cells)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         kinds = ", ".join(sorted({type(cell).__name__ for cell in cells}))
-        raise ValueError(f"metadata {name!r}: mixed types ({kinds}); give one type") from error
+        raise ValueError(f"metadata {name!r}: mixed types ({kinds}); use a single type") from error
 
 
 def table_of_frame(frame: pd.DataFrame) -> pa.Table:
-    """A frame with a row a run as a table; NaN in its lists stays NaN.
+    """Convert a data frame with one row per run to a table; NaN in its lists stays NaN.
 
-    Arrow, asked for a table of a frame, takes it for null: a diverged run would not have been
+    Arrow itself would convert NaN to null, so a diverged run would look as if nothing had been
     measured.
     """
     columns = {}
@@ -144,11 +146,11 @@ def table_of_frame(frame: pd.DataFrame) -> pa.Table:
 
 
 def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
-    """A frame with a row a check as a table with a row a run; see :meth:`CurveSet.from_frame`."""
+    """Convert a data frame with one row per check; see :meth:`CurveSet.from_frame`."""
     if isinstance(frame, pd.DataFrame):
         columns = {}
         for name, cells in frame.items():
-            # of numpy's floats NaN is a value here, too
+            # in numpy floats, NaN is a measured value here as well
             plain = isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "f"
             try:
                 columns[str(name)] = pa.array(cells.to_numpy()) if plain else pa.array(cells)
@@ -158,11 +160,13 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
     else:
         table = without_views(pa.table(frame))
     if run not in table.column_names:
-        raise ValueError(f"from_frame: no column {run!r} for run; it has {_names(table)}")
+        raise ValueError(
+            f"from_frame: run = {run!r} is not a column; the frame has {_names(table)}"
+        )
     ids = table[run].cast(pa.string()).combine_chunks()
     if ids.null_count:
         at = int(pc.index(pc.is_null(ids), True).as_py())
-        raise ValueError(f"from_frame: row {at}, column {run!r}: no run is named")
+        raise ValueError(f"from_frame: row {at}, column {run!r}: missing run id")
     encoded = pc.dictionary_encode(ids)
     codes, names = encoded.indices.to_numpy(), encoded.dictionary
     positions = np.zeros(len(codes))
@@ -177,7 +181,7 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
         cells = table[name].combine_chunks().take(order)
         own = "epoch" if name == epoch else canonical(name)
         if own in made:
-            raise ValueError(f"from_frame: {own!r} is given twice, also as {name!r}")
+            raise ValueError(f"from_frame: duplicate column {own!r}, also named {name!r}")
         firsts = cells.take(offsets[:-1])
         numbers = pa.types.is_floating(cells.type) or pa.types.is_integer(cells.type)
         if own in NAMED and not numbers:
@@ -191,13 +195,13 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
         else:
             raise ValueError(
                 f"from_frame: run {names[changes].as_py()!r}, column {name!r}: expected numbers, "
-                "or the same in all rows of a run"
+                "or the same value in all rows of a run"
             )
     lists = [cells for own, cells in made.items() if own != "epoch" and _is_lists(cells)]
     nothing = np.logical_and.reduce([cells.is_null().to_numpy(False) for cells in lists])
     if lists and nothing.any():
         name = names[int(nothing.argmax())].as_py()
-        raise ValueError(f"from_frame: run {name!r}: nothing was measured in any row")
+        raise ValueError(f"from_frame: run {name!r}: has no measured value in any row")
     return pa.table(made)
 
 
@@ -213,14 +217,14 @@ def _names(table: pa.Table) -> str:
 def _positions(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     if column.null_count:
         at = int(pc.index(pc.is_null(column), True).as_py())
-        raise ValueError(f"from_frame: row {at}, column {name!r}: no position")
+        raise ValueError(f"from_frame: row {at}, column {name!r}: missing position")
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise ValueError(f"from_frame: column {name!r}: expected positions, found {column.type}")
     return column.cast(pa.float64()).to_numpy()
 
 
 def _changes(cells: pa.Array, firsts: pa.Array, offsets: NDArray[np.int64]) -> int | None:
-    """The first run in which the cells are not all the same; None where they are in each."""
+    """The first run in which the cells are not all equal; None if they are in every run."""
     runs = np.repeat(np.arange(len(firsts)), np.diff(offsets))
     expected = firsts.take(runs)
     same = pc.fill_null(pc.equal(cells, expected), False)
@@ -230,7 +234,7 @@ def _changes(cells: pa.Array, firsts: pa.Array, offsets: NDArray[np.int64]) -> i
 
 
 def _lists(values: pa.Array, offsets: NDArray[np.int64]) -> pa.Array:
-    """Values one run after the other as lists; a run without any has no list."""
+    """Values as one list per run; a run without values has no list."""
     measured = np.concatenate([[0], np.cumsum(values.is_valid().to_numpy(zero_copy_only=False))])
     lacks = np.diff(measured[offsets]) == 0
     lists = pa.LargeListArray.from_arrays(pa.array(offsets), values, mask=pa.array(lacks))

@@ -1,12 +1,12 @@
-"""Curve sets: recorded training runs as one Arrow table, one row a run.
+"""Curve sets: recorded training runs as one Arrow table, with one row per run.
 
-Column ``run`` is the id. Every column of lists is a channel, one quantity recorded along the
-run; ``epoch`` holds the positions; every other column is metadata. Lists are ragged: runs keep
-their own lengths, nothing is ever padded. In a list null says "not measured here", NaN "measured,
-and not a number". A set is validated when it is made and read-only afterwards.
+The column ``run`` is the id. Every column of lists is a channel, one quantity recorded along the
+run; ``epoch`` holds the positions; every other column is metadata. Lists are ragged: each run keeps
+its own length, and nothing is padded. In a list, null means "not measured here" and NaN means
+"measured, and not a number". A set is validated when it is made and read-only afterwards.
 
-What is true of a channel in all runs is metadata of its field: role, direction, unit, upper bound.
-What may differ from run to run is a column of its own: ``val.metric``, ``val.data``,
+Facts that hold for a channel in all runs are metadata of its field: role, direction, unit, upper
+bound. Facts that may differ between runs are columns of their own: ``val.metric``, ``val.data``,
 ``val.source``, ``val.stand_in`` and ``epoch.unit``.
 """
 
@@ -72,10 +72,11 @@ from earlystop_lab.curves.storing import (
 
 
 class Curve:
-    """One run of a set: its channels by name, read-only arrays, one value a row.
+    """One run of a set: its channels by name, as read-only arrays with one value per row.
 
-    ``curve["lr"]`` and, of the errors, ``curve.val`` are what was recorded; NaN where nothing was
-    measured, which :meth:`measured` tells apart. Get one by ``curves[i]`` or ``curves["run id"]``.
+    ``curve["lr"]`` and, for errors, ``curve.val`` are the recorded values, NaN where nothing was
+    measured; :meth:`measured` tells these apart from a measured NaN. Get a run by ``curves[i]`` or
+    ``curves["run id"]``.
 
     >>> runs = [{"run": "a", "val": [3.0, None, 2.0], "lr": [0.1, 0.1, 0.01]}]
     >>> curve = CurveSet.from_runs(runs)["a"]
@@ -90,27 +91,27 @@ class Curve:
 
     @property
     def run(self) -> str:
-        """The id."""
+        """The run id."""
         return self._run
 
     @property
     def epoch(self) -> FloatArray:
-        """Position of each row, increasing; 1, 2, 3 ... where none was given."""
+        """Position of each row, increasing; 1, 2, 3 ... if none was given."""
         return self._set._epochs(self._row)
 
     @property
     def val(self) -> FloatArray:
-        """The validation error or score; ``KeyError`` where the run has none."""
+        """The validation error or score; ``KeyError`` if the run has none."""
         return self["val"]
 
     @property
     def train(self) -> FloatArray | None:
-        """The training error or score; None where the run has none."""
+        """The training error or score; None if the run has none."""
         return self["train"] if self._set._has(self._row, "train") else None
 
     @property
     def test(self) -> FloatArray | None:
-        """The test error or score; None where the run has none."""
+        """The test error or score; None if the run has none."""
         return self["test"] if self._set._has(self._row, "test") else None
 
     @property
@@ -120,7 +121,7 @@ class Curve:
 
     @property
     def about(self) -> dict[str, Channel]:
-        """What the channels are that the run has."""
+        """Descriptions of the channels that the run has."""
         return {name: self._set.about(name) for name in self.channels}
 
     def __getitem__(self, name: str) -> FloatArray:
@@ -135,7 +136,7 @@ class Curve:
         return blanked(*self._set._columns[name].of_run(self._row))
 
     def measured(self, name: str) -> NDArray[np.bool_]:
-        """At which rows the channel was measured."""
+        """The rows at which the channel was measured, as a boolean array."""
         rows = len(self[name])
         name = self._set.own_name(name)
         if name == "epoch":
@@ -144,11 +145,11 @@ class Curve:
         return read_only(np.ones(rows, np.bool_) if measured is None else measured)
 
     def alone(self) -> CurveSet:
-        """The set of this run."""
+        """A set with only this run."""
         return self._set[self._row : self._row + 1]
 
     def as_run(self) -> dict[str, Any]:
-        """The run as :meth:`CurveSet.from_runs` takes it, metadata aside."""
+        """The run as :meth:`CurveSet.from_runs` takes it, without metadata."""
         curves = {
             name: np.ma.array(self[name], mask=~self.measured(name)) for name in self.channels
         }
@@ -172,10 +173,19 @@ def _curve_of(curves: CurveSet) -> Curve:
 
 
 class CurveSet:
-    """Recorded runs: an Arrow table with one row a run.
+    """Recorded runs: an Arrow table with one row per run.
 
-    Make one with :meth:`from_runs` or :func:`read_curves`, or of a table: anything that has an
-    Arrow stream of such rows, with ``channels`` where that says less than is known.
+    Make a set with :meth:`from_runs`, :meth:`from_frame` or :func:`read_curves`, or from a table.
+
+    Parameters
+    ----------
+    table : table or Arrow stream
+        Any object with an Arrow stream whose rows are runs.
+    channels : dict of str to Channel, optional
+        Facts about channels that the table does not know.
+
+    Examples
+    --------
 
     >>> curves = CurveSet.from_runs([
     ...     {"run": "a", "val": [3.0, 2.0, 2.5], "train": [3.0, 1.0, 0.5], "problem": "toy"},
@@ -204,23 +214,35 @@ class CurveSet:
         *,
         channels: Mapping[str, Channel] | None = None,
     ) -> CurveSet:
-        """Make a set from mappings, each a run: lists are channels, scalars metadata.
+        """Make a set from mappings, each one a run: lists are channels, scalars are metadata.
 
-        ``val``, ``train`` and ``test`` are the errors on these sets, lower is better; ``epoch`` is
-        the position of each row, increasing, 1, 2, 3 ... where it is not given; ``run`` is the id,
-        and runs without one are numbered from 0; ``problem`` is the cluster for statistics. All
-        lists of one run are equally long. None in a list (or a masked value of an array) says
-        "not measured here"; NaN and infinite values are kept: diverged runs are data. Arrays
-        of float32 stay float32, anything else becomes float64.
+        Parameters
+        ----------
+        runs : iterable of dict
+            ``val``, ``train`` and ``test`` are the errors on these sets (lower is better);
+            ``epoch`` has the position of each row, increasing, by default 1, 2, 3 ...; ``run`` is
+            the id, and runs without one are numbered from 0; ``problem`` is the cluster for
+            statistics. All lists of a run have the same length. None in a list (or a masked value
+            of an array) means "not measured here". NaN and infinite values are kept, since
+            diverged runs are data. Arrays of float32 stay float32; all others become float64.
+        channels : dict of str to Channel, optional
+            Descriptions of the channels, such as ``Channel(direction="max")`` for a score, which
+            is kept as recorded. Metric, data set, source and stand-in may differ between runs and
+            can be keys of a run instead: ``"val.metric": "logloss"``; likewise the unit of the
+            positions, ``"epoch.unit": "step"``.
 
-        ``channels`` says what the channels are: of a score ``Channel(direction="max")``, which is
-        kept as recorded. Metric, data set, source and stand-in may differ from run to run and
-        may be keys of the mapping instead: ``"val.metric": "logloss"``; so does the unit of the
-        position, ``"epoch.unit": "step"``.
+        Returns
+        -------
+        CurveSet
 
-        Raises ``ValueError`` naming run, column and position for anything that is not a run:
-        unequal lengths, epochs that do not increase, a value that is not a number, two runs of
-        one id, no channel at all.
+        Raises
+        ------
+        ValueError
+            Naming run, column and position: for lists of different lengths, epochs that do not
+            increase, a value that is not a number, duplicate run ids, or a run without channels.
+
+        Examples
+        --------
 
         >>> scores = [{"val": [0.5, 0.75]}]
         >>> curves = CurveSet.from_runs(scores, channels={"val": Channel(direction="max")})
@@ -251,16 +273,33 @@ class CurveSet:
         epoch: str = "epoch",
         channels: Mapping[str, Channel] | None = None,
     ) -> CurveSet:
-        """Make a set from a frame with a row a check: of pandas, polars, or any Arrow stream.
+        """Make a set from a data frame with one row per check: pandas, polars or any Arrow stream.
 
-        ``run`` and ``epoch`` name the columns of ids and positions; without positions rows count.
-        Rows are put in the order of their positions, runs stay in that of their first rows. Columns
-        of text, booleans or whole numbers that are the same in all rows of each run are metadata;
-        other numbers are channels, which ``channels`` may say more of. What a frame has no value
-        for (null, None, pandas' NA) was not measured. NaN stays NaN, a measured value: where
-        pandas means "missing" by it, give ``frame.convert_dtypes()``.
+        Rows are sorted by their positions; runs keep the order of their first rows.
 
-        Raises ``ValueError`` naming row, run and column for what is no set.
+        Parameters
+        ----------
+        frame : DataFrame or Arrow stream
+            Columns of text, booleans or integers that are constant in each run become metadata;
+            other numbers become channels. A missing value (null, None, pandas' NA) was not
+            measured. NaN is kept as a measured value; if NaN means "missing" in a pandas frame,
+            pass ``frame.convert_dtypes()``.
+        run, epoch : str
+            Names of the columns of run ids and positions. Without positions, rows are counted.
+        channels : dict of str to Channel, optional
+            Descriptions of the channels.
+
+        Returns
+        -------
+        CurveSet
+
+        Raises
+        ------
+        ValueError
+            Naming row, run and column, if the frame is not a curve set.
+
+        Examples
+        --------
 
         >>> rows = {"run": ["a", "b", "a"], "epoch": [2, 1, 1], "val": [0.5, 0.7, 0.9]}
         >>> frame = pd.DataFrame(rows)
@@ -269,11 +308,11 @@ class CurveSet:
         """
         return cls(table_of_rows(frame, run, epoch), channels)
 
-    # -- looking ---------------------------------------------------------------------------
+    # -- access ----------------------------------------------------------------------------
 
     @property
     def meta(self) -> pd.DataFrame:
-        """The run ids and metadata, one row a run."""
+        """The run ids and metadata, with one row per run."""
         return self.scalars.to_pandas(ignore_metadata=True)
 
     @property
@@ -295,11 +334,11 @@ class CurveSet:
 
     @property
     def channels(self) -> pd.DataFrame:
-        """What the channels are, a row a channel, named by ``channel``.
+        """Descriptions of the channels, with one row per channel, indexed by ``channel``.
 
-        Columns: those of :class:`Channel`, where runs differ with all that is said; ``runs`` that
-        have it, ``values`` that were measured and ``nan``, those of them that are NaN. The first
-        row, ``epoch``, is the position.
+        The columns are those of :class:`Channel`, with all values if they differ between runs;
+        ``runs``, the number of runs that have the channel; ``values``, the number of measured
+        values; and ``nan``, how many of these are NaN. The first row, ``epoch``, is the position.
 
         >>> curves = CurveSet.from_runs([{"val": [0.5, None, 0.75], "val.metric": "accuracy"}],
         ...                             channels={"val": Channel(direction="max", upper=1)})
@@ -316,7 +355,7 @@ class CurveSet:
         return table.astype({"upper": float, **dict.fromkeys(counts, int)})
 
     def own_name(self, name: str) -> str:
-        """The name of a channel here, also by the column that it was read from in every run.
+        """The name of a channel in this set, given its name or the column it was read from.
 
         >>> curves = CurveSet.from_runs([{"val": [0.5], "val.source": "val_loss"}])
         >>> curves.own_name("val_loss"), curves.own_name("accuracy")
@@ -327,7 +366,7 @@ class CurveSet:
 
     @cached_property
     def _sources(self) -> dict[str, str]:
-        """Channels by what they were read from, where that is one column, and no other one's."""
+        """Channels by the column they were read from, if that is unique."""
         found: dict[str, list[str]] = {}
         for name in self.names:
             if f"{name}.source" in self._fields:
@@ -337,9 +376,9 @@ class CurveSet:
         return {source: names[0] for source, names in found.items() if len(names) == 1}
 
     def about(self, name: str) -> Channel:
-        """What a channel is; what runs say differently is there with all that is said.
+        """The description of a channel; facts that differ between runs are joined.
 
-        Of ``epoch``, the unit is that of the position.
+        For ``epoch``, the unit is that of the position.
         """
         name = self.own_name(name)
         if name not in self._known:
@@ -364,7 +403,7 @@ class CurveSet:
 
     @property
     def size(self) -> str:
-        """How many runs and checks there are, in words.
+        """The number of runs and checks as text.
 
         >>> CurveSet.from_runs([{"val": [0.5]}, {"val": [0.5, 0.4]}]).size
         '2 runs, 1 to 2 checks'
@@ -379,12 +418,12 @@ class CurveSet:
         return f"{counted(len(self), 'run')}, {checks}"
 
     def runs_with(self, name: str) -> int:
-        """How many runs have that channel."""
+        """The number of runs that have that channel."""
         return int((np.diff(self._present(self.own_name(name))) > 0).sum())
 
     @property
     def metadata(self) -> list[str]:
-        """The names of the columns that say more of each run, such as ``problem``."""
+        """The names of the columns with further information about each run, such as ``problem``."""
         facts = {f"{name}.{fact}" for name in ("epoch", *self._columns) for fact in OF_RUNS}
         return [name for name in self.scalars.column_names if name not in {"run", *facts}]
 
@@ -392,16 +431,16 @@ class CurveSet:
         return f"CurveSet: {self.size}, {_list(self.names)}; metadata: {_list(self.metadata)}"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: what there is, and a small picture of some curves."""
+        """The display in a notebook: a summary and a small plot of some curves."""
         from earlystop_lab.report.notebooks import html_of
 
         return html_of(self)
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a check: run, epoch, every channel, and the metadata again in each row.
+        """A data frame with one row per check: run, epoch, every channel, and repeated metadata.
 
-        Channels with values that were not measured are of Arrow's type, which tells NA and NaN
-        apart. :meth:`from_frame` makes the set of it again.
+        Channels with values that were not measured have an Arrow type, which distinguishes NA from
+        NaN. :meth:`from_frame` is the inverse.
 
         >>> CurveSet.from_runs([{"run": "a", "val": [0.9, 0.5], "problem": "toy"}]).to_frame()
           run  epoch  val problem
@@ -436,7 +475,7 @@ class CurveSet:
         return frame[table.column_names]
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        """The table as an Arrow stream, a row a run, for pandas, polars, duckdb and others."""
+        """The table as an Arrow stream, one row per run, for pandas, polars, duckdb and others."""
         return self.table.__arrow_c_stream__(requested_schema)
 
     @overload
@@ -456,33 +495,33 @@ class CurveSet:
         return (Curve(self, i, run) for i, run in enumerate(self.runs))
 
     def select(self, mask: ArrayLike) -> CurveSet:
-        """The runs where ``mask``, one bool a run, is true."""
+        """The runs where ``mask``, a boolean array with one element per run, is True."""
         chosen = np.asarray(mask)
         if chosen.dtype != bool or chosen.shape != (len(self),):
             raise ValueError(
-                f"select: expected {len(self)} bools, one a run, got {chosen.dtype} of shape "
+                f"select: expected {len(self)} booleans, one per run, got {chosen.dtype} of shape "
                 f"{chosen.shape}"
             )
         return self._of(self.table.filter(pa.array(chosen)))
 
     def __add__(self, other: CurveSet) -> CurveSet:
-        """The runs of both; a column that one set lacks is missing for its runs.
+        """The runs of both sets; a column that one set lacks is missing for its runs.
 
-        Raises ``ValueError`` where a channel has another direction or unit in the other set.
+        Raises ``ValueError`` if a channel has another direction or unit in the other set.
         """
         return CurveSet(concatenated([self.table, other.table]))
 
     def channel(self, name: str) -> Recorded:
-        """The values of a channel as recorded, in float64; a run without it has none.
+        """The values of a channel as recorded, in float64; a run without it has no values.
 
-        ``epoch`` is 1, 2, 3 ... in every run where none was given.
+        ``epoch`` is 1, 2, 3 ... in every run if no positions were given.
         """
         return self._taken(name, "recorded")
 
     def error(self, name: str) -> Recorded:
-        """The same with lower better: a score is negated, which is exact.
+        """The channel as an error (lower is better): a score is negated, which is exact.
 
-        Raises ``ValueError`` for a channel of which no direction is known.
+        Raises ``ValueError`` for a channel whose direction is unknown.
         """
         return self._taken(name, "error")
 
@@ -503,7 +542,7 @@ class CurveSet:
     def laid_out(
         self, start: int = 0, stop: int | None = None, names: Iterable[str] | None = None
     ) -> Runs:
-        """The runs from ``start`` to before ``stop`` as a replay takes them: these channels."""
+        """The runs from ``start`` up to ``stop`` as a replay needs them, with these channels."""
         stop = len(self) if stop is None else stop
         asked = self._columns if names is None else {**dict.fromkeys(names), "epoch": None}
         own = {name: self.own_name(name) for name in asked}
@@ -527,9 +566,9 @@ class CurveSet:
         return not {name, self.own_name(name)}.isdisjoint(self._fields)
 
     def at(self, name: str, rows: NDArray[np.int32], form: Form = "recorded") -> FloatArray:
-        """A channel's values at some rows, counted from 0, of every run.
+        """A channel's values at given rows, counted from 0, of every run.
 
-        ``rows`` has one row a run; so has the result, NaN where nothing was measured.
+        ``rows`` and the result have one row per run; values that were not measured are NaN.
         """
         name = self.own_name(name)
         # rows without a recorded epoch are counted
@@ -547,22 +586,33 @@ class CurveSet:
     # -- files -----------------------------------------------------------------------------
 
     def write(self, path: str | Path) -> None:
-        """Write one file for ``x.parquet`` or ``x.arrow``, else a folder of Parquet, one a problem.
+        """Write the set to a file or folder.
 
-        Parquet is small: floats are split by byte and compressed with zstd. Arrow is fast: read
-        again it is mapped into memory, and nothing is copied. Both hold digests, by which damage
-        is noticed. An existing file is replaced once the new one is whole; an existing folder is
-        refused with ``FileExistsError``.
+        Existing files are replaced only once the new file is complete. The files contain digests,
+        by which damage is detected.
+
+        Parameters
+        ----------
+        path : str or Path
+            ``x.parquet`` writes a Parquet file, which is small: floats are split by byte and
+            compressed with zstd. ``x.arrow`` writes an Arrow file, which is fast: it is mapped into
+            memory when read, without copying. Any other name is a new folder of Parquet files, one
+            per problem.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder exists.
         """
         path = Path(path)
         if not path.name:
-            raise ValueError(f"{str(path)!r} is no name for a curve set; give a file or folder")
+            raise ValueError(f"{str(path)!r} is not a valid name; expected a file or folder")
         if path.suffix in (".parquet", ".arrow"):
             with written_whole(path) as temporary:
                 write_table(self.table, temporary)
             return
         if path.exists():
-            raise FileExistsError(f"{path} exists already; remove it or choose another folder")
+            raise FileExistsError(f"{path} already exists; remove it or choose another folder")
         with written_whole(path) as folder:
             folder.mkdir()
             for name, part in self._by_problem():
@@ -573,16 +623,16 @@ class CurveSet:
             yield "curves", self
             return
         problems = map(str, self.table["problem"].to_pylist())
-        # problems that look alike as file names share a file
+        # problems whose names give the same file name share a file
         labels = np.array([re.sub(r"[^\w-]", "_", name) for name in problems])
         for label in dict.fromkeys(labels):
             yield label, self.select(labels == label)
 
-    # -- inside ----------------------------------------------------------------------------
+    # -- internal --------------------------------------------------------------------------
 
     @classmethod
     def _of(cls, table: pa.Table) -> CurveSet:
-        """A part of a set: valid because the whole is."""
+        """A part of a set, which is valid because the whole is."""
         part = cls.__new__(cls)
         table = table.combine_chunks()
         columns = laid_out(table)
@@ -593,9 +643,9 @@ class CurveSet:
         self, table: pa.Table, columns: dict[str, Column], offsets: NDArray[np.int64]
     ) -> None:
         self.table, self._columns, self._offsets = table, columns, offsets
-        #: the columns of the table by name, of which Arrow makes a list at every look
+        #: the columns of the table by name; Arrow builds a list on every access
         self._fields = {field.name: field for field in table.schema}
-        #: what was found, once it was asked for
+        #: cache of computed properties
         self._known: dict[str, Channel] = {}
         self._rows: dict[str, int] | None = None
 
@@ -621,21 +671,34 @@ class CurveSet:
         return read_only(np.arange(1.0, self._offsets[row + 1] - self._offsets[row] + 1))
 
     def _has(self, row: int, name: str) -> bool:
-        """Whether a run has that channel, or its positions are recorded."""
+        """Whether a run has that channel, or recorded positions."""
         column = self._columns.get(name)
         return column is not None and bool(column.offsets[row + 1] > column.offsets[row])
 
 
 def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = None) -> CurveSet:
-    """Read a curve set from a Parquet or Arrow file, or a folder of them.
+    """Read a curve set from a Parquet or Arrow file, or from a folder of such files.
 
-    An Arrow file of up to 16 GiB is mapped into memory, not copied. Files of ours are checked
-    against the digests that they hold, once for a file as it is, so that a damaged one is refused;
-    what other programs wrote is validated.
+    An Arrow file of up to 16 GiB is mapped into memory, not copied. Files written by this package
+    are verified against their digests, once per state of the file. Files of other programs are
+    validated.
 
-    ``channels`` says what is known of channels beyond what the file says, see
-    :meth:`CurveSet.from_runs`. Raises ``OSError`` where nothing can be read and ``ValueError``,
-    naming the file, where it is not a curve set, is damaged, or is of a newer version.
+    Parameters
+    ----------
+    path : str or Path
+    channels : dict of str to Channel, optional
+        Facts about channels that the file does not know, see :meth:`CurveSet.from_runs`.
+
+    Returns
+    -------
+    CurveSet
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    ValueError
+        Naming the file, if it is not a curve set, is damaged, or is of a newer version.
     """
     path = Path(path)
     tables = []
@@ -679,9 +742,9 @@ def require_curves(asking: str, given: object, *, paths: bool = False) -> None:
 
 
 def is_curves(path: Path) -> bool:
-    """Whether a curve set is there: Parquet or Arrow files with runs and lists of numbers.
+    """Whether there is a curve set: Parquet or Arrow files with runs and lists of numbers.
 
-    Raises ``ValueError`` naming the file where one of ours is damaged or of a newer version.
+    Raises ``ValueError`` naming the file if one of this package is damaged or of a newer version.
     """
     try:
         return all(_wrong_with(read_schema(file)) is None for file in curve_files(path))
@@ -692,15 +755,15 @@ def is_curves(path: Path) -> bool:
 
 
 def _wrong_with(schema: pa.Schema) -> str | None:
-    """Why columns are not those of a curve set, by their names and types alone."""
+    """What is wrong with the names and types of columns of a curve set; None if nothing is."""
     if "run" not in schema.names:
-        return f"no column run; it has {', '.join(schema.names)}"
+        return f"there is no column 'run'; it has {', '.join(schema.names)}"
     for field in schema:
         if field.name in NAMED and not is_channel(field.type):
-            return f"column {field.name!r}: expected a list of numbers a run, found {field.type}"
+            return f"column {field.name!r}: expected a list of numbers per run, found {field.type}"
     if not [f.name for f in schema if is_channel(f.type) and f.name != "epoch"]:
         has = ", ".join(schema.names)
-        return f"no channel, a column of lists of numbers such as val; it has {has}"
+        return f"there is no channel, a column of lists of numbers such as val; it has {has}"
     return None
 
 
@@ -717,31 +780,28 @@ def curve_files(path: Path) -> list[Path]:
         raise FileNotFoundError(f"{path} does not exist; expected a curve set (Parquet or Arrow)")
     files = sorted(file for suffix in ("parquet", "arrow") for file in path.glob(f"*.{suffix}"))
     if not files:
-        raise ValueError(f"{path} is not a corpus: no .parquet or .arrow file in this folder")
+        raise ValueError(f"{path} is not a curve set: there is no .parquet or .arrow file in it")
     return files
 
 
 def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np.int64]]:
-    """The table, where it keeps every promise of a curve set, and its channels laid out flat.
-
-    ``ValueError`` for another table.
-    """
+    """The table and its channels in flat layout; ``ValueError`` if it is not a valid curve set."""
     names = table.column_names
     if len(set(names)) < len(names):
-        raise ValueError(f"not a curve set: a column twice among {', '.join(names)}")
+        raise ValueError(f"not a curve set: duplicate column among {', '.join(names)}")
     _require_curves(table.schema)
     if pa.types.is_nested(kind := table.schema.field("run").type):
-        raise ValueError(f"column 'run': expected an id a run, found {kind}")
+        raise ValueError(f"column 'run': expected one id per run, found {kind}")
     table = without_views(table)
     if kind != pa.string():
         table = with_column(table, "run", table["run"].cast(pa.string()))
     runs = table["run"]
     if runs.null_count:
-        raise ValueError(f"run {pc.index(pc.is_null(runs), True).as_py()}: it has no id")
+        raise ValueError(f"run {pc.index(pc.is_null(runs), True).as_py()}: missing run id")
     if len(runs.unique()) < len(runs):
         twice = runs.value_counts().to_pylist()
         name = next(v["values"] for v in twice if v["counts"] > 1)
-        raise ValueError(f"run {name!r} is there more than once; run ids must be unique")
+        raise ValueError(f"duplicate run id {name!r}; run ids must be unique")
     columns = laid_out(table)
     offsets = row_offsets(columns)
     rows = np.diff(offsets)
@@ -749,16 +809,16 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np
         length = np.diff(column.offsets)
         given = table[name].is_valid().to_numpy()
         if len(empty := np.flatnonzero(given & (length == 0))):
-            raise ValueError(f"run {runs[int(empty[0])].as_py()!r}, column {name!r}: no values")
+            raise ValueError(f"run {runs[int(empty[0])].as_py()!r}, column {name!r}: empty list")
         if len(wrong := np.flatnonzero(given & (length != rows))):
             i = int(wrong[0])
             longest = next(n for n, c in columns.items() if np.diff(c.offsets)[i] == rows[i])
             raise ValueError(
-                f"run {runs[i].as_py()!r}: column {name!r} has {length[i]} values, {longest!r} has "
-                f"{rows[i]}; curves of one run must be equally long"
+                f"run {runs[i].as_py()!r}: column {name!r} has {length[i]} values, but {longest!r} "
+                f"has {rows[i]}; all channels of a run must have the same length"
             )
     if len(none := np.flatnonzero(rows == 0)):
-        raise ValueError(f"run {runs[int(none[0])].as_py()!r}: no channel with values")
+        raise ValueError(f"run {runs[int(none[0])].as_py()!r}: has no channel with values")
     if "epoch" in columns:
         _check_epochs(columns["epoch"], runs)
     return table, columns, offsets
@@ -780,14 +840,14 @@ def _check_epochs(column: Column, runs: pa.ChunkedArray) -> None:
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
-    """The errors first, in their order, the others as they come."""
+    """The errors first, in their usual order, then the others as given."""
     listed = list(names)
     errors = [name for name in ERRORS if name in listed]
     return [*errors, *(name for name in listed if name not in errors)]
 
 
 def _list(names: Sequence[str]) -> str:
-    """Names in a row, the first of them where they are very many."""
+    """The names joined by commas, truncated if there are very many."""
     if len(names) > 20:
         return f"{', '.join(names[:20])} and {len(names) - 20} more"
     return ", ".join(names) or "none"

@@ -1,16 +1,16 @@
-"""Tables of runs in Parquet and Arrow files, with digests, so that damage is refused.
+"""Tables of runs in Parquet and Arrow files, with digests, so that damaged files are rejected.
 
-Neither format notices a changed bit: Parquet may keep checksums of its pages, not of what says
-how to read them, and Arrow has none. So a *seal* is put into both where their readers do not look,
-between the data and the footer, which is found from the end of the file:
+Neither format detects a changed bit: Parquet may keep checksums of its pages, but not of the
+metadata needed to read them, and Arrow has none. Therefore a *seal* is put into both, between the
+data and the footer, where their readers do not look. It is found from the end of the file:
 
     groups of runs | seal: where each group ends, its runs, its CRC-32; mark | footer; mark
 
-A group is a row group of a Parquet file or a record batch of an Arrow file, and is checked before
-it is parsed, once for a file as it is (path, times, size, inode). The mark stands on both sides of
-the footer, so that no single damage hides that there is a seal and leaves a footer to read. A file
-without marks is of another program or of version 1: what is read of it is validated in full
-instead. No check helps where a file is changed while it is mapped; we write none in place.
+A group is a row group of a Parquet file or a record batch of an Arrow file. It is checked before it
+is parsed, once per file as identified by path, times, size and inode. The mark is on both sides of
+the footer, so that no single damage can hide the seal and still leave a readable footer. A file
+without marks is from another program or of version 1; its contents are fully validated instead.
+No check helps if a file is modified while it is mapped; this package never writes in place.
 """
 
 import os
@@ -28,57 +28,57 @@ from numpy.typing import NDArray
 
 from earlystop_lab._common.errors import EarlystopError
 
-#: version of the format that is written; those before it are read, too
+#: version of the format that is written; earlier versions can be read
 FORMAT = 2
 _VERSION_KEY = b"earlystop_lab.format"
 
-#: runs of a row group of a Parquet file
+#: number of runs in a row group of a Parquet file
 _ROW_GROUP = 1024
-#: most bytes of a batch of an Arrow file: a set of one batch is mapped, of several it is copied
+#: maximum size of a batch of an Arrow file: a set of one batch is mapped, several are copied
 _BATCH = 2**34
-#: bytes that are read ahead, or digested, at a time
+#: number of bytes that are read ahead, or digested, at a time
 _BLOCK = 2**20
 
-#: what the seal says of a group: where it ends in the file, how many runs it has, its CRC-32
+#: the seal of a group: where it ends in the file, its number of runs, its CRC-32
 _ENTRY = np.dtype([("end", "<u8"), ("runs", "<u4"), ("crc", "<u4")])
-#: CRC-32 of what is no group, and of the seal itself; how many groups; the mark
+#: CRC-32 of everything outside the groups, and of the seal itself; number of groups; the mark
 _TRAILER = np.dtype([("rest", "<u4"), ("seal", "<u4"), ("groups", "<u8"), ("mark", "S16")])
 _MARK = b"earlystop-digest"
 
-#: a file changed so recently could be changed again within the resolution of its times
+#: a file changed so recently could change again within the resolution of its time stamps
 _SETTLED_NS = 10**8
 
 
 class UnreadableError(EarlystopError, ValueError):
-    """A file of ours that cannot be read: it is damaged, or of a newer version."""
+    """A file of this package that cannot be read: it is damaged, or of a newer version."""
 
 
 class Group(NamedTuple):
-    """Runs that lie together in a file."""
+    """Runs that are stored together in a file."""
 
     runs: int
-    #: bytes of a run, more or less
+    #: approximate number of bytes per run
     width: int
 
 
 class _File(NamedTuple):
-    """A file as it was when it was looked at."""
+    """A file in the state in which it was examined."""
 
     path: Path
-    #: a row a group; None where there is no seal
+    #: one row per group; None if there is no seal
     seal: NDArray[Any] | None
-    #: groups that were found to be whole
+    #: groups that have been verified
     checked: set[int]
 
 
-#: files by path, with what their digests were checked for: times, size, inode
+#: files by path, with the state that their digests were verified for: times, size, inode
 _known: dict[Path, tuple[tuple[int, ...], _File]] = {}
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write the table as Parquet, or as Arrow where the path ends in ``.arrow``, with a seal.
+    """Write the table as Parquet, or as Arrow if the path ends in ``.arrow``, with a seal.
 
-    Parquet splits floats of lists by byte and compresses with zstd. Raises ``OSError``.
+    In Parquet, floats of lists are split by byte and compressed with zstd. Raises ``OSError``.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "curves.parquet"
@@ -105,10 +105,10 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def read_table(path: Path) -> pa.Table:
-    """The table in a file, its Arrow data mapped and not copied.
+    """Read the table in a file; Arrow data are mapped and not copied.
 
-    Raises ``OSError`` where the file cannot be read, and ``ValueError`` naming it where it is
-    neither Parquet nor Arrow, or refused (:class:`UnreadableError`).
+    Raises ``OSError`` if the file cannot be read, and ``ValueError`` naming it if it is neither
+    Parquet nor Arrow, or cannot be trusted (:class:`UnreadableError`).
     """
     with naming(path):
         file = _looked_at(path)
@@ -136,7 +136,7 @@ def read_schema(path: Path) -> pa.Schema:
 
 
 def groups(path: Path) -> list[Group]:
-    """The groups of a file, in order, of which nothing but the footer is read.
+    """The groups of a file, in order; only the footer is read.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "curves.parquet"
@@ -162,21 +162,21 @@ def groups(path: Path) -> list[Group]:
 
 
 def read_group(path: Path, group: int, start: int, runs: int, size: int) -> Iterator[pa.Table]:
-    """The runs of a group, ``size`` at a time; of an Arrow group only so many from ``start`` on.
+    """The runs of a group, ``size`` at a time; of an Arrow group only ``runs`` from ``start`` on.
 
     Raises what :func:`read_table` raises.
     """
     with naming(path):
         file = _looked_at(path)
         if path.suffix == ".arrow":
-            # mapped for these runs alone, so that what was read does not stay resident
+            # mapped only for these runs, so that pages that were read do not stay resident
             with pa.memory_map(str(path)) as source:
                 table = _without_version(pa.table(_batch(file, pa.ipc.open_file(source), group)))
                 for at in range(start, start + runs, size):
                     yield table.slice(at, min(size, start + runs - at))
             return
         _check(file, [group])
-        # a buffer, and not the whole group at once, which may be as large as the file
+        # buffered, instead of the whole group at once, which may be as large as the file
         options = {"pre_buffer": False, "buffer_size": _BLOCK, "page_checksum_verification": True}
         with pq.ParquetFile(path, **options) as parquet:
             missing = parquet.metadata.row_group(group).num_rows
@@ -189,7 +189,7 @@ def read_group(path: Path, group: int, start: int, runs: int, size: int) -> Iter
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Name the file in the errors of reading it."""
+    """Name the file in errors that occur while reading it."""
     try:
         yield
     except UnreadableError as error:
@@ -202,7 +202,7 @@ def naming(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise
-        # Arrow's word for data that it cannot decode
+        # Arrow raises this without an errno for data that it cannot decode
         raise ValueError(f"{path}: damaged ({error})") from error
 
 
@@ -210,7 +210,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _bounded(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    """The table in batches of at most so many bytes."""
+    """The table in batches of at most that many bytes."""
     if table.nbytes > _BATCH and len(table) > 1:
         half = len(table) // 2
         yield from _bounded(table.slice(0, half))
@@ -238,7 +238,7 @@ def _parquet_writer(sink: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def _put_seal(path: Path, ends: list[tuple[int, int]]) -> None:
-    """Put a seal into a file whose groups end there and have so many runs."""
+    """Put a seal into a file, given where its groups end and how many runs they have."""
     with path.open("r+b") as file:
         magic = _magic(path)
         at = _footer(file, magic)
@@ -269,7 +269,7 @@ def _magic(path: Path) -> bytes:
 
 
 def _footer(file: BinaryIO, magic: bytes) -> int | None:
-    """Where the footer begins, or None where that cannot be."""
+    """Where the footer begins, or None if there is none."""
     size = file.seek(0, os.SEEK_END)
     length, end = _bytes(file, size - len(magic) - 4, 4), _bytes(file, size - len(magic))
     at = size - len(magic) - 4 - int.from_bytes(length, "little")
@@ -277,7 +277,7 @@ def _footer(file: BinaryIO, magic: bytes) -> int | None:
 
 
 def _looked_at(path: Path) -> _File:
-    """The file, with what is known of it as it is; ``ValueError`` where its seal is damaged."""
+    """The file in its current state; ``ValueError`` if its seal is damaged."""
     stat = os.stat(path)
     stamp = stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
     path = path.absolute()
@@ -291,13 +291,13 @@ def _looked_at(path: Path) -> _File:
 
 
 def _read_seal(path: Path) -> NDArray[Any] | None:
-    """What the seal says of each group, or None where there is no seal.
+    """The seal of each group, or None if there is no seal.
 
-    What belongs to no group is checked against it.
+    Everything outside the groups is verified here.
     """
     with path.open("rb") as file:
         at = _footer(file, _magic(path))
-        if at is None:  # neither Parquet nor Arrow, and refused as that
+        if at is None:  # neither Parquet nor Arrow, and rejected as such elsewhere
             return None
         behind = file.seek(0, os.SEEK_END) - len(_magic(path)) - 4 - len(_MARK)
         begin = at - _TRAILER.itemsize
@@ -319,12 +319,12 @@ def _read_seal(path: Path) -> NDArray[Any] | None:
 
 
 def _is_marked(found: bytes) -> bool:
-    """Whether a mark is there, which may itself be damaged."""
+    """Whether there is a mark, possibly a damaged one."""
     return sum(a == b for a, b in zip(found, _MARK, strict=False)) >= len(_MARK) // 2
 
 
 def _check(file: _File, wanted: Iterable[int]) -> None:
-    """``ValueError`` where one of these groups is not as it was written."""
+    """Raise ``ValueError`` if one of these groups is not as it was written."""
     if file.seal is None:
         return
     ends = file.seal["end"].tolist()
@@ -337,8 +337,8 @@ def _check(file: _File, wanted: Iterable[int]) -> None:
 
 
 def _batch(file: _File, reader: Any, index: int) -> pa.RecordBatch:
-    """A batch of an Arrow file, in which nothing points out of the file."""
-    # the first holds the dictionaries of all
+    """A batch of an Arrow file, verified to contain no offsets outside the file."""
+    # the first batch holds the dictionaries of all
     _check(file, [0, index])
     batch = reader.get_batch(index)
     if index not in file.checked:
@@ -348,14 +348,14 @@ def _batch(file: _File, reader: Any, index: int) -> pa.RecordBatch:
 
 
 def _validated(file: _File, data: Any) -> Any:
-    """What was read, which in a file without a seal may be anything."""
+    """Validate what was read, since a file without a seal may contain anything."""
     if file.seal is None:
         data.validate(full=True)
     return data
 
 
 def _bytes(file: BinaryIO, begin: int, length: int = -1) -> bytes:
-    """Some bytes of a file; none where they would begin before it."""
+    """Some bytes of a file; none if they would begin before the file."""
     if begin < 0:
         return b""
     file.seek(begin)
@@ -379,8 +379,8 @@ def _crc_of_seal(seal: NDArray[Any], trailer: NDArray[Any]) -> int:
 
 def _damaged(what: str) -> UnreadableError:
     return UnreadableError(
-        f"damaged: {what} is not what was written; "
-        "take the file from where it came from, or record it anew"
+        f"damaged: {what} is not what was written; restore the file from its source, or record "
+        "the runs again"
     )
 
 
@@ -388,12 +388,12 @@ def _damaged(what: str) -> UnreadableError:
 
 
 def _of_a_known_version(schema: pa.Schema) -> pa.Schema:
-    """The schema without the version; ``ValueError`` for a newer one."""
+    """The schema without the version; ``ValueError`` for a newer version."""
     text = (schema.metadata or {}).get(_VERSION_KEY, b"1").decode()
     if not text.isdigit() or not 1 <= int(text) <= FORMAT:
         raise UnreadableError(
-            f"written by a newer earlystop_lab: format {text}; this one reads 1 and {FORMAT}; "
-            "upgrade it"
+            f"written by a newer earlystop_lab in format {text}; this version reads 1 and "
+            f"{FORMAT}; upgrade earlystop_lab"
         )
     metadata = {k: v for k, v in (schema.metadata or {}).items() if k != _VERSION_KEY}
     return schema.with_metadata(metadata or None)

@@ -1,4 +1,4 @@
-"""Replay straight into a file: unit by unit, so that neither curves nor stops fill the memory."""
+"""Replay into a file, unit by unit, so that neither curves nor stops need to fit in memory."""
 
 import errno
 import json
@@ -30,12 +30,36 @@ def replay_to_file(
     progress: bool = False,
     chunk_size: int | None = None,
 ) -> int:
-    """Replay a file or folder of curves and write the stops, one row a run and criterion.
+    """Replay a file or folder of curves and write the stops, one row per run and criterion.
 
-    ``out`` ends in .parquet or .csv and has the columns of :meth:`Stops.to_frame`. Finished units
-    of the curves wait in a folder beside it: interrupted at any moment, the same call goes on
-    where it was. Returns the number of rows. The other parameters, and what is raised, are those
-    of :func:`replay`; and ``BusyError``, an ``OSError``, where another process writes ``out``.
+    If interrupted, repeat the same call to resume: finished units of the curves are kept in a
+    folder next to ``out``.
+
+    Parameters
+    ----------
+    curves : str or Path
+        A file or folder of curves.
+    criteria, restore, select, n_jobs, chunk_size
+        As in :func:`replay`.
+    out : str or Path
+        A name ending in .parquet or .csv. The columns are those of :meth:`Stops.to_frame`.
+    progress : bool
+        Whether to show a progress bar on stderr.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    ValueError, OSError
+        As :func:`replay`, or if ``out`` cannot be written.
+    BusyError
+        An ``OSError``: another process is writing ``out``.
+
+    Examples
+    --------
 
     >>> import tempfile
     >>> from earlystop_lab import CurveSet
@@ -59,7 +83,7 @@ def replay_to_file(
             if str(error.filename).startswith(str(folder)):
                 raise renamed(error, out) from error
             raise
-        except ValueError:  # a mistake, which the same call would meet again
+        except ValueError:  # a user error, which the same call would meet again
             shutil.rmtree(folder)
             raise
         shutil.rmtree(folder)
@@ -69,7 +93,7 @@ def replay_to_file(
 def _finished_units(
     curves: Path, asked: Plan, folder: Path, n_jobs: int, progress: bool
 ) -> Iterator[Path]:
-    """The stops of every unit, a file each; those that are not in the folder yet are replayed."""
+    """The stops of every unit, one file each; units that are not in the folder are replayed."""
     done = sorted(folder.glob("*.parquet"))
     runs: set[str] = set()
     for file in done:
@@ -85,11 +109,11 @@ def _finished_units(
             frame.to_parquet(temporary, index=False)
         yield file
     if not runs:
-        raise ValueError(f"replay: {curves} is empty; there is nothing to replay")
+        raise ValueError(f"replay: {curves} is empty; expected at least one run")
 
 
 def _key(curves: Path, asked: Plan) -> str:
-    """What decides the result: the files as they are, what is asked of them, the rules' code."""
+    """What determines the result: the state of the files, the request, and the rules' code."""
     files = {str(unit.file) for unit in units(curves)}
     families = dict.fromkeys(leaf.family for rule in asked.rules for leaf in rule.leaves)
     stats = {file: [Path(file).stat().st_size, Path(file).stat().st_mtime_ns] for file in files}
@@ -108,7 +132,7 @@ def _key(curves: Path, asked: Plan) -> str:
 
 
 def _begun(out: Path, key: str) -> Path:
-    """The folder for finished units: as it was left by the same call, else a new one."""
+    """The folder for finished units: the one left by the same call, else a new one."""
     folder = out.with_name(f".{out.name}.partial")
     mark = folder / "key.json"
     if mark.is_file() and mark.read_text(encoding="utf-8") == key:
@@ -119,7 +143,7 @@ def _begun(out: Path, key: str) -> Path:
     try:
         with written_whole(mark) as temporary:
             temporary.write_text(key, encoding="utf-8")
-    except OSError as error:  # it names a hidden folder, not what was asked for
+    except OSError as error:  # it names the hidden folder instead of the output
         raise renamed(error, out) from error
     return folder
 
@@ -127,14 +151,14 @@ def _begun(out: Path, key: str) -> Path:
 def _add(runs: set[str], more: list[str], curves: Path) -> None:
     for run in more:
         if run in runs:
-            raise ValueError(f"{curves}: run {run!r} is there twice")
+            raise ValueError(f"{curves}: duplicate run id {run!r}")
         runs.add(run)
 
 
 def _put_together(files: list[Path], out: Path) -> int:
-    """The finished units as one file; how many rows they have."""
+    """Join the finished units into one file; returns the number of rows."""
     rows = 0
-    # epochs are whole in some units and not in others, and so with channels
+    # epochs may be integers in some units only, and likewise channels
     schema = pa.unify_schemas([pq.read_schema(f) for f in files], promote_options="permissive")
     if out.suffix == ".csv":
         for i, file in enumerate(files):

@@ -1,4 +1,4 @@
-"""Replay: criteria x curves -> where each would have stopped each run."""
+"""Replay: criteria x curves -> where each criterion would have stopped each run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from earlystop_lab.curves import (
 )
 from earlystop_lab.curves.files import CHECKS, Unit, chunks, units
 
-#: a channel, or the position ``epoch``, and at which of a run's rows: "stop" or "selected"
+#: a channel, or the position ``epoch``, and the row of a run: "stop" or "selected"
 Key = tuple[str, str]
 _FIRED: Key = ("", "fired")
 _LOOKED_UP: tuple[Key, ...] = (_FIRED, ("epoch", "stop"), ("epoch", "selected"))
@@ -52,11 +52,11 @@ Restore = str | Criterion
 class Stops:
     """Where every criterion stopped every run: arrays of shape (runs, criteria).
 
-    ``stop`` and ``selected`` are positions as recorded; ``fired`` says whether the criterion
-    passed at all; ``stops["lr"]`` and, of the errors, ``stops.val`` are what was recorded at the
-    selected position, NaN where it was not measured there; ``channels`` are their names. ``meta``
-    has one row a run. What has to be looked up in the curves is when first asked for; until then
-    they hold on to them.
+    ``stop`` and ``selected`` are positions as recorded. ``fired`` says whether the criterion passed
+    at all. ``stops["lr"]`` and, for errors, ``stops.val`` are the recorded values at the selected
+    position, NaN if the channel was not measured there; ``channels`` lists the names. ``meta`` has
+    one row per run. Values are looked up in the curves on first access; until then, the result
+    keeps a reference to the curves.
     """
 
     def __init__(
@@ -73,31 +73,45 @@ class Stops:
         self._found: dict[Key, NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> FloatArray:
-        """A channel at the selected position, as recorded; NaN where it was not measured."""
+        """A channel at the selected position, as recorded; NaN if it was not measured there."""
         return self._channel(name, "selected")
 
     def cost(self, name: str = "epoch") -> FloatArray:
-        """What training up to the stop took: its position, or what a channel recorded there.
+        """The cost of training up to the stop: its position, or a channel such as ``seconds``.
 
-        Such as ``cost("seconds")``; NaN where it was not measured at the stop. Raises ``KeyError``
-        for a channel that is not there, ``ValueError`` for an error or a score.
+        Parameters
+        ----------
+        name : str
+            ``"epoch"``, or a channel that is a cost.
+
+        Returns
+        -------
+        ndarray, shape (runs, criteria)
+            NaN if the channel was not measured at the stop.
+
+        Raises
+        ------
+        KeyError
+            If there is no such channel.
+        ValueError
+            If the channel is an error or a score.
         """
         if name == "epoch":
             return self.stop
         if name in self.about and self.about[name].direction is not None:
-            raise ValueError(f"channel {name!r} is an error or a score, no cost")
+            raise ValueError(f"channel {name!r} is an error or a score; expected a cost")
         return self._channel(name, "stop")
 
     def _channel(self, name: str, at: str) -> FloatArray:
         key = canonical(name), at
         if key[0] not in self.about:
             if key[0] not in ERRORS:
-                raise KeyError(f"no channel {name!r}; there are {listed(self.channels, 20)}")
+                raise KeyError(f"no channel {name!r}; available are {listed(self.channels, 20)}")
             return np.full(self.stop.shape, np.nan)
         return self._value(key)
 
     def _value(self, key: Key) -> NDArray[Any]:
-        """What was looked up, kept."""
+        """Look up values and cache them."""
         if key not in self._found:
             self._found[key] = self._look_up(key)
         return self._found[key]
@@ -108,7 +122,7 @@ class Stops:
         return list(self.about)
 
     def error(self, name: str) -> FloatArray:
-        """An error at the selected position; of a score its negative, so that lower is better."""
+        """An error at the selected position; for a score, its negative (lower is better)."""
         recorded = self[name]
         return taken(recorded, self.about[name], "error", name) if name in self.about else recorded
 
@@ -119,7 +133,7 @@ class Stops:
 
     @property
     def stop(self) -> FloatArray:
-        """Epoch at which training stops; the last where the criterion never passes."""
+        """Epoch at which training stops; the last epoch if the criterion never passes."""
         return self._value(("epoch", "stop"))
 
     @property
@@ -129,17 +143,17 @@ class Stops:
 
     @property
     def train(self) -> FloatArray:
-        """Training error or score at the selected epoch; NaN where none was recorded."""
+        """Training error or score at the selected epoch; NaN if none was recorded."""
         return self["train"]
 
     @property
     def val(self) -> FloatArray:
-        """Validation error or score at the selected epoch; NaN where none was recorded."""
+        """Validation error or score at the selected epoch; NaN if none was recorded."""
         return self["val"]
 
     @property
     def test(self) -> FloatArray:
-        """Test error or score at the selected epoch; NaN where none was recorded."""
+        """Test error or score at the selected epoch; NaN if none was recorded."""
         return self["test"]
 
     def __len__(self) -> int:
@@ -150,14 +164,14 @@ class Stops:
         return f"Stops: {len(self)} runs x {len(self.criteria)} criteria, {fired}"
 
     def with_meta(self, meta: pd.DataFrame) -> Stops:
-        """The same stops with other metadata columns, such as groups to tabulate by."""
+        """The same stops with other metadata columns, for example groups for tables."""
         return Stops(self.criteria, meta, self._value, self.about)
 
     def to_frame(self) -> pd.DataFrame:
-        """Tidy long form, run by run.
+        """The stops in long form, one row per run and criterion, ordered by run.
 
-        Columns: run, criterion, stop, selected, fired, and what every channel recorded at the
-        selected position; train, val and test always.
+        Columns: run, criterion, stop, selected, fired, and the recorded value of every channel at
+        the selected position; train, val and test are always present.
         """
         columns = {
             "run": np.repeat(self.meta["run"].to_numpy(), len(self.criteria)),
@@ -183,26 +197,52 @@ def replay(
     progress: bool = False,
     chunk_size: int | None = None,
 ) -> Stops:
-    """Find where each criterion would have stopped each run, and what it would have kept.
+    """Find where each criterion would have stopped each run, and which weights it would have kept.
 
-    ``curves`` is a curve set, or the path of one, which is then read ``chunk_size`` runs at a
-    time (by default about a million checks), so that memory stays bounded. ``criteria`` are
-    objects or their text; a mapping gives them other names in the result. Those that share
-    family and parameters are answered in one pass. Where a criterion never passes, stop is the
-    last recorded epoch and ``fired`` False: nothing is padded or invented. A rule sees a run at
-    the rows at which all channels that it watches were measured.
+    A rule sees a run at the rows at which all channels that it watches were measured. If a
+    criterion never passes, its stop is the last recorded epoch and ``fired`` is False: nothing is
+    padded or invented.
 
-    ``restore`` says which weights are kept: ``"best"``, those of the lowest error seen up to the
-    stop, the earliest of ties (a rule with strips sees only their ends, before the first of these
-    the last error up to the stop; where every error seen is NaN, the stop itself), of the channel
-    that ``select`` names, ``val`` if None; ``"last"``, those at the stop; ``"own"``, those that the
-    rule's own library would restore, of a combination its first member's; a
-    :data:`ModelCheckpoint`, those that it would have saved.
+    Parameters
+    ----------
+    curves : CurveSet, str or Path
+        A curve set, or the path of one, which is read ``chunk_size`` runs at a time.
+    criteria : iterable of criteria or str, or dict
+        Criteria as objects or text; a dict gives them other names in the result. Criteria that
+        share family and parameters are answered in one pass.
+    restore : {"best", "last", "own"} or ModelCheckpoint
+        Which weights are kept:
 
-    ``n_jobs`` spreads chunks over threads, or over processes where a rule is an array function
-    (``joblib.parallel_config`` chooses otherwise). The result is the same for any ``n_jobs`` and
-    ``chunk_size``. Raises ``ValueError`` for an empty set, a text that is no criterion, a run
-    without a channel that a criterion needs, or a ``select`` that is no error of the set.
+        - ``"best"``: those with the lowest error up to the stop, the earliest of ties. A rule with
+          strips sees only the errors at their ends; before the first end, the last error up to the
+          stop is selected. If all these errors are NaN, the stop itself is selected.
+        - ``"last"``: those at the stop.
+        - ``"own"``: those that the rule's own library would restore; for a combination, the
+          library of its first member.
+        - a :data:`ModelCheckpoint`: those that it would have saved.
+    select : str, optional
+        The error channel that ``restore="best"`` looks at, by default ``val``.
+    n_jobs : int
+        Number of parallel jobs: threads, or processes for rules that are array functions
+        (``joblib.parallel_config`` can change that). The result does not depend on it.
+    progress : bool
+        Whether to show a progress bar on stderr.
+    chunk_size : int, optional
+        Number of runs that are read at a time, by default about a million checks. The result
+        does not depend on it.
+
+    Returns
+    -------
+    Stops
+
+    Raises
+    ------
+    ValueError
+        If the set is empty, a text is not a criterion, a run lacks a channel that a criterion
+        needs, or ``select`` is not an error of the set.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import CurveSet, GL, replay
     >>> curves = CurveSet.from_runs([{"run": "a", "val": [2.0, 1.0, 1.5, 3.0]}])
@@ -218,14 +258,14 @@ def replay(
     replayed = list(results)
     if not replayed:
         name = "the curve set" if isinstance(curves, CurveSet) else curves
-        raise ValueError(f"replay: {name} is empty; there is nothing to replay")
+        raise ValueError(f"replay: {name} is empty; expected at least one run")
     if isinstance(curves, CurveSet):
         look_up = _LookUp(curves, replayed, asked.columns)
         return Stops(asked.texts, curves.meta, look_up, look_up.about)
     whole = joined(replayed)
     meta = whole.meta.to_pandas()
     if (twice := meta["run"].duplicated()).any():
-        raise ValueError(f"{curves}: run {meta['run'][twice.argmax()]!r} is there twice")
+        raise ValueError(f"{curves}: duplicate run id {meta['run'][twice.argmax()]!r}")
     return Stops(asked.texts, meta, whole.looked_up.__getitem__, whole.about)
 
 
@@ -234,9 +274,9 @@ class Plan(NamedTuple):
 
     texts: list[str]
     rules: list[Rule]
-    #: what to pass over the runs for, in that order: single criteria and the members of any_of
+    #: the criteria that a pass over the runs answers: single criteria and members of any_of
     leaves: list[Criterion]
-    #: where each criterion as asked for stands among ``rules``
+    #: the index of each requested criterion among ``rules``
     columns: list[int]
     restore: Restore
     chunk_size: int | None
@@ -245,7 +285,7 @@ class Plan(NamedTuple):
 
     @property
     def channels(self) -> set[str]:
-        """The channels that it takes to answer."""
+        """The channels that are needed for the answer."""
         policies = [self.restore] if isinstance(self.restore, Criterion) else []
         leaves = [leaf for rule in (*self.rules, *policies) for leaf in rule.leaves]
         return {self.select or "val", *(name for leaf in leaves for name in leaf.channels)}
@@ -257,14 +297,14 @@ def plan(
     chunk_size: int | None = None,
     select: str | None = None,
 ) -> Plan:
-    """What :func:`replay` is asked for, read and checked."""
+    """Parse and check the request of :func:`replay`."""
     items = criteria.values() if isinstance(criteria, Mapping) else criteria
     rules = [rule_of(item) for item in items]
     texts = list(criteria) if isinstance(criteria, Mapping) else [str(rule) for rule in rules]
     if not rules:
-        raise ValueError("replay: no criteria; give at least one, such as GL(2)")
+        raise ValueError("replay: criteria is empty; pass at least one, such as GL(2)")
     if twice := {text for text, count in Counter(texts).items() if count > 1}:
-        raise ValueError(f"replay: {', '.join(sorted(twice))} is there more than once")
+        raise ValueError(f"replay: duplicate criterion {', '.join(sorted(twice))}")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"replay: chunk_size = {chunk_size}; expected at least 1")
     passes = (leaf for rule in rules for leaf in _own_passes(rule))
@@ -283,9 +323,9 @@ def plan(
 def parts(
     curves: CurveSet | str | Path, asked: Plan, *, n_jobs: int = 1, skip: int = 0
 ) -> Iterator[Any]:
-    """The stops of some runs after the other, in order; of a file without its first units."""
+    """The stops of one part of the runs after another, in order; ``skip`` skips units of a file."""
     require_curves("replay", curves, paths=True)
-    require("replay: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for every core")
+    require("replay: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for all cores")
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     if isinstance(curves, CurveSet):
         count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)
@@ -302,9 +342,21 @@ def parts(
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
-    """What a criterion sees of one run: statistic, where it holds, its library's own epoch.
+    """What a criterion sees of one run: its statistic, where it holds, its library's own epoch.
 
-    A combination's statistic is 1 where it holds and 0 elsewhere.
+    Parameters
+    ----------
+    criterion : criterion or str
+    curve : Curve
+        One run, such as ``curves[0]``.
+
+    Returns
+    -------
+    Trace
+        The statistic of a combination is 1 where it holds and 0 elsewhere.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import CurveSet, GL, trace
     >>> curve = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0]}])[0]
@@ -313,8 +365,8 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
     """
     if not isinstance(curve, Curve):
         raise TypeError(
-            f"trace takes one run, such as curves[0], not a {type(curve).__name__}; traces takes a "
-            "curve set"
+            f"trace takes one run, such as curves[0], not a {type(curve).__name__}; use traces for "
+            "a curve set"
         )
     return traces(criterion, curve.alone())[0]
 
@@ -329,30 +381,30 @@ def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
 class Stopped(NamedTuple):
     """Where rules stop some runs: arrays of rows, (runs, criteria)."""
 
-    #: the rows at which each run stopped, or NEVER
+    #: the row at which each run stopped, or NEVER
     stop: Indices
-    #: and those whose weights are kept
+    #: the row whose weights are kept
     selected: Indices
 
 
 class Part(NamedTuple):
-    """What stops look up in runs of a file, which are gone afterwards."""
+    """The values that stops need from the runs of a file, copied before the runs are released."""
 
     #: run ids and metadata
     meta: pa.Table
     looked_up: dict[Key, NDArray[Any]]
-    #: what the channels are
+    #: descriptions of the channels
     about: dict[str, Channel]
 
 
 class _LookUp:
-    """What stops look up in their curves; the chunks are put together when first asked for."""
+    """Values that stops look up in their curves; chunks are joined on first access."""
 
     def __init__(self, curves: CurveSet, parts: list[Stopped], columns: list[int]) -> None:
         self.curves = curves
         self.parts = parts
         self.about = {name: curves.about(name) for name in curves.names}
-        #: None where all stand as they were asked for
+        #: None if all are in the requested order
         self.columns = None if columns == list(range(len(columns))) else columns
 
     def __call__(self, key: Key) -> NDArray[Any]:
@@ -371,18 +423,18 @@ class _LookUp:
 
 
 def rule_of(item: Rule | str) -> Rule:
-    """The criterion itself, or the one that a text says; ``ValueError`` for anything else."""
+    """The criterion itself, or parsed from text; ``ValueError`` for anything else."""
     if isinstance(item, str):
         return parse(item)
     if not isinstance(item, (Criterion, Combination)):
-        raise ValueError(f"{item!r} is not a criterion; expected such as GL(2) or its text")
+        raise ValueError(f"{item!r} is not a criterion; expected an object or text such as GL(2)")
     if any(leaf.family is ModelCheckpoint for leaf in item.leaves):
-        raise ValueError(f"{item}: a checkpoint stops nothing; give it as restore")
+        raise ValueError(f"{item}: a checkpoint stops nothing; pass it as restore")
     return item
 
 
 def policy_of(restore: Restore) -> Restore:
-    """What to keep; a checkpoint may be given as its text."""
+    """The selection policy; a checkpoint may be given as text."""
     if restore == "best" or restore == "last" or restore == "own":
         return restore
     policy: Any = restore
@@ -397,19 +449,19 @@ def policy_of(restore: Restore) -> Restore:
 
 
 def _chunk_size(curves: CurveSet, size: int | None, n_jobs: int) -> int:
-    """Runs of a set in memory to a task: many, since each costs some Python, but several a job."""
+    """Runs per task of a set in memory: many, to amortise overhead, but several tasks per job."""
     jobs = joblib.effective_n_jobs(n_jobs)
     most = len(curves) * 4 * CHECKS // max(1, int(curves.lengths.sum()))
     return size or max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
 
 
 def shown(results: Iterable[Any], curves: CurveSet | str | Path) -> Iterator[Any]:
-    """The parts as they come, with a bar on stderr once they have taken a second."""
+    """The parts as they arrive, with a progress bar on stderr once they have taken a second."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     began = time.monotonic()
-    columns = (BarColumn(), TextColumn("{task.completed:.0f} runs, {task.fields[speed]} a second"))
+    columns = (BarColumn(), TextColumn("{task.completed:.0f} runs, {task.fields[speed]} runs/s"))
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
     sizes = [len(curves)] if isinstance(curves, CurveSet) else [u.runs for u in units(Path(curves))]
     task = bar.add_task("replay", total=sum(sizes), speed="-")
@@ -428,12 +480,12 @@ def shown(results: Iterable[Any], curves: CurveSet | str | Path) -> Iterator[Any
 
 
 def _replay_unit(unit: Unit, asked: Plan) -> Part:
-    """What the stops of a unit of a file look up, read here."""
+    """Read a unit of a file, and look up what its stops need."""
     parts = []
     for chunk in chunks(unit, asked.chunk_size):
         runs = chunk.laid_out(names=asked.channels)
         look_up = _LookUp(chunk, [_replayed(runs, asked)], asked.columns)
-        # copied, since one id would keep a whole mapped file in memory
+        # copied, since a single id would keep a whole mapped file in memory
         meta = chunk.scalars.take(np.arange(len(chunk)))
         keys = _keys(look_up.about)
         parts.append(Part(meta, {key: look_up(key) for key in keys}, look_up.about))
@@ -441,7 +493,7 @@ def _replay_unit(unit: Unit, asked: Plan) -> Part:
 
 
 def joined(parts: Sequence[Part]) -> Part:
-    """Chunks of runs that are gone, put together; what some of them lack is NaN there."""
+    """Join chunks whose runs have been released; channels that some lack are NaN there."""
     about = same_channels(part.about for part in parts)
     looked_up = {}
     for key in _keys(about):
@@ -453,14 +505,14 @@ def joined(parts: Sequence[Part]) -> Part:
 
 
 def _keys(about: Mapping[str, Channel]) -> list[Key]:
-    """All that may be asked of stops whose curves are gone."""
+    """All values that can be looked up once the curves have been released."""
     costs = [name for name, channel in about.items() if channel.direction is None]
     selected = [(name, "selected") for name in about]
     return [*_LOOKED_UP, *selected, *((name, "stop") for name in costs)]
 
 
 def _replayed(runs: Runs, asked: Plan) -> Stopped:
-    """Row at which each rule stops each run, or NEVER, and the one whose weights are kept."""
+    """The row at which each rule stops each run, or NEVER, and the row whose weights are kept."""
     rules, leaves, select = asked.rules, asked.leaves, asked.select or "val"
     if asked.select is not None and (lacking := runs.lacks(select)) is not None:
         raise ValueError(
@@ -484,7 +536,7 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
     if asked.restore == "last":
         selected = _ended(stop, lengths)
     elif asked.restore != "best":
-        # those that restore the same at a stop, whatever their threshold, share a look at each run
+        # rules that restore the same epoch at a stop, whatever their threshold, share a pass
         alike: dict[Any, list[int]] = {}
         chosen = asked.restore if isinstance(asked.restore, Criterion) else None
         policies = [chosen or rule.leaves[0] for rule in rules]
@@ -500,12 +552,12 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
 
 
 def _ended(stop: Indices, lengths: NDArray[np.int64]) -> Indices:
-    """Row at which the training ends: the stop, or the run's last where there is none."""
+    """The row at which training ends: the stop, or the run's last row if there is none."""
     return np.where(stop == NEVER, lengths[:, None] - 1, stop).astype(np.int32)
 
 
 def _own_passes(rule: Rule) -> Iterator[Criterion]:
-    """What a pass over the runs answers: the criterion itself, or the members of any_of."""
+    """The criteria that a pass over the runs answers: the criterion, or members of any_of."""
     if isinstance(rule, Criterion):
         yield rule
     elif rule.how == "any_of":
@@ -514,7 +566,7 @@ def _own_passes(rule: Rule) -> Iterator[Criterion]:
 
 
 def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indices:
-    """Row at which the rule stops each run, or NEVER."""
+    """The row at which the rule stops each run, or NEVER."""
     if isinstance(rule, Criterion):
         return passed[rule]
     if rule.how == "any_of":
@@ -535,7 +587,7 @@ def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
 
 
 def _restored(policy: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bool_]) -> Indices:
-    """Row that a rule's library would restore at some stops a run; the stop where none."""
+    """The row that a rule's library would restore at each stop; the stop if it restores none."""
     selected = stop.copy()
     by_stop = first_passage.restores_by_stop(policy)
     for i, at in enumerate(stop):
@@ -552,6 +604,6 @@ def _restored(policy: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bo
 
 
 def _whole(values: FloatArray) -> NDArray[Any]:
-    """Epochs as integers where all of them are, and fit."""
+    """Epochs as integers if all of them are integral and fit."""
     whole = np.all((values == np.floor(values)) & (np.abs(values) < 2**53))
     return values.astype(np.int64) if whole else values

@@ -1,8 +1,8 @@
-"""Sweeps: a rule over the whole range of its thresholds, from stopping at once to never.
+"""Sweeps: a rule over the whole range of its thresholds, from stopping at once to never stopping.
 
-The thresholds come from the curves. While a statistic rises to new highs, a threshold in between
-decides where training stops: the highs of all runs are all the thresholds that matter. A whole
-sweep is answered by ``replay`` in one pass.
+The thresholds are derived from the curves. Training stops at the first of the statistic's new highs
+that passes the threshold, so only thresholds between the highs of all runs matter. ``replay``
+answers a whole sweep in one pass.
 """
 
 from __future__ import annotations
@@ -20,27 +20,45 @@ from earlystop_lab.curves import CurveSet, FloatArray, Form, canonical, taken
 
 R = TypeVar("R", bound=Family | Criterion)
 
-#: most members of a sweep
+#: default maximum number of members of a sweep
 MEMBERS = 150
-#: how many times fewer a rule gets whose every member costs a pass of its own
+#: divisor of the number of members if every member needs a pass of its own
 COSTLY = 8
 
 
 def sweep(rule: Family | Criterion, curves: CurveSet, n: int = MEMBERS) -> list[Criterion]:
     """At most ``n`` criteria of one family, from the fastest to the slowest on these curves.
 
-    The first stops every run as soon as the family can, the last never fires, both as far as the
-    limits of its threshold and infinite statistics allow. Parameters and warm-up are those of
-    ``rule``, for a family its defaults.
+    The first member stops every run as soon as the family can, and the last one never fires, as
+    far as the bounds of the threshold and infinite statistics allow.
 
-    A whole threshold (patience and its like) takes every number, or where these are too many,
-    numbers spaced geometrically. Any other threshold takes values at which neighbours differ by
-    the same mean logarithm of the checks before the stop, rounded to as few digits as keep them
-    apart. A rule that has no threshold is swept over the first of its parameters, in ascending
-    order; each value costs a pass, so there are at most ``n // 8``, and larger need not be slower.
+    An integer threshold (such as a patience) takes every integer, or geometrically spaced integers
+    if these are too many. Any other threshold takes values such that neighbours differ by the same
+    mean logarithm of the checks before the stop, rounded to as few digits as keep them distinct. A
+    rule without a threshold is swept over its first parameter, in ascending order; each value
+    needs a pass, so there are at most ``n // 8``, and larger values need not be slower.
 
-    Raises ``ValueError`` for an empty set, ``n`` below 2, a combination, a rule whose first
-    parameter is no number (there is nothing to sweep), and a run without a curve that is needed.
+    Parameters
+    ----------
+    rule : Family or Criterion
+        A family with its default parameters, or a criterion whose parameters and warm-up are used.
+    curves : CurveSet
+        The curves that determine the thresholds.
+    n : int
+        Maximum number of members, at least 2.
+
+    Returns
+    -------
+    list of Criterion
+
+    Raises
+    ------
+    ValueError
+        If the set is empty, ``n`` is below 2, the rule is a combination or has no number to sweep
+        over, or a run lacks a channel that is needed.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import GL, CurveSet, Keras
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
@@ -50,9 +68,9 @@ def sweep(rule: Family | Criterion, curves: CurveSet, n: int = MEMBERS) -> list[
     [GL(0, k=1), GL(50, k=1), GL(101, k=1)]
     """
     if n < 2:
-        raise ValueError(f"sweep: n = {n}; a sweep has at least 2 members")
+        raise ValueError(f"sweep: n = {n}; expected at least 2 members")
     if not len(curves):
-        raise ValueError("sweep: the curve set is empty; there is nothing to replay")
+        raise ValueError("sweep: the curve set is empty; expected at least one run")
     rule = _member(rule)
     if rule.family.threshold is None:
         return _over_parameter(rule, curves, max(2, n // COSTLY))
@@ -62,11 +80,25 @@ def sweep(rule: Family | Criterion, curves: CurveSet, n: int = MEMBERS) -> list[
 def sweeps(
     rules: Iterable[Family | Criterion], curves: CurveSet, n: int = MEMBERS
 ) -> dict[str, list[Criterion]]:
-    """The sweep of each rule by its name, of those that these curves can be swept with.
+    """The sweep of each rule by name, for the rules that can be swept on these curves.
 
-    Left out are rules that need a training error where a run has none, and those that have no
-    number to sweep over. The name is that of the family, with its parameters where these are not
-    the defaults: ``GL``, ``GL(k=1)``.
+    Rules that watch a channel that some run lacks, and rules without a number to sweep over, are
+    left out. The name is that of the family, with those parameters that differ from the defaults:
+    ``GL``, ``GL(k=1)``.
+
+    Parameters
+    ----------
+    rules : iterable of Family or Criterion
+    curves : CurveSet
+    n : int
+        Maximum number of members of each sweep.
+
+    Returns
+    -------
+    dict of str to list of Criterion
+
+    Examples
+    --------
 
     >>> from earlystop_lab import GL, PQ, CurveSet, TerminateOnNaN
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0]}])
@@ -77,7 +109,7 @@ def sweeps(
 
 
 def swept(rules: Iterable[R], curves: CurveSet) -> list[R]:
-    """Those of the rules that these curves can be swept with."""
+    """The rules that can be swept on these curves."""
     return [
         rule
         for rule in rules
@@ -99,9 +131,9 @@ def watched_by(rule: Family | Rule) -> list[tuple[str, Form]]:
 
 
 def watchable(rule: Family | Rule, curves: CurveSet) -> NDArray[np.bool_]:
-    """Which runs have all that a rule watches, in the form in which it takes it.
+    """Which runs have all channels that a rule watches, in the forms in which it takes them.
 
-    Of a score whose upper bound is not known there is no error to divide by.
+    A score with an unknown upper bound has no error to divide by.
 
     >>> from earlystop_lab import PQ, CurveSet, Keras
     >>> curves = CurveSet.from_runs([{"val": [1.0], "train": [1.0]}, {"val": [1.0]}])
@@ -119,11 +151,11 @@ def watchable(rule: Family | Rule, curves: CurveSet) -> NDArray[np.bool_]:
 
 
 class Thresholds(NamedTuple):
-    """Every threshold of a rule that matters on some curves, and how long each trains.
+    """All thresholds of a rule that matter on some curves, and how long each one trains.
 
-    A statistic, turned so that it passes by rising, reaches new finite highs; a threshold that
-    leaves a high behind trains on to the next. ``time`` below is the mean of log(t_s / T), stop
-    over last epoch, with weights of the runs that add up to 1.
+    A statistic, negated if it passes by falling, reaches new finite highs. A threshold above a high
+    trains on to the next one. ``time`` below is the mean of log(t_s / T), stop over last epoch,
+    with weights of the runs that sum to 1.
     """
 
     rule: Criterion
@@ -131,23 +163,23 @@ class Thresholds(NamedTuple):
     first: FloatArray
     #: all highs, ascending
     value: FloatArray
-    #: log time that a run gains where the threshold leaves this high behind
+    #: log time that a run gains if the threshold is above this high
     gain: FloatArray
-    #: which run that is
+    #: the run of each high
     run: NDArray[np.int64]
-    #: log(t / T) of every run at its first high; 0 where it has none
+    #: log(t / T) of every run at its first high; 0 if it has none
     start: FloatArray
 
     @classmethod
     def of(cls, rule: Family | Criterion, curves: CurveSet) -> Thresholds:
-        """Of a rule that has a threshold; a look at every run."""
+        """Compute the thresholds of a rule that has one; takes one pass over the runs."""
         rule = _member(rule)
         runs = curves.laid_out(names=rule.channels)
         value, row, run = first_passage.highs(rule, runs)
         last = runs.lengths - 1
         begins = np.append(True, run[1:] != run[:-1])[: len(run)]
         first = run[begins]
-        # an epoch 0 has no logarithm; then rows are counted
+        # an epoch of 0 has no logarithm; count rows instead
         counted = np.zeros(len(runs), np.bool_)
         counted[first] = runs.epochs_at(first, row[begins]) <= 0
 
@@ -156,7 +188,7 @@ class Thresholds(NamedTuple):
 
         start = np.zeros(len(runs))
         start[first] = np.log(times(first, row[begins]) / times(first, last[first]))
-        # past an infinite one no threshold can go
+        # no threshold can exceed an infinite high
         finite = np.isfinite(value)
         until = np.where(np.append(begins[1:], True)[: len(run)], last[run], np.append(row[1:], 0))
         gain = np.log(times(run, until)[finite] / times(run, row)[finite])
@@ -187,7 +219,7 @@ class Thresholds(NamedTuple):
         return float(levels[np.searchsorted(values, self.rule.family.sign * threshold, side)])
 
     def nearest(self, times: ArrayLike, weights: FloatArray) -> FloatArray:
-        """The times that some thresholds take, nearest to the given ones; each once.
+        """The distinct times of thresholds that are nearest to the given times.
 
         >>> from earlystop_lab import GL, CurveSet
         >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
@@ -204,7 +236,7 @@ class Thresholds(NamedTuple):
         return np.unique(np.where(wanted - below <= np.abs(above - wanted), below, above))
 
     def around(self, times: ArrayLike, weights: FloatArray) -> list[Criterion]:
-        """The members that train just that long or next shorter, and those that are next longer.
+        """The members that train exactly that long or next shorter, and those next longer.
 
         >>> from earlystop_lab import GL, CurveSet
         >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
@@ -215,8 +247,8 @@ class Thresholds(NamedTuple):
         below = np.searchsorted(levels, np.asarray(times) + 1e-9, "right") - 1
         wanted = np.unique(np.concatenate([below, below + 1]).clip(0, len(levels) - 1))
         low, high = self._ends()
-        # the threshold of a level is the last high that it leaves behind, or the next, to be at
-        # least which is to have left the last behind
+        # the threshold of a level is the last high below it, or the next one: to be at least that
+        # one, the statistic must have passed the last
         chosen = [low, *values] if self._is_strict() else [low, *values[1:], high]
         values = np.array([chosen[j] for j in wanted])
         if self._is_whole():
@@ -224,7 +256,7 @@ class Thresholds(NamedTuple):
         return self._members(np.unique(self._limits().hold(values)))
 
     def _levels(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The highs, and the time where none of them, one, two, ... all are left behind."""
+        """The highs, and the time if the threshold is above none, one, two, ... all of them."""
         last = np.flatnonzero(np.append(self.value[1:] != self.value[:-1], True)[: len(self.value)])
         values = self.value[last]
         steps = np.cumsum(weights[self.run] * self.gain)[last]
@@ -246,10 +278,10 @@ class Thresholds(NamedTuple):
         return _Limits.of(family, _threshold(family), family.sign)
 
     def _whole(self, n: int) -> FloatArray:
-        """Whole thresholds, ascending: all, or geometrically ever fewer."""
+        """Integer thresholds, ascending: all of them, or geometrically spaced."""
         limits = self._limits()
         low, high = self._ends()
-        # a whole number above a high of 15.5, too
+        # including an integer above a high of 15.5
         low, high = math.ceil(low), math.ceil(min(high, limits.high))
         if limits.above and low == limits.low:
             low += 1
@@ -258,7 +290,7 @@ class Thresholds(NamedTuple):
         return low + _thinned(max(high - low, 0), n).astype(np.float64)
 
     def _real(self, n: int) -> FloatArray:
-        """Thresholds at even steps of mean log time, ascending, with as few digits as do."""
+        """Thresholds at equal steps of mean log time, ascending, with as few digits as possible."""
         low, high = self._ends()
         matter = (self.value > low) & (self.gain > 0)
         value, gain = self.value[matter], self.gain[matter]
@@ -276,7 +308,7 @@ class Thresholds(NamedTuple):
         return np.unique(np.concatenate([ends, values[(values > low) & (values < high)]]))
 
     def _ends(self) -> tuple[float, float]:
-        """The threshold below every run's first high, or the lowest allowed, and that above all."""
+        """The threshold below every run's first high, or the lowest allowed, and one above all."""
         limits = self._limits()
         if not len(self.value):
             low = limits.low if limits.low > -np.inf else min(0.0, limits.high)
@@ -288,11 +320,11 @@ class Thresholds(NamedTuple):
 
 
 class _Limits(NamedTuple):
-    """The thresholds that a family allows, turned like its highs."""
+    """The thresholds that a family allows, negated like its highs."""
 
     low: float
     high: float
-    #: whether the ends themselves are out
+    #: whether the ends themselves are excluded
     above: bool
     below: bool
 
@@ -308,14 +340,14 @@ class _Limits(NamedTuple):
         return cls(low, high, above, below)
 
     def hold(self, values: FloatArray) -> FloatArray:
-        """Those of the values that are allowed."""
+        """The values that are allowed."""
         low = values > self.low if self.above else values >= self.low
         high = values < self.high if self.below else values <= self.high
         return values[low & high]
 
 
 def _above(value: float) -> float:
-    """A number of few digits above the value; the next whole one above a whole value."""
+    """A number with few digits above the value; for an integer, the next integer."""
     if value == math.floor(value) and abs(value) < 1e6:
         return value + 1
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
@@ -328,11 +360,11 @@ def _rounded(value: float, digits: int) -> float:
 
 
 def _thinned(last: int, n: int) -> NDArray[np.int64]:
-    """At most ``n`` of 0 .. last, both ends among them, with geometrically growing gaps."""
+    """At most ``n`` of 0 .. last, including both ends, with geometrically growing gaps."""
     if last < n:
         return np.arange(last + 1)
     thinned = np.array([0, last])
-    # points that fall on the same number are one: ask for more until there are too many
+    # several points may round to the same integer: increase the number until there are too many
     for points in range(n, 20 * n):
         more = np.unique(np.geomspace(1, last + 1, points).round().astype(np.int64)) - 1
         if len(more) > n:
@@ -342,11 +374,11 @@ def _thinned(last: int, n: int) -> NDArray[np.int64]:
 
 
 def _over_parameter(rule: Criterion, curves: CurveSet, n: int) -> list[Criterion]:
-    """A rule without a threshold over its first parameter: up to the length of the records."""
+    """A rule without a threshold over its first parameter, up to the length of the runs."""
     family = rule.family
     name = _swept(family)
     if name is None:
-        raise ValueError(f"sweep: {rule} has no threshold and no first number to sweep over")
+        raise ValueError(f"sweep: {rule} has neither a threshold nor a numeric first parameter")
     limits = _Limits.of(family, name, 1.0)
     low = 0.0 if limits.low == -np.inf else limits.low
     low = math.floor(low) + 1 if limits.above else math.ceil(low)
@@ -361,7 +393,7 @@ def _over_parameter(rule: Criterion, curves: CurveSet, n: int) -> list[Criterion
 
 
 def _swept(family: Family) -> str | None:
-    """What a sweep goes over: the threshold, or the first parameter where it is a number."""
+    """What a sweep varies: the threshold, or the first parameter if it is a number."""
     if family.threshold:
         return family.threshold
     first = next(iter(family.slots), None)
@@ -370,12 +402,12 @@ def _swept(family: Family) -> str | None:
 
 def _threshold(family: Family) -> str:
     if family.threshold is None:
-        raise ValueError(f"{family.name} has no threshold to choose")
+        raise ValueError(f"{family.name} has no threshold to vary")
     return family.threshold
 
 
 def _member(rule: Family | Criterion) -> Criterion:
-    """The criterion, or one of the family with its default parameters, whatever its threshold."""
+    """The criterion, or one of the family with its default parameters and any threshold."""
     if isinstance(rule, Criterion):
         return rule
     if not isinstance(rule, Family):
@@ -391,7 +423,7 @@ def _member(rule: Family | Criterion) -> Criterion:
 
 
 def _name(rule: Family | Criterion) -> str:
-    """The rule's text without what is swept."""
+    """The rule's text without the number that is swept."""
     if isinstance(rule, Family):
         return rule.name
     swept = _swept(rule.family)

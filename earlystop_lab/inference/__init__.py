@@ -1,12 +1,13 @@
-"""Statistics of trade-off tables. Knows nothing of curves.
+"""Statistics of trade-off tables; independent of curves.
 
-Runs of one problem are not independent: the problem is the unit that was sampled, and is called
-the *cluster* here. Every function takes tables with one row a cluster, which
-:func:`cluster_means` makes of tables with one row a run; the name of the index, such as
-``problem``, is the unit of resampling that results state. A column is a *contrast*: one number a
-cluster whose mean is asked for, such as the mean log ratio of two criteria's test errors.
+Runs of the same problem are not independent. The problem is the sampled unit, and is called the
+*cluster* here. Every function takes tables with one row per cluster, which :func:`cluster_means`
+makes from tables with one row per run. The name of the index, such as ``problem``, is reported as
+the unit of resampling. A column is a *contrast*: one number per cluster whose mean is of interest,
+such as the mean log ratio of two criteria's test errors.
 
-What holds and what does not was measured by simulation: ``experiments/coverage.py``.
+The coverage and error rates of these methods were measured by simulation:
+``experiments/coverage.py``.
 """
 
 from earlystop_lab.inference.bootstrap import METHODS, intervals

@@ -10,9 +10,9 @@ from earlystop_lab.inference.tables import checked
 
 
 class MeanOverClusters(NamedTuple):
-    """A mean over clusters with its two-sided t interval and test against 0.
+    """A mean over clusters with its two-sided t interval and the p value of a test against 0.
 
-    ``low``, ``high`` and ``p`` are NaN where the clusters are too few for either.
+    ``low``, ``high`` and ``p`` are NaN if there are too few clusters.
     """
 
     estimate: float
@@ -23,10 +23,29 @@ class MeanOverClusters(NamedTuple):
 
 
 def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverClusters:
-    """Mean of one value a cluster, Student's t interval, and p of the mean being 0.
+    """Mean of one value per cluster, Student's t interval, and p value of the mean being 0.
 
-    Fewer than 6 clusters have no interval and no p: from two that are alike p would be 0. Raises
-    ``ValueError`` for fewer than two or a value that is not finite.
+    With fewer than 6 clusters there is no interval and no p value (two equal values would have a p
+    value of 0).
+
+    Parameters
+    ----------
+    values : Series
+        One finite value per cluster, at least 2.
+    confidence : float
+        Confidence of the interval.
+
+    Returns
+    -------
+    MeanOverClusters
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 values or one is not finite.
+
+    Examples
+    --------
 
     >>> result = mean_over_clusters(pd.Series([1.0, 2.0, 3.0, 1.0, 2.0, 3.0]))
     >>> round(result.estimate, 2), round(result.low, 2), round(result.p, 3), result.clusters
@@ -35,10 +54,10 @@ def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverC
     from scipy import stats  # slow to import
 
     if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"expected finite numbers of at least 2 clusters, got {list(values)}")
+        raise ValueError(f"expected finite values of at least 2 clusters, got {list(values)}")
     mean = low = high = float(values.mean())
     if np.allclose(values, values.iloc[0], rtol=1e-12, atol=0):
-        # no spread: no t statistic; all zero is no evidence at all
+        # without spread there is no t statistic; if all values are zero there is no evidence
         p = 1.0 if mean == 0 else 0.0
     else:
         test = stats.ttest_1samp(values, 0)
@@ -49,13 +68,27 @@ def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverC
 
 
 def ranks(costs: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Mean rank of each rule over clusters, 1 the lowest cost, with its interval: a row a rule.
+    """Mean rank of each rule over clusters (1 = lowest cost), with its interval: one row per rule.
 
-    ``costs`` has a row a cluster and a column a rule: one scalar cost, such as error and time at
-    an exchange rate, or regret at equal time. Ranks of the error at unequal times mostly follow
-    speed, so they are not for this. Ties share their mean rank. Columns as of
-    :func:`intervals`. There is no critical difference of ranks: for 40 rules on 12 problems it
-    would be half the scale.
+    Ties share their mean rank. There is no critical difference of ranks: for 40 rules on 12
+    problems, it would be half the scale.
+
+    Parameters
+    ----------
+    costs : DataFrame
+        One row per cluster and one column per rule. A cost is one number, such as error and time
+        at an exchange rate, or regret at equal time. Do not use errors at unequal times: their
+        ranks mostly follow speed.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in :func:`intervals`.
+
+    Examples
+    --------
 
     >>> costs = pd.DataFrame({"x": [1.0, 2, 3, 4, 5, 6], "y": [2.0, 1, 4, 5, 6, 6]})
     >>> ranks(costs)["estimate"].round(2).to_dict()
@@ -67,7 +100,7 @@ def ranks(costs: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 def slopes(table: pd.DataFrame, *, by: str, x: str, y: str) -> pd.Series:
     """Least-squares slope of log ``y`` on log ``x`` over the rows of each value of ``by``.
 
-    With ``x`` a time and ``y`` an error this is an elasticity: at -0.037, four times the time
+    If ``x`` is a time and ``y`` an error, this is an elasticity: at -0.037, four times the time
     means 4 ** -0.037 = 0.95 times the error.
 
     >>> table = pd.DataFrame({"problem": "a", "time": [1.0, 2.0, 4.0], "error": [4.0, 2.0, 1.0]})
@@ -80,8 +113,8 @@ def slopes(table: pd.DataFrame, *, by: str, x: str, y: str) -> pd.Series:
     for name, part in table.groupby(by, sort=False):
         if part[x].nunique() < 2 or not ((part[x] > 0) & (part[y] > 0)).all():
             raise ValueError(
-                f"{by} {name!r}: a slope of logarithms needs positive {x} and {y}, and at least "
-                f"two different {x}"
+                f"{by} {name!r}: a slope of logarithms requires positive {x} and {y}, and at least "
+                f"two different values of {x}"
             )
         slope[name] = float(stats.linregress(np.log(part[x]), np.log(part[y])).slope)
     return pd.Series(slope, name="slope").rename_axis(by)

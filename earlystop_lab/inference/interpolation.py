@@ -1,4 +1,4 @@
-"""Values between two times: how rules, or thresholds of one, are compared at equal time."""
+"""Interpolation between times, for comparing rules or thresholds at equal time."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,13 +9,26 @@ from earlystop_lab.inference.tables import FloatArray
 def interpolated(
     times: FloatArray, values: FloatArray, at: ArrayLike, *, extended: bool = False
 ) -> FloatArray:
-    """``values`` at the times ``at``, on the lines between those that each row has.
+    """Interpolate ``values`` linearly at the times ``at``, row by row.
 
-    ``times`` has shape (rows, thresholds), in any order, ``values`` the same or (any, rows,
-    thresholds); the result has a column a time. Of equal times the last one counts. Outside of a
-    row's times, and without any, there is nothing, NaN; with ``extended`` the nearest.
+    Parameters
+    ----------
+    times : ndarray, shape (rows, thresholds)
+        The times of each row, in any order. Among equal times, the last one counts.
+    values : ndarray, shape (rows, thresholds) or (any, rows, thresholds)
+        The values at these times.
+    at : array_like
+        Times of the columns of the result.
+    extended : bool
+        Outside a row's times, use the nearest value instead of NaN.
 
-    The arithmetic is that of ``np.interp``, which knows one row.
+    Returns
+    -------
+    ndarray
+        One column per time. The arithmetic is that of ``np.interp``, which handles only one row.
+
+    Examples
+    --------
 
     >>> times, values = np.array([[0.0, 2.0, 4.0]]), np.array([[1.0, 5.0, 6.0]])
     >>> interpolated(times, values, [0, 1, 4, 5])

@@ -1,17 +1,19 @@
-"""How sure a bounded mean loss is kept: conformal risk control and learn-then-test.
+"""Guarantees for a bounded mean loss: conformal risk control and learn-then-test.
 
-Losses are arrays of shape (units, thresholds), from 0 to ``bound``, a row a run (or a problem)
-drawn like those to come, a column a threshold from the fastest to the slowest.
-:func:`fastest_kept` chooses among the numbers that the other functions give each column.
+Losses are arrays of shape (units, thresholds) with values from 0 to ``bound``. A row is a run (or a
+problem) drawn from the same distribution as future ones; columns are thresholds from the fastest to
+the slowest. :func:`fastest_kept` chooses among the numbers that the other functions give for each
+column.
 
-- Conformal risk control: where losses can only fall from a faster to a slower threshold, the
+- Conformal risk control: if losses can only fall from a faster to a slower threshold, the
   fastest with (sum of losses + bound) / (n + 1) <= limit has an expected loss of at most
   ``limit`` on the next unit, on average over sets of units like this one. Source: A. Angelopoulos
   et al., Conformal Risk Control, ICLR 2024, arXiv:2208.02814.
-- Learn-then-test: for any losses, each threshold has a p value of its mean loss being above
-  ``limit``. Tested from the slowest on until one is above 1 - confidence, the last one that was
-  not has a mean loss of at most ``limit`` with that confidence. Source: A. Angelopoulos et al.,
-  Learn then Test, Annals of Applied Statistics 19 (2025), arXiv:2110.01052.
+- Learn-then-test: for any losses, each threshold has a p value for the hypothesis that its mean
+  loss is above ``limit``. Thresholds are tested from the slowest on until a p value is above 1 -
+  confidence. The last one before that has a mean loss of at most ``limit`` with that confidence.
+  Source: A. Angelopoulos et al., Learn then Test, Annals of Applied Statistics 19 (2025),
+  arXiv:2110.01052.
 """
 
 import math
@@ -20,12 +22,12 @@ import numpy as np
 
 from earlystop_lab.inference.tables import FloatArray
 
-#: sums that differ by this share are equal
+#: sums that differ by less than this share are equal
 _ROUNDING = 1e-12
 
 
 def fastest_kept(values: FloatArray, limit: float) -> int | None:
-    """The first column that is at most ``limit`` with all after it; None where the last is not.
+    """The first column such that it and all later ones are at most ``limit``, or None.
 
     >>> fastest_kept(np.array([0.01, 0.3, 0.02, 0.0]), 0.02)
     2
@@ -46,7 +48,7 @@ def conformal_risk(losses: FloatArray, bound: float) -> FloatArray:
 
 
 def fewest_conformal(limit: float, bound: float) -> int:
-    """Units without any loss that conformal risk control needs: bound / limit - 1, rounded up.
+    """Number of units without any loss that conformal risk control needs: ceil(bound / limit - 1).
 
     >>> fewest_conformal(0.02, 0.2), fewest_conformal(0.03, 0.2)
     (9, 6)
@@ -55,7 +57,7 @@ def fewest_conformal(limit: float, bound: float) -> int:
 
 
 def hoeffding_bentkus(losses: FloatArray, limit: float, bound: float) -> FloatArray:
-    """p of each column's mean loss being above ``limit``: Hoeffding's and Bentkus' inequalities.
+    """p value of each column's mean loss being above ``limit``, by Hoeffding's and Bentkus' bounds.
 
     With losses and limit divided by ``bound``, m the mean of n losses and a the limit:
     min(exp(-n kl(min(m, a), a)), e P(Binomial(n, a) <= ceil(n m))), at most 1.
@@ -78,14 +80,14 @@ def hoeffding_bentkus(losses: FloatArray, limit: float, bound: float) -> FloatAr
 
 
 def betting(losses: FloatArray, limit: float, bound: float, level: float) -> FloatArray:
-    """p of each column's mean loss being above ``limit``: one over what a bettor made of 1.
+    """p value of each column's mean loss being above ``limit``: the inverse capital of a bettor.
 
-    With losses and limit divided by ``bound``, and a the limit, the bettor stakes v_i on loss x_i
-    being below a: the capital is the product of 1 - v_i (x_i - a), which where the mean is above a
-    reaches 1 / p with a probability of at most p, at any time. The stakes are
-    min(1, sqrt(2 log(1 / level) / (n s_i))) with s_i the variance of the losses before i, as if
-    there had been one of variance 1/4 more: best for a p about ``level`` and valid for any. The
-    order of the rows matters a little, and must not depend on the losses.
+    With losses and limit divided by ``bound``, and a the limit, the bettor starts with a capital of
+    1 and stakes v_i on loss x_i being below a. The capital is the product of 1 - v_i (x_i - a); if
+    the mean is above a, the probability that it ever reaches 1 / p is at most p. The stakes are
+    min(1, sqrt(2 log(1 / level) / (n s_i))), with s_i the variance of the losses before i and one
+    additional observation of variance 1/4: best for p values near ``level`` and valid for all. The
+    order of the rows has a small effect, and must not depend on the losses.
 
     >>> betting(np.zeros((130, 1)), 0.02, 1.0, level=0.1).round(3).tolist()
     [0.081]
@@ -105,7 +107,7 @@ def betting(losses: FloatArray, limit: float, bound: float, level: float) -> Flo
 
 
 def fewest_betting(limit: float, bound: float, level: float) -> int:
-    """Units without any loss from which :func:`betting` is at most ``level``.
+    """Smallest number of units without any loss for which :func:`betting` is at most ``level``.
 
     >>> fewest_betting(0.02, 1.0, 0.1), fewest_betting(0.02, 0.2, 0.1)
     (119, 25)
@@ -122,6 +124,6 @@ def _check(losses: FloatArray, bound: float) -> None:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise ValueError(
-            f"loss {losses[row, column]} of unit {row}, threshold {column}; expected one from 0 to "
-            f"{bound:g}"
+            f"loss {losses[row, column]} of unit {row}, threshold {column}; expected a number from "
+            f"0 to {bound:g}"
         )

@@ -1,4 +1,4 @@
-"""Tests by flips of the clusters' signs, of one contrast and of many at once."""
+"""Sign-flip tests over clusters, for one contrast and for many simultaneously."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from earlystop_lab.inference.tables import FloatArray
 
-#: up to so many clusters, every combination of signs is tried
+#: up to this many clusters, all combinations of signs are tried
 EXACT_CLUSTERS = 16
 
 
 def adjusted(flips: Flips, sizes: FloatArray, seen: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """p of each contrast, and adjusted for all by the step-down maximum over joint flips.
+    """p value of each contrast, and adjusted for all by the step-down maximum over joint flips.
 
-    ``sizes`` has a row a flip and a column a contrast, ``seen`` what was seen.
+    ``sizes`` has one row per flip and one column per contrast; ``seen`` are the observed sizes.
     """
     p = flips.p(sizes, seen)
     order = np.argsort(seen, kind="stable")
@@ -27,7 +27,7 @@ def adjusted(flips: Flips, sizes: FloatArray, seen: FloatArray) -> tuple[FloatAr
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values: each at most alpha where the step-down test at alpha rejects.
+    """Holm's adjusted p values: one is at most alpha if the step-down test at alpha rejects.
 
     Source: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70.
 
@@ -42,10 +42,10 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 class Flips(NamedTuple):
-    """Sign assignments of the clusters, one a row."""
+    """Sign assignments of the clusters, one per row."""
 
     signs: FloatArray
-    #: of random ones, the assignment seen counts as one more
+    #: if they are random, the observed assignment counts as one more
     random: bool
 
     @property
@@ -57,17 +57,17 @@ class Flips(NamedTuple):
         return 1 / (len(self.signs) + self.random)
 
     def p(self, sizes: FloatArray, seen: FloatArray) -> FloatArray:
-        """Share of the flips as large as what was seen; equal but for rounding counts."""
-        # relative for large sums, absolute for those that are 0 but for rounding
+        """Share of flips at least as large as the observed value; equal up to rounding counts."""
+        # relative for large sums, absolute for those that are 0 up to rounding
         reached = (sizes >= seen * (1 - 1e-9) - 1e-12).sum(axis=0)
         return (reached + self.random) / (len(self.signs) + self.random)
 
 
 def all_flips(n: int, resamples: int = 9_999, seed: int = 0) -> Flips:
-    """Every sign assignment of up to 16 clusters, ``resamples`` random ones of more."""
+    """All sign assignments of up to 16 clusters, or ``resamples`` random ones of more clusters."""
     if n > EXACT_CLUSTERS:
         rng = np.random.default_rng(seed)
         return Flips(rng.choice([-1.0, 1.0], size=(resamples, n)), random=True)
-    # the last sign stays: with all signs reversed a sum is as far from 0
+    # the last sign is fixed: reversing all signs gives a sum of the same size
     negative = np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1
     return Flips(np.where(negative, -1.0, 1.0), random=False)

@@ -1,15 +1,15 @@
-"""Two sweeps against each other, cluster by cluster, with every choice made anew in every swap.
+"""Comparison of two sweeps by cluster, with every choice repeated in every permutation.
 
-A sweep is a rule over its thresholds: what a threshold costs (mean log time) and loses (mean
-log(1 + regret)), a row a cluster, a column a threshold. To compare two rules at equal time, or each
-at the threshold that suits the other clusters, thresholds are chosen by looking at the means over
-clusters. A test that takes the differences that come out of it as independent is wrong: it
-rejects true nulls. Where both rules are equally good, swapping them within a cluster changes
-nothing; so here the rules are swapped within clusters, all is chosen anew, and the share of the
-swaps that give as large a difference is the p value.
+A sweep is a rule over its thresholds: the cost of a threshold (mean log time) and its loss (mean
+log(1 + regret)), with one row per cluster and one column per threshold. To compare two rules at
+equal time, or each at the threshold that is best on the other clusters, thresholds are chosen by
+looking at the means over clusters. A test that treats the resulting differences as independent is
+wrong: it rejects true null hypotheses. If both rules are equally good, swapping them within a
+cluster changes nothing. Therefore the rules are swapped within clusters, all choices are repeated,
+and the p value is the share of swaps that give at least as large a difference.
 
-For swaps to mean something the thresholds have to correspond: :func:`aligned` takes those of both
-rules that need the same mean log time.
+Swaps are meaningful only if the thresholds correspond: :func:`aligned` takes those of both rules
+that need the same mean log time.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from earlystop_lab.inference.interpolation import interpolated
 from earlystop_lab.inference.signs import adjusted, all_flips, holm
 from earlystop_lab.inference.tables import FloatArray, unit_of
 
-#: thresholds that are further apart in mean log time do not reach the times in between
+#: thresholds further apart than this in mean log time do not reach the times in between
 GAP = 0.2
-#: mean log times that are no further apart are one
+#: mean log times closer than this are equal
 _NEAR = 1e-9
-#: what is said of a difference
+#: the results for each difference
 _COLUMNS = ("difference", "better", "tied", "worse", "p", "p_max_t", "p_holm")
 
 
 class Sweep(NamedTuple):
-    """A rule over its thresholds: two tables, a row a cluster, a column a threshold."""
+    """A rule over its thresholds: two tables, one row per cluster, one column per threshold."""
 
     #: mean log time
     time: pd.DataFrame
@@ -44,13 +44,13 @@ class Sweep(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two rules at thresholds that correspond: arrays of shape (clusters, thresholds)."""
+    """Two rules at corresponding thresholds: arrays of shape (clusters, thresholds)."""
 
     time: tuple[FloatArray, FloatArray]
     loss: tuple[FloatArray, FloatArray]
     #: the mean log times at which they correspond
     at: FloatArray
-    #: which of them is the time that the known rule takes by default; None where it is out of reach
+    #: which of them is the time of the known rule by default; None if it is out of reach
     default: int | None = None
 
     def cost(self, rate: float) -> tuple[FloatArray, FloatArray]:
@@ -59,7 +59,7 @@ class Pair(NamedTuple):
         return one, other
 
     def mean(self) -> Pair:
-        """The clusters as one."""
+        """All clusters averaged into one."""
         time, loss = (
             (one.mean(axis=0, keepdims=True), other.mean(axis=0, keepdims=True))
             for one, other in (self.time, self.loss)
@@ -75,14 +75,30 @@ def aligned(
     default: float | None = None,
     without: Sequence[float] = (),
 ) -> Pair | None:
-    """Both rules where they take the same mean log time: at those of ``times`` that both reach.
+    """Both rules at the same mean log times: those of ``times`` that both reach.
 
-    Between two thresholds a rule meets a time as a mixture of both, which is worse than the rule
-    where they are far apart; so a time is reached where the next thresholds on either side are
-    within :data:`GAP` of each other. ``default`` is one more time: the mean log time of the known
-    rule as people use it. Times ``without`` are none of them: those that say nothing of a rule,
-    such as that of the end of the record, where any rule has stopped nothing. None where both
-    reach none.
+    Between two thresholds, a rule takes a time as a mixture of both, which is worse than the rule
+    itself if they are far apart. A time is therefore reached only if the next thresholds on either
+    side are within :data:`GAP` of each other.
+
+    Parameters
+    ----------
+    new, known : Sweep
+    times : array_like
+        Mean log times.
+    default : float, optional
+        One more time: the mean log time of the known rule at its usual threshold.
+    without : sequence of float
+        Times to exclude because they say nothing about a rule, such as the end of the run, by
+        which any rule has stopped.
+
+    Returns
+    -------
+    Pair or None
+        None if there is no time that both reach.
+
+    Examples
+    --------
 
     >>> time = pd.DataFrame([[-0.1, 0.0], [-0.2, 0.0]])
     >>> loss = pd.DataFrame([[0.2, 0.0], [0.4, 0.0]])
@@ -118,32 +134,32 @@ def _reached(sweep: Sweep, at: FloatArray) -> NDArray[np.bool_]:
 
 
 def _met(times: FloatArray, at: FloatArray) -> NDArray[np.bool_]:
-    """Which of ``at`` are among the times, but for rounding."""
+    """Which of ``at`` are among the times, up to rounding."""
     return np.abs(times[:, None] - at).min(axis=0, initial=np.inf) <= _NEAR
 
 
 class _Contrast(NamedTuple):
     """One difference of two rules, in every cluster."""
 
-    #: as it is
+    #: the observed difference
     by_cluster: FloatArray
-    #: how far its mean is from 0, studentized, in every swap, none first
+    #: the studentized distance of its mean from 0 in every swap, the observed one first
     sizes: FloatArray
 
     @classmethod
     def of(cls, differences: FloatArray) -> _Contrast:
-        """Of differences in every swap (rows, none first) and cluster."""
-        # what is not more than rounding is a tie
+        """Make it from the differences in every swap (rows, the observed one first) and cluster."""
+        # a difference within rounding is a tie
         near = 1e-12 * max(1.0, float(np.abs(differences).max()))
         differences = np.where(np.abs(differences) <= near, 0.0, differences)
         mean, n = np.abs(differences.mean(axis=1)), differences.shape[1]
         error = differences.std(axis=1, ddof=min(1, n - 1)) / np.sqrt(n)
-        # clusters that differ by rounding alone differ not at all
+        # differences between clusters within rounding count as none
         least = 1e-9 * np.abs(differences).max() or 1.0
         return cls(differences[0], mean / np.maximum(error, least))
 
     def summary(self) -> tuple[float, int, int, int]:
-        """The mean over clusters, and in how many it is below 0, 0, and above."""
+        """The mean over clusters, and the numbers of clusters below 0, at 0, and above."""
         better, tied, worse = (int((np.sign(self.by_cluster) == sign).sum()) for sign in (-1, 0, 1))
         return float(self.by_cluster.mean()), better, tied, worse
 
@@ -151,8 +167,8 @@ class _Contrast(NamedTuple):
 def _rarity(sizes: FloatArray) -> FloatArray:
     """1 over the share of the sizes that are at least as large.
 
-    Differences of other kinds have other tails; on this scale they count alike in a maximum over
-    all, which then is the step-down minimum p (Westfall and Young, algorithm 2.8).
+    Different kinds of differences have different tails. On this scale, all have the same weight in
+    a joint maximum, which then is the step-down minimum p (Westfall and Young, algorithm 2.8).
     """
     ascending = np.sort(sizes)
     smaller = np.searchsorted(ascending, sizes * (1 - 1e-9), "left")
@@ -162,22 +178,36 @@ def _rarity(sizes: FloatArray) -> FloatArray:
 def compared(
     pairs: Mapping[str, Pair], units: pd.Index, *, rate: float, seed: int = 0
 ) -> pd.DataFrame:
-    """A new rule against each known one: at equal time, and at thresholds chosen elsewhere.
+    """A new rule against each known one, at equal time and at held-out thresholds.
 
-    A row a known rule. Three differences of the new rule less the known one (below 0 the new one is
-    better), each a mean over clusters of logarithms: ``difference``, of log(1 + regret) averaged
-    over the aligned times, from ``earliest`` to ``latest`` (geometric means), with its interval
-    ``low`` and ``high``; ``default_difference``, the
-    same at the one time that the known rule takes by default (NaN where the new one cannot);
-    ``chosen_difference``, of loss + ``rate`` * log time where each rule's threshold is chosen
-    with the other clusters. With each its ``better``, ``tied`` and ``worse``, in how many
-    clusters; ``p`` of the studentized mean by swaps with all choices made anew; ``p_max_t``,
-    adjusted for every difference of every known rule by the step-down maximum over joint swaps,
-    each on the scale of its own swaps; and ``p_holm``, the same by Holm. ``smallest`` and
-    ``smallest_holm`` are the lowest that so many clusters can give, which ``p_max_t`` does not
-    reach where several differences are equally extreme; ``unit``, ``clusters``.
+    Differences are the new rule minus the known one (below 0, the new one is better), as means
+    over clusters of logarithms. Differences that are 0 throughout have p = 1.
 
-    Differences that are 0 throughout have p = 1.
+    Parameters
+    ----------
+    pairs : dict of str to Pair
+        The new rule and each known one, by the name of the known one.
+    units : Index
+        The clusters.
+    rate : float
+        Exchange rate between log time and loss.
+    seed : int
+        Seed of random swaps and of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per known rule, with three differences: ``difference``, that of log(1 + regret)
+        averaged over the aligned times from ``earliest`` to ``latest`` (geometric means), with its
+        interval ``low`` and ``high``; ``default_difference``, the same at the single time that
+        the known rule takes by default (NaN if the new one cannot); ``chosen_difference``, that of
+        loss + ``rate`` * log time, with each rule's threshold chosen on the other clusters. Each
+        has ``better``, ``tied`` and ``worse``, the numbers of clusters; ``p`` of the studentized
+        mean, by swaps with all choices repeated; ``p_max_t``, adjusted for every difference of
+        every known rule by the step-down maximum over joint swaps, each on the scale of its own
+        swaps; and ``p_holm``, adjusted by Holm's method. ``smallest`` and ``smallest_holm`` are
+        the lowest values that this number of clusters can give, which ``p_max_t`` does not reach
+        if several differences are equally extreme. Also ``unit`` and ``clusters``.
     """
     flips = all_flips(len(units), seed=seed)
     signs = np.vstack([np.ones(len(units)), flips.signs])
@@ -223,13 +253,27 @@ def pooled(
 ) -> pd.DataFrame:
     """A new rule against each known one over the clusters of several studies, at equal time.
 
-    Each study, such as a corpus, has its pairs and its clusters by name; clusters of one name are
-    one cluster, since the same problem recorded twice is no second one: its differences are
-    averaged, and it is swapped in all studies at once. A row a known rule: ``difference``, the
-    mean over clusters of that of log(1 + regret) averaged over the aligned times, with its interval
-    ``low`` and ``high``; ``better``, ``tied``, ``worse``; ``p`` of the studentized mean by swaps;
-    ``p_max_t``, adjusted for all known rules by the step-down maximum of it over joint swaps;
-    ``unit``, the name of the studies' first index; ``clusters``.
+    Clusters with the same name are one cluster, because the same problem recorded twice is not a
+    second problem: its differences are averaged, and it is swapped in all studies together.
+
+    Parameters
+    ----------
+    studies : sequence of (dict of str to Pair, Index)
+        The pairs and the clusters of each study, such as a corpus.
+    seed : int
+        Seed of random swaps and of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One row per known rule: ``difference``, the mean over clusters of that of log(1 + regret)
+        averaged over the aligned times, with its interval ``low`` and ``high``; ``better``,
+        ``tied``, ``worse``; ``p`` of the studentized mean by swaps; ``p_max_t``, adjusted for all
+        known rules by the step-down maximum over joint swaps; ``unit``, the name of the studies'
+        first index; ``clusters``.
+
+    Examples
+    --------
 
     >>> time = pd.DataFrame([[-0.4, -0.2]] * 4)
     >>> new, known = Sweep(time, -time), Sweep(time, 1 - time)
@@ -272,7 +316,7 @@ def pooled(
 def _at_equal_time(pair: Pair, signs: FloatArray) -> FloatArray:
     """Differences of loss at the aligned times: (swaps, clusters, times). +1 keeps, -1 swaps.
 
-    A swap mixes the times of both rules, so where they are equally long is found anew.
+    A swap mixes the times of both rules, so the thresholds with equal times are found again.
     """
     difference = np.zeros((*signs.shape, len(pair.at)))
     for side in (1.0, -1.0):
@@ -285,7 +329,7 @@ def _at_equal_time(pair: Pair, signs: FloatArray) -> FloatArray:
 
 
 def _chosen_elsewhere(new: FloatArray, known: FloatArray, signs: FloatArray) -> FloatArray:
-    """Differences of cost, thresholds chosen with the other clusters: (swaps, clusters)."""
+    """Differences of cost with thresholds chosen on the other clusters: (swaps, clusters)."""
     difference = np.zeros(signs.shape)
     for side in (1.0, -1.0):
         kept = side * signs > 0

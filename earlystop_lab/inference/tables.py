@@ -1,4 +1,4 @@
-"""Tables of numbers, a row a run or a cluster: checked, and averaged within clusters."""
+"""Tables of numbers, one row per run or cluster: checked, and averaged within clusters."""
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,29 @@ FloatArray = NDArray[np.float64]
 def cluster_means(
     values: pd.DataFrame | FloatArray, clusters: pd.Index | pd.Series, *, infinite: bool = False
 ) -> pd.DataFrame:
-    """Mean of each contrast over the runs of each cluster: a row a cluster, as they first occur.
+    """Mean of each contrast over the runs of each cluster: one row per cluster, in order.
 
-    ``values`` has a row a run and a column a contrast, ``clusters`` names each run's cluster in
-    the same order. Raises ``ValueError`` for another length, a run without a cluster or a value
-    that is not finite (with ``infinite``, one that is NaN).
+    Parameters
+    ----------
+    values : DataFrame or ndarray
+        One row per run, one column per contrast.
+    clusters : Index or Series
+        The cluster of each run, in the same order.
+    infinite : bool
+        Whether infinite values are allowed.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, a run has no cluster, or a value is not finite (with ``infinite``,
+        if it is NaN).
+
+    Examples
+    --------
 
     >>> values = pd.DataFrame({"GL(5)": [0.0, 0.2, 0.3]})
     >>> means = cluster_means(values, pd.Series(["a", "a", "b"], name="problem"))
@@ -23,7 +41,7 @@ def cluster_means(
     """
     table = checked(pd.DataFrame(values), infinite=infinite)
     if len(table) != len(clusters):
-        raise ValueError(f"{len(table)} runs but clusters of {len(clusters)}; expected as many")
+        raise ValueError(f"got {len(table)} runs but {len(clusters)} clusters; expected one each")
     names = pd.Index(clusters, name="cluster" if clusters.name is None else clusters.name)
     if (missing := names.isna()).any():
         raise ValueError(f"run {table.index[int(missing.argmax())]!r} has no cluster")
@@ -33,10 +51,10 @@ def cluster_means(
 
 
 def checked(values: pd.DataFrame | pd.Series, *, infinite: bool = False) -> pd.DataFrame:
-    """A table of numbers; where one is not finite, an error that names its row and column."""
+    """The values as a table; raises an error naming row and column if one is not finite."""
     table = values.to_frame() if isinstance(values, pd.Series) else values
     if not table.size:
-        raise ValueError(f"a table of shape {table.shape}; expected at least one row and column")
+        raise ValueError(f"table of shape {table.shape}; expected at least one row and column")
     numbers = table.to_numpy(float)
     bad = np.isnan(numbers) if infinite else ~np.isfinite(numbers)
     if bad.any():
@@ -54,5 +72,5 @@ def unit_of(table: pd.DataFrame) -> str:
 
 
 def averaged(table: pd.DataFrame) -> str:
-    """What a mean over the rows is one of, in words."""
+    """What the rows are that a mean is taken over, in words."""
     return f"one value a {unit_of(table)}, each {unit_of(table)} counted once"

@@ -1,1 +1,1 @@
-"""Stops -> numbers: what criteria cost and what they lose."""
+"""Stops -> numbers: the time that criteria take and the error that they lose."""

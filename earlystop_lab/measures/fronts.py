@@ -1,12 +1,13 @@
-"""The front of time and regret: what every rule can buy over the whole range of its thresholds.
+"""The front of time and regret: what every rule achieves over the whole range of its thresholds.
 
-A point is one criterion: x is the mean of log(t_s / T), the time against the same run to its end,
-y the mean of log(1 + r), r the regret against the run's own lowest error
-(:mod:`measures.hindsight`). Runs are averaged within their problem, problems count alike; without a
-column ``problem`` every run is one of its own. Shown are geometric means: exp(x), exp(y) - 1.
+A point is one criterion. Its x is the mean of log(t_s / T), the time relative to training the same
+run to its end; its y is the mean of log(1 + r), with r the regret relative to the run's own lowest
+error (:mod:`measures.hindsight`). Runs are averaged within their problem, and problems have equal
+weight; without a column ``problem``, every run is its own problem. Tables and figures show
+geometric means: exp(x) and exp(y) - 1.
 
-A point that was chosen among many by looking looks better than it is: :func:`without_each` chooses
-with the other problems.
+A point chosen among many on the same data looks better than it is: :func:`without_each` chooses
+it on the other problems.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from earlystop_lab.measures.hindsight import regrets
 class SweepMeans(NamedTuple):
     """Mean log time and mean log(1 + regret) of every problem (rows) and criterion (columns)."""
 
-    #: sweep of each column
+    #: the sweep of each column
     rules: list[str]
     time: pd.DataFrame
     loss: pd.DataFrame
-    #: mean log of the last position, a value a problem; NaN where runs count in different units
+    #: mean log of the last position, one value per problem; NaN if positions have several units
     record: pd.Series
-    #: sweeps whose regret cannot rise from a faster to a slower threshold, in no run
+    #: sweeps whose regret cannot rise from a faster to a slower threshold in any run
     falling: frozenset[str] = frozenset()
 
     @property
@@ -43,7 +44,7 @@ class SweepMeans(NamedTuple):
         return list(self.time.columns)
 
     def first(self, n: int) -> SweepMeans:
-        """The first columns."""
+        """The first ``n`` columns."""
         return self._columns(list(range(n)))
 
     def of(self, rule: str) -> SweepMeans:
@@ -51,7 +52,7 @@ class SweepMeans(NamedTuple):
         mine = [j for j, name in enumerate(self.rules) if name == rule]
         if not mine:
             names = ", ".join(dict.fromkeys(self.rules))
-            raise ValueError(f"no rule {rule!r} among the points; there is {names}")
+            raise ValueError(f"no rule {rule!r} among the points; expected one of {names}")
         return self._columns(mine)
 
     def _columns(self, at: list[int]) -> SweepMeans:
@@ -66,11 +67,30 @@ def replay_sweeps(
     error: Literal["val", "test"] = "val",
     restore: Restore = "best",
 ) -> SweepMeans:
-    """Replay sweeps (see :func:`engine.thresholds.sweeps`) and average each problem's runs.
+    """Replay sweeps (see :func:`engine.thresholds.sweeps`) and average over each problem's runs.
 
-    Raises ``ValueError`` for curves whose regret is unknown in some run: every error NaN, or for
-    ``error="test"`` none recorded; leave such runs out.
+    Parameters
+    ----------
+    curves : CurveSet
+    sweeps : dict of str to list of Criterion
+        The sweep of each rule.
+    error : {"val", "test"}
+        The error whose regret is computed.
+    restore : {"best", "last", "own"} or ModelCheckpoint
+        Which weights are kept, as in :func:`replay`.
 
+    Returns
+    -------
+    SweepMeans
+
+    Raises
+    ------
+    ValueError
+        If the regret of some run is unknown: all its errors are NaN, or ``error="test"`` and none
+        was recorded. Exclude such runs.
+
+    Examples
+    --------
     >>> from earlystop_lab import GL
     >>> from earlystop_lab.engine.thresholds import sweeps
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 1.0]}])
@@ -86,10 +106,10 @@ def replay_sweeps(
     if (unknown := np.isnan(values).any(axis=1)).any():
         run = curves.runs[int(unknown.argmax())]
         raise ValueError(
-            f"{unknown.sum()} of {len(curves)} runs have no known {error} error at some stop, the "
-            f"first is {run!r}; leave them out"
+            f"{unknown.sum()} of {len(curves)} runs have an unknown {error} error at some stop, "
+            f"the first is run {run!r}; leave them out"
         )
-    # what has been seen by a later stop has a lowest validation error that is no higher
+    # the lowest validation error seen up to a later stop cannot be higher
     nested = error == "val" and restore == "best"
     falling = [k for k, v in sweeps.items() if nested and all(m.family.threshold for m in v)]
     known = facts_of(curves)
@@ -107,9 +127,9 @@ def sweep_means(
     ends: FloatArray | None,
     falling: Sequence[str] = (),
 ) -> SweepMeans:
-    """Of arrays (runs, criteria) of time and regret; ``clusters`` names the problem of each run.
+    """Average arrays (runs, criteria) of time and regret; ``clusters`` has each run's problem.
 
-    ``ends`` are the last positions, None where they are of several units.
+    ``ends`` are the last positions, or None if they have several units.
     """
     with np.errstate(divide="ignore"):
         logs = [np.log(time), np.log1p(values), *([] if ends is None else [np.log(ends)])]
@@ -120,16 +140,32 @@ def sweep_means(
 
 
 def front(means: SweepMeans, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """Time and regret of every criterion, with bands: one row a criterion.
+    """Time and regret of every criterion, with confidence bands: one row per criterion.
 
-    Columns: ``rule``, ``criterion``, ``epochs`` and ``time`` (geometric means of the stop, NaN
-    where runs count in different units, and of it over the last position), ``regret`` (geometric
-    mean of 1 + r, less 1), ``low`` and ``high``, its band, which covers all of a rule's thresholds
-    at once with ``confidence`` (see :func:`inference.intervals`, problems resampled; NaN below 6
-    problems), ``on_front`` (no criterion of any rule is faster and better) and ``best_of_rule``
-    (none of its own rule is). A regret that is infinite has no band. Where few problems have any
-    regret the band of a slow threshold is unbounded by itself; that of a faster one bounds it where
-    regret can only fall.
+    Parameters
+    ----------
+    means : SweepMeans
+    confidence : float
+        Confidence of the bands.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Columns: ``rule``; ``criterion``; ``epochs`` and ``time``, geometric means of the stop (NaN
+        if positions have several units) and of the stop over the last position; ``regret``, the
+        geometric mean of 1 + r, minus 1; ``low`` and ``high``, its band, which covers all
+        thresholds of a rule simultaneously (see :func:`inference.intervals`, bootstrapped over
+        problems; NaN below 6 problems); ``on_front`` (no criterion of any rule is faster and
+        better) and ``best_of_rule`` (no criterion of the same rule is).
+
+        An infinite regret has no band. If few problems have any regret, the band of a slow
+        threshold alone would be unbounded; it is bounded by that of a faster threshold if regret
+        can only fall.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import Keras
     >>> from earlystop_lab.engine.thresholds import sweeps
@@ -180,7 +216,7 @@ def _band(means: SweepMeans, confidence: float, seed: int) -> tuple[FloatArray, 
 
 
 def undominated(time: FloatArray, loss: FloatArray) -> FloatArray:
-    """Where no other point is at least as fast and as good, and one of both strictly.
+    """Points such that no other is at least as fast and as good, and strictly so in one of both.
 
     >>> undominated(np.array([1.0, 2.0, 3.0, 3.0]), np.array([5.0, 4.0, 4.0, 1.0])).tolist()
     [True, True, False, True]
@@ -191,13 +227,27 @@ def undominated(time: FloatArray, loss: FloatArray) -> FloatArray:
 
 
 def equal_time(means: SweepMeans, times: ArrayLike) -> dict[str, pd.DataFrame]:
-    """log(1 + regret) of every rule at the same times: a table a rule, a row a problem.
+    """log(1 + regret) of every rule at the same times: one table per rule, one row per problem.
 
-    ``times`` are geometric means of stop over last epoch, one column each. A rule meets a time
-    between the two thresholds whose means enclose it (drawn at random in the right proportion
-    they take just that long); so thresholds are aligned by their mean log time over all
-    problems, and a problem on which the rule is slow pays there. NaN where the sweep does not
-    reach; nothing is extrapolated. Differences of two rules' tables are what to test.
+    Between two thresholds, a rule takes a time as a mixture of the two whose mean times enclose it
+    (drawing one of them at random with the right probability takes exactly that time). Thresholds
+    are aligned by their mean log time over all problems, so a problem on which the rule is slow
+    has a loss that accounts for it. Nothing is extrapolated. To compare two rules, test the
+    differences of their tables.
+
+    Parameters
+    ----------
+    means : SweepMeans
+    times : array_like
+        Geometric means of stop over last epoch.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        One column per time, NaN where the sweep does not reach.
+
+    Examples
+    --------
 
     >>> time = pd.DataFrame({"a": [-4.0, -2.0], "b": [0.0, 0.0]})
     >>> loss = pd.DataFrame({"a": [0.4, 0.8], "b": [0.0, 0.2]})
@@ -210,7 +260,7 @@ def equal_time(means: SweepMeans, times: ArrayLike) -> dict[str, pd.DataFrame]:
     for name in dict.fromkeys(means.rules):
         mine = means.of(name)
         time = mine.time.mean().to_numpy()
-        # where some problem took no time there is no mean of logarithms
+        # if some problem took no time, its logarithm has no mean
         some = np.isfinite(time)
         losses = mine.loss.to_numpy()[:, None, some]
         at_times = interpolated(time[None, some], losses, np.log(grid))[:, 0]
@@ -222,7 +272,7 @@ def equal_time(means: SweepMeans, times: ArrayLike) -> dict[str, pd.DataFrame]:
 
 
 def within_loss(time: FloatArray, loss: FloatArray, limit: float) -> int:
-    """The fastest criterion whose mean regret (geometric) is at most ``limit``; -1 where none is.
+    """The fastest criterion whose mean regret (geometric) is at most ``limit``; -1 if none is.
 
     >>> within_loss(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]), 0.01)
     1
@@ -232,19 +282,19 @@ def within_loss(time: FloatArray, loss: FloatArray, limit: float) -> int:
 
 
 def within_time(time: FloatArray, loss: FloatArray, limit: float) -> int:
-    """The best criterion whose mean time (geometric) is at most ``limit``; -1 where none is.
+    """The best criterion whose mean time (geometric) is at most ``limit``; -1 if none is.
 
     >>> within_time(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]), 0.3)
     1
     """
     allowed = time <= np.log(limit) + 1e-12
-    # of equally good ones the fastest
+    # the fastest of equally good ones
     best = allowed & (loss == np.where(allowed, loss, np.inf).min())
     return int(np.where(best, time, np.inf).argmin()) if allowed.any() else -1
 
 
 def at_rate(time: FloatArray, loss: FloatArray, rate: float) -> int:
-    """The criterion of least :func:`cost` where ``rate`` weighs log time.
+    """The criterion with the least :func:`cost`, where ``rate`` is the weight of log time.
 
     >>> at_rate(np.log([0.1, 0.2, 0.4]), np.log1p([0.1, 0.01, 0.0]), 0.05)
     1
@@ -254,20 +304,20 @@ def at_rate(time: FloatArray, loss: FloatArray, rate: float) -> int:
 
 
 def exchange_rate(percent: float) -> float:
-    """The rate at which 1% of error is worth ``percent`` % of time: log 1.01 / log(1 + %/100).
+    """The rate if 1% lower error is worth ``percent`` % more time: log 1.01 / log(1 + %/100).
 
     >>> round(exchange_rate(100), 4), round(exchange_rate(22), 3)
     (0.0144, 0.05)
     """
     if not percent > 0:
-        raise ValueError(f"exchange rate: 1% of error for {percent}% of time; expected more than 0")
+        raise ValueError(f"exchange rate = {percent}; expected a percentage of time, more than 0")
     return float(np.log(1.01) / np.log1p(percent / 100))
 
 
 def cost(time: FloatArray, loss: FloatArray, rate: float) -> FloatArray:
-    """loss + rate * time, in logarithms: the one number of a criterion at an exchange rate.
+    """loss + rate * time, in logarithms: the cost of a criterion at an exchange rate.
 
-    A criterion with a cost lower by 0.01 is as good as one with 1% less error at equal time.
+    A cost lower by 0.01 is worth 1% less error at equal time.
     """
     total: FloatArray = loss + rate * time
     return np.where(np.isnan(total), np.inf, total)
@@ -276,9 +326,9 @@ def cost(time: FloatArray, loss: FloatArray, rate: float) -> FloatArray:
 def without_each(
     choose: Callable[[NDArray[np.bool_]], int], n: int, folds: int | None, seed: int
 ) -> NDArray[np.intp]:
-    """For each of ``n`` units what is chosen without it: an index, -1 where there is none.
+    """For each of ``n`` units, the index chosen without it; -1 if there is none.
 
-    With ``folds``, without its part of a random partition. ``choose`` is told from which units.
+    With ``folds``, its part of a random partition is left out. ``choose`` gets the units to use.
     """
     part = np.arange(n)
     if folds is not None and folds < n:

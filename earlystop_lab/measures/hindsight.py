@@ -1,23 +1,23 @@
-"""Regret: what stopping cost each run against what hindsight knows of that run itself.
+"""Regret: what stopping cost each run, compared with what hindsight knows about that run.
 
 With t_s the stop epoch, t_m the selected epoch, T the last recorded epoch, E the validation or
-the test error, and E_min the lowest E of the run's whole record, first reached at t_min:
+the test error, and E_min the lowest E of the whole run, first reached at t_min:
 
 - regret r = (E(t_m) - E_min) / |E_min|, which for positive errors is E(t_m) / E_min - 1,
-- time = t_s / T, against the same run run to its end; saved is 1 - time,
-- early = 1 - t_s / t_min of the validation error, 0 where t_s is not before t_min.
+- time = t_s / T, relative to training the same run to its end; saved is 1 - time,
+- early = 1 - t_s / t_min of the validation error, 0 if t_s is not before t_min.
 
-E_min is the run's own, so nothing here changes when a criterion joins or leaves the pool. It is
-that of the record only: where the error still falls at the end, regret is a lower bound.
+E_min belongs to the run itself, so nothing here depends on which other criteria are compared. It is
+the lowest recorded error: if the error still falls at the end, regret is a lower bound.
 
-Regret is at least 0. It is 0 wherever E(t_m) = E_min, zeros and infinities included, and infinite
-where E_min is 0 or minus infinity and E(t_m) is not. Of scores, whose error is their negative, it
-is the share of the best score that was lost, which is why it is divided by |E_min|. A NaN
-validation error at t_m means that the run diverged before it was of any use: infinite regret. A NaN
-test error says nothing: regret is NaN, as it is where the run has no error at all. Where an error
-was not measured at t_m, as at a last row behind the last check, or where a rule of another channel
-stops between two checks, E(t_m) is the one measured last up to there, and where there is none that
-of the first check: training would have to go on to it to know anything.
+Regret is at least 0. It is 0 whenever E(t_m) = E_min, including zeros and infinities, and
+infinite if E_min is 0 or minus infinity and E(t_m) is not. For scores, whose error is their
+negative, it is the share of the best score that was lost, which is why it is divided by |E_min|.
+A NaN validation error at t_m means that the run diverged before it was of any use: its regret is
+infinite. A NaN test error says nothing: its regret is NaN, as it is if the run has no error at
+all. If an error was not measured at t_m (at a last row after the last check, or when a rule on
+another channel stops between two checks), E(t_m) is the last one measured before, and if there is
+none, that of the first check, since training would have to continue up to it to know anything.
 """
 
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from earlystop_lab.engine.replaying import Stops
 
 
 def regret(errors: ArrayLike, lowest: ArrayLike) -> FloatArray:
-    """(errors - lowest) / |lowest|: 0 where both are equal, NaN where one is.
+    """(errors - lowest) / |lowest|: 0 if both are equal, NaN if one of them is.
 
     >>> regret([1.02, -0.9, 0.0, 0.5, np.inf], [1.0, -1.0, 0.0, 0.0, np.inf]).round(6)
     array([0.02, 0.1 , 0.  ,  inf, 0.  ])
@@ -47,7 +47,7 @@ class Regrets(NamedTuple):
 
     val: FloatArray
     test: FloatArray
-    #: stop epoch over the run's last, in [0, 1]
+    #: stop epoch over the run's last epoch, in [0, 1]
     time: FloatArray
     #: how far the stop is before the run's lowest validation error, in [0, 1)
     early: FloatArray
@@ -56,8 +56,23 @@ class Regrets(NamedTuple):
 def regrets(stops: Stops, curves: CurveSet) -> Regrets:
     """Regret of validation and test error, time and earliness of every run and criterion.
 
-    ``curves`` are those that were replayed. Raises ``ValueError`` where they are others, or a run
-    has epochs below 0, whose ratios mean nothing.
+    Parameters
+    ----------
+    stops : Stops
+    curves : CurveSet
+        The curves that were replayed.
+
+    Returns
+    -------
+    Regrets
+
+    Raises
+    ------
+    ValueError
+        If these are other curves, or a run has negative epochs, whose ratios are meaningless.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import GL, replay
     >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 1.0]}])
@@ -66,25 +81,25 @@ def regrets(stops: Stops, curves: CurveSet) -> Regrets:
     ([[1.0, 0.0]], [[0.75, 1.0]], [[0.25, 0.0]])
     """
     if stops.meta["run"].tolist() != curves.runs:
-        raise ValueError("regret: the stops are of other runs than the curves; replay these curves")
+        raise ValueError("regrets: stops and curves have different runs; pass the replayed curves")
     known = facts_of(curves)
     if (known.first < 0).any():
         run = curves.runs[int(np.argmax(known.first < 0))]
-        raise ValueError(f"run {run!r} has epochs below 0; count them from 0 or 1")
+        raise ValueError(f"run {run!r} has negative epochs; count them from 0 or 1")
     best, ends, stop = known.lowest("val"), known.last[:, None], stops.stop
     kept = _kept(stops, curves, "val")
     val = regret(kept, best.value[:, None])
     val[np.isnan(kept) & ~np.isnan(best.value)[:, None]] = np.inf
     lowest_at = best.epoch[:, None]
     early = 1 - np.divide(stop, lowest_at, out=np.ones_like(stop), where=stop < lowest_at)
-    # a record that ends at epoch 0 took no time, all of it
+    # a run that ends at epoch 0 took no time, which is all of it
     time = np.divide(stop, ends, out=np.ones_like(stop), where=ends > 0)
     test = regret(_kept(stops, curves, "test"), known.lowest("test").value[:, None])
     return Regrets(val, test, time, early)
 
 
 def _kept(stops: Stops, curves: CurveSet, name: str) -> FloatArray:
-    """An error measured last up to the selected position; where there is none, the first one."""
+    """The error measured last up to the selected position, or else the first one."""
     kept = stops.error(name)
     values, offsets, rows = curves.error(name)
     if rows is None:
@@ -98,9 +113,10 @@ def _kept(stops: Stops, curves: CurveSet, name: str) -> FloatArray:
 
 
 def worst_share(excess: FloatArray, worst: float = 0.01) -> FloatArray:
-    """Share of each column's sum that its largest values carry: one in 1 / ``worst``, rounded up.
+    """The share of each column's sum that is due to its largest values, a fraction ``worst``.
 
-    ``excess`` is at least 0. NaN where the sum is 0 or NaN, 1 where it is infinite.
+    ``excess`` is at least 0. The number of values is rounded up. The result is NaN if the sum is 0
+    or NaN, and 1 if it is infinite.
 
     >>> worst_share(np.array([[1.0], [1.0], [6.0], [2.0]]), worst=0.25)
     array([0.6])

@@ -1,17 +1,17 @@
-"""Time versus generalisation: what criteria cost and what they lose, as tables.
+"""Time versus generalisation: the cost and the error of criteria, as tables.
 
 With t_s the stop epoch, t_m the selected epoch, E_va and E_te the errors at t_m, and x either
-the best criterion of the same run or one reference criterion:
+the best criterion of the same run or a reference criterion:
 
 - slowness S_x = t_s / t_s(x),
 - badness B_x = E_te / E_te(x),
 - redundancy r = t_s / t_m - 1,
-- a criterion is *good* in a run where E_va equals the lowest E_va of all criteria there.
+- a criterion is *good* in a run if its E_va equals the lowest E_va of all criteria there.
 
-The best criterion of a run is the one with the lowest E_va, ties broken by the smaller t_s.
-Of scores E is their negative: badness is then the ratio of the scores, and the higher the better.
+The best criterion of a run is the one with the lowest E_va; ties are broken by the smaller t_s.
+For scores, E is their negative: badness is then the ratio of the scores, and higher is better.
 
-Everything called best or good is relative to the pool of criteria in the ``Stops`` at hand.
+Best and good are relative to the criteria in the given ``Stops``.
 
 Source: L. Prechelt, "Early Stopping - but when?", Springer 1998.
 """
@@ -43,9 +43,26 @@ def run_ratios(
 ) -> RunRatios:
     """Slowness, badness, redundancy and goodness of every run and criterion.
 
-    ``time`` is what a stop cost: its position, or a channel that is a cost, such as "seconds";
-    ``error`` the channel that badness is of. Raises ``ValueError`` where ``reference`` is not among
-    the criteria, or a time or an error that is needed is NaN: select the runs that have them first.
+    Parameters
+    ----------
+    stops : Stops
+    reference : str
+        The text of one of the criteria.
+    time : str
+        The cost of a stop: ``"epoch"`` for its position, or a channel that is a cost, such as
+        ``"seconds"``.
+    error : str
+        The error channel for badness.
+
+    Returns
+    -------
+    RunRatios
+
+    Raises
+    ------
+    ValueError
+        If ``reference`` is not one of the criteria, or a time or an error that is needed is NaN;
+        select the runs that have them first.
     """
     if reference not in stops.criteria:
         raise ValueError(
@@ -56,7 +73,7 @@ def run_ratios(
             run = stops.meta["run"].iloc[int(missing.argmax())]
             raise ValueError(
                 f"{missing.sum()} of {len(stops)} runs have no {name} error at a selected epoch, "
-                f"the first is {run!r}; leave them out"
+                f"the first is run {run!r}; leave them out"
             )
     spent, until = stops.cost(time), stops.selected if time == "epoch" else stops[time]
     if not (above := np.minimum(spent, until) > 0).all():
@@ -87,18 +104,35 @@ def tradeoff(
     time: str = "epoch",
     error: str = "test",
 ) -> pd.DataFrame:
-    """Time and generalisation of each criterion: one row a criterion, means over runs.
+    """Time and generalisation of each criterion: one row per criterion, means over runs.
 
-    Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best``, ``badness_ref``
-    (means of the runs' ratios), the same with ``_median`` and ``_geometric``, ``_total`` (ratio of
-    totals over runs, where each run counts by its size; NaN for stops of runs that count in
-    different units), ``p_good`` and ``fired`` (shares of runs), ``runs``. Means of ratios, medians
-    and ratios of totals can rank criteria differently; geometric means have a span that does not
-    depend on the reference.
+    Parameters
+    ----------
+    stops : Stops
+    reference : str
+        The text of one of the criteria, to which ``_ref`` columns are relative.
+    by : str, optional
+        A metadata column; the table then has one row for each of its values and each criterion.
+    time, error : str
+        As in :func:`run_ratios`. ``table.attrs`` records them.
 
-    ``by`` names a metadata column: one row for each of its values and each criterion. ``_ref``
-    is against ``reference``, the text of one of the criteria. ``time`` and ``error`` are those of
-    :func:`run_ratios`, which says what is raised; ``table.attrs`` has which they were.
+    Returns
+    -------
+    DataFrame
+        Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best`` and
+        ``badness_ref`` (means of the runs' ratios); the same with ``_median``, ``_geometric`` and
+        ``_total`` (ratio of totals over runs, in which each run counts by its size; NaN for times
+        in several units); ``p_good`` and ``fired`` (shares of runs); ``runs``. Means of ratios,
+        medians and ratios of totals can rank criteria differently. The range of geometric means
+        does not depend on the reference.
+
+    Raises
+    ------
+    ValueError
+        As :func:`run_ratios`, or if a run has no value in the column ``by``.
+
+    Examples
+    --------
 
     >>> from earlystop_lab import CurveSet, GL, replay, tradeoff
     >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 1.5, 0.5], "test": [2.0, 1.0, 2.0, 0.8]}])
@@ -141,32 +175,32 @@ def tradeoff(
 
 
 def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
-    """Each value of a metadata column, and which runs have it; without a column all runs."""
+    """Each value of a metadata column, and which runs have it; without a column, all runs."""
     if by is None:
         yield None, np.ones(len(meta), bool)
         return
     if by not in meta.columns:
-        raise ValueError(f"no metadata column {by!r}; there is {', '.join(meta.columns)}")
+        raise ValueError(f"no metadata column {by!r}; expected one of {', '.join(meta.columns)}")
     if (missing := meta[by].isna()).any():
         run = meta["run"][missing.to_numpy()].iloc[0]
-        raise ValueError(f"run {run!r} has no value in column {by!r}; fill it or leave it out")
+        raise ValueError(f"run {run!r} has no value in column {by!r}; add one or leave the run out")
     for value in meta[by].unique():
         yield value, (meta[by] == value).to_numpy()
 
 
 def _in_several_units(meta: pd.DataFrame) -> bool:
-    """Whether positions of these runs are counted in different units, an unknown one among them."""
+    """Whether the positions of these runs have different units; an unknown unit counts as one."""
     return "epoch.unit" in meta and meta["epoch.unit"].nunique(dropna=False) > 1
 
 
 def _best(stops: Stops) -> NDArray[np.intp]:
-    """The best criterion of each run, a row each: lowest validation error, then first to stop."""
+    """The best criterion of each run: lowest validation error, then first to stop."""
     val = stops.error("val")
     lowest = val == val.min(axis=1, keepdims=True)
     return np.where(lowest, stops.stop, np.inf).argmin(axis=1, keepdims=True)
 
 
 def _ratio(a: FloatArray, b: FloatArray | np.float64) -> FloatArray:
-    """a / b; 1 where both are equal, zeros and infinities included."""
+    """a / b; 1 if both are equal, including zeros and infinities."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(a == b, 1.0, a / b)

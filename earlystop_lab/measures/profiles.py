@@ -1,4 +1,4 @@
-"""Profiles: how many runs a criterion serves well, not how well on average."""
+"""Profiles: how many runs a criterion serves well, rather than how well on average."""
 
 import numpy as np
 import pandas as pd
@@ -8,15 +8,31 @@ from earlystop_lab.curves import FloatArray
 
 
 def regret_profile(values: FloatArray, criteria: list[str], within: ArrayLike) -> pd.DataFrame:
-    """Share of runs with a regret of at most x: one column a criterion, one row an x.
+    """Share of runs with a regret of at most x: one column per criterion, one row per x.
 
-    ``values`` has shape (runs, criteria), such as :attr:`measures.hindsight.Regrets.val`;
-    ``within`` are the x, as shares: 0.01 is one percent. Each run is compared with its own lowest
-    error, so a column does not depend on the others (in the profiles of Dolan and Moré it is
-    compared with the best of the pool). A NaN is never within.
+    Each run is compared with its own lowest error, so a column does not depend on the others. (In
+    the profiles of Dolan and Moré, it is compared with the best of the pool.)
 
+    Parameters
+    ----------
+    values : ndarray, shape (runs, criteria)
+        Regrets, such as :attr:`measures.hindsight.Regrets.val`. NaN is never within x.
+    criteria : list of str
+        Names of the columns.
+    within : array_like
+        The values of x, as shares: 0.01 is one percent.
+
+    Returns
+    -------
+    DataFrame
+
+    Notes
+    -----
     Source: after E. Dolan and J. Moré, Mathematical Programming 91 (2002) 201-213,
     doi:10.1007/s101070100263.
+
+    Examples
+    --------
 
     >>> table = regret_profile(np.array([[0.0, 0.02], [0.05, 0.0]]), ["a", "b"], [0, 0.03])
     >>> table.loc[0.03].tolist()
@@ -37,13 +53,34 @@ def time_profile(
     times: ArrayLike,
     within: float = 0.01,
 ) -> pd.DataFrame:
-    """Share of runs that ended by a time with a regret of at most ``within``: a row a time.
+    """Share of runs that stopped by a time with a regret of at most ``within``: one row per time.
 
-    ``time`` and ``times`` are in the same units, such as :attr:`measures.hindsight.Regrets.time`
-    or stop epochs. A column rises to the criterion's share in :func:`regret_profile`.
+    A column rises to the criterion's share in :func:`regret_profile`.
 
+    Parameters
+    ----------
+    values : ndarray, shape (runs, criteria)
+        Regrets.
+    time : ndarray, shape (runs, criteria)
+        Times of the stops, such as :attr:`measures.hindsight.Regrets.time` or stop epochs.
+    criteria : list of str
+        Names of the columns.
+    times : array_like
+        Times of the rows, in the unit of ``time``.
+    within : float
+        Limit of the regret.
+
+    Returns
+    -------
+    DataFrame
+
+    Notes
+    -----
     Source: after J. Moré and S. Wild, SIAM Journal on Optimization 20 (2009) 172-191,
     doi:10.1137/080724083.
+
+    Examples
+    --------
 
     >>> values, time = np.array([[0.0], [0.2]]), np.array([[0.5], [0.1]])
     >>> time_profile(values, time, ["a"], [0.1, 0.5])["a"].tolist()

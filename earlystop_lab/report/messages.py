@@ -396,7 +396,7 @@ log(last validation error / lowest): {overfitting}.
     ),
     GoalKind.LOSS: "lose at most {limit:percent} of each run's best, in geometric mean",
     GoalKind.EPOCHS: "train at most {limit:g} {unit}s per run, on average",
-    GoalKind.RATE: "best trade-off if 1% lower error is worth {limit:g}% more training time",
+    GoalKind.RATE: "best trade-off if a 1% lower loss is worth {limit:g}% more training time",
     "advice.unmet": "\nGoal: {goal:goal}\n  No patience meets it on these runs.",
     "advice.no_unit": (
         "\nGoal: {goal:goal}\n  The positions of these runs are in different units."

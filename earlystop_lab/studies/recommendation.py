@@ -143,8 +143,8 @@ class Estimate(NamedTuple):
         """Convert logarithms of 1 + regret to the regret, which is never below 0."""
         return Estimate(*(max(0.0, float(np.expm1(value))) for value in self))
 
+    def saved(self) -> Estimate:
         """Convert logarithms of stop / last epoch to the share of epochs saved, from 0 to 1."""
-        """Of logarithms of stop over last epoch: the share of the epochs saved, from 0 to 1."""
         if not np.isfinite(self.high):
             return Estimate(float(-np.expm1(self.mean)), np.nan, np.nan)
         mean, low, high = (max(0.0, float(-np.expm1(v))) for v in (self.mean, self.high, self.low))

@@ -163,7 +163,7 @@ def assert_refused(result, *expected):
     [
         ({"datasets": "cancer9"}, ["cancer9.dt", "No such file"]),
         ({"data": "no/such/folder"}, ["no/such/folder", "No such file"]),
-        ({"datasets": "toy1,toy2,toy1"}, ["--datasets", "toy1 is there twice"]),
+        ({"datasets": "toy1,toy2,toy1"}, ["--datasets", "duplicate toy1"]),
         ({"datasets": "toy1,./toy1"}, ["toy1"]),
         ({"datasets": ","}, ["--datasets"]),
         ({"datasets": "toy1,"}, ["--datasets"]),
@@ -171,13 +171,13 @@ def assert_refused(result, *expected):
             ({"hidden": text}, ["--hidden", "8+4"])
             for text in ("8+", "8-4", "0", "8+0", "-2", "2.5", "two", "8,,4", "99999999999")
         ),
-        ({"hidden": "2,2"}, ["--hidden", "2 is there twice"]),
+        ({"hidden": "2,2"}, ["--hidden", "duplicate 2"]),
         ({"hidden": "2,02"}, ["--hidden"]),
         *(
             ({"output": text}, ["--output", "linear, sigmoid"])
             for text in ("relu", "Linear", "linear,,sigmoid", "linear;sigmoid")
         ),
-        ({"output": "linear,linear"}, ["--output", "linear is there twice"]),
+        ({"output": "linear,linear"}, ["--output", "duplicate linear"]),
         *(({"epochs": value}, ["--epochs"]) for value in (-5, 0, 1.5, "many")),
         *(({"runs": value}, ["--runs"]) for value in (-1, 0, "x")),
         *(

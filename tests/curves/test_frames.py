@@ -95,14 +95,17 @@ def test_missing_is_not_nan():
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"val": [1.0]}, ["no column 'run'", "it has val"]),
-        ({"run": ["a", None], "val": [1.0, 2.0]}, ["row 1", "'run'", "no run"]),
+        ({"val": [1.0]}, ["run = 'run' is not a column", "the frame has val"]),
+        ({"run": ["a", None], "val": [1.0, 2.0]}, ["row 1", "'run'", "missing run id"]),
         ({"run": ["a", "a"], "epoch": [1, 1], "val": [1.0, 2.0]}, ["'a'", "'epoch'", "increase"]),
         ({"run": ["a"], "epoch": ["x"], "val": [1.0]}, ["'epoch'", "positions"]),
         ({"run": ["a", "a"], "val": [1.0, 2.0], "note": ["x", "y"]}, ["'a'", "'note'", "the same"]),
         ({"run": ["a"], "val": ["x"]}, ["'val'", "expected numbers"]),
-        ({"run": ["a", "b"], "val": pd.array([1.0, None], "Float64")}, ["'b'", "nothing was"]),
-        ({"run": ["a"], "lr": [0.1], "learning_rate": [0.1]}, ["'lr'", "twice"]),
+        (
+            {"run": ["a", "b"], "val": pd.array([1.0, None], "Float64")},
+            ["'b'", "no measured value"],
+        ),
+        ({"run": ["a"], "lr": [0.1], "learning_rate": [0.1]}, ["duplicate column 'lr'"]),
         ({"run": ["a"], "problem": ["x"]}, ["no channel", "problem"]),
     ],
 )

@@ -155,7 +155,7 @@ def test_what_is_damaged_is_said(path):
         storing.read_table(path)
     at = len(whole) - 60
     path.write_bytes(whole[:at] + b"damage" + whole[at + 6 :])
-    with pytest.raises(ValueError, match="damaged: its footer is not what was written; take the"):
+    with pytest.raises(ValueError, match="damaged: its footer is not what was written; restore"):
         storing.read_table(path)
 
 
@@ -238,7 +238,7 @@ def test_a_newer_version_is_refused_by_name(tmp_path, suffix, monkeypatch):
         storing.write_table(TABLE, sealed)
     for path in (other, sealed):
         message = (
-            rf"{path.name}: written by a newer earlystop_lab: format 3; this one reads 1 and 2"
+            rf"{path.name}: written by a newer earlystop_lab in format 3; this version reads 1"
         )
         for read in (storing.read_table, storing.read_schema, storing.groups):
             with pytest.raises(ValueError, match=message):

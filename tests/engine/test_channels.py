@@ -245,9 +245,9 @@ def test_a_channel_that_is_not_there_is_named():
         ValueError, match=r"Keras needs the channel 'val_acc'.*'0'.*grad_norm and lr"
     ):
         replay(NORMS, [Keras(2, val="val_acc")])
-    with pytest.raises(ValueError, match=r"Keras needs validation errors; run '0' has none"):
+    with pytest.raises(ValueError, match=r"Keras needs validation errors, but run '0' has no"):
         replay(NORMS, [Keras(2)])
-    with pytest.raises(ValueError, match=r"Keras: .*'grad_norm' is no error or score"):
+    with pytest.raises(ValueError, match=r"Keras: .*'grad_norm' has no known direction"):
         replay(NORMS, [Keras(2, val="grad_norm")])
     with pytest.raises(ValueError, match=r"select = 'test': run '0' has no such channel"):
         replay(NORMS, [Fades(1)], select="test")
@@ -327,7 +327,7 @@ def test_a_rule_that_divides_by_an_error_takes_the_distance_of_a_score_from_its_
     errors = CurveSet.from_runs([{"val": 100 - row, "train": train} for row in scores])
     bounded = CurveSet.from_runs(runs, channels={"val": PERCENT})
     assert stop_of(bounded, rule) == stop_of(errors, rule)
-    with pytest.raises(ValueError, match=r"'val' is a score without a known upper bound"):
+    with pytest.raises(ValueError, match=r"'val' is a score with an unknown upper bound"):
         replay(CurveSet.from_runs(runs, channels={"val": SCORE}), [rule])
 
 
@@ -430,9 +430,9 @@ def test_what_training_took_is_read_at_the_stop_not_at_the_selected_check(tmp_pa
         np.testing.assert_array_equal(stops.cost("seconds"), [[40, math.nan, 50], [3.5, 3.5, 3.5]])
         np.testing.assert_array_equal(stops["seconds"], [[20, 20, 50], [3.5, 3.5, 3.5]])
         assert stops.cost().tolist() == stops.stop.tolist() == [[4, 3, 5], [2, 2, 2]]
-        with pytest.raises(ValueError, match="'val' is an error or a score, no cost"):
+        with pytest.raises(ValueError, match="'val' is an error or a score; expected a cost"):
             stops.cost("val")
-        with pytest.raises(KeyError, match="no channel 'dollars'; there are val and seconds"):
+        with pytest.raises(KeyError, match="no channel 'dollars'; available are val and seconds"):
             stops.cost("dollars")
 
 

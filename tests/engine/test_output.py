@@ -121,7 +121,7 @@ def test_the_stops_of_another_rule_are_not_taken_over(folder, tmp_path, monkeypa
 def test_a_mistake_leaves_nothing_behind(folder, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     CURVES[:1].write(folder / "zz.arrow")
-    with pytest.raises(ValueError, match="is there twice"):
+    with pytest.raises(ValueError, match="duplicate run id"):
         replay_to_file(folder, CRITERIA, tmp_path / "new" / "stops.parquet")
     (folder / "zz.arrow").unlink()
     assert sorted(tmp_path.rglob("*")) == before
@@ -180,7 +180,7 @@ def test_a_lost_scheduler_is_one_line(folder, tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit) as end:
             main()
     assert end.value.code == 2
-    assert f"{address}: the connection was lost; give the same command again" in (
+    assert f"{address}: the connection was lost; rerun the same command" in (
         capsys.readouterr().err
     )
 

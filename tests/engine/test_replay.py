@@ -532,8 +532,8 @@ def test_missing_training_errors_are_named(rule):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"criteria": []}, "no criteria"),
-        ({"criteria": ["GL(2)", GL(2.0), UP(1)]}, r"GL\(2\) is there more than once"),
+        ({"criteria": []}, "criteria is empty"),
+        ({"criteria": ["GL(2)", GL(2.0), UP(1)]}, r"duplicate criterion GL\(2\)"),
         ({"criteria": ["GLL(2)"]}, "did you mean 'GL'"),
         ({"criteria": [GL]}, "GL.*not a criterion"),
         ({"criteria": [2]}, "2 is not a criterion"),
@@ -541,7 +541,7 @@ def test_missing_training_errors_are_named(rule):
         ({"restore": GL(2)}, r"GL\(2\).*ModelCheckpoint"),
         ({"restore": "ModelCheckpoint"}, r"'ModelCheckpoint'; expected 'best'.*"),
         ({"restore": after(3, ModelCheckpoint())}, r"after\(3.*expected 'best'"),
-        ({"criteria": [any_of(GL(2), ModelCheckpoint())]}, "stops nothing; give it as restore"),
+        ({"criteria": [any_of(GL(2), ModelCheckpoint())]}, "stops nothing; pass it as restore"),
         ({"chunk_size": 0}, "chunk_size = 0"),
         ({"chunk_size": -3}, "chunk_size = -3"),
         ({"curves": CurveSet.from_runs([])}, "empty"),
@@ -564,7 +564,7 @@ def test_a_missing_path_is_named(tmp_path):
 def test_a_run_in_two_files_of_a_folder_is_named(tmp_path):
     for name in ("x", "y"):
         CurveSet.from_runs([{"run": "again", "val": [1.0]}]).write(tmp_path / f"{name}.parquet")
-    with pytest.raises(ValueError, match="'again' is there twice"):
+    with pytest.raises(ValueError, match="duplicate run id 'again'"):
         replay(tmp_path, [GL(2)])
 
 

@@ -127,12 +127,12 @@ def test_infinite_statistics_and_none_at_all():
 @pytest.mark.parametrize(
     ("rule", "curves", "n", "message"),
     [
-        (GL, VALLEY, 1, "n = 1; a sweep has at least 2"),
+        (GL, VALLEY, 1, "n = 1; expected at least 2"),
         (GL, VALLEY[:0], 9, "the curve set is empty"),
         (any_of(GL(1), Keras(2)), VALLEY, 9, "is not a family or a criterion of one"),
         ("GL", VALLEY, 9, "'GL' is not a family"),
-        (TerminateOnNaN, VALLEY, 9, "no threshold and no first number"),
-        (PQ, VALLEY, 9, "PQ needs training errors, but run '0' has no column 'train'"),
+        (TerminateOnNaN, VALLEY, 9, "neither a threshold nor a numeric"),
+        (PQ, VALLEY, 9, "PQ needs training errors, but run '0' has no column"),
     ],
 )
 def test_what_cannot_be_swept_is_said(rule, curves, n, message):

@@ -182,7 +182,7 @@ def test_cluster_means_are_those_of_a_plain_loop():
 
 def test_cluster_means_of_what_is_no_table_of_runs_are_refused():
     values = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.Index(["a", "b"], name="run"))
-    with pytest.raises(ValueError, match="2 runs but clusters of 3"):
+    with pytest.raises(ValueError, match="2 runs but 3 clusters"):
         cluster_means(values, pd.Series(["p"] * 3))
     with pytest.raises(ValueError, match="run 'b' has no cluster"):
         cluster_means(values, pd.Series(["p", None]))
@@ -328,10 +328,10 @@ def test_a_contrast_in_which_few_clusters_differ_is_unbounded_and_says_so():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "bca"}, "method 'bca'; expected one of bootstrap-t, percentile, BCa, t"),
-        ({"confidence": 95}, "confidence = 95; expected a number between 0 and 1"),
+        ({"method": "bca"}, "method = 'bca'; expected one of bootstrap-t, percentile, BCa, t"),
+        ({"confidence": 95}, "confidence = 95; expected a number in \\(0, 1\\)"),
         ({"resamples": 10}, "resamples = 10; too few for a confidence of 0.95"),
-        ({"method": "t", "simultaneous": True}, "a simultaneous band is by 'bootstrap-t'"),
+        ({"method": "t", "simultaneous": True}, "a simultaneous band requires 'bootstrap-t'"),
     ],
 )
 def test_intervals_refuse_what_makes_no_sense(options, message):
@@ -346,7 +346,7 @@ def test_values_that_are_not_finite_are_named():
         for function in (intervals, sign_flip, max_t):
             with pytest.raises(ValueError, match=rf"problem 3, 'b': {bad}; expected a finite"):
                 function(table)
-    with pytest.raises(ValueError, match=r"a table of shape \(0, 3\)"):
+    with pytest.raises(ValueError, match=r"table of shape \(0, 3\)"):
         intervals(TABLE[:0])
 
 
@@ -605,5 +605,7 @@ def test_ranks_of_unknown_values_are_refused():
 
 @pytest.mark.parametrize("time", [[1.0, 1.0], [0.0, 1.0], [-1.0, 2.0]])
 def test_slopes_without_two_positive_times_are_refused(time):
-    with pytest.raises(ValueError, match="problem 'a': a slope of logarithms needs positive time"):
+    with pytest.raises(
+        ValueError, match="problem 'a': a slope of logarithms requires positive time"
+    ):
         slopes(points(time, [1.0, 2.0]), by="problem", x="time", y="error")

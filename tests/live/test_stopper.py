@@ -192,7 +192,7 @@ def test_what_comes_after_the_stop_is_recorded_and_decides_nothing():
 
 
 def test_higher_is_better():
-    with pytest.raises(ValueError, match=r"'val' is a score without a known upper bound"):
+    with pytest.raises(ValueError, match=r"'val' is a score with an unknown upper bound"):
         Stopper("GL(10, k=1)", mode="max")
     # errors 0.5, 0.2, 0.21 and 0.3
     stopper = Stopper("GL(10, k=1)", mode="max", channels={"val": Channel(upper=1)})
@@ -323,7 +323,7 @@ def test_a_genuine_trainer_state_stops_live_where_its_import_and_its_record_do()
         ({"criterion": "GL(-1)"}, "alpha = -1; expected at least 0"),
         ({"criterion": 3}, "3 is not a criterion"),
         ({"criterion": ModelCheckpoint()}, "a checkpoint stops nothing"),
-        ({"mode": "auto"}, "mode 'auto': expected 'min'"),
+        ({"mode": "auto"}, "mode = 'auto'; expected 'min'"),
         ({"restore": "first"}, "restore = 'first'; expected 'best'"),
         ({"run": "a/b"}, "run = 'a/b'; expected a name that a file can have"),
         ({"run": ""}, "run = ''; expected a name"),

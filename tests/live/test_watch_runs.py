@@ -363,7 +363,7 @@ def test_the_bound_of_a_score_is_as_an_import_would_say():
     assert run.verdicts[0].stopper.reason == "GL 166.667% > 50 at epoch 4; best epoch 3"
     run = Run("a", 1, ["GL(50, k=1)", "Keras(1)"])
     run.apply(run.event(Post(1.0, {"val_psnr": 0.5}), Asked(val="val_psnr", mode="max")))
-    assert "'val' is a score without a known upper bound" in run.verdicts[0].problem
+    assert "'val' is a score with an unknown upper bound" in run.verdicts[0].problem
     assert run.verdicts[1].problem is None
     assert run.waiting == 1
 
@@ -384,7 +384,7 @@ def test_criteria_of_other_channels_that_are_posted(tmp_path):
         events.append(post(run, epoch, val_loss=loss, val_accuracy=accuracy, **more))
     evaluated(run)
     assert run.verdicts[0].stopper.reason == "Keras 2 >= 2 at epoch 4; best epoch 4"
-    assert "'val_foo' is no error or score" in run.verdicts[1].problem
+    assert "'val_foo' has no known direction" in run.verdicts[1].problem
     assert run.names == ["epoch", "val", "val_accuracy", "val_foo"]
     save(snapshot(run), tmp_path, event=1)
     curves = read_curves(tmp_path)

@@ -121,7 +121,7 @@ def test_choices_by_hand():
     assert exchange_rate(100) == pytest.approx(math.log(1.01) / math.log(2))
     same = cost(np.log([0.1, 0.2]), np.log([1.01, 1.0]), exchange_rate(100))
     assert same[0] == pytest.approx(same[1])
-    with pytest.raises(ValueError, match=r"-5% of time; expected more than 0"):
+    with pytest.raises(ValueError, match=r"exchange rate = -5; expected a percentage of time"):
         exchange_rate(-5)
 
 
@@ -187,12 +187,12 @@ def test_the_knee_is_furthest_below_the_line():
 
 def test_runs_whose_regret_is_unknown_are_named():
     curves = CurveSet.from_runs([{"run": "x", "val": [1.0, 2.0]}])
-    with pytest.raises(ValueError, match=r"1 of 1 runs have no known test error.* 'x'"):
+    with pytest.raises(ValueError, match=r"1 of 1 runs have an unknown test error.* 'x'"):
         replay_sweeps(curves, {"GL": [GL(1)]}, error="test")
     some = CurveSet.from_runs([{"val": [1.0], "problem": "a"}, {"run": "y", "val": [1.0]}])
     with pytest.raises(ValueError, match="run 'y' has no problem"):
         replay_sweeps(some, {"GL": [GL(1)]})
-    with pytest.raises(ValueError, match="no rule 'UP' among the points; there is r"):
+    with pytest.raises(ValueError, match="no rule 'UP' among the points; expected one of r"):
         made([[0]], [[0]]).of("UP")
 
 
@@ -246,7 +246,7 @@ def test_a_band_is_at_least_as_wide_as_each_interval_by_itself():
     wider = intervals(means, simultaneous=True)
     assert np.isinf(wider.loc["c30", "high"])
     pd.testing.assert_frame_equal(wider.iloc[:30], together)
-    with pytest.raises(ValueError, match="a simultaneous band is by 'bootstrap-t'"):
+    with pytest.raises(ValueError, match="a simultaneous band requires 'bootstrap-t'"):
         intervals(means, method="t", simultaneous=True)
 
 

@@ -373,7 +373,7 @@ def test_time_may_be_any_cost_and_error_any_error():
     )
     assert table["badness_ref"].tolist() == [1, (1 / 2 + 3 / 3) / 2]
     assert table.attrs == {"time": "seconds", "error": "val"}
-    with pytest.raises(ValueError, match="'val' is an error or a score, no cost"):
+    with pytest.raises(ValueError, match="'val' is an error or a score; expected a cost"):
         tradeoff(stops, "GL(1, k=1)", time="val", error="val")
     with pytest.raises(KeyError, match="no channel 'dollars'"):
         tradeoff(stops, "GL(1, k=1)", error="dollars")

@@ -139,9 +139,9 @@ def test_scores_are_shown_as_recorded_and_positions_in_their_unit():
     assert '"title": "step"' in axes
     assert '"title": "epoch"' not in axes
     charts = {each["id"].split("-", 2)[-1]: json.dumps(each["spec"]) for each in data["charts"]}
-    assert "difference of loss at equal time" in charts["differences"]
+    assert "difference in loss at equal time" in charts["differences"]
     assert "Regret of the test score against time." in text
-    assert "Difference of the loss of the test score to every known rule" in text
+    assert "Difference in loss of the test score from every known rule" in text
     assert "test error" not in text
 
 
@@ -280,8 +280,8 @@ def test_the_words_and_numbers_are_there(found, html):
     words = words_of(found)
     for sentence in [words.question, *words.answer, *words.found[1]]:
         assert re.sub(r"\s+", " ", sentence).replace("<", "&lt;")[:40] in text
-    assert "7 problems resampled" in text
-    assert "3 problems are too few for bands" in text
+    assert "bootstrapped over 7 problems" in text
+    assert "3 problems are too few for confidence bands" in text
     for rows in (found.pooled, found.corpora[0].comparisons):
         for cell in table(rows)["difference at equal time"]:
             assert cell in text
@@ -362,11 +362,11 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     assert len(rows) == rules
     for each, line in zip(found.corpora, markdown.strip().split("\n\n")[-2:], strict=True):
         assert line.startswith(f"{each.corpus}: ")
-        assert "Swapped and resampled are problems" in line
+        assert "We permuted and bootstrapped over problems" in line
     latex = tables(found, "tex").splitlines()
     assert latex[0] == f"% {words.question}"
     assert latex[-1].startswith("% ")
-    assert "Swapped and resampled are problems" in latex[-1]
+    assert "We permuted and bootstrapped over problems" in latex[-1]
     start = latex.index(r"\midrule")
     body = latex[start + 1 : latex.index(r"\bottomrule")]
     assert len(body) == rules
@@ -376,7 +376,7 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
 
 
 def test_an_unknown_format_is_refused(found):
-    with pytest.raises(ValueError, match=r"format 'pdf'; expected one of md, tex, csv"):
+    with pytest.raises(ValueError, match=r"format = 'pdf'; expected one of md, tex, csv"):
         tables(found, "pdf")
 
 
@@ -465,7 +465,7 @@ def test_another_corpus_run_and_rule_can_be_picked(chromium, view, found):
     assert "has no threshold" in view("document.getElementById('statistic-of').textContent")
     # over windows longer than the record it says nothing
     chromium.find_element("id", "threshold").send_keys(Keys.END)
-    assert "nowhere defined" in view("document.getElementById('statistic-of').textContent")
+    assert "undefined at every check" in view("document.getElementById('statistic-of').textContent")
     options = "[...document.getElementById('run').options].map((o) => o.text)"
     assert sorted(view(options)) == sorted(found.corpora[1].curves.runs)
     # problems are groups

@@ -235,7 +235,7 @@ def test_a_file_beside_the_archive_must_agree(tmp_path):
         (task_file(hp={"val": 1}), "run 0: hp 'val' is 1"),
         (task_file(valid=[1]), "run 0: no list valid.loss"),
         (task_file(valid={"loss": [1, "x"]}), "run 'a/0', column 'val', position 1"),
-        (task_file(valid={"loss": [1]}), "run 'a/0'.*equally long"),
+        (task_file(valid={"loss": [1]}), "run 'a/0'.*same length"),
     ],
 )
 def test_what_is_no_task_is_named(tmp_path, text, said):

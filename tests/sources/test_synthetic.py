@@ -142,8 +142,8 @@ def test_curves_survive_the_file(family, tmp_path):
         ([], 1, {}, r"family = \[\]; expected one of gradient_flow, "),
         ("gradient_flow", 1, {"spectrum": 1}, r"spectrum = 1; expected a list of numbers"),
         ("sgd", 1, {}, r"family = 'sgd'; expected one of gradient_flow, "),
-        ("parametric", 0, {}, r"n = 0; expected a whole number"),
-        ("parametric", 2.5, {}, r"n = 2.5; expected a whole number"),
+        ("parametric", 0, {}, r"n = 0; expected an integer"),
+        ("parametric", 2.5, {}, r"n = 2.5; expected an integer"),
         ("parametric", 1, {"rise": 1}, r"parametric has no parameter rise; it has params, epochs"),
         ("parametric", 1, {"params": {"height": 1}}, r"'height'; expected parameters among floor"),
         ("parametric", 1, {"params": {"noise": -1}}, r"noise = -1; expected a finite number"),
@@ -177,7 +177,7 @@ def test_bad_parameters_are_named_with_their_value(family, n, params, said):
 
 
 def test_a_bad_seed_is_named():
-    with pytest.raises(ValueError, match=r"seed = -1; expected a whole number, at least 0"):
+    with pytest.raises(ValueError, match=r"seed = -1; expected an integer >= 0"):
         simulate("parametric", 1, seed=-1)
     with pytest.raises(ValueError, match=r"rng = 7; expected a numpy.random.Generator"):
         gradient_flow(1, 7)
@@ -228,7 +228,7 @@ def test_closed_form_is_gradient_descent(samples, spectrum, learning_rate):
 
 
 def test_a_risk_of_no_samples_is_refused():
-    with pytest.raises(ValueError, match="samples = 0; expected a whole number, at least 1"):
+    with pytest.raises(ValueError, match="samples = 0; expected an integer >= 1"):
         double_descent_risk([1, 2], samples=0)
 
 

@@ -69,13 +69,15 @@ def test_a_copy_under_another_name_is_no_different(flow):
     found = bench(Waiting, {"flow": flow}, known=[Keras])
     assert found.same == ["Keras"]
     answer = words_of(found).answer
-    assert answer == ["Waiting does the same as Keras on flow: one rule under two names."]
+    assert answer == [
+        "Waiting behaves exactly like Keras on flow: they are the same rule under different names."
+    ]
     # its thresholds need not be whole numbers, and one criterion stands for its family
     assert words_of(bench(Waiting(10), {"flow": flow}, known=[Keras])).answer == answer
     assert found.corpora[0].comparisons["verdict"].tolist() == [Verdict.SAME]
     several = words_of(bench(Waiting, {"flow": flow, "part": flow[:30]}, known=[Keras, GL])).answer
-    assert "Waiting does the same as Keras" in several[0]
-    assert several[-1] == "It does the same as Keras everywhere."
+    assert "Waiting behaves exactly like Keras" in several[0]
+    assert several[-1] == "It behaves exactly like Keras on every corpus."
     assert not any("Against Keras" in sentence for sentence in several)
 
 
@@ -129,7 +131,7 @@ def test_a_file_in_place_of_the_folder_is_noticed_first(tmp_path, inside):
     file.touch()
     out = file / "report" if inside else file
     (tmp_path / "mine.py").write_text("from earlystop_lab import GL\nOther = GL\n")
-    with pytest.raises(ValueError, match="there is a file"):
+    with pytest.raises(ValueError, match="is inside or equal to a file"):
         # nor is the corpus read
         bench_command(
             f"{tmp_path}/mine.py:Other", [tmp_path / "none"], out=out, formats=["csv"], n_jobs=1
@@ -145,7 +147,7 @@ def Nothing(val):
 def test_a_rule_that_stops_nothing_is_not_compared(flow):
     high = CurveSet.from_runs({"val": c.val + 2, "problem": c.run} for c in flow[:8])
     low = CurveSet.from_runs({"val": c.val / c.val[0] / 2, "problem": c.run} for c in flow[:8])
-    nothing = "Nothing stops no run of high before its last check, so nothing is compared."
+    nothing = "Nothing stops no run of high before its last check, so high was skipped."
     with pytest.raises(ValueError, match=nothing):
         bench(Nothing, {"high": high}, known=[Keras, GL])
     found = bench(Nothing, {"high": high, "low": low}, known=[Keras, GL])
@@ -163,7 +165,7 @@ def test_rules_that_meet_at_the_first_check_and_the_last_alone_are_not_compared(
         """Stops at the first check, or never."""
         return np.zeros(len(val))
 
-    with pytest.raises(ValueError, match="none takes the same time, but for stops at every run's"):
+    with pytest.raises(ValueError, match="none takes the same time, except for stops at every"):
         bench(AtOnce, {"flow": flow}, known=[Keras, XGBoost])
 
 
@@ -251,16 +253,16 @@ def test_what_no_corpus_can_show_by_itself_all_together_can():
     assert found.pooled["verdict"].tolist() == [Verdict.BETTER] * 3
     words = words_of(found)
     assert words.answer[0] == (
-        "Over all 3 corpora, 15 problems (those of one name count once), at equal time, adjusted "
-        "for 3 known rules: Seer is better than Keras, UP and GL."
+        "Over all 3 corpora and 15 problems (those with the same name count once), at equal time, "
+        "adjusted for 3 known rules: Seer is better than Keras, UP and GL."
     )
-    assert words.answer[1].startswith("Against Keras: better on 15, tied on 0, worse on 0 of 15, -")
+    assert words.answer[1].startswith("Against Keras: better on 15, tied on 0 and worse on 0 of 15")
     assert words.answer[-2:] == [
-        "Secondary, every corpus by itself, at equal time and at chosen thresholds:",
-        "No difference between Seer and a known rule that these corpora can show.",
+        "Secondary analysis of each corpus separately, at equal time and at chosen thresholds:",
+        "No significant difference between Seer and any known rule on these corpora.",
     ]
     # by corpus the bound is printed with the number of corpora in it: 3 / 2**4
-    assert all("Below .19 none can be" in " ".join(each) for each in words.found)
+    assert all("with so many problems is .19 (" in " ".join(each) for each in words.found)
 
 
 def test_a_corpus_that_is_there_twice_counts_once(flow):
@@ -281,7 +283,7 @@ def test_runs_of_two_corpora_are_other_runs_whatever_their_names(flow):
     assert mine.runs == yours.runs
     found = bench(Seer, {"mine": mine, "yours": yours}, known=[Keras])
     assert found.pooled["clusters"].tolist() == [40]
-    assert words_of(found).answer[0].startswith("Over all 2 corpora, 40 runs")
+    assert words_of(found).answer[0].startswith("Over all 2 corpora and 40 runs")
 
 
 def test_a_corpus_without_problems_is_one_problem_among_those_with_them(flow):
@@ -291,7 +293,8 @@ def test_a_corpus_without_problems_is_one_problem_among_those_with_them(flow):
     of_runs = found.corpora[1].by_problem["Keras"]
     of_all = [*found.corpora[0].by_problem["Keras"], of_runs.mean()]
     assert found.pooled["difference"][0] == pytest.approx(np.mean(of_all))
-    assert "Without a column 'problem' a corpus counts as one: mine." in words_of(found).answer
+    alone = "A corpus without a column 'problem' counts as a single problem: mine."
+    assert alone in words_of(found).answer
 
 
 def test_runs_of_two_problems_show_nothing(flow):
@@ -305,7 +308,7 @@ def test_without_problems_it_speaks_of_these_runs():
     runs = [{"val": c.val} for c in simulate("parametric", 12, seed=1, params={"diverges": 0.0})]
     found = bench(Waiting, {"mine": CurveSet.from_runs(runs)}, known=[GL])
     assert "mine: 12 runs, validation error" in in_words(found)
-    assert "the answer holds for runs like these only" in in_words(found)
+    assert "the answer holds only for runs like these" in in_words(found)
 
 
 def test_a_rule_without_a_threshold_is_compared_at_its_own_time(flow):
@@ -322,12 +325,12 @@ def test_a_rule_without_a_threshold_is_compared_at_its_own_time(flow):
 @pytest.mark.parametrize(
     ("rule", "corpora", "message"),
     [
-        (Seer, {}, "no corpus"),
+        (Seer, {}, "corpora is empty"),
         (Keras(10), None, "a known rule has this name"),
         (
             Seer,
             {"zero": CurveSet.from_runs([{"val": [0.0], "train": [1.0]}])},
-            "zero: in none of 1",
+            "zero: none of its 1 run",
         ),
     ],
 )
@@ -354,11 +357,11 @@ def test_a_difference_that_few_problems_carry_is_called_that(flow):
     (row,) = found.corpora[0].comparisons.to_dict("records")
     assert row["verdict"] == Verdict.BETTER
     assert row["low"] < 0 < row["high"]
-    said = "Against Keras p says that the two rules cannot be swapped, and the interval that their"
+    said = "Against Keras, the permutation test rejects that the two rules are interchangeable"
     assert any(sentence.startswith(said) for sentence in words_of(found).found[0])
     whole = bench(Seer, {"flow": flow}, known=[Keras])
     assert whole.corpora[0].comparisons["high"][0] < 0
-    assert not any("few problems" in sentence for sentence in words_of(whole).found[0])
+    assert not any("a few problems" in sentence for sentence in words_of(whole).found[0])
 
 
 def test_what_goes_on_is_told_as_data(flow):
@@ -370,9 +373,9 @@ def test_what_goes_on_is_told_as_data(flow):
         (Event.CORPUS_BEGINS, {"corpus": "b", "runs": 1, "known": 2}),
     ]
     assert [reason(event) for event in told] == [
-        "Seer keeps every promise of the conformance kit, and on some runs of every corpus",
-        "a: 60 runs, 2 known rules",
-        "b: 1 run, 2 known rules",
+        "Seer passed all conformance checks, including those on a sample of runs of every corpus",
+        "a: comparing with 2 known rules on 60 runs",
+        "b: comparing with 2 known rules on 1 run",
     ]
 
 
@@ -397,7 +400,7 @@ def test_runs_that_are_left_out_are_counted(flow):
     found = bench(Waiting, {"mine": CurveSet.from_runs([*runs, zero])}, known=[GL])
     assert (found.corpora[0].left_out, len(found.corpora[0].curves)) == (1, 9)
     assert words_of(found).found[0][0] == (
-        "mine: 9 runs, 3 problems, validation error (1 of 10 runs left out: they diverged or reach "
+        "mine: 9 runs, 3 problems, validation error (1 of 10 runs excluded: they diverged or reach "
         "an error of 0)."
     )
 
@@ -408,12 +411,16 @@ def test_a_rule_that_is_better_in_one_way_and_worse_in_another_is_called_that(fl
     rows = one.comparisons.assign(verdict=Verdict.MIXED)
     mixed = found._replace(corpora=[one._replace(comparisons=rows)])
     words = words_of(mixed)
-    assert words.answer == ["In one way it is better and in another worse than some on flow."]
-    assert words.found[0][1] == "Better in one way and worse in another than Keras."
+    assert words.answer == [
+        "On flow, it is better than some rules in one respect and worse in another."
+    ]
+    assert words.found[0][1] == "It is better than Keras in one respect and worse in another."
 
 
 def test_known_rules_of_other_times_are_named(flow):
     found = bench(Seer, {"flow": flow}, known=[Keras])
     (one,) = found.corpora
     apart = found._replace(corpora=[one._replace(apart=["UP", "GL"])])
-    assert "Not compared, since no time is common: UP and GL." in words_of(apart).found[0]
+    assert (
+        "Not compared because they have no times in common: UP and GL." in words_of(apart).found[0]
+    )

@@ -114,7 +114,7 @@ def test_the_test_error_is_tested_from_the_slowest_on():
     patience = int(found.criterion.threshold)
     assert found.mean_uncapped == pytest.approx(np.mean([test_loss(c, patience) for c in CURVES]))
     assert found.excess == pytest.approx(np.mean([val_loss(c, patience) for c in CURVES]))
-    assert "learn-then-test, in at least 80% of calibration sets" in in_words(found)
+    assert "learn-then-test, for at least 80% of calibration sets" in in_words(found)
 
 
 def test_a_problem_is_one_loss():
@@ -180,9 +180,11 @@ def test_a_mean_above_the_limit_without_the_cap_is_warned_of():
     assert copies == (Caution.COPIES, {"copies": 59, "runs": 61})
     said = in_words(found)
     assert "  warning: without the cap of 0.2 the mean loss is 14.75%, above" in said
-    assert "59 of 61 runs are the same as another" in said.split("\n")[-1]
+    assert "59 of 61 runs are copies of another run" in said.split("\n")[-1]
     # with a cap that lets it count, only a patience that finds it is sure
-    with pytest.raises(RefusedError, match=r"on these 61 runs no threshold of Keras that stops"):
+    with pytest.raises(
+        RefusedError, match=r"no threshold of Keras that stops a run .* with these 61 runs"
+    ):
         calibrate(CurveSet.from_runs(runs), Keras, 0.02, cap=1)
 
 
@@ -192,7 +194,7 @@ def test_doubts_about_the_records_are_told():
     (stopped,) = (each for each in found.warnings if each.what is Hidden.STOPPED)
     assert stopped.numbers["patience"] == 5
     assert "  warning: " in in_words(found)
-    assert "a patience of 5 had stopped them already" in in_words(found)
+    assert "they were probably stopped by a patience of 5" in in_words(found)
 
 
 @pytest.mark.parametrize(
@@ -230,9 +232,9 @@ def test_a_threshold_that_never_stops_a_run_early_is_a_refusal():
         ({"at_most": 1.5, "exceed": 0.1}, "at_most = 1.5"),
         ({"cap": 0.02}, "cap = 0.02; expected a number above at_most = 0.02"),
         ({"cap": np.inf}, "cap = inf"),
-        ({"cap": 1, "exceed": 0.1}, "give one"),
+        ({"cap": 1, "exceed": 0.1}, "pass only one of them"),
         ({"exceed": -1}, "exceed = -1; expected"),
-        ({"confidence": 90}, "confidence = 90; expected one between 0 and 1"),
+        ({"confidence": 90}, "confidence = 90; expected a number in"),
         ({"unit": "epoch"}, "unit = 'epoch'; expected 'run' or 'problem'"),
         ({"unit": "problem"}, "no column 'problem'"),
     ],
@@ -244,15 +246,15 @@ def test_arguments_that_make_no_sense_are_refused(options, message):
 
 
 def test_what_cannot_be_calibrated_is_refused():
-    with pytest.raises(ValueError, match=r"SklearnHGB has no threshold .* give confidence"):
+    with pytest.raises(ValueError, match=r"SklearnHGB has no threshold .* pass confidence"):
         calibrate(CURVES, SklearnHGB)
     with pytest.raises(ValueError, match="is not a family or a criterion of one"):
         calibrate(CURVES, any_of(GL(1), Keras(2)))
     silent = CurveSet.from_runs([{"run": "a", "val": [np.nan, np.nan]}, {"val": [1.0, 2.0]}])
-    with pytest.raises(ValueError, match=r"1 of 2 runs have no known val error .* 'a'"):
+    with pytest.raises(ValueError, match=r"1 of 2 runs have an unknown val error .* 'a'"):
         calibrate(silent, Keras)
     untested = CurveSet.from_runs([{"run": "b", "val": [1.0, 2.0, 1.0]}])
-    with pytest.raises(ValueError, match=r"1 of 1 runs have no known test error .* 'b'"):
+    with pytest.raises(ValueError, match=r"1 of 1 runs have an unknown test error .* 'b'"):
         calibrate(untested, Keras, confidence=0.9)
 
 

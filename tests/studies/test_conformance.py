@@ -231,7 +231,7 @@ def test_a_changed_input_is_refused(change):
         return epoch
 
     for function in (val_changed, train_changed, epoch_changed):
-        assert_refused(offender(function), "not pure", "changes its input")
+        assert_refused(offender(function), "not pure", "modifies its input")
 
 
 def test_randomness_is_refused():
@@ -272,7 +272,7 @@ def test_an_error_on_nan_is_refused():
 
 
 def test_an_error_on_a_single_epoch_is_refused():
-    assert_refused(offender(lambda val: val - 0 * val[1]), "IndexError", "or its start")
+    assert_refused(offender(lambda val: val - 0 * val[1]), "IndexError", "or a prefix of it")
 
 
 def test_an_error_on_infinity_is_refused():
@@ -319,7 +319,7 @@ def test_a_state_that_is_changed_in_place_is_refused():
         state[0][0] += 1
         return state, state[0][0]
 
-    assert_refused(scanned(lambda: (np.zeros(1),), step), "replay depends on the runs before")
+    assert_refused(scanned(lambda: (np.zeros(1),), step), "replay depends on other runs")
 
 
 def test_a_state_shared_by_all_runs_is_refused():

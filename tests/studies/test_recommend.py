@@ -308,11 +308,14 @@ def test_the_fastest_patience_without_loss_by_hand():
     # no number of runs without a loss says that there is none
     assert advice.doubt is Why.MAY_BREAK
     assert found.verdict == "tentative"
-    assert "loses 0% (none in 40; at 95% up to 7.2% of others may lose some)" in in_words(found)
+    assert (
+        "loses 0% (none in 40; at 95% confidence, up to 7.2% of others may lose some)"
+        in in_words(found)
+    )
     assert "(0% to 0%)" not in in_words(found)
     assert advice.chosen == {str(advice.criterion): 40}
     assert advice.test_loss is None
-    assert "runs like these only" in in_words(found)
+    assert "only for runs like these" in in_words(found)
 
 
 def test_one_goal_each():
@@ -329,7 +332,7 @@ def test_one_goal_each():
     assert all(each.loss.low <= each.loss.mean <= each.loss.high for each in found.advice)
     text = in_words(found)
     goals = re.findall("Goal: (.*)", text)
-    assert [goal.split()[0] for goal in goals] == ["lose", "train", "the"]
+    assert [goal.split()[0] for goal in goals] == ["lose", "train", "best"]
     for each in found.advice:
         assert str(each.criterion) in text
         pasted = lines(each.criterion, epochs=each.watched.checks)
@@ -348,7 +351,10 @@ def test_a_program_that_keeps_the_last_weights_is_measured_with_them():
     assert losses["scikit-learn SGD"] > 2 * advice.seen_loss
     assert losses["Keras"] == losses["Lightning"] == pytest.approx(advice.seen_loss)
     assert "# scikit-learn SGD: keeps the last weights, which loses" in in_words(found)
-    assert "max_epochs=200; then load the weights in checkpoint.best_model_path" in in_words(found)
+    assert (
+        "max_epochs=200; afterwards load the weights from checkpoint.best_model_path"
+        in in_words(found)
+    )
 
 
 def test_every_run_is_replayed_once_for_all_goals(monkeypatch):
@@ -381,9 +387,9 @@ def test_nothing_keeps_an_impossible_budget():
     assert found.advice[0].criterion is None
     assert found.reasons[0] == (Why.NOTHING_KEEPS, {"goal": found.advice[0].goal})
     assert in_words(found).startswith(
-        "No recommendation.\n- no patience keeps a goal: train at most 0.5"
+        "No recommendation.\n- no patience meets the goal: train at most 0.5"
     )
-    assert "No patience keeps it" in in_words(found)
+    assert "No patience meets it" in in_words(found)
     # one goal of two is advice
     two = recommend(simulate("gradient_flow", 40, seed=2), max_epochs=0.5, max_loss=0.02)
     assert two.verdict == "tentative"
@@ -394,7 +400,7 @@ def test_nothing_keeps_an_impossible_budget():
     [
         ({"max_loss": -0.1}, "max_loss = -0.1; expected a share of at least 0"),
         ({"max_epochs": 0}, "max_epochs = 0; expected a number above 0"),
-        ({"rate": 0}, "expected more than 0"),
+        ({"rate": 0}, "expected a percentage of time, more than 0"),
     ],
 )
 def test_a_goal_out_of_range_is_refused(goal, message):
@@ -424,7 +430,7 @@ def test_one_run_is_declined_ten_hedge_and_forty_do_not():
     assert one.advice == []
     assert one.front.empty
     assert in_words(one).startswith(
-        "No recommendation.\n- 1 run to learn from; at least 6 are needed"
+        "No recommendation.\n- there is only 1 run; at least 6 are needed"
     )
     assert in_words(ten).startswith("Tentative recommendation")
     assert "only 10 runs" in in_words(ten)
@@ -434,13 +440,13 @@ def test_one_run_is_declined_ten_hedge_and_forty_do_not():
 def test_copies_are_one_run_and_runs_alike_are_declined():
     curves = CurveSet.from_runs(runs_of(10) + runs_of(10))
     found = recommend(curves)
-    assert "10 of 20 runs left out: the same as another" in in_words(found)
+    assert "10 of 20 runs were excluded: they are copies of another run" in in_words(found)
     assert found.verdict == "tentative"
     base = np.array(valley(40, 100))
     alike = CurveSet.from_runs([{"val": base * (1 + i * 1e-6)} for i in range(50)])
     found = recommend(alike)
     assert found.verdict == "declined"
-    assert "all 50 runs are alike" in in_words(found)
+    assert "all 50 runs agree within" in in_words(found)
 
 
 def test_runs_that_still_fall_at_the_end_make_losses_lower_bounds():
@@ -463,7 +469,7 @@ def test_runs_that_a_patience_had_stopped_are_found_out():
     assert found.verdict == "tentative"
     assert found.reasons[0].what is Hidden.STOPPED
     assert found.reasons[0].numbers["patience"] == 10
-    assert "a patience of 10 had stopped them already" in in_words(found)
+    assert "they were probably stopped by a patience of 10" in in_words(found)
     # runs ended by a clock, at any check, are not marked so
     rng = np.random.default_rng(3)
     clocked = CurveSet.from_runs({"val": c.val[: int(rng.integers(100, 200))]} for c in whole)
@@ -474,15 +480,17 @@ def test_runs_that_a_patience_had_stopped_are_found_out():
 def test_runs_without_a_finite_regret_are_left_out():
     bad = [{"val": [1.0, math.nan, 0.5]}, {"val": [1.0, 0.0, 0.5]}]
     found = recommend(CurveSet.from_runs(runs_of(40) + bad))
-    assert "2 of 42 runs diverged or reach an error of 0" in in_words(found)
+    assert "2 of 42 runs were excluded: they diverged or reach an error of 0" in in_words(found)
     assert found.verdict == "recommended"
     assert recommend(CurveSet.from_runs(runs_of(40) + 6 * bad[:1])).verdict == "tentative"
-    for count, words in ((0, "no run is left"), (1, "1 run"), (3, "3 different runs")):
+    for count, words in ((0, "no usable runs"), (1, "only 1 run"), (3, "only 3 different runs")):
         found = recommend(CurveSet.from_runs(bad + runs_of(count)))
         assert found.verdict == "declined"
         said = in_words(found).split("\n")[1]
-        assert said.startswith(f"- {words} to learn from; at least 6 are needed")
-        assert ("single story" in in_words(found)) == (count == 1)
+        assert said.startswith(
+            f"- there {'is' if count == 1 else 'are'} {words}; at least 6 are needed"
+        )
+        assert ("would be a guess" in in_words(found)) == (count == 1)
 
 
 def test_problems_are_held_out_where_there_are_enough():
@@ -491,7 +499,7 @@ def test_problems_are_held_out_where_there_are_enough():
         run["val"] = run["val"] * (1 + i / 100)
     found = recommend(CurveSet.from_runs(many))
     assert found.reasons[-1] == (Why.PROBLEMS, {"problems": 8})
-    assert "held out and resampled are 8 problems" in in_words(found)
+    assert "we held out and bootstrapped whole problems (8 of them)" in in_words(found)
     assert sum(found.advice[0].chosen.values()) == 8
     few = recommend(CurveSet.from_runs(many[:18]))
     assert few.reasons[-1] == (Why.TOO_FEW_PROBLEMS, {"problems": 3})
@@ -536,8 +544,8 @@ def test_a_goal_that_breaks_where_the_rule_was_not_chosen_is_said_to():
     assert advice.doubt is Why.BREAKS
     assert found.reasons[0] == (Why.BREAKS, {"goal": advice.goal})
     assert in_words(found).startswith(
-        "Tentative recommendation: a rough guide, not more.\n"
-        "- where the rule was not chosen it breaks the goal: lose at most 1%"
+        "Tentative recommendation: only a rough guide.\n"
+        "- on runs held out from the choice, the rule misses the goal: lose at most 1%"
     )
 
 
@@ -586,11 +594,11 @@ def test_a_number_of_epochs_is_built_into_every_framework():
 
 def test_negated_scores_have_a_best_score_and_no_lowest_error():
     runs = [{**run, "val": -1 / np.asarray(run["val"])} for run in runs_of(40)]
-    assert "of the size of the best validation score in geometric mean" in in_words(
+    assert "of the size of the best validation score (geometric mean" in in_words(
         recommend(CurveSet.from_runs(runs))
     )
     text = in_words(recommend(CurveSet.from_runs(runs_of(40))))
-    assert "of the lowest validation error in geometric mean" in text
+    assert "of the lowest validation error (geometric mean" in text
 
 
 # -- the command line ----------------------------------------------------------------------
@@ -624,7 +632,7 @@ def test_logs_are_read_and_answered(earlystop, tmp_path):
     assert code == 0
     assert out.startswith("Tentative recommendation")
     assert "Goal: lose at most 2% of each run's best" in out
-    assert "Goal: train at most 80 epochs a run" in out
+    assert "Goal: train at most 80 epochs per run" in out
     assert 'keras.callbacks.EarlyStopping(monitor="val_loss", mode="min", patience=' in out
     # logs count from 0, which is said once
     assert err.count("counts from 0") == 1
@@ -632,7 +640,7 @@ def test_logs_are_read_and_answered(earlystop, tmp_path):
     # one log is declined, which is an answer
     code, out, _ = earlystop("recommend", "logs/run3.csv")
     assert code == 0
-    assert out.startswith("No recommendation.\n- 1 run to learn from")
+    assert out.startswith("No recommendation.\n- there is only 1 run")
 
 
 def test_logs_of_accuracy_alone_are_sent_to_import_which_reads_them(earlystop, tmp_path):
@@ -644,7 +652,7 @@ def test_logs_of_accuracy_alone_are_sent_to_import_which_reads_them(earlystop, t
     code, _, err = earlystop("recommend", "logs")
     assert code == 2
     words = "import logs --val val_accuracy --mode max -o curves.parquet"
-    assert f"earlystop {words}; then earlystop recommend curves.parquet" in err
+    assert f"earlystop {words}, then earlystop recommend curves.parquet" in err
     assert earlystop(*words.split())[0] == 0
     code, out, _ = earlystop("recommend", "curves.parquet")
     assert code == 0
@@ -667,7 +675,7 @@ def test_curve_sets_are_answered_and_goals_are_shares(earlystop, tmp_path):
     [
         (["x.parquet", "--max-loss", "much"], "--max-loss 'much': expected a share such as 1%"),
         (["x.parquet", "--max-loss", "nan"], "max_loss = nan; expected a share"),
-        (["nowhere"], "nowhere: no curve set and no training log that could be read"),
+        (["nowhere"], "nowhere: neither a curve set nor a training log that can be read"),
     ],
 )
 def test_mistakes_are_one_message(earlystop, tmp_path, words, message):
@@ -687,8 +695,8 @@ def test_lines_count_checks_where_the_records_count_steps():
     assert one.criterion == other.criterion
     assert other.epochs.mean == pytest.approx(500 * one.epochs.mean)
     assert one.watched == other.watched
-    assert re.findall("To paste:.*?\n\n", in_words(by_epoch), re.DOTALL) == re.findall(
-        "To paste:.*?\n\n", in_words(by_step), re.DOTALL
+    assert re.findall("Code to paste:.*?\n\n", in_words(by_epoch), re.DOTALL) == re.findall(
+        "Code to paste:.*?\n\n", in_words(by_step), re.DOTALL
     )
     assert "max_iter=80" in in_words(by_step)
     assert "checks are about 500 apart" in in_words(by_step)

@@ -97,7 +97,7 @@ def test_training_curves_in_place_of_validation_give_no_recommendation(tmp_path,
         answer = recommend(each)
         assert answer.verdict == "declined"
         first = in_words(answer).splitlines()[0]
-        assert "8 of 8 runs have no validation curve but a training curve in its place" in first
+        assert "8 of 8 runs were excluded: they have a training curve in place" in first
     # unless the reader is told that it is none
     told = {"val": Channel(stand_in=False)}
     again = read_curves(tmp_path / f"curves.{suffix}", channels=told)

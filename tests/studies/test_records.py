@@ -118,7 +118,7 @@ def test_a_recommendation_is_that_of_the_negated_twin(twins):
         same(one._replace(watched=other.watched), other)
     # beside it there are fewer rules, which is said
     assert [r.what for r in a.reasons if r not in b.reasons] == [Why.UNBOUNDED]
-    assert "GL and PQ, which divide by an error, are left out" in in_words(a)
+    assert "GL and PQ were excluded: they divide by an error" in in_words(a)
     own = b.front[~b.front["rule"].isin(["GL", "PQ"])]
     assert set(own["criterion"]) <= set(a.front["criterion"])
     text = in_words(a)
@@ -146,7 +146,7 @@ def test_a_calibration_is_that_of_the_negated_twin(twins):
             same(a._replace(watched=b.watched), b)
             assert "of its size below each run's own best" in in_words(a)
     assert not isinstance(calibrated(twins[0], Keras, at_most=0.05), str)
-    with pytest.raises(ValueError, match="a score without a known upper bound"):
+    with pytest.raises(ValueError, match="a score with an unknown upper bound"):
         calibrate(twins[0], GL)
 
 
@@ -216,13 +216,13 @@ def test_texts_name_the_unit_of_positions(unit):
     curves = CurveSet.from_runs(in_unit(unit, 1))
     text = in_words(recommend(curves, max_loss=0.05, max_epochs=30))
     word = unit or "epoch"
-    assert f"of the {word}s in geometric mean" in text
-    assert f"train at most 30 {word}s a run" in text
+    assert f"of the {word}s (geometric mean)" in text
+    assert f"train at most 30 {word}s per run" in text
     assert re.search(rf"rule\s+{word}s\s+saved", text)
     kept = in_words(calibrate(curves, Keras, 0.1))
     assert f"% of the {word}s;" in kept
     if unit is not None:
-        pasted = r"epochs=\d+|max_epochs|num_train_epochs|strategy=.epoch.|one check an epoch"
+        pasted = r"epochs=\d+|max_epochs|num_train_epochs|strategy=.epoch.|one check per epoch"
         assert "epoch" not in re.sub(pasted, "", f"{text}{kept}")
 
 
@@ -246,17 +246,17 @@ def test_positions_of_different_units_have_no_mean(mixed):
     assert one.front["epochs"].isna().all()
     assert "MaxEpochs" not in set(one.front["rule"])
     text = in_words(one)
-    assert "runs count in different units (step (20) and epoch (20)): averaged are shares" in text
-    assert "of each record in geometric mean" in text
-    assert "a run are left" not in text
-    assert "Goal: train at most 30 positions a run, on average\n  These runs count in" in text
+    assert "are in different units (step (20) and epoch (20)), so averages are of shares" in text
+    assert "of each run (geometric mean)" in text
+    assert "a run then takes" not in text
+    assert "Goal: train at most 30 positions per run, on average\n  The positions of these" in text
     # shares of records are the same whatever they are counted in
     runs = [{**run, "epoch.unit": "epoch"} for run in in_unit("step", 1)]
     other = recommend(CurveSet.from_runs([*runs, *in_unit("epoch", 1, seed=6)]), max_loss=0.05)
     assert (loss.criterion, loss.saved) == (other.advice[0].criterion, other.advice[0].saved)
     kept = in_words(calibrate(mixed, Keras, 0.1))
-    assert "% of each record;" in kept
-    with pytest.raises(ValueError, match="MaxEpochs: it looks at positions alone, which these ru"):
+    assert "% of each run;" in kept
+    with pytest.raises(ValueError, match="MaxEpochs depends only on positions, and those of"):
         calibrate(mixed, MaxEpochs)
     columns = ["slowness_best_total", "slowness_ref_total"]
     whole, one = (
@@ -272,7 +272,7 @@ def test_positions_of_different_units_have_no_mean(mixed):
     ]
     timed = replay(CurveSet.from_runs(seconds), ["Keras(3)", "UP(2)"])
     assert tradeoff(timed, "UP(2)", time="seconds")[columns].notna().all(axis=None)
-    assert "runs count in different units" in kept
+    assert "positions of the runs are in different units" in kept
 
 
 def test_a_comparison_does_not_count_in_different_units(mixed):
@@ -280,9 +280,10 @@ def test_a_comparison_does_not_count_in_different_units(mixed):
     assert found.front["epochs"].isna().all()
     assert (found.counting, found.counted_in) == (["MaxEpochs"], "position")
     text = in_words(bench(UP(2), {"x": mixed}, known=[Keras, MaxEpochs]))
-    assert "Not compared, since runs count in different units: MaxEpochs." in text
-    assert "Runs count in different units (step (20) and epoch (20))" in text
-    with pytest.raises(ValueError, match="MaxEpochs looks at positions alone, which the runs of x"):
+    why = "Not compared because the positions of the runs are in different units: MaxEpochs."
+    assert why in text
+    assert "The positions of the runs are in different units (step (20) and epoch (20))" in text
+    with pytest.raises(ValueError, match="MaxEpochs depends only on positions, but those of"):
         bench(MaxEpochs(9), {"x": mixed}, known=[Keras])
     (found,) = bench(UP(2), {"x": mixed[:20]}, known=[Keras, MaxEpochs]).corpora
     assert (found.counting, found.counted_in) == ([], "step")
@@ -332,8 +333,8 @@ def test_a_training_curve_is_never_praised_as_validation_error(kept):
     assert answer.advice == []
     assert answer.reasons[0] == (Recorded.STAND_INS, {"stand_ins": 8, "runs": 8})
     assert in_words(answer).split("\n")[0] == (
-        "No recommendation. 8 of 8 runs have no validation curve but a training curve in its "
-        "place, which cannot say when to stop: left out."
+        "No recommendation. 8 of 8 runs were excluded: they have a training curve in place of a "
+        "validation curve, which cannot say when to stop."
     )
 
 
@@ -341,10 +342,10 @@ def test_runs_without_any_validation_curve_are_left_out_and_said_to_be():
     runs = in_unit("epoch", 1, seed=8, count=30)
     bare = [{"run": run["run"], "train": run["val"]} for run in runs[:4]]
     answer = recommend(CurveSet.from_runs([*bare, *runs[4:]]), max_loss=0.05)
-    assert "4 of 30 runs have no validation curve: left out." in in_words(answer).split("\n")[0]
+    assert "4 of 30 runs were excluded: they have no validation curve." in in_words(answer)
     same(answer.advice[0], recommend(CurveSet.from_runs(runs[4:]), max_loss=0.05).advice[0])
     none = recommend(CurveSet.from_runs(bare))
-    assert in_words(none).startswith("No recommendation. 4 of 4 runs have no validation curve")
+    assert in_words(none).startswith("No recommendation. 4 of 4 runs were excluded")
     assert "diverged" not in in_words(none)
     with pytest.raises(ValueError, match="No run of bare has a validation curve"):
         bench(UP(2), {"bare": CurveSet.from_runs(bare)}, known=[Keras])
@@ -356,7 +357,7 @@ def test_runs_without_any_validation_curve_are_left_out_and_said_to_be():
 def test_the_other_runs_are_answered_and_the_first_line_says_so(kept):
     runs = standing_in(3)
     answer = recommend(kept(runs), max_loss=0.05)
-    assert "3 of 30 runs have no validation curve" in in_words(answer).split("\n")[0]
+    assert "3 of 30 runs were excluded" in in_words(answer).split("\n")[0]
     without = recommend(CurveSet.from_runs(runs[3:]), max_loss=0.05)
     same(answer.advice[0], without.advice[0])
     assert answer.advice[0].watched.monitor == "val_loss"
@@ -364,7 +365,7 @@ def test_the_other_runs_are_answered_and_the_first_line_says_so(kept):
 
 
 def test_nothing_is_guaranteed_of_stand_ins(kept):
-    with pytest.raises(RefusedError, match="1 of 30 runs have no validation curve but a training"):
+    with pytest.raises(RefusedError, match="1 of 30 runs have a training curve in place"):
         calibrate(kept(standing_in(1)), Keras)
 
 
@@ -384,7 +385,7 @@ def test_a_comparison_leaves_stand_ins_out_corpus_by_corpus(kept):
     assert found.unvalidated == [(Recorded.STAND_INS, {"stand_ins": 3, "runs": 30})]
     assert (found.left_out, len(found.curves)) == (0, 27)
     first = next(line for line in in_words(compared).split("\n") if line.startswith("some:"))
-    assert "(3 of 30 runs have no validation curve but a training curve in its place" in first
+    assert "(3 of 30 runs were excluded: they have a training curve in place" in first
     words = "No run of every has a validation curve (8 have a training curve in its place)"
     assert words in in_words(compared)
     with pytest.raises(ValueError, match="No run of every has a validation curve"):
@@ -403,14 +404,14 @@ def test_several_metrics_are_said_to_be_averaged():
     curves = CurveSet.from_runs(runs)
     reason = (Recorded.METRICS, {"error": "val", "metrics": ["logloss", "mse"]})
     assert reason in recommend(curves).reasons
-    words = "validation metric differs from run to run (logloss and mse)"
+    words = "validation metric differs between runs (logloss and mse)"
     assert words in in_words(recommend(curves))
     assert words in in_words(calibrate(curves, Keras, 0.1))
     # compared is the test error, of one metric
     assert "metric differs" not in in_words(bench(UP(2), {"x": curves}, known=[Keras]))
     runs[0]["test.metric"] = "mae"
     text = in_words(bench(UP(2), {"x": CurveSet.from_runs(runs)}, known=[Keras]))
-    assert "The test metric differs from run to run (mae and mse)" in text
+    assert "The test metric differs between runs (mae and mse)" in text
 
 
 @pytest.mark.parametrize(
@@ -489,9 +490,9 @@ def test_rules_over_any_channels_are_compared_where_there_are_such():
     assert on.comparisons["rule"].tolist() == ["Keras"]
     assert on.lacking == ["PQ", "TerminateOnNaN"]
     text = in_words(found)
-    assert "Fades watches grad_norm: not every run of bare has that" in text
-    assert "since not every run has all that they watch: PQ and TerminateOnNaN." in text
-    with pytest.raises(ValueError, match="watches grad_norm: of norms it is not known whether low"):
+    assert "Fades watches grad_norm, which some runs of bare do not have" in text
+    assert "some runs lack a channel that they watch: PQ and TerminateOnNaN." in text
+    with pytest.raises(ValueError, match=r"watches grad_norm, whose direction .* is unknown in"):
         bench(UP(2, val="grad_norm"), {"norms": curves}, known=[Keras])
     assert survey(curves, [Fades(0.5)])["runs"].tolist() == [20]
     assert survey(bare, [Fades(0.5)])["runs"].tolist() == [0]
@@ -511,12 +512,12 @@ def test_a_rule_of_the_learning_rate_runs_on_a_genuine_log_in_every_study():
     # the rate falls in a straight line, which is to count epochs
     assert found.comparisons.set_index("rule")["alike"].to_dict()["MaxEpochs"]
     assert survey(curves, [Cooled(level)])["fired"].tolist() == [1]
-    assert "1 run to learn from" in in_words(recommend(curves))
+    assert "there is only 1 run" in in_words(recommend(curves))
 
 
 def test_a_rule_that_divides_by_a_score_is_compared_where_its_bound_is_known(twins, bounded):
     mine = PQ(1, k=2)
-    with pytest.raises(ValueError, match="PQ divides by an error, and no upper bound of the sco"):
+    with pytest.raises(ValueError, match="PQ divides by an error, but the upper bound of the"):
         bench(mine, {"x": twins[0]}, known=[Keras])
     (found,) = bench(mine, {"x": bounded[0]}, known=[Keras, GL]).corpora
     assert found.unbounded == []

@@ -185,7 +185,7 @@ def test_verdicts_follow_the_numbers():
 
 
 def test_a_study_that_fails_writes_nothing(tmp_path):
-    with pytest.raises(ValueError, match="'boosting' is not recorded like the study: no column"):
+    with pytest.raises(ValueError, match="'boosting' was not recorded like the study: no column"):
         reproduce(ROOT / "data", tmp_path / "out", "boosting")
     assert list(tmp_path.iterdir()) == []
 

@@ -167,13 +167,13 @@ def test_what_cannot_be_surveyed_is_refused(tmp_path):
         survey(CurveSet.from_runs([]))
     with pytest.raises(ValueError, match="n_jobs = 0"):
         survey(curves, n_jobs=0)
-    with pytest.raises(ValueError, match="no criteria"):
+    with pytest.raises(ValueError, match="criteria is empty"):
         survey(curves, [])
-    with pytest.raises(ValueError, match="more than once"):
+    with pytest.raises(ValueError, match="duplicate criterion"):
         survey(curves, ["GL(2)", GL(2)])
     folder = tmp_path / "twice"
     folder.mkdir()
     for name in "ab":
         curves.write(folder / f"{name}.parquet")
-    with pytest.raises(ValueError, match="run 'r0' is there twice"):
+    with pytest.raises(ValueError, match="duplicate run id 'r0'"):
         survey(folder, ["GL(2)"])

@@ -15,7 +15,7 @@ Run = dict[str, Any]
 def require_kind(name: str, value: object, kind: str) -> None:
     """Raise ``ValueError`` unless ``value`` is of the kind that a parameter's annotation says."""
     if kind == "int":
-        require(name, value, numpy_holds(value, Integral), "a whole number")
+        require(name, value, numpy_holds(value, Integral), "an integer")
     elif kind == "float":
         require(name, value, numpy_holds(value, Real), "a number")
     elif kind.startswith("tuple"):
