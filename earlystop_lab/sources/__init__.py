@@ -1,1 +1,1 @@
-"""What makes curve sets: training logs, simulators, public corpora, recorded training."""
+"""Sources of curve sets: training logs, simulators, public corpora, recorded training."""

@@ -1,11 +1,10 @@
 """PROBEN1 data sets: the ``.dt`` files of Prechelt's benchmark collection.
 
 A ``.dt`` file has seven header lines (``bool_in=0`` ... ``test_examples=174``) and then one
-example a line: inputs first, targets after them. The partition into training, validation and
-test set is the order of the file. Only the sums ``bool + real`` are used, because the bool
-and real counts of several files do not describe their columns (hearta declares a boolean
-output that is analog), and no range is enforced, because inputs of building, gene, soybean,
-card and glass leave 0..1.
+example per line, inputs before targets. The partition into training, validation and test set is
+the order of the file. Only the sums ``bool + real`` are used, because the bool and real counts of
+several files do not describe their columns (hearta declares a boolean output that is analog). No
+range is enforced, because inputs of building, gene, soybean, card and glass exceed 0..1.
 
 Source: L. Prechelt, "PROBEN1: a set of neural network benchmark problems and benchmarking
 rules", Technical Report 21/94, Universitaet Karlsruhe, 1994.
@@ -49,7 +48,7 @@ _HEADER = (
 
 
 class Examples(NamedTuple):
-    """Inputs and targets of one part of a data set, one example a row."""
+    """Inputs and targets of one part of a data set, one example per row."""
 
     inputs: NDArray[np.float64]
     targets: NDArray[np.float64]
@@ -70,22 +69,22 @@ class DataSet(NamedTuple):
 
     @property
     def permutation(self) -> int:
-        """Which of the problem's permutations this is; 0 where the name has no number."""
+        """The number of the permutation of the problem; 0 if the name has no number."""
         return int(self.name[len(self.problem) :] or 0)
 
 
 def read_dt(path: str | Path) -> DataSet:
     """Read one ``.dt`` file.
 
-    Raises ``OSError`` where the file cannot be read and ``ValueError``, naming file and line,
-    where its header is not the seven counts, a row has too few or too many values, a value is
-    not a finite number, or the number of rows is not the one the header promises.
+    Raises ``OSError`` if the file cannot be read, and ``ValueError`` naming file and line if its
+    header does not consist of the seven counts, a row has too few or too many values, a value is
+    not a finite number, or the number of rows differs from the header.
     """
     path = Path(path)
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a PROBEN1 .dt file: it is not plain text") from error
+        raise ValueError(f"{path}: not a PROBEN1 .dt file: not a plain text file") from error
     counts = _header(path, lines)
     inputs = counts["bool_in"] + counts["real_in"]
     outputs = counts["bool_out"] + counts["real_out"]

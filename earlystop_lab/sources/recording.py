@@ -1,7 +1,8 @@
-"""Recording many training runs into one curve set, in parallel and without losing any.
+"""Records many training runs into one curve set, in parallel and without losing any.
 
-Each finished run is written at once into ``<output>.partial/``; when all are there they become
-the output and the folder goes. The same call after an interruption trains only what is missing.
+Each finished run is written at once to ``<output>.partial/``. When all runs are there, they become
+the output and the folder is removed. After an interruption, the same call trains only the missing
+runs.
 """
 
 import shutil
@@ -28,9 +29,9 @@ from earlystop_lab.curves import CurveSet, read_curves
 class Job(NamedTuple):
     """One run to record: ``train(*arguments)`` returns its curves by name.
 
-    ``meta`` is everything that is known of the run beforehand, ``run`` (its id) included: it
-    becomes the run's metadata, and a recorded run counts as this one only where all of it
-    agrees. ``cost`` is the expected work in any unit, for the time that remains.
+    ``meta`` is everything that is known about the run beforehand, including its id ``run``. It
+    becomes the run's metadata, and a recorded run counts as this one only if all of it agrees.
+    ``cost`` is the expected work in any unit, for estimating the remaining time.
     """
 
     meta: Mapping[str, Any]
@@ -44,19 +45,19 @@ def record(
 ) -> CurveSet:
     """Run all jobs and write their curves, in the order of ``jobs``, to ``path``.
 
-    ``path`` is as in :meth:`CurveSet.write`. A complete output is left as it is. Raises
-    ``ValueError`` where ``path`` or its partial folder holds other runs than these.
+    ``path`` is as in :meth:`CurveSet.write`. A complete output is left unchanged. Raises
+    ``ValueError`` if ``path`` or its partial folder has other runs than these.
     """
     path = Path(path)
     if not path.name:
-        raise ValueError(f"{str(path)!r} is no name for an output; give a file or folder")
+        raise ValueError(f"{str(path)!r} is not a valid name; expected a file or folder")
     if not jobs:
         raise ValueError("no runs to record: every list of settings needs at least one entry")
     require("n_jobs", n_jobs, n_jobs != 0, "a number of processes, or -1 for every core")
     ids = [job.meta["run"] for job in jobs]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
-        raise ValueError(f"run {twice!r} is asked for twice; name every setting once")
+        raise ValueError(f"duplicate run {twice!r}; list every setting only once")
     with held(path):
         return _recorded(jobs, path, n_jobs, progress)
 
@@ -68,11 +69,11 @@ def _recorded(jobs: Sequence[Job], path: Path, n_jobs: int, progress: bool) -> C
         try:
             done = read_curves(path)
         except ValueError as error:
-            raise ValueError(f"{path} exists and is not replaced: {error}") from error
+            raise ValueError(f"{path} exists and will not be replaced: {error}") from error
         _require_same(path, done, jobs)
         if len(done) != len(jobs):
             raise ValueError(
-                f"{path} holds {len(done)} runs, this command makes {len(jobs)}; "
+                f"{path} has {len(done)} runs, but this command makes {len(jobs)}; "
                 "remove it or choose another output"
             )
         shutil.rmtree(partial, ignore_errors=True)
@@ -101,7 +102,7 @@ def _recorded(jobs: Sequence[Job], path: Path, n_jobs: int, progress: bool) -> C
 
 
 def _in_order(curves: CurveSet, ids: list[str]) -> CurveSet:
-    """The runs in the order asked for; a folder holds them by problem."""
+    """The runs in the requested order; a folder has them by problem."""
     rows = {name: i for i, name in enumerate(curves.runs)}
     return CurveSet(curves.table.take([rows[name] for name in ids]))
 
@@ -109,7 +110,7 @@ def _in_order(curves: CurveSet, ids: list[str]) -> CurveSet:
 def _record_all(
     todo: list[tuple[Job, Path]], jobs: Sequence[Job], n_jobs: int, progress: bool
 ) -> None:
-    # the dearest runs first, so that no core waits for a long last one
+    # the most expensive runs first, so that no core waits for a long last one
     todo.sort(key=lambda item: -item[0].cost)
     total = sum(job.cost for job in jobs)
     done = total - sum(job.cost for job, _ in todo)
@@ -139,7 +140,7 @@ def _record_one(job: Job, file: Path) -> float:
 
 
 def _lists(file: Path) -> dict[str, Any]:
-    """The curves of a recorded run in the type they were recorded in."""
+    """The curves of a recorded run, in the type in which they were recorded."""
     curves = read_curves(file)
     names = [name for name in curves.table.column_names if name in ("epoch", *curves.names)]
     return {name: curves.table[name][0].values.to_numpy() for name in names}
@@ -150,11 +151,11 @@ def _require_same(where: Path, curves: CurveSet, jobs: Sequence[Job]) -> None:
     for job in jobs:
         row = recorded.get(job.meta["run"])
         if row is None:
-            raise ValueError(f"{where} holds no run {job.meta['run']!r}; choose another output")
+            raise ValueError(f"{where} has no run {job.meta['run']!r}; choose another output")
         for name, value in job.meta.items():
             if row.get(name) != value:
                 raise ValueError(
                     f"{where}: run {job.meta['run']!r} was recorded with {name} = "
-                    f"{row.get(name)!r}, this command says {value!r}; "
+                    f"{row.get(name)!r}, but this command says {value!r}; "
                     "remove it or choose another output"
                 )

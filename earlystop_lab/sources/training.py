@@ -1,13 +1,13 @@
 """The networks of Prechelt's study, trained by RPROP, with every epoch's errors recorded.
 
-A network is fully connected with every shortcut: each unit sees the bias, all inputs and all
-units of the layers before its own. Activations of a batch form one matrix ``units`` of shape
-(1 + inputs + hidden + outputs, examples), whose first row is the bias 1; a layer's rows are
-computed from all rows above them, so one product a layer is the whole network.
+A network is fully connected with all shortcuts: each unit sees the bias, all inputs and all
+units of the layers before its own. The activations of a batch form one matrix ``units`` of shape
+(1 + inputs + hidden + outputs, examples), whose first row is the bias 1. The rows of a layer are
+computed from all rows above them, so the network is one product per layer.
 
-All arithmetic is float64, compiled by numba without any licence to reorder sums and without
-BLAS: a run's bytes depend on its data set, settings and seed, not on the processor model,
-the number of jobs or the memory layout.
+All arithmetic is float64, compiled by numba without reordering of sums and without BLAS: the bytes
+of a run depend on its data set, settings and seed, and not on the processor model, the number of
+jobs or the memory layout.
 
 Sources: L. Prechelt, Technical Report 21/94, Universitaet Karlsruhe, 1994, section 3 (networks
 and error measure); M. Riedmiller and H. Braun, "A direct adaptive method for faster
@@ -32,7 +32,7 @@ from earlystop_lab.sources.proben1 import DATASETS, DataSet, Examples, read_dt
 from earlystop_lab.sources.recording import Job
 
 Output = Literal["linear", "sigmoid"]
-#: a data set's file and the digest of what it held when the jobs were made
+#: a data set's file, and the digest of its contents when the jobs were made
 Source = tuple[Path, str]
 
 #: the study's hidden layers
@@ -58,9 +58,9 @@ RUNS: dict[Output, int] = {"linear": 2, "sigmoid": 1}
 class Rprop:
     """RPROP's settings; the defaults are those of the study.
 
-    ``eta_plus``, ``eta_minus``: factors for a step whose gradient kept or changed its sign;
-    ``delta0``: range of the uniformly drawn first steps; ``delta_min``, ``delta_max``: bounds
-    of every step; ``init``: first weights are uniform in -init..init.
+    ``eta_plus`` and ``eta_minus`` are the factors for a step whose gradient kept or changed its
+    sign, ``delta0`` is the range of the uniformly drawn initial steps, and ``delta_min`` and
+    ``delta_max`` bound every step. Initial weights are uniform in -init..init.
 
     Raises ``ValueError`` for a value that is not allowed.
     """
@@ -76,10 +76,10 @@ class Rprop:
         low, high = self.delta0
         allowed = {
             "eta_plus": (1 <= self.eta_plus < math.inf, "a finite number, at least 1"),
-            "eta_minus": (0 < self.eta_minus < 1, "between 0 and 1"),
+            "eta_minus": (0 < self.eta_minus < 1, "a number between 0 and 1"),
             "delta0": (0 < low <= high < math.inf, "two positive numbers, the lower first"),
-            "delta_min": (0 <= self.delta_min <= low, "between 0 and the first steps"),
-            "delta_max": (high <= self.delta_max < math.inf, "finite, above the first steps"),
+            "delta_min": (0 <= self.delta_min <= low, "between 0 and the initial steps"),
+            "delta_max": (high <= self.delta_max < math.inf, "finite, above the initial steps"),
             "init": (0 <= 2 * self.init < math.inf, "a finite number, at least 0"),
         }
         for name, (fine, expected) in allowed.items():
@@ -91,7 +91,7 @@ STUDY_RPROP = Rprop()
 
 
 def weight_count(inputs: int, hidden: tuple[int, ...], outputs: int) -> int:
-    """Number of weights, biases included, of a network with all shortcuts.
+    """Number of weights, including biases, of a network with all shortcuts.
 
     >>> weight_count(9, (16, 8), 6)  # glass 16+8, table 7 of the technical report
     572
@@ -115,9 +115,9 @@ def train(
     """Train one network and return ``train``, ``val`` and ``test`` error of every epoch.
 
     Errors are squared error percentages, E = 100 / (outputs examples) sum (o - t)^2. As in the
-    study the training error of an epoch is measured before its update, validation and test
-    error after it. ``linear`` chooses the output units' activation: the identity, or
-    x / (1 + abs(x)) like the hidden units. Weights and first steps are drawn from ``rng``.
+    study, the training error of an epoch is measured before its update, validation and test
+    error after it. ``linear`` chooses the activation of the output units: the identity, or
+    x / (1 + abs(x)) as in the hidden units. Weights and initial steps are drawn from ``rng``.
     """
     layers = np.array([*hidden, data.train.targets.shape[1]], np.int64)
     size = weight_count(data.train.inputs.shape[1], hidden, int(layers[-1]))
@@ -142,11 +142,11 @@ def proben1_jobs(
     rprop: Rprop = STUDY_RPROP,
     seed: int = 0,
 ) -> list[Job]:
-    """The runs of the study, or of one like it, for :func:`recording.record`.
+    """The runs of the study, or of a similar one, for :func:`recording.record`.
 
-    ``folder`` holds the ``.dt`` files; ``runs`` is the number for each data set, topology and
-    output, by default the study's. A run's random numbers come from ``seed`` and the run's id
-    alone, so a part of the study holds the same runs as the whole.
+    ``folder`` has the ``.dt`` files; ``runs`` is the number for each data set, topology and
+    output, by default that of the study. A run's random numbers depend only on ``seed`` and the
+    run's id, so a part of the study has the same runs as the whole.
 
     Raises what :func:`proben1.read_dt` raises; every file is read before any run starts.
     """
@@ -179,7 +179,7 @@ def _job(
     meta = {
         "run": run,
         "problem": data.problem,
-        # hearta has the examples of heart, with another output
+        # hearta has the examples of heart with another output
         "dataset": {"hearta": "heart"}.get(data.problem, data.problem),
         "data_file": data.name,
         "permutation": data.permutation,
@@ -225,7 +225,7 @@ def _read_once(source: Source) -> DataSet:
 
 
 def _units(part: Examples, layers: NDArray[np.int64]) -> FloatArray:
-    """The activation matrix with bias and inputs in place, all other rows still 0."""
+    """The activation matrix with bias and inputs filled in, and all other rows 0."""
     examples, inputs = part.inputs.shape
     units = np.zeros((1 + inputs + int(layers.sum()), examples))
     units[0] = 1.0
@@ -276,8 +276,8 @@ def forward(weights, layers, linear, units):  # type: ignore[no-untyped-def]
 def backward(weights, layers, linear, units, targets, back, across, gradient):  # type: ignore[no-untyped-def]
     """Gradient of half the summed squared error.
 
-    ``back`` is scratch of the shape of ``units``; ``across`` holds the transposed activations,
-    its columns of hidden and output units are refreshed here.
+    ``back`` is a work array of the shape of ``units``. ``across`` has the transposed activations;
+    its columns of hidden and output units are updated here.
     """
     inputs = units.shape[0] - layers.sum()
     across[:, inputs:] = units[inputs:].T
@@ -304,10 +304,10 @@ def backward(weights, layers, linear, units, targets, back, across, gradient):  
 
 @compiled
 def add_product(out, a, b):  # type: ignore[no-untyped-def]
-    """out += a @ b, with only the rows and columns of b that a and out have.
+    """out += a @ b, with only those rows and columns of b that a and out have.
 
-    Four terms at a time save three of four passes over ``out``; the order of every sum is
-    written out, so the bits are the same wherever this runs.
+    Four terms at a time save three of four passes over ``out``. The order of every sum is written
+    out, so the result has the same bits everywhere.
     """
     terms = a.shape[1]
     fours = terms - terms % 4
@@ -329,9 +329,9 @@ def add_product(out, a, b):  # type: ignore[no-untyped-def]
 def rprop_update(weights, gradient, previous, steps, bounds):  # type: ignore[no-untyped-def]
     """One RPROP update in place.
 
-    Where the gradient changed its sign the step shrinks, the weight stays, and the next sign
-    counts as new: RPROP without weight-backtracking, as ``torch.optim.Rprop`` has it. (With
-    backtracking the last step of that weight would be undone.)
+    If the gradient changed its sign, the step shrinks, the weight stays, and the next sign counts
+    as new: RPROP without weight-backtracking, as in ``torch.optim.Rprop``. (With backtracking, the
+    last step of that weight would be undone.)
     """
     eta_plus, eta_minus, delta_min, delta_max = bounds
     for i in range(weights.size):

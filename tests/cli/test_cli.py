@@ -138,7 +138,7 @@ def test_import_can_only_look(earlystop, tmp_path):
         (["history.csv"], ["-o", ".parquet or .arrow", "--dry-run"]),
         (["", "-o", "x.arrow"], ["a path is empty"]),
         (["history.csv", "-o", "x.csv"], ["--out x.csv", ".parquet or .arrow"]),
-        (["history.csv", "-o", "x.arrow", "--mode", "up"], ["mode 'up'"]),
+        (["history.csv", "-o", "x.arrow", "--mode", "up"], ["mode = 'up'"]),
         (["history.csv", "-o", "x.arrow", "--format", "up"], ["format 'up'", "keras-csv"]),
         (["notes.txt", "-o", "x.arrow"], ["nothing was imported"]),
         (["missing.csv", "-o", "x.arrow"], ["nothing was imported"]),
@@ -168,14 +168,14 @@ def test_runs_are_drawn_from_a_curve_set(earlystop, curves, tmp_path):
     ("words", "expected"),
     [
         (["nope"], ["'nope'", "gradient_flow"]),
-        (["parametric", "-p", "epoch=3"], ["no parameter epoch", "epochs"]),
+        (["parametric", "-p", "epoch=3"], ["unknown parameter 'epoch'", "epochs"]),
         (["parametric", "-p", "epochs"], ["'epochs'", "name=value"]),
-        (["resample"], ["resample needs curves"]),
+        (["resample"], ["resample: missing parameter 'curves'"]),
         (["gradient_flow", "-p", "noise=abc"], ["noise = 'abc'", "a number"]),
         (["gradient_flow", "-p", "learning_rate=None"], ["learning_rate = None"]),
         (["gradient_flow", "-p", "spectrum=abc"], ["spectrum = 'abc'"]),
         (["gradient_flow", "-p", "samples=10**9"], ["samples = '10**9'", "an integer"]),
-        (["gradient_flow", "-p", "seed=3"], ["--param seed", "without"]),
+        (["gradient_flow", "-p", "seed=3"], ["--param seed", "an option or argument of its own"]),
         (["gradient_flow", "-p", "family=x"], ["--param family"]),
         (["double_descent", "-p", "features=5"], ["features = 5", "two numbers"]),
         (["double_descent", "-p", "signal=1"], ["signal = 1", "two numbers"]),
@@ -536,7 +536,7 @@ def run_twice(path):
         (no_runs, ["empty"]),
         (other_table, ["not a curve set", "val"]),
         (numbers_as_text, ["'val'", "list of numbers"]),
-        (run_twice, ["'b'", "twice"]),
+        (run_twice, ["duplicate run id 'b'"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -645,7 +645,7 @@ def test_an_unknown_corpus_is_named(earlystop, tmp_path):
 @pytest.mark.parametrize("corpus", ["no/such", "../curves", "/", "prechelt1997/"])
 def test_a_corpus_is_a_name_not_a_path(earlystop, tmp_path, corpus):
     result = earlystop("reproduce", "--corpus", corpus, "--out", tmp_path / "out")
-    assert_refused(result, repr(corpus), "data/curves")
+    assert_refused(result, repr(corpus), "a folder in curves/")
     assert files(tmp_path) == {}
 
 

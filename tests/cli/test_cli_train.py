@@ -240,7 +240,7 @@ def test_an_output_below_a_file_cannot_be_written(earlystop, tmp_path, out):
         ({"eta_plus": 1.2}, "eta_plus = 1.1, this command says 1.2"),
         ({"delta0": (0.05, 0.3)}, "delta0_high = 0.2, this command says 0.3"),
         ({"runs": 1}, "holds 3 runs, this command makes 2"),
-        ({"hidden": "2,4"}, "holds no run 'toy1-4-linear-1'"),
+        ({"hidden": "2,4"}, "has no run 'toy1-4-linear-1'"),
     ],
     ids=shown,
 )

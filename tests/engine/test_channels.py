@@ -483,5 +483,5 @@ def test_a_channel_goes_by_the_column_that_it_was_read_from(tmp_path):
     assert curves[0]["val_loss"].tolist() == curves[0].val.tolist()
     # not where runs were read from different columns, or a column became two channels
     other = CurveSet.from_runs([{"run": "b", "val": [1.0, 2.0], "val.source": "eval_loss"}])
-    with pytest.raises(ValueError, match=r"Keras needs the channel 'val_loss'; run 'a\.csv'"):
+    with pytest.raises(ValueError, match=r"Keras needs the channel 'val_loss', but run 'a\.csv'"):
         replay(curves + other, rules[:1])

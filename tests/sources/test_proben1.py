@@ -201,7 +201,7 @@ def test_an_empty_file(dt):
 def test_a_binary_file(tmp_path, content):
     path = tmp_path / "toy1.dt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}.*(not plain text|line 1)"):
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}.*(not a plain text|line 1)"):
         read_dt(path)
 
 

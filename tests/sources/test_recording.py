@@ -244,7 +244,7 @@ def test_more_or_fewer_or_other_runs_are_refused(tmp_path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match="holds 5 runs, this command makes 3"):
         record(fake_jobs(tmp_path, "abc"), path)
-    with pytest.raises(ValueError, match="holds no run 'f'"):
+    with pytest.raises(ValueError, match="has no run 'f'"):
         record(fake_jobs(tmp_path, "abcdef"), path)
     assert path.read_bytes() == before
     assert contents(tmp_path) == ["out.parquet"]

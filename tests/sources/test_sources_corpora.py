@@ -218,7 +218,7 @@ def test_a_file_beside_the_archive_must_agree(tmp_path):
     assert curves.meta["beta1"].dropna().tolist() == [0.9, 0.9]
     assert len(curves) == 4
     (tmp_path / "a.json").write_text(task_file(test={"loss": [3, 2.6]}))
-    with pytest.raises(ValueError, match=r"a\.json: run 'a/0', test: not the curve"):
+    with pytest.raises(ValueError, match=r"a\.json: run 'a/0', test: differs from the curve"):
         read_corpus("taskset", tmp_path)
     (tmp_path / "a.json").write_text(task_file(runs=3))
     with pytest.raises(ValueError, match=r"a\.json: 3 runs, the archive has 2"):
@@ -260,7 +260,7 @@ def test_nothing_is_unpickled(tmp_path):
     with pytest.raises(ValueError, match=r"x\.npz: .*allow_pickle=False"):
         read_corpus("taskset", tmp_path / "x.npz")
     (tmp_path / "x.npz").write_bytes(pickle.dumps(Trap(trace)))
-    with pytest.raises(ValueError, match=r"x\.npz: not a whole \.npz"):
+    with pytest.raises(ValueError, match=r"x\.npz: not a complete \.npz"):
         read_corpus("taskset", tmp_path / "x.npz")
     assert not trace.exists()
 

@@ -81,7 +81,7 @@ def test_ultralytics_gets_a_line_for_its_fitness(tmp_path, settings):
     (advice,) = answer.advice
     assert f"model.train(patience={advice.criterion.threshold:g}, epochs=60)" in text
     assert "Analysed: fitness (higher is better)." in text
-    assert "keras" not in text.lower().split("to paste:")[1].split("what else")[0]
+    assert "keras" not in text.lower().split("code to paste:")[1].split("other trade-offs")[0]
     # Ultralytics has no min_delta
     assert "min_delta" not in str(advice.criterion)
 

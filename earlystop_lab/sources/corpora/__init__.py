@@ -1,7 +1,7 @@
-"""Public corpora of learning curves, read from wherever a copy lies.
+"""Public corpora of learning curves, read from a local copy.
 
-Nothing is downloaded and nothing of a corpus is part of this package: :func:`build` reads the
-copy that it is pointed at and writes a curve set with its data card.
+Nothing is downloaded, and no corpus is part of this package: :func:`build` reads the copy at a
+given path and writes a curve set with its data card.
 """
 
 from earlystop_lab.sources.corpora.building import CORPORA, Corpus, build, read_corpus

@@ -1,9 +1,9 @@
 """AlgoPerf: the public logs of the MLCommons benchmark of training algorithms.
 
-Read are a tree of the benchmark's own ``eval_measurements.csv`` files, one a run, or a long
+The source is a tree of the benchmark's own ``eval_measurements.csv`` files, one per run, or a long
 table of all runs with its index. The error is the workload's loss: every workload records one,
-lower is better in all of them, and it is what training minimises. The benchmark's targets
-(:data:`WORKLOADS`) are other metrics for most workloads, some of them higher is better.
+lower is better in all of them, and it is what training minimises. For most workloads, the
+benchmark's targets (:data:`WORKLOADS`) are other metrics, in some of which higher is better.
 
 Source: G. E. Dahl et al., "Benchmarking Neural Network Training Algorithms", 2023,
 arXiv:2306.07179.
@@ -24,14 +24,14 @@ from earlystop_lab.sources.corpora.reading import Reading, named
 
 
 class Workload(NamedTuple):
-    """What a workload's curves are, and what the benchmark looks at."""
+    """A workload: the metric of its curves, and the target of the benchmark."""
 
     column: str
     loss: str
     target: str
 
 
-#: by the start of a problem's name: variants of a workload record what it does
+#: by the start of a problem's name; variants of a workload record the same metric
 WORKLOADS: dict[str, Workload] = {
     "criteo1tb": Workload("loss", "binary cross-entropy", "loss, lower is better"),
     "fastmri": Workload("loss", "mean absolute error", "ssim, higher is better"),
@@ -65,26 +65,26 @@ def read(source: Path) -> Reading:
     """Read a long table, a folder with one, or a tree of ``eval_measurements.csv``.
 
     A long table is ``*curves_long.csv`` or ``.csv.gz`` with columns run_path, split_metric_loss,
-    step, train_loss, valid_loss, test_loss, and beside it ``*run_index.csv`` or ``.csv.gz`` with
-    run_id, path, n_evals. Of a folder with both forms the long table is read.
+    step, train_loss, valid_loss, test_loss, next to ``*run_index.csv`` or ``.csv.gz`` with
+    run_id, path, n_evals. If a folder has both forms, the long table is read.
 
-    Raises ``OSError`` where nothing can be read and ``ValueError`` naming file, row and value
-    where it is not such a log.
+    Raises ``OSError`` if nothing can be read, and ``ValueError`` naming file, row and value if it
+    is not such a log.
     """
     if source.is_file() and source.name != _FILE:
         return _read_long(source)
     tables = _tables(source, "curves_long")
     if len(tables) > 1:
-        raise ValueError(f"{source}: {len(tables)} long tables; name one of {_names(tables)}")
+        raise ValueError(f"{source}: has {len(tables)} long tables; pass one of {_names(tables)}")
     return _read_long(tables[0]) if tables else _read_tree(source)
 
 
 def run_facts(path: str, loss: str) -> dict[str, Any]:
-    """A run's id and metadata, read off its place in the tree of logs.
+    """A run's id and metadata, derived from its path in the tree of logs.
 
-    ``problem`` is the workload without its framework. A run whose place names no workload is of
-    ``librispeech_unnamed`` where its loss is the CTC loss, which only speech has, and of
-    ``unnamed`` otherwise. Raises ``ValueError`` where the place is none of AlgoPerf's.
+    ``problem`` is the workload without its framework. A run whose path names no workload is
+    ``librispeech_unnamed`` if its loss is the CTC loss, which only speech has, and ``unnamed``
+    otherwise. Raises ``ValueError`` if it is not a path of AlgoPerf.
 
     >>> facts = run_facts("algoperf_v05/logs/self_tuning/sinv6/study_0/wmt_jax/trial_1", "loss")
     >>> facts["problem"], facts["framework"], facts["submission"], facts["study"], facts["trial"]
@@ -93,7 +93,7 @@ def run_facts(path: str, loss: str) -> dict[str, Any]:
     match = _PATH.search(path)
     if match is None:
         raise ValueError(
-            f"the place {path!r} is none of AlgoPerf's; expected "
+            f"path {path!r} is not one of AlgoPerf; expected "
             ".../logs/<ruleset>/<submission>/study_<n>/<workload>/trial_<n>"
         )
     facts: dict[str, Any] = match.groupdict()
@@ -117,7 +117,7 @@ def _read_tree(source: Path) -> Reading:
     runs = []
     for file in files:
         with named(file):
-            # one run a set: its errors then name the file
+            # one run per set, so that errors name the file
             runs.append(CurveSet.from_runs([_run(file)]).table)
     with named(source):
         curves = CurveSet(pa.concat_tables(runs, promote_options="permissive"))
@@ -149,15 +149,15 @@ def _read_long(file: Path) -> Reading:
     indices = _tables(file.parent, "run_index")
     if len(indices) != 1:
         raise FileNotFoundError(
-            f"{file}: expected one *run_index.csv or .csv.gz beside it, which says what its runs "
-            f"are; found {_names(indices) or 'none'}"
+            f"{file}: expected one *run_index.csv or .csv.gz next to it, which describes its runs; "
+            f"found {_names(indices) or 'none'}"
         )
     with named(indices[0]):
         index = _columns(indices[0], _INDEX)
     with named(file):
         columns = _columns(file, _LONG)
         curves = CurveSet.from_runs(_long_runs(columns, index))
-    digits = "The long table gives losses to 6 digits: small differences are ties."
+    digits = "The long table gives losses to 6 digits, so small differences appear as ties."
     return Reading(curves, [file, indices[0]], [digits, _EMPTY])
 
 
@@ -173,15 +173,15 @@ def _long_runs(
         path, checks = places[ids[start]]
         if end - start != checks:
             raise ValueError(
-                f"run_path {ids[start]}, from row {start + 2}: {end - start} rows, the index says "
-                f"{checks}"
+                f"run_path {ids[start]}, from row {start + 2}: {end - start} rows, but the index "
+                f"says {checks}"
             )
         part = slice(start, end)
         if (other := losses[part] != losses[start]).any():
             row = start + int(other.argmax())
             raise ValueError(
                 f"row {row + 2}: split_metric_loss is {losses[row]!r} after {losses[start]!r}; "
-                "expected one loss a run"
+                "expected the same loss in all rows of a run"
             )
         yield {
             **run_facts(path, losses[start]),
@@ -200,7 +200,7 @@ def _check_index(
         again = first[count.argmax()]
         row = starts[ids[starts] == again][1]
         raise ValueError(
-            f"row {row + 2}: run_path {again} again; expected the rows of a run together"
+            f"row {row + 2}: run_path {again} again; expected all rows of a run to be adjacent"
         )
     if len(differ := np.setxor1d(first, index["run_id"])):
         raise ValueError(
@@ -213,10 +213,10 @@ def _check_index(
 
 
 def _columns(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[Any]]:
-    """Some columns of a CSV file; losses may be empty, anything else may not."""
+    """Some columns of a CSV file; losses may be empty, other columns may not."""
     table = csv.read_csv(
         file,
-        # one thread: only then do errors name the row
+        # a single thread, since otherwise errors do not name the row
         read_options=csv.ReadOptions(use_threads=False),
         convert_options=csv.ConvertOptions(
             include_columns=list(types),
@@ -236,7 +236,7 @@ def _columns(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[
 
 
 def _tables(folder: Path, ending: str) -> list[Path]:
-    """CSV files of the folder whose stem ends so, compressed or not; not what describes them."""
+    """CSV files of the folder whose stem has that ending, compressed or not."""
     return sorted(file for kind in ("csv", "csv.gz") for file in folder.glob(f"*{ending}.{kind}"))
 
 

@@ -1,4 +1,4 @@
-"""The table of known corpora, and curve sets with data cards made from them."""
+"""The table of known corpora, and how curve sets with data cards are made from them."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -16,12 +16,12 @@ from earlystop_lab.sources.corpora.reading import Reading, checked_sums, sha256
 
 
 class Corpus(NamedTuple):
-    """A public corpus: how to read it and what must be said of it."""
+    """A public corpus: how to read it, and the facts for its data card."""
 
     #: reads a copy of it at a path
     read: Callable[[Path], Reading]
     description: str
-    #: where it comes from, and what to point ``build`` at
+    #: where it comes from, and which path to pass to ``build``
     source: str
     citation: str
     licence: str
@@ -84,11 +84,11 @@ CORPORA: dict[str, Corpus] = {
 def read_corpus(name: str, source: str | Path) -> Reading:
     """Read the copy of a known corpus at ``source``.
 
-    Raises ``ValueError`` for an unknown name and what is no such corpus, ``OSError`` where
+    Raises ``ValueError`` for an unknown name, or if it is not that corpus, and ``OSError`` if
     nothing can be read.
     """
     if name not in CORPORA:
-        raise ValueError(f"no corpus {name!r}; known are {', '.join(CORPORA)}")
+        raise ValueError(f"unknown corpus {name!r}; expected one of {', '.join(CORPORA)}")
     source = Path(source)
     if not source.exists():
         raise FileNotFoundError(

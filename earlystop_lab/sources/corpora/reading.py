@@ -1,4 +1,4 @@
-"""What every reader of a corpus gives back, and the checksums of what it read."""
+"""The result of reading a corpus, and the checksums of the files read."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from earlystop_lab.curves import CurveSet
 
-#: lists of checksums as ``sha256sum`` writes them, looked for beside what is read
+#: lists of checksums as written by ``sha256sum``, which are looked for next to the files
 _LISTS = ("SHA256SUMS", "SHA256SUMS.txt", "sha256sums.txt", "checksums.sha256")
 
 
@@ -17,15 +17,15 @@ class Reading(NamedTuple):
     """A corpus as read."""
 
     curves: CurveSet
-    #: every file that was read
+    #: all files that were read
     files: list[Path]
-    #: what a reader of the data card should know of this copy
+    #: remarks about this copy for its data card
     notes: list[str]
 
 
 @contextmanager
 def named(file: Path) -> Iterator[None]:
-    """Name the file in the errors of reading it."""
+    """Name the file in errors that occur while reading it."""
     try:
         yield
     except FileNotFoundError:
@@ -47,8 +47,8 @@ def sha256(file: Path) -> str:
 def checked_sums(root: Path, files: Sequence[Path]) -> tuple[dict[Path, str], int]:
     """The checksums of ``files``, and how many of them the corpus' own lists confirm.
 
-    Lists are ``SHA256SUMS`` and its like in ``root``, and ``<file>.sha256`` beside a file; both
-    as ``sha256sum`` writes them. Raises ``ValueError`` naming the file whose sum differs.
+    Lists are ``SHA256SUMS`` and similar names in ``root``, and ``<file>.sha256`` next to a file,
+    both as written by ``sha256sum``. Raises ``ValueError`` naming a file whose checksum differs.
     """
     sums = {file: sha256(file) for file in files}
     shipped: dict[Path, tuple[str, Path]] = {}

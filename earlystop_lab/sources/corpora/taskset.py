@@ -1,8 +1,8 @@
-"""TaskSet: text classifiers of many optimiser settings, as the DPL repository redistributes them.
+"""TaskSet: text classifiers with many optimiser settings, as redistributed by the DPL repository.
 
-A task's runs differ in eight hyperparameters of Adam. TaskSet trains 10,000 steps and measures
-at step 0 and every 200 steps: 51 checks, which the files only count, and so do the curves here
-(check c is step 200 (c - 1)).
+The runs of a task differ in eight hyperparameters of Adam. TaskSet trains for 10,000 steps and
+measures at step 0 and every 200 steps: 51 checks. The files only count the checks, and so do the
+curves here (check c is step 200 (c - 1)).
 
 Source: L. Metz et al., "Using a thousand optimization tasks to learn hyperparameter search
 strategies", 2020, arXiv:2002.11887; A. Kadra et al., "Scaling Laws for Hyperparameter
@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from earlystop_lab.curves import CurveSet
 from earlystop_lab.sources.corpora.reading import Reading, named
 
-#: the splits of the files, in the order of the archive, and the curves they are
+#: the splits in the files, in the order of the archive, and the names of their curves
 SPLITS = {"train": "train", "valid": "val", "test": "test"}
 _TAKEN = {"run", "problem", "epoch", *SPLITS.values()}
-#: what reading a damaged .npz raises beside ValueError, OSError and EOFError
+#: what reading a damaged .npz raises, besides ValueError, OSError and EOFError
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -44,18 +44,18 @@ Runs = list[dict[str, Any]]
 def read(source: Path) -> Reading:
     """Read an archive (``.npz``), files (``.json``, ``.json.gz``) or a folder with either.
 
-    An archive holds an array a task, runs x (train, valid, test) x checks; a file holds one
-    task, a list of ``{"hp": {...}, "train": {"loss": [...]}, "valid": ..., "test": ...}``, and is
-    named for it. Where a folder has a task in both, the curves must agree in float32; they are
-    the archive's, with the file's hyperparameters as metadata.
+    An archive has one array per task, runs x (train, valid, test) x checks. A file has one task, a
+    list of ``{"hp": {...}, "train": {"loss": [...]}, "valid": ..., "test": ...}``, and its name is
+    that of the task. If a folder has a task in both, the curves must agree in float32; those of
+    the archive are used, with the hyperparameters of the file as metadata.
 
-    Raises ``OSError`` where nothing can be read and ``ValueError`` naming file, task and run
-    where it is no such record.
+    Raises ``OSError`` if nothing can be read, and ``ValueError`` naming file, task and run if it is
+    not such a record.
     """
     files = [source] if source.is_file() else _files(source)
     archives = [file for file in files if file.suffix == ".npz"]
     if len(archives) > 1:
-        raise ValueError(f"{source}: {len(archives)} archives (.npz); name one of them")
+        raise ValueError(f"{source}: has {len(archives)} archives (.npz); pass one of them")
     tasks: dict[str, Runs] = {}
     notes = []
     for file in archives:
@@ -85,19 +85,19 @@ def _files(source: Path) -> list[Path]:
 
 def _archive(file: Path) -> Iterator[tuple[str, Runs]]:
     if not zipfile.is_zipfile(file):
-        raise ValueError("not a whole .npz archive; expected one with an array a task")
+        raise ValueError("not a complete .npz archive; expected one array per task")
     try:
-        # opened here, since NumPy leaves a damaged archive open
+        # opened here, since NumPy would leave a damaged archive open
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             for task in archive.files:
                 yield task, _array_runs(task, archive[task])
     except _DAMAGED as error:
-        raise ValueError(f"not a whole .npz archive ({error})") from error
+        raise ValueError(f"not a complete .npz archive ({error})") from error
 
 
 def _array_runs(task: str, array: NDArray[Any]) -> Runs:
     if not isinstance(array, np.ndarray):
-        raise ValueError(f"{task!r} in the archive is no array")
+        raise ValueError(f"{task!r} in the archive is not an array")
     if array.ndim != 3 or array.shape[1] != len(SPLITS) or array.dtype.kind != "f":
         raise ValueError(
             f"task {task!r}: {array.dtype} of shape {array.shape}; expected floats, runs x "
@@ -116,7 +116,7 @@ def _task(file: Path, task: str) -> Runs:
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
         raise ValueError(f"not a JSON file ({error})") from error
     if not isinstance(entries, list) or not entries:
-        raise ValueError(f"expected a list of runs, got {type(entries).__name__} or none")
+        raise ValueError(f"expected a list of runs, got {type(entries).__name__} or an empty list")
     return [_entry(task, i, entry) for i, entry in enumerate(entries)]
 
 
@@ -141,14 +141,14 @@ def _named(task: str, i: int, run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_settings(archived: Runs, read: Runs) -> Runs:
-    """The archive's runs with the file's hyperparameters, once their curves are the same."""
+    """The archive's runs with the file's hyperparameters, after checking that the curves agree."""
     if len(archived) != len(read):
-        raise ValueError(f"{len(read)} runs, the archive has {len(archived)} of this task")
+        raise ValueError(f"{len(read)} runs, but the archive has {len(archived)} of this task")
     for mine, other in zip(archived, read, strict=True):
         for channel in SPLITS.values():
             same = np.asarray(other[channel], np.float32)
             if not np.array_equal(mine[channel], same, equal_nan=True):
                 raise ValueError(
-                    f"run {mine['run']!r}, {channel}: not the curve that the archive has"
+                    f"run {mine['run']!r}, {channel}: differs from the curve in the archive"
                 )
     return [{**other, **mine} for mine, other in zip(archived, read, strict=True)]

@@ -51,19 +51,36 @@ def simulate(family: str, n: int, *, seed: int, **params: Any) -> CurveSet:
     | gradient_flow | linear regression by gradient descent, exact | arXiv:1810.10082 |
     | double_descent | the same with fast and slow features: two minima | arXiv:2007.10099 |
     | parametric | decay, overfitting, noise, plateaus, spikes, divergence | Domhan et al. 2015 |
-    | resample | trends of given ``curves`` with their residuals drawn anew | Künsch 1989 |
+    | resample | trends of given ``curves`` with bootstrapped residuals | Künsch 1989 |
 
-    ``params`` are the family's own, see its docstring. In every family ``test`` is the noiseless
-    curve: the true risk, or the validation curve without its noise. Metadata ``optimum`` is the
-    epoch where it is lowest (the earliest of ties), ``optimum_error`` its value there,
-    ``optimum_censored`` whether that is the last check, so that the optimum may be later;
-    ``problem`` is the cluster for statistics.
+    In every family, ``test`` is the noiseless curve: the true risk, or the validation curve without
+    its noise. The metadata ``optimum`` is the epoch at which it is lowest (the earliest of ties),
+    ``optimum_error`` its value there, ``optimum_censored`` whether that is the last check, so that
+    the true optimum may be later, and ``problem`` the cluster for statistics.
 
-    The same seed gives the same bytes (with one build of numpy and scipy on one kind of
-    processor; elsewhere the last digits may differ), and run i is the same for every ``n`` > i.
+    Parameters
+    ----------
+    family : str
+        One of the families above.
+    n : int
+        Number of runs. Run i is the same for every ``n`` > i.
+    seed : int
+        Random seed. The same seed gives the same bytes (with one build of numpy and scipy on one
+        kind of processor; elsewhere the last digits may differ).
+    **params
+        Parameters of the family, see its docstring.
 
-    Raises ``ValueError`` for an unknown family, and for a parameter that is not known or not
-    allowed.
+    Returns
+    -------
+    CurveSet
+
+    Raises
+    ------
+    ValueError
+        If the family or a parameter is unknown, or a value is not allowed.
+
+    Examples
+    --------
 
     >>> curves = simulate("gradient_flow", 2, seed=1, epochs=300, noise=0.5)
     >>> curves.runs, curves.meta["optimum"].tolist() == [c.test.argmin() + 1 for c in curves]
@@ -73,10 +90,10 @@ def simulate(family: str, n: int, *, seed: int, **params: Any) -> CurveSet:
     require_count("seed", seed, least=0)
     known = dict(list(signature(FAMILIES[family]).parameters.items())[2:])
     if unknown := set(params) - set(known):
-        raise ValueError(f"{family} has no parameter {min(unknown)}; it has {', '.join(known)}")
+        raise ValueError(f"{family}: unknown parameter {min(unknown)!r}; it has {', '.join(known)}")
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in params:
-            raise ValueError(f"{family} needs {name}")
+            raise ValueError(f"{family}: missing parameter {name!r}")
         if name in params:
             require_kind(name, params[name], parameter.annotation)
     return FAMILIES[family](n, np.random.default_rng(seed), **params)

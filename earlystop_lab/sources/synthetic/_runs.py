@@ -1,4 +1,4 @@
-"""What every simulator shares: streams, checks of parameters, and how a run is put together."""
+"""What all simulators share: random streams, checks of parameters, and assembling runs."""
 
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -31,7 +31,7 @@ def require_kind(name: str, value: object, kind: str) -> None:
 
 
 def numpy_holds(value: Any, kind: type) -> bool:
-    """Whether the value is a number of that kind which numpy can hold, too."""
+    """Whether the value is a number of that kind that numpy can represent."""
     most = 2 ** (31 if kind is Integral else 999)
     return is_number(value, kind) and (isinstance(value, float) or abs(value) < most)
 
@@ -43,7 +43,7 @@ def require_between(name: str, value: float, low: float, high: float = np.inf) -
 
 
 def streams(n: int, rng: np.random.Generator) -> list[np.random.Generator]:
-    """A stream a run; the first ones are the same for every ``n``."""
+    """One random stream per run; the first ones are the same for every ``n``."""
     require_count("n", n)
     require("rng", rng, isinstance(rng, np.random.Generator), "a numpy.random.Generator")
     return rng.spawn(n)
@@ -57,16 +57,16 @@ def collect(
     shared: Callable[[np.random.Generator], Any],
     make: Callable[[np.random.Generator, Any], Run],
 ) -> CurveSet:
-    """``n`` runs, dealt in turn to ``problems`` clusters; ``make(stream, shared)`` makes one.
+    """Make ``n`` runs, assigned in turn to ``problems`` clusters, each with ``make``.
 
-    Each problem and each run has a stream of its own, spawned from ``rng`` in an order in which
-    ``n`` plays no part: the first runs of a longer simulation are those of a shorter one.
+    Each problem and each run has its own stream, spawned from ``rng`` in an order that does not
+    depend on ``n``: the first runs of a longer simulation are those of a shorter one.
     """
     require_count("problems", problems)
     (root,) = streams(1, rng)
     own = streams(n, rng)
     runs = []
-    with np.errstate(over="ignore", invalid="ignore"):  # with_optimum notices
+    with np.errstate(over="ignore", invalid="ignore"):  # with_optimum detects it
         common = [shared(stream) for stream in root.spawn(min(problems, n))]
         for i, stream in enumerate(own):
             problem = i % problems
@@ -77,13 +77,13 @@ def collect(
 
 
 def with_optimum(curves: Run, epoch: FloatArray) -> Run:
-    """The run and where its noiseless curve, ``test``, is lowest: the earliest of ties.
+    """Add where the noiseless curve, ``test``, is lowest: the earliest of ties.
 
-    NaN, not measured, is never lowest; an optimum after which nothing was measured is censored.
+    NaN (not measured) is never the lowest. An optimum after which nothing was measured is censored.
     """
     truth = curves["test"]
     if not np.isfinite(truth).any():
-        raise ValueError("no error of a simulated run is finite; expected smaller parameters")
+        raise ValueError("all errors of a simulated run are infinite; use smaller parameters")
     best = int(np.nanargmin(truth))
     last = np.flatnonzero(~np.isnan(truth))[-1]
     return {

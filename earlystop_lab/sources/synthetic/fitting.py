@@ -1,4 +1,4 @@
-"""The parameters of :mod:`parametric` that fit a corpus, run by run."""
+"""Fits the parameters of :mod:`parametric` to a corpus, run by run."""
 
 from itertools import pairwise, product
 from typing import Any
@@ -11,37 +11,35 @@ from earlystop_lab.curves import Curve, CurveSet, FloatArray, require_curves
 from earlystop_lab.sources.synthetic.parametric_curves import clean_curve, wander
 from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
 
-#: checks with a finite error below which a run is not fitted
+#: a run with fewer finite errors is not fitted
 LEAST = 12
-#: points that a curve is thinned to, steps of the optimiser: what bounds the time of a fit
+#: number of points that a curve is thinned to, and steps of the optimiser, to bound the time
 _POINTS, _STEPS = 60, 60
 #: a check this many local standard deviations above its trend counts as a spike
 _SPIKE = 6.0
-#: beyond these exponents a line through the sizes would promise absurd noise at epoch 1
+#: beyond these exponents, a line through the sizes would predict absurd noise at epoch 1
 _COOLING = (-0.5, 0.75)
 
 
 def fit_parametric(curves: CurveSet) -> pd.DataFrame:
-    """Parameters with which :func:`parametric` simulates curves like these, a row a run.
+    """Parameters with which :func:`parametric` simulates curves like these, one row per run.
 
-    A run's curve is thinned to at most 60 medians over parts that grow with the epoch; a grid
-    over (decay, onset, steepness), each with its best floor, drop and rise, gives the start, and
-    at most 60 steps of least squares on ln(error), with a loss (soft L1 at 5%) that outliers move
-    little, the end. ``noise`` and ``cooling`` (kept in -0.5 to 0.75) are a line through the
-    logarithm of the size of the residuals around a local trend; ``correlation`` and
-    ``persistence`` give noise with their correlation from check to check and their share of local
-    minima.
-    ``spikes`` is the share of checks more than 6 local sizes above the trend, ``spike_height``
-    their mean height; ``diverges`` is 1 for a run that ends in an error that is not finite, of
-    which the part before is fitted. Plateaus are not looked for: 0. ``misfit`` is the root mean
-    square of ln(error) around the fit over the thinned points: what the
-    formula cannot follow.
+    A run's curve is thinned to at most 60 medians over parts that grow with the epoch. A grid over
+    (decay, onset, steepness), each with its best floor, drop and rise, gives the start. At most
+    60 steps of least squares on ln(error), with a loss that is robust to outliers (soft L1 at 5%),
+    give the result. ``noise`` and ``cooling`` (in -0.5 to 0.75) are a line through the logarithm of
+    the size of the residuals around a local trend. ``correlation`` and ``persistence`` reproduce
+    the correlation of successive residuals and their share of local minima. ``spikes`` is the
+    share of checks more than 6 local sizes above the trend, and ``spike_height`` their mean
+    height. ``diverges`` is 1 for a run that ends in an error that is not finite; the part before
+    is fitted. Plateaus are not fitted (0). ``misfit`` is the root mean square of ln(error) around
+    the fit over the thinned points: what the formula cannot follow.
 
-    The misfit is no part of the noise: where real curves wander around the formula over hundreds
-    of checks, simulated ones do not. Runs with fewer than 12 finite errors, or with an
-    error of 0 or below, are left out.
+    The misfit is not part of the noise: real curves may wander around the formula over hundreds of
+    checks, and simulated ones do not. Runs with fewer than 12 finite errors, or with an error of 0
+    or below, are left out.
 
-    Raises ``ValueError`` where no run is left.
+    Raises ``ValueError`` if no run is left.
 
     >>> t = np.arange(1.0, 301)
     >>> val = clean_curve(t, floor=2, drop=9, decay=1.2, rise=3, onset=150, steepness=2)
@@ -89,13 +87,13 @@ def _fitted(curve: Curve, finite: np.typing.NDArray[np.bool_]) -> dict[str, floa
 # -- the noiseless curve -------------------------------------------------------------------
 
 _VAL, _TRAIN = ("floor", "drop", "rise", "decay", "onset", "steepness"), ("floor", "drop", "decay")
-#: starts: exponents of the decay, and of the rise; its onset is a share of the last epoch
+#: starting values: exponents of the decay and of the rise; the onset as a share of the last epoch
 _DECAYS, _ONSETS, _STEEPNESSES = (
     (0.3, 0.6, 1.0, 1.5, 2.2),
     (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     (0.5, 1.0, 2.0, 4.0),
 )
-#: what the optimiser may reach; onset in shares of the last epoch
+#: bounds of the optimiser; the onset as a share of the last epoch
 _BOUNDS = {"decay": (0.02, 8.0), "onset": (1e-4, 30.0), "steepness": (0.2, 12.0)}
 
 
@@ -103,9 +101,9 @@ def _fit_shape(
     epoch: FloatArray, values: FloatArray, names: tuple[str, ...]
 ) -> tuple[dict[str, float], float]:
     """The named parameters of :func:`clean_curve` that fit best, and the misfit."""
-    from scipy.optimize import least_squares  # importing the package leaves scipy alone
+    from scipy.optimize import least_squares  # importing the package must not import scipy
 
-    # in units of the first check and of the middle error, so that no unit changes the fit
+    # in units of the first check and the median error, so that the fit does not depend on units
     first, middle = float(epoch[0]), float(np.median(values))
     t, y = _thinned(epoch / first, values / middle)
     start = _best_on_grid(t, y, names)
@@ -175,7 +173,7 @@ def _best_on_grid(t: FloatArray, y: FloatArray, names: tuple[str, ...]) -> Float
     """The best of a grid over the exponents and the onset, in the order of ``names``.
 
     Given these, floor, drop and rise are linear: least squares of the relative error, over every
-    choice of which of them are 0, keeping the solutions that are not negative.
+    choice of which of them are 0, keeping the solutions without negative values.
     """
     if "rise" in names:
         grid = np.array(list(product(_DECAYS, np.multiply(_ONSETS, t[-1]), _STEEPNESSES)))
@@ -187,7 +185,7 @@ def _best_on_grid(t: FloatArray, y: FloatArray, names: tuple[str, ...]) -> Float
     basis = np.stack(columns, axis=2) / y[:, None]
     squares = np.einsum("gpi,gpj->gij", basis, basis)
     against = basis.sum(axis=1)
-    # columns of length 1: errors over many decades make some of them tiny
+    # columns scaled to length 1, since errors over many decades make some of them tiny
     length = np.sqrt(np.einsum("gii->gi", squares))
     unit = squares / (length[:, :, None] * length[:, None, :])
     best, lowest = np.zeros(len(names)), np.inf
@@ -207,12 +205,12 @@ def _best_on_grid(t: FloatArray, y: FloatArray, names: tuple[str, ...]) -> Float
 
 
 def _choices(count: int) -> list[list[int]]:
-    """Every way to use some of ``count`` columns, the drop (column 1) always among them."""
+    """All choices among ``count`` columns that include the drop (column 1)."""
     flags = product((True, False), repeat=count)
     return [[i for i in range(count) if used[i]] for used in flags if used[1]]
 
 
-# -- what is left of it --------------------------------------------------------------------
+# -- the residuals ---------------------------------------------------------------------------
 
 
 def _noise(epoch: FloatArray, values: FloatArray) -> dict[str, float]:
@@ -223,9 +221,9 @@ def _noise(epoch: FloatArray, values: FloatArray) -> dict[str, float]:
     moving = size > 0
     unit = np.where(moving, residuals / np.where(moving, size, 1.0), 0.0)
     spike = unit > _SPIKE
-    correlation, persistence = _dependence(np.clip(unit, -3, 3))  # no one residual decides
+    correlation, persistence = _dependence(np.clip(unit, -3, 3))  # no single residual dominates
     noise, cooling = _shrinking(epoch[moving], size[moving])
-    # the trend took its share of the noise: noise of this kind tells how much
+    # the trend absorbs part of the noise; simulated noise of this kind tells how much
     known = wander(np.random.default_rng(0), len(values), correlation, persistence)
     noise /= float(np.std(known - smooth(known)))
     return {
@@ -239,7 +237,7 @@ def _noise(epoch: FloatArray, values: FloatArray) -> dict[str, float]:
 
 
 def _shrinking(epoch: FloatArray, size: FloatArray) -> tuple[float, float]:
-    """Noise and cooling of noise t^-cooling through the sizes, on the thinned epochs."""
+    """Noise and cooling of noise t^-cooling fitted to the sizes, on the thinned epochs."""
     if len(epoch) < 2:
         return 0.0, 0.0
     t, level = map(np.log, _thinned(epoch, size))
@@ -249,11 +247,12 @@ def _shrinking(epoch: FloatArray, size: FloatArray) -> tuple[float, float]:
 
 
 def _dependence(unit: FloatArray) -> tuple[float, float]:
-    """Correlation and persistence of normal noise with these values' correlation and minima.
+    """Correlation and persistence of normal noise with the correlation and minima of these values.
 
-    Of a stationary normal process, a share arccos(r) / (2 pi) of the values are local minima
-    (Rice's formula in discrete time), where r is the correlation of successive increments; with
-    the correlation at lag 1 it gives that at lag 2, and the two (Yule and Walker) the process.
+    A share arccos(r) / (2 pi) of the values of a stationary normal process are local minima (Rice's
+    formula in discrete time), where r is the correlation of successive increments. Together with
+    the correlation at lag 1, this gives that at lag 2, and the two determine the process (Yule and
+    Walker).
     """
     power = unit @ unit
     if not power:

@@ -1,4 +1,4 @@
-"""Linear regression by gradient descent, whose every error curve is known in closed form.
+"""Linear regression by gradient descent, for which all error curves have a closed form.
 
 Labels are y = x . teacher + noise, x normal with covariance diag(spectrum). From weights 0, full
 batches and learning rate eta, with X'X / n = V diag(lambda) V' and b = V' X'y / n, the weights

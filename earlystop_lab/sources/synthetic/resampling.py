@@ -1,4 +1,4 @@
-"""Many curves like those of a corpus: its trends, with its noise put together anew."""
+"""Many curves like those of a corpus: its trends with bootstrapped noise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from earlystop_lab.sources.synthetic.smoothing import local_size, smooth
 
 
 class _Parts(NamedTuple):
-    """A curve taken apart: where finite, values = trend + size * noise, in logarithms or plain."""
+    """A decomposed curve: finite values = trend + size * noise, in logarithms or not."""
 
     values: FloatArray
     finite: NDArray[np.bool_]
@@ -45,25 +45,25 @@ def resample(
     block: int = 25,
     width: float = 0.1,
 ) -> CurveSet:
-    """``n`` runs, each a run of ``curves`` drawn at random with its residuals drawn anew.
+    """``n`` runs, each a random run of ``curves`` with bootstrapped residuals.
 
-    A curve is ln(error) = trend + size * noise: the trend is a local line
-    (:func:`smoothing.smooth`, window ``width`` times the position to either side), the size of
-    the residuals their local root mean square, so that noise which shrinks in time keeps doing
-    so. The noise, of about unit size, is a moving-block bootstrap: blocks of ``block``
-    successive checks of the same run, which keep its short-range correlation, joined at random.
-    ``train`` and ``val`` use the same blocks, so that what they have in common stays.
+    A curve is ln(error) = trend + size * noise. The trend is a local line
+    (:func:`smoothing.smooth`, with a window of ``width`` times the position to either side). The
+    size of the residuals is their local root mean square, so noise that shrinks over time keeps
+    doing so. The noise, of about unit size, is a moving-block bootstrap: blocks of ``block``
+    successive checks of the same run, which preserve its short-range correlation, joined at random.
+    ``train`` and ``val`` use the same blocks, which preserves their common noise.
 
-    Ragged: a run keeps its source's length and epochs. Errors that are NaN or infinite stay so
-    at their checks, and blocks are drawn from the finite checks as if these were successive.
-    A curve with an error of 0 or below (a negated metric) is taken apart without logarithms. A
-    run without any finite validation error is not drawn.
+    A run keeps the length and epochs of its source. Errors that are NaN or infinite stay so at
+    their checks, and blocks are drawn from the finite checks as if these were successive. A curve
+    with an error of 0 or below (a negated metric) is decomposed without logarithms. A run without
+    any finite validation error is never drawn.
 
-    ``test`` is the noiseless validation curve, the trend (the source's own ``test`` is not
-    used); ``optimum``, ``optimum_error``, ``optimum_censored`` as for every simulator, of the
-    trend; ``source`` the run drawn, ``problem`` its problem, where there is one.
+    ``test`` is the noiseless validation curve, the trend (the source's own ``test`` is not used);
+    ``optimum``, ``optimum_error``, ``optimum_censored`` are those of the trend, as for every
+    simulator; ``source`` is the run that was drawn, and ``problem`` its problem, if there is one.
 
-    Raises ``ValueError`` for a parameter that is not allowed, or no run with a finite error.
+    Raises ``ValueError`` for a parameter that is not allowed, or if no run has a finite error.
 
     >>> source = CurveSet.from_runs([{"run": "a", "val": [4.0, 2.1, 1.4, 1.1, 1.2, 0.9, np.nan]}])
     >>> more = resample(2, np.random.default_rng(0), curves=source, block=2)
@@ -109,14 +109,14 @@ def _taken_apart(values: FloatArray, width: float) -> _Parts:
     inside = np.log(inside) if logs else inside
     trend = smooth(inside, width) if len(inside) else inside
     residuals = inside - trend
-    # what the trend misses of a steep start says nothing of the noise after it
+    # residuals of the trend at a steep start say nothing about the noise after it
     size = local_size(residuals, before=2)
     noise = np.divide(residuals, size, out=np.zeros_like(size), where=size > 0)
     return _Parts(values, finite, logs, trend, size, noise)
 
 
 def _blocks(noise: FloatArray, starts: FloatArray, block: int) -> FloatArray:
-    """As much noise again, in blocks that begin at these shares of the places there are."""
+    """Noise of the same length, in blocks that begin at these shares of the possible places."""
     length = min(block, len(noise))
     if not length:
         return noise

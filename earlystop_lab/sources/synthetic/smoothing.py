@@ -1,4 +1,4 @@
-"""The trend of a curve, and what is left of the curve without it."""
+"""The trend of a curve, and the residuals around it."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ def smooth(values: FloatArray, width: float = 0.1) -> FloatArray:
     """The trend of finite ``values``: a local straight line over the logarithm of the position.
 
     The window of check i reaches ``width`` i to either side, at least 2 checks, because curves
-    move fast first and slowly later; a power law in logarithms is a straight line and passes
-    through unchanged. A second pass with residuals cut at 3 times their local mean size keeps
+    change quickly at first and slowly later. A power law in logarithms is a straight line and is
+    reproduced exactly. A second pass with residuals clipped at 3 times their local mean size keeps
     spikes out of the trend.
 
     >>> curve = np.log(5 * np.arange(1.0, 101) ** -0.7)
@@ -27,8 +27,8 @@ def smooth(values: FloatArray, width: float = 0.1) -> FloatArray:
 def local_size(residuals: FloatArray, width: float = 0.25, before: int = 10) -> FloatArray:
     """Root mean square of ``residuals`` around each position.
 
-    The window of check i reaches ``width`` i to either side, at least ``before`` checks back and
-    20 - ``before`` ahead, as far as the record goes.
+    The window of check i reaches ``width`` i to either side, but at least ``before`` checks back
+    and 20 - ``before`` ahead, within the run.
 
     >>> local_size(np.array([1.0, -1.0, 1.0]))
     array([1., 1., 1.])
