@@ -154,6 +154,84 @@ def test_optuna_prunes_where_the_replay_stops(optuna, tmp_path, rule, direction)
     assert recorded["a study/1-3"].val.tolist() == told.tolist()
 
 
+@pytest.mark.trained("Optuna", "interrupted")
+def test_optuna_trials_that_were_interrupted_are_recorded_from_the_study(optuna, tmp_path):
+    def objective(trial):
+        for step in range(9):
+            trial.report(float(step), step)
+            if (trial.number, step) == (1, 4):
+                raise KeyboardInterrupt
+        return 0.0
+
+    chosen = pruner("Keras(99)", record=tmp_path)
+    study = optuna.create_study(pruner=chosen, study_name="s")
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(objective, n_trials=3, callbacks=[chosen.record_trial])
+    assert read_curves(tmp_path).runs == ["s-0"]
+    for trial in study.trials:
+        chosen.record_trial(study, trial)
+    curves = read_curves(tmp_path)
+    assert {run: len(curves[run]) for run in curves.runs} == {"s-0": 9, "s-1": 5}
+
+
+@pytest.mark.trained("Optuna", "checking less often")
+def test_optuna_prunes_where_a_trial_reports(optuna, tmp_path):
+    errors = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+
+    def objective(trial):
+        for i, error in enumerate(errors):
+            trial.report(error, 10 * i)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return error
+
+    chosen = pruner("Keras(2)", record=tmp_path)
+    study = optuna.create_study(pruner=chosen)
+    study.optimize(objective, n_trials=1, callbacks=[chosen.record_trial])
+    (curve,) = curves = read_curves(tmp_path)
+    assert curve.epoch.tolist() == [1, 11, 21, 31]
+    assert replay(curves, ["Keras(2)"]).stop[0, 0] == 31
+
+
+OPTUNA_PROCESS = """
+import sys
+import optuna
+from earlystop_lab.live.optuna import StopPruner
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+pruner = StopPruner("Keras(2)", record=sys.argv[2])
+study = optuna.create_study(
+    storage=f"sqlite:///{sys.argv[1]}", study_name="s", pruner=pruner, load_if_exists=True)
+
+def objective(trial):
+    worst = 3 + trial.number
+    for step in range(12):
+        trial.report(float(abs(worst - step)), step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return 0.0
+
+study.optimize(objective, n_trials=2, callbacks=[pruner.record_trial])
+"""
+
+
+@pytest.mark.trained("Optuna", "distributed")
+def test_optuna_processes_that_share_a_study_prune_alike(optuna, tmp_path):
+    storage, record = tmp_path / "study.db", tmp_path / "runs"
+    optuna.create_study(storage=f"sqlite:///{storage}", study_name="s")
+    started = [
+        subprocess.Popen([sys.executable, "-c", OPTUNA_PROCESS, str(storage), str(record)])
+        for _ in (1, 2)
+    ]
+    assert [process.wait(timeout=300) for process in started] == [0, 0]
+    curves = read_curves(record)
+    assert sorted(curves.runs) == ["s-0", "s-1", "s-2", "s-3"]
+    # the lowest error is at step 3 + number, epoch 4 + number
+    ends = {run: curves[run].epoch[-1] for run in curves.runs}
+    assert ends == {f"s-{number}": 6 + number for number in range(4)}
+    stops = replay(curves, ["Keras(2)"])
+    assert stops.stop[:, 0].tolist() == [ends[run] for run in curves.runs]
+
+
 def test_optuna_refuses_what_a_trial_cannot_report(optuna):
     with pytest.raises(ValueError, match=r"PQ\(2\) needs training errors"):
         pruner("any_of(GL(2), PQ(2))")
@@ -185,8 +263,11 @@ class IgniteTraining:
         self.error = torch.nn.functional.mse_loss
         self.validate = lambda: self.error(self.model(x_val), y_val).item()
 
+        # what is validated may be an average of what is trained
+        trained = self.model
+
         def step(engine, batch):
-            loss = self.error(self.model(x), y)
+            loss = self.error(trained(x), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -277,6 +358,21 @@ def test_ignite_saved_and_restored():
     history = expected.handler.stopper.history[0]
     assert first.handler.stopper.history[0].val.tolist() == history.val.tolist()
     assert first.validate() == -history.val[-1]
+
+
+@pytest.mark.trained("Ignite", "averaged weights")
+def test_ignite_keeps_an_average_that_is_validated(tmp_path):
+    training = IgniteTraining("Keras(6)", record=tmp_path)
+    average = pytest.importorskip("ignite.handlers").EMAHandler(training.model, momentum=0.2)
+    engine = pytest.importorskip("ignite.engine")
+    average.attach(training.trainer, event=engine.Events.ITERATION_COMPLETED)
+    training.model = training.handler.model = average.ema_model
+    training.run()
+    stopper = training.handler.stopper
+    curve = require_replayed(stopper, tmp_path)
+    best = at(curve, "val", stopper.best_epoch)
+    assert training.validate() == -best
+    assert best > curve.val[-1]
 
 
 @pytest.mark.trained("Ignite", "checking less often")

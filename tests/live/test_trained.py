@@ -38,8 +38,15 @@ NONE = {
     "LightGBM": ["resumed", "checking less often", "averaged weights"],
     "CatBoost": ["distributed", "averaged weights"],
     "Keras": ["several sets"],
+    "Hugging Face": ["averaged weights"],
     "scikit-learn": ["resumed", "distributed", "checking less often", "averaged weights"],
-    "Optuna": ["continued training", "several metrics", "several sets", "averaged weights"],
+    "Optuna": [
+        "resumed",
+        "continued training",
+        "several metrics",
+        "several sets",
+        "averaged weights",
+    ],
 }
 TEXT = """# Live: what was trained for real
 
@@ -60,7 +67,7 @@ This page is written by `tests/live/test_trained.py`, which also checks it.
   `metric_period`.
 - **interrupted**: Ctrl-C or an exception; the record has every check.
 - **averaged weights**: `use_ema` and `SwapEMAWeights`, `WeightAveraging`, `EMAWeightAveraging`,
-  `StochasticWeightAveraging`, `torch.optim.swa_utils`.
+  `StochasticWeightAveraging`, `torch.optim.swa_utils`, `EMAHandler`.
 
 ## The tests
 
