@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +53,7 @@ def as_meant(log: Log, choice: Choice) -> Log:
     return replace(log, columns=columns, notes=[*log.notes, *notes]) if notes else log
 
 
+@lru_cache(4096)
 def _is_gradient(name: str) -> bool:
     said = words(name)
     return "gnorm" in said or ({"grad", "gradient"} & {*said} and "norm" in said) != set()
