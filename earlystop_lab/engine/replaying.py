@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -39,6 +39,9 @@ from earlystop_lab.curves import (
     taken,
 )
 from earlystop_lab.curves.files import CHECKS, Unit, chunks, units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: a channel, or the position ``epoch``, and the row of a run: "stop" or "selected"
 Key = tuple[str, str]
@@ -162,6 +165,15 @@ class Stops:
     def __repr__(self) -> str:
         fired = f"{self.fired.mean():.0%} fired"
         return f"Stops: {len(self)} runs x {len(self.criteria)} criteria, {fired}"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw where each criterion stops the runs, see :func:`report.axes.plot_stops`.
+
+        Draws on the current matplotlib axes if ``ax`` is not given, and returns the axes.
+        """
+        from earlystop_lab.report.axes import plot_stops
+
+        return plot_stops(self, ax)
 
     def with_meta(self, meta: pd.DataFrame) -> Stops:
         """The same stops with other metadata columns, for example groups for tables."""

@@ -16,15 +16,21 @@ Best and good are relative to the criteria in the given ``Stops``.
 Source: L. Prechelt, "Early Stopping - but when?", Springer 1998.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from earlystop_lab._common.wording import nearest
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.engine.replaying import Stops
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class RunRatios(NamedTuple):
@@ -96,6 +102,36 @@ def run_ratios(
     )
 
 
+class TradeoffTable(pd.DataFrame):
+    """The table of :func:`tradeoff`: a DataFrame that can be drawn.
+
+    A selection of it is a plain ``DataFrame`` again.
+    """
+
+    def plot(  # type: ignore[override]
+        self, x: str = "slowness_ref", y: str = "badness_ref", ax: Axes | None = None
+    ) -> Axes:
+        """Draw one point per criterion, time against generalisation.
+
+        ``x`` and ``y`` name columns. Draws on the current matplotlib axes if ``ax`` is not given,
+        and returns the axes. Raises ``ValueError`` for a table made with ``by``, which has several
+        rows per criterion, and for a column that is not there.
+        """
+        if self["criterion"].duplicated().any():
+            raise ValueError(
+                "plot: the table has several rows per criterion; call tradeoff without by, on the "
+                "stops of the runs of interest"
+            )
+        if missing := [name for name in (x, y) if name not in self.columns]:
+            raise ValueError(
+                f"plot: there is no column {missing[0]!r}; {nearest(missing[0], self.columns)}"
+                f"columns: {', '.join(self.columns)}"
+            )
+        from earlystop_lab.report.axes import plot_tradeoff
+
+        return plot_tradeoff(self, x, y, ax)
+
+
 def tradeoff(
     stops: Stops,
     reference: str = "GL(2)",
@@ -103,7 +139,7 @@ def tradeoff(
     *,
     time: str = "epoch",
     error: str = "test",
-) -> pd.DataFrame:
+) -> TradeoffTable:
     """Time and generalisation of each criterion: one row per criterion, means over runs.
 
     Parameters
@@ -118,8 +154,8 @@ def tradeoff(
 
     Returns
     -------
-    DataFrame
-        Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best`` and
+    TradeoffTable
+        A DataFrame with the method ``plot``. Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best`` and
         ``badness_ref`` (means of the runs' ratios); the same with ``_median``, ``_geometric`` and
         ``_total`` (ratio of totals over runs, in which each run counts by its size; NaN for times
         in several units); ``p_good`` and ``fired`` (shares of runs); ``runs``. Means of ratios,
@@ -169,7 +205,7 @@ def tradeoff(
         parts.append(pd.DataFrame(table))
         if by is not None:
             parts[-1].insert(0, by, label)
-    whole = pd.concat(parts, ignore_index=True)
+    whole = TradeoffTable(pd.concat(parts, ignore_index=True))
     whole.attrs = {"time": time, "error": error}
     return whole
 

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,11 +19,24 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import Curve, FloatArray, local_minima
+from earlystop_lab.engine.replaying import Stops
 from earlystop_lab.report.comparison import SHOWN, numbers_of
 from earlystop_lab.report.messages import quality, worded
 from earlystop_lab.studies.comparison import Bench
 
-_PALETTE = sns.color_palette("colorblind")
+#: seaborn's palette "colorblind", which most people tell apart
+_PALETTE = (
+    "#0173b2",
+    "#de8f05",
+    "#029e73",
+    "#d55e00",
+    "#cc78bc",
+    "#ca9161",
+    "#fbafe4",
+    "#949494",
+    "#ece133",
+    "#56b4e9",
+)
 _KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
 #: colours of other highlighted rules, in order; the red of local minima is left out
 _OTHERS = [_PALETTE[i] for i in (4, 5, 8, 6, 9)]
@@ -155,34 +167,85 @@ def plot_statistic(
     return ax
 
 
-def plot_spread(table: pd.DataFrame, ax: Axes | None = None, label: str = "") -> Axes:
-    """Spread of one measure, one row per criterion.
+def plot_spread(
+    values: pd.DataFrame, ax: Axes | None = None, label: str = "", *, rows: bool = False
+) -> Axes:
+    """Distribution of one measure over runs, for each criterion.
 
-    A bar spans q1 to q3 and a thin line low to high; a dot is the median and a cross the mean.
+    A bar spans the quartiles and a thin line the 5% and 95% quantiles; a circle is the median and
+    a cross the mean.
 
     Parameters
     ----------
-    table : DataFrame
-        Columns criterion, mean, low, q1, median, q3, high.
+    values : DataFrame
+        One row per run, one column per criterion.
     ax : matplotlib Axes, optional
         The axes to draw on; by default the current ones.
     label : str
         Label of the axis of the measure.
+    rows : bool
+        Whether criteria are below each other instead of side by side.
 
     Returns
     -------
     matplotlib Axes
     """
+    import seaborn as sns  # only here, since to import it takes as long as all the rest
+
     ax = ax or plt.gca()
-    x = np.arange(len(table))
-    colours = [colour(name) for name in table["criterion"]]
-    ax.vlines(x, table["low"], table["high"], colors=colours, lw=1)
-    ax.vlines(x, table["q1"], table["q3"], colors=colours, lw=5, alpha=0.55)
-    ax.scatter(x, table["median"], color="white", edgecolors="black", s=14, lw=0.8, zorder=3)
-    ax.scatter(x, table["mean"], color="black", marker="x", s=16, lw=1, zorder=3)
-    ax.axhline(1, color="0.5", lw=0.7, ls="--", zorder=0)
-    ax.set_xticks(x, table["criterion"], rotation=90, fontsize="x-small")
-    ax.set(ylabel=label, xlim=(-0.7, len(table) - 0.3))
+    names = list(map(str, values))
+    data = values.melt(var_name="criterion", value_name="value")
+    data["family"] = data["criterion"].map(family)
+    x, y = ("value", "criterion") if rows else ("criterion", "value")
+    shared = {"data": data, "x": x, "y": y, "order": names, "linestyle": "none", "ax": ax}
+    tones = {name: colour(name) for name in dict.fromkeys(data["family"])}
+    shared |= {"hue": "family", "palette": tones, "estimator": "median", "legend": False}
+    thick = {"linewidth": 5, "alpha": 0.55}
+    sns.pointplot(**shared, markers="none", errorbar=("pi", 50), err_kws=thick)
+    circle = {"markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"}
+    sns.pointplot(**shared, markers="o", errorbar=("pi", 90), err_kws={"linewidth": 1}, **circle)
+    places, means = np.arange(len(names)), values.mean().to_numpy()
+    x_of, y_of = (means, places) if rows else (places, means)
+    ax.scatter(x_of, y_of, color="black", marker="x", s=16, lw=1, zorder=3)
+    if rows:
+        ax.set(xlabel=label, ylabel="")
+    else:
+        ax.set(xlabel="", ylabel=label)
+        ax.tick_params(axis="x", rotation=90, labelsize="x-small")
+    return ax
+
+
+def plot_stops(stops: Stops, ax: Axes | None = None) -> Axes:
+    """Where each criterion stops the runs, one row per criterion.
+
+    Bars, lines and marks are those of :func:`plot_spread`. A run that a criterion does not stop
+    counts with its last position. The share of runs that are stopped stands on the right.
+
+    Parameters
+    ----------
+    stops : Stops
+        What :func:`replay` returns.
+    ax : Axes, optional
+        Where to draw; by default on the current axes.
+
+    Returns
+    -------
+    Axes
+    """
+    units = stops.meta["epoch.unit"].dropna().unique() if "epoch.unit" in stops.meta else ["epoch"]
+    unit = units[0] if len(units) == 1 else "position"
+    table = pd.DataFrame(stops.stop, columns=stops.criteria)
+    ax = plot_spread(table, ax, f"stop ({unit})", rows=True)
+    for i, fired in enumerate(stops.fired.mean(axis=0)):
+        ax.annotate(
+            f"{fired:.0%} stopped",
+            (1, i),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="x-small",
+        )
     return ax
 
 

@@ -70,9 +70,8 @@ def spread(stops: Stops, measure: str, what: str) -> Figure:
     values = getattr(run_ratios(stops, REFERENCE), f"{measure}_ref")
 
     def draw(part: Any, ax: Axes) -> None:
-        quantiles = np.quantile(part, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
-        table = pd.DataFrame(quantiles, columns=["low", "q1", "median", "q3", "high"])
-        plot_spread(table.assign(criterion=stops.criteria, mean=part.mean(axis=0)), ax)
+        plot_spread(pd.DataFrame(part, columns=stops.criteria), ax)
+        ax.axhline(1, color="0.5", lw=0.7, ls="--", zorder=0)
         if not ax.get_subplotspec().is_last_row():  # type: ignore[union-attr]
             ax.set_xticks([])
         if measure == "slowness":

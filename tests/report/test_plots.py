@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from matplotlib.colors import to_hex
 
-from earlystop_lab import Channel, CurveSet
+from earlystop_lab import Channel, CurveSet, replay, tradeoff
 from earlystop_lab.curves import local_minima
 from earlystop_lab.report.axes import (
     colour,
@@ -71,15 +71,7 @@ TABLE = pd.DataFrame(
     }
 )
 SPREAD = pd.DataFrame(
-    {
-        "criterion": ["GL(2)", "PQ(1)", "UP(2)"],
-        "mean": [1.0, 2.5, 1.75],
-        "low": [0.5, 0.75, 1.0],
-        "q1": [0.8, 1.0, 1.25],
-        "median": [0.9, 2.0, 1.5],
-        "q3": [1.2, 3.0, 2.0],
-        "high": [4.0, 5.0, 2.5],
-    }
+    np.random.default_rng(1).lognormal(size=(21, 3)), columns=["GL(2)", "PQ(1)", "UP(2)"]
 )
 STATISTIC = np.array([math.nan, 0.0, 1.5, math.inf, 3.0])
 
@@ -280,23 +272,27 @@ def segments(ax):
     return [[segment.tolist() for segment in part.get_segments()] for part in ax.collections[:2]]
 
 
-def test_a_spread_shows_the_numbers_of_its_table():
-    ax = draw_spread()
-    outer, inner = segments(ax)
-    dots, crosses = (part.get_offsets().tolist() for part in ax.collections[2:])
-    for x, row in SPREAD.iterrows():
-        assert outer[x] == [[x, row["low"]], [x, row["high"]]]
-        assert inner[x] == [[x, row["q1"]], [x, row["q3"]]]
-        assert dots[x] == [x, row["median"]]
-        assert crosses[x] == [x, row["mean"]]
-    labels = {tick.get_text(): x for tick, x in zip(ax.get_xticklabels(), ax.get_xticks())}  # noqa: B905
-    assert labels == {"GL(2)": 0, "PQ(1)": 1, "UP(2)": 2}
-    assert ax.get_ylabel() == "badness"
-
-
-def test_a_spread_has_the_colour_of_each_family():
-    tones = [to_hex(tone) for tone in draw_spread().collections[0].get_colors()]
-    assert tones == [to_hex(colour(name)) for name in SPREAD["criterion"]]
+@pytest.mark.parametrize("rows", [False, True])
+def test_a_spread_shows_quantiles_median_and_mean(rows):
+    ax = plot_spread(SPREAD, label="badness", rows=rows)
+    shown = {}
+    for line in ax.lines:
+        data = line.get_xydata()[:, :: -1 if rows else 1]
+        # a family has no value at the others' criteria
+        data = data[np.isfinite(data).all(axis=1)]
+        kind = line.get_marker() if line.get_marker() == "o" else line.get_linewidth()
+        shown.setdefault(kind, []).extend(map(tuple, data.tolist()))
+    quantiles = np.percentile(SPREAD, [5, 25, 50, 75, 95], axis=0)
+    for kind, numbers in ((1, quantiles[[0, 4]]), (5, quantiles[[1, 3]]), ("o", quantiles[[2]])):
+        expected = [(float(i), number) for i, two in enumerate(numbers.T) for number in two]
+        np.testing.assert_allclose(sorted(shown[kind]), sorted(expected))
+    crosses = ax.collections[-1].get_offsets()[:, :: -1 if rows else 1]
+    np.testing.assert_allclose(crosses, list(enumerate(SPREAD.mean())))
+    axes = (ax.yaxis, ax.xaxis) if rows else (ax.xaxis, ax.yaxis)
+    assert [tick.get_text() for tick in axes[0].get_ticklabels()] == list(SPREAD)
+    assert [axis.get_label_text() for axis in axes] == ["", "badness"]
+    tones = {to_hex(line.get_color()) for line in ax.lines if line.get_linewidth() == 5}
+    assert tones == {to_hex(colour(name)) for name in SPREAD}
 
 
 @pytest.mark.parametrize("y", ["badness_ref", "p_good"])
@@ -416,3 +412,41 @@ def test_a_saved_figure_is_the_same_bytes_and_closed(tmp_path):
     for name in ("x.y.png", "x.y.pdf"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert plt.get_fignums() == []
+
+
+# -- figures of stops and tables ---------------------------------------------------------------
+
+STOPS = replay(
+    CurveSet.from_runs({"val": VAL[i:], "test": VAL[i:]} for i in range(6)),
+    ["GL(2, k=1)", "Keras(2)", "MaxEpochs(9)"],
+)
+
+
+def test_stops_show_their_distribution_over_the_runs():
+    ax = STOPS.plot()
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == STOPS.criteria
+    assert texts(ax) == [f"{share:.0%} stopped" for share in STOPS.fired.mean(axis=0)]
+    assert ax.get_xlabel() == "stop (epoch)"
+    crosses = ax.collections[-1].get_offsets().tolist()
+    assert crosses == [[mean, i] for i, mean in enumerate(STOPS.stop.mean(axis=0))]
+
+
+def test_stops_of_steps_say_so():
+    runs = [{"val": VAL, "epoch": np.arange(10) * 5, "epoch.unit": "step"}]
+    _, (ax, other) = plt.subplots(1, 2)
+    assert replay(CurveSet.from_runs(runs), ["GL(2, k=1)"]).plot(ax) is ax
+    assert ax.get_xlabel() == "stop (step)"
+    assert not other.has_data()
+
+
+def test_a_table_of_tradeoffs_is_drawn_as_its_figure():
+    table = tradeoff(STOPS, reference="GL(2, k=1)")
+    ax = table.plot(y="p_good", ax=plt.figure().gca())
+    drawn = plot_tradeoff(table, "slowness_ref", "p_good", plt.figure().gca())
+    assert list(map(points, ax.lines)) == list(map(points, drawn.lines))
+    assert type(table[["criterion", "p_good"]]) is pd.DataFrame
+    with pytest.raises(ValueError, match="no column 'slownes_ref'; did you mean 'slowness_ref'"):
+        table.plot(x="slownes_ref")
+    grouped = STOPS.with_meta(STOPS.meta.assign(half=["a", "b"] * 3))
+    with pytest.raises(ValueError, match="several rows per criterion"):
+        tradeoff(grouped, "GL(2, k=1)", by="half").plot()
