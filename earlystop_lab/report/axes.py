@@ -202,8 +202,10 @@ def plot_spread(
     shared |= {"hue": "family", "palette": tones, "estimator": "median", "legend": False}
     thick = {"linewidth": 5, "alpha": 0.55}
     sns.pointplot(**shared, markers="none", errorbar=("pi", 50), err_kws=thick)
-    circle = {"markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"}
-    sns.pointplot(**shared, markers="o", errorbar=("pi", 90), err_kws={"linewidth": 1}, **circle)
+    circle = {"markerfacecolor": "white", "markeredgecolor": "black", "markeredgewidth": 0.8}
+    sns.pointplot(
+        **shared, markers="o", errorbar=("pi", 90), err_kws={"linewidth": 1}, ms=4, **circle
+    )
     places, means = np.arange(len(names)), values.mean().to_numpy()
     x_of, y_of = (means, places) if rows else (places, means)
     ax.scatter(x_of, y_of, color="black", marker="x", s=16, lw=1, zorder=3)
