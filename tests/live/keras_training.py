@@ -338,3 +338,7 @@ def test_moons_agree_with_their_replay(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "as its replay and Keras(20) live" in said
     assert "UP(3)" in said
+    # a training that its options end before the callback does
+    monkeypatch.setattr(sys, "argv", [str(MOONS), str(tmp_path / "short"), "--epochs", "3"])
+    runpy.run_path(str(MOONS), run_name="__main__")
+    assert "did not stop by epoch 3, as its replay" in capsys.readouterr().out
