@@ -155,11 +155,12 @@ def tradeoff(
     Returns
     -------
     TradeoffTable
-        A DataFrame with the method ``plot``. Columns: ``slowness_best``, ``slowness_ref``, ``redundancy``, ``badness_best`` and
-        ``badness_ref`` (means of the runs' ratios); the same with ``_median``, ``_geometric`` and
-        ``_total`` (ratio of totals over runs, in which each run counts by its size; NaN for times
-        in several units); ``p_good`` and ``fired`` (shares of runs); ``runs``. Means of ratios,
-        medians and ratios of totals can rank criteria differently. The range of geometric means
+        A DataFrame with its own ``plot``. Columns: ``slowness_best``, ``slowness_ref``,
+        ``redundancy``, ``badness_best`` and ``badness_ref`` (means of the runs' ratios); the same
+        with ``_median``, ``_geometric`` and ``_total`` (ratio of totals over runs, in which each
+        run counts by its size; NaN for times in several units); ``p_good`` and ``fired`` (shares
+        of runs); ``runs``. Means of ratios, medians and ratios of totals can rank criteria
+        differently. The range of geometric means
         does not depend on the reference.
 
     Raises
