@@ -500,12 +500,43 @@ def test_the_page_of_formats_is_what_the_importers_do():
     assert all(f"| `{name}` " in written for name in FORMATS)
 
 
-def test_the_scripts_that_drive_the_tools_name_formats_and_pins():
-    spec = importlib.util.spec_from_file_location(
-        "verify_logs", ROOT / "experiments" / "verify_logs.py"
-    )
-    verify_logs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(verify_logs)
+@pytest.fixture(scope="module")
+def verify_logs():
+    """The script that drives the tools."""
+    path = ROOT / "experiments" / "verify_logs.py"
+    spec = importlib.util.spec_from_file_location("verify_logs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_scripts_that_drive_the_tools_name_formats_and_pins(verify_logs):
     for name, about in verify_logs.tools().items():
         assert {*about["tool"]["earlystop"]["formats"]} <= {*FORMATS}, name
         assert all("==" in package for package in about["dependencies"]), name
+
+
+@pytest.mark.parametrize(
+    ("changed", "difference"),
+    [
+        ({}, None),
+        ({"val": [*VAL[:-1], 0.0]}, "val [1.0"),
+        ({"epoch": [0, 1, 2, 3, 4, 5]}, "epoch [1.0"),
+        ({"unit": "epoch"}, "unit 'step', expected 'epoch'"),
+        ({"test": VAL}, "no test"),
+    ],
+)
+def test_a_difference_from_what_a_tool_kept_is_named(tmp_path, verify_logs, changed, difference):
+    FOLDERS["dvclive"](tmp_path / "live")
+    run = {"val": VAL, "train": TRAIN, "epoch": [1, 2, 3, 4, 5, 6], "unit": "step"}
+    expected = {"path": "live", "options": {}, "says": [], "refused": None}
+    wrong = verify_logs.differences(
+        tmp_path, {**expected, "runs": [{**run, **changed}]}, ["dvclive"]
+    )
+    assert [difference in text for text in wrong] == [True] * (difference is not None)
+    assert verify_logs.differences(tmp_path, {**expected, "runs": []}, ["dvclive"])
+    assert verify_logs.differences(tmp_path, {**expected, "runs": [run]}, ["csv"])
+    told = {**expected, "runs": [run], "says": ["something"]}
+    assert verify_logs.differences(tmp_path, told, ["dvclive"]) == ["not said: something"]
+    refused = {**expected, "runs": [], "refused": "a search"}
+    assert "expected it refused" in verify_logs.differences(tmp_path, refused, ["dvclive"])[0]
