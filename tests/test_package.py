@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import earlystop_lab
+from earlystop_lab.criteria import Family
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(earlystop_lab.__file__).parent
@@ -40,6 +41,38 @@ def test_public_objects_have_docstrings(name):
         methods = {n: m for n, m in vars(thing).items() if not n.startswith("_")}
         bare = [n for n, m in methods.items() if not inspect.getdoc(m)]
         assert bare == []
+
+
+def described(text):
+    """The names in the section Parameters of a docstring in numpydoc style."""
+    section = re.search(r"^Parameters\n-{10}\n(.*?)(?=^\w+\n-{4,}\n|\Z)", text, re.M | re.S)
+    heads = re.findall(r"^(\S.*)$", section[1] if section else "", re.M)
+    return [name.lstrip("*") for head in heads for name in head.split(" : ")[0].split(", ")]
+
+
+def functions():
+    """Public functions, rules, and methods that take anything by keyword alone."""
+    for name in earlystop_lab.__all__:
+        thing = getattr(earlystop_lab, name)
+        if inspect.isclass(thing):
+            for method, made in vars(thing).items():
+                function = getattr(made, "__func__", made)
+                if method.startswith("_") or not inspect.isfunction(function):
+                    continue
+                if function.__kwdefaults__:
+                    yield f"{name}.{method}", function
+        else:
+            yield name, thing
+
+
+@pytest.mark.parametrize("name", [name for name, _ in functions()])
+def test_every_parameter_is_described_as_documentation_generators_read_it(name):
+    function = dict(functions())[name]
+    if isinstance(function, Family):
+        expected = list(function.defaults)
+    else:
+        expected = [p for p in inspect.signature(function).parameters if p not in ("self", "cls")]
+    assert described(inspect.cleandoc(function.__doc__)) == expected
 
 
 def test_one_exception_is_above_all_of_ours():

@@ -289,6 +289,13 @@ Rule = Criterion | Combination
 def any_of(*criteria: Rule) -> Combination:
     """Stop as soon as any of the criteria stops.
 
+    Parameters
+    ----------
+    *criteria : Criterion or Combination
+        One or more criteria.
+
+    Examples
+    --------
     >>> from earlystop_lab import GL, MaxEpochs, any_of
     >>> any_of(GL(5), MaxEpochs(3000))
     any_of(GL(5), MaxEpochs(3000))
@@ -302,6 +309,13 @@ def all_of(*criteria: Rule) -> Combination:
     A criterion holds at a check where its statistic passes its threshold. A rule with strips
     can hold only at the end of a strip, and a patience rule only where its library could stop.
 
+    Parameters
+    ----------
+    *criteria : Criterion or Combination
+        One or more criteria.
+
+    Examples
+    --------
     >>> from earlystop_lab import GL, Keras, all_of
     >>> all_of(GL(5), Keras(10))
     all_of(GL(5), Keras(10))
@@ -317,6 +331,15 @@ def after(epochs: float, criterion: Rule) -> Rule:
     statistic that passes only during the warm-up has no effect. (``start_from_epoch`` of Keras
     differs: it does not look at those epochs at all.)
 
+    Parameters
+    ----------
+    epochs : float
+        The last position of the warm-up, at least 0.
+    criterion : Criterion or Combination
+        What may stop training afterwards.
+
+    Examples
+    --------
     >>> from earlystop_lab import UP, after
     >>> after(100, UP(2))
     after(100, UP(2))
@@ -375,31 +398,61 @@ def criterion(
     returns the first state, a tuple of numbers; ``step(state, epoch, *values)``, told a value of
     each channel in the order of ``watches``, returns the next state and the statistic at this
     check. State and statistic keep their types.
-    ``restores`` gives, from a state, the epoch whose weights the rule's library would restore
-    (NaN: none), ``restores_only_if_stopped`` says that it does so only where this rule stopped the
-    run, ``tests_between_checks`` that the library tests between checks, too, so that where the
-    statistic is above its threshold the check itself is not seen any more.
 
-    ``cannot_pass(state, bound, *values)``, which only makes a replay faster, is true where the
-    next statistic surely does not pass the limit and this costs less to tell than the statistic.
-    ``bound`` is what ``pass_bound(limit)`` makes of the limit once, without it the limit itself;
-    to be at least a threshold is to pass the number before it, which then is the limit.
+    Parameters
+    ----------
+    threshold : str, optional
+        Name of the threshold. None for a rule whose statistic is 1 where it holds and 0 elsewhere.
+    passes : {">=", ">", "<=", "<"}
+        How the statistic passes the threshold.
+    whole : bool
+        Whether the threshold is an integer.
+    default : float, optional
+        Default of the threshold. Without one, the threshold must be given.
+    at_least, above, at_most, below : dict of str to float, optional
+        Bounds of the threshold and the parameters, by name; ``above`` and ``below`` are exclusive.
+        Types come from the annotations.
+    off : tuple of str
+        Parameters that cannot be 0, because 0 switches the rule off in its library.
+    step : callable, optional
+        The step of a scan.
+    restores : callable, optional
+        Function from a state to the epoch whose weights the rule's library would restore, NaN for
+        none. In the array form it takes the arrays and parameters of the function and returns
+        that epoch for every check.
+    cannot_pass : callable, optional
+        Only speeds up a replay: ``cannot_pass(state, bound, *values)`` returns True if the next
+        statistic surely does not pass the limit, and costs less than the statistic. To reach a
+        threshold with ``>=`` is to pass the number just below it, which is then the limit.
+    pass_bound : callable, optional
+        ``pass_bound(limit)`` is evaluated once and gives ``bound``, which is the limit otherwise.
+    restores_only_if_stopped : bool
+        Whether the library restores weights only if this rule stopped the run.
+    tests_between_checks : bool
+        Whether the library also tests between checks. If the statistic is above the threshold,
+        the check itself is then no longer seen.
+    watches : tuple of str
+        The channels that a scan watches. A criterion can watch others in their place:
+        ``GL(2, val="val_accuracy")``.
+    recorded : tuple of str
+        Parameters that are values of the first channel's metric. If that is a score, they are
+        given as recorded, and the function receives their negatives.
+    takes : {"error", "ratio", "score"}
+        ``"ratio"``: the rule divides by an error, so a score needs a known upper bound, and its
+        distance from the bound is the error. ``"score"``: the rule compares scores and receives
+        them as recorded; of an error it receives 1 - error.
+    strip : str, optional
+        Parameter that is the length of the rule's strips.
+    at_ends : bool
+        Whether the step is taken only at the ends of strips, so that the statistic is NaN at all
+        other checks.
+    unit : str
+        Written after the statistic, for example ``"%"``.
 
-    In the array form ``restores`` takes the same arrays and parameters as the function and gives
-    that epoch for every check.
-
-    ``threshold`` names the threshold, None for a rule whose statistic is 1 where it holds and
-    0 elsewhere; ``default`` is its default, ``whole`` says that it is a whole number.
-    ``at_least``, ``above``, ``at_most`` and ``below`` bound it and the parameters, whose types
-    come from their annotations; those in ``off`` cannot be 0, which switches the library's rule
-    off. ``watches`` names the channels a scan looks at; a criterion may bind others in their
-    place, ``GL(2, val="val_accuracy")``. ``recorded`` names parameters that are values of the first
-    channel's metric: of a score they are given as that is recorded, and the function is told their
-    negatives. ``takes="ratio"`` says that the rule divides by an error: a score then needs a known
-    upper bound, its distance from which is the error; ``takes="score"`` that it compares scores: it
-    is told those as recorded, of an error 1 - error. ``strip`` names the parameter that is the
-    length of its strips, ``at_ends`` says that the step is taken at their ends alone and the
-    statistic is NaN at other checks. ``unit`` is what is written behind the statistic.
+    Returns
+    -------
+    callable
+        A decorator that makes a :class:`Family` of a function.
     """
     above = {**dict.fromkeys(off, 0.0), **(above or {})}
     at_least = {**({strip: 1} if strip else {}), **(at_least or {})}

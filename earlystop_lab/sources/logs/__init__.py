@@ -256,9 +256,38 @@ def read_logs(
     256 MiB come out; ``largest`` is the number of bytes to allow in place of both. Reading takes a
     few times the memory of the text.
 
-    Raises ``ValueError`` only where ``format``, ``mode``, ``restart`` or ``between`` is none of
-    those there are, or ``largest`` is no whole number above 0.
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Log files, or folders with log files.
+    val, train, test, epoch : str, optional
+        Columns of the validation, training and test error, and of the positions.
+    run : str, optional
+        Column that tells the runs of one table apart.
+    format : str, optional
+        Format of all files, a key of :data:`FORMATS`; recognised if not given.
+    mode : {"min", "max"}, optional
+        Whether lower or higher values of ``val`` are better.
+    restart : {"run", "continue"}
+        Whether positions that start again begin another run or continue the same one.
+    between : {"last", "mean"}
+        What a check keeps of the training values since the check before.
+    largest : int, optional
+        Largest size in bytes of a file, and of what is unpacked from one.
 
+    Returns
+    -------
+    LogImport
+        The curves, and what was chosen, assumed and skipped.
+
+    Raises
+    ------
+    ValueError
+        If ``format``, ``mode``, ``restart`` or ``between`` is not one of the values above, or
+        ``largest`` is not an integer above 0.
+
+    Examples
+    --------
     >>> import tempfile
     >>> log = Path(tempfile.mkdtemp()) / "history.csv"
     >>> _ = log.write_text("epoch,loss,val_loss\\n0,0.9,1.0\\n1,0.5,0.8\\n2,0.3,oops\\n")
