@@ -1,5 +1,6 @@
 """What adapters have in common: a run and the weights kept of it, and what is missing."""
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -135,6 +136,14 @@ class Training:
         if (known or options or self.stopper.epoch is not None) and not self.resumed:
             self.stopper, self.weights = self._made(**options), Weights()
         self.resumed = False
+
+    def after(self, take: Callable[[], Any], **check: Any) -> tuple[Stopper, Weights]:
+        """Stopper and weights as they are once a check is told that is still to be."""
+        stopper, weights = copy.deepcopy(self.stopper), copy.copy(self.weights)
+        stopper.record = None
+        stopper.update(**check)
+        weights.keep(stopper, take)
+        return stopper, weights
 
     def update(self, take: Callable[[], Any] | None = None, **check: Any) -> bool:
         """Tell the stopper a check, and keep what ``take`` copies where it may be selected."""

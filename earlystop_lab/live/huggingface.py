@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Unpack
 from weakref import WeakValueDictionary
 
@@ -12,6 +13,7 @@ from earlystop_lab.live._adapters import (
     CurrentStopper,
     StopperOptions,
     Training,
+    Weights,
     by_names,
     library,
     metric_of,
@@ -21,9 +23,14 @@ from earlystop_lab.live._adapters import (
 )
 
 with library("transformers"):
+    import torch
     from transformers.trainer_callback import ExportableState, TrainerCallback
 
+from earlystop_lab.live.stopper import Stopper
 from earlystop_lab.live.torch import copied
+
+#: the file in a checkpoint that has the weights kept
+_KEPT = "earlystop_weights.pt"
 
 #: which of the callbacks given to Trainers came before which
 _NUMBERS = itertools.count()
@@ -38,11 +45,11 @@ class StopCallback(TrainerCallback, ExportableState):
     ``channels={"eval_accuracy": Channel(direction="max")}``, or a rule of ``grad_norm`` or
     ``learning_rate``, which steps at every log. Positions are in epochs. At the end the model
     gets the weights of the selected evaluation, kept in main memory, also over
-    ``load_best_model_at_end``; ``restore="last"`` keeps none. Process 0 alone records. The state
-    is in every checkpoint, for ``restore_callback_states_from_checkpoint=True``, with which the
-    ``Trainer`` replaces the callback by one of the checkpoint's criterion, which has to be one that
-    :func:`parse` knows. The callback given to it shows the same :attr:`stopper`; a warning says
-    where the criteria differ.
+    ``load_best_model_at_end``; ``restore="last"`` keeps none. Process 0 alone records. Every
+    checkpoint holds the state and the weights kept, for
+    ``restore_callback_states_from_checkpoint=True``, with which the ``Trainer`` replaces the
+    callback by one of the checkpoint's criterion, which has to be one that :func:`parse` knows. The
+    callback given to it shows the same :attr:`stopper`; a warning says where the criteria differ.
 
     The other arguments are those of :class:`Stopper`, which is :attr:`stopper`. Raises
     ``ValueError`` at the first evaluation where there is no such metric, or at the first after a
@@ -78,6 +85,11 @@ class StopCallback(TrainerCallback, ExportableState):
         #: what was measured at this step, and is not told yet
         self._row: dict[str, float] = {}
         self._of_step = True
+        #: the model, where training is, and the folder of a checkpoint that is saved now
+        self._model: Any = None
+        self._position, self._folder = 0.0, Path()
+        #: where the weights are that were kept before training was resumed
+        self._kept: Path | None = None
         #: the arguments of the Trainer it was given to
         self._args: Any = None
         self._restored = False
@@ -101,8 +113,15 @@ class StopCallback(TrainerCallback, ExportableState):
                 "restore_callback_states_from_checkpoint=True",
                 stacklevel=2,
             )
+        if self._kept is not None:
+            # where it was, or where a folder that was moved is now
+            places = (self._kept, Path(args.output_dir, *self._kept.parts[-2:]))
+            for file in [each for each in places if each.exists()][:1]:
+                self._training.weights.load_state_dict(torch.load(file, weights_only=True))
+            self._kept = None
         self._in_training, self._logged = True, state.global_step
-        self._row = {}
+        self._row, self._model = {}, kwargs["model"]
+        self._is_at(args, state)
 
     def _replace(self, args: Any) -> None:
         """Have the callback show this run that the ``Trainer`` took this one for."""
@@ -129,12 +148,32 @@ class StopCallback(TrainerCallback, ExportableState):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Logs and evaluations of a step come next."""
         self._of_step = True
+        self._is_at(args, state)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Logs and evaluations of the epoch come next, if there are any."""
         self._of_step = False
+        self._is_at(args, state)
         if not (control.should_log or control.should_evaluate):
             self._tell(state, control, kwargs["model"])
+
+    def _is_at(self, args: Any, state: Any) -> None:
+        self._position = state.epoch or 0.0
+        self._folder = Path(args.output_dir).absolute() / f"checkpoint-{state.global_step}"
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Put the weights that are kept into the checkpoint."""
+        _, weights = self._now()
+        # in a search for hyperparameters it is elsewhere
+        if weights.epoch is not None and state.is_world_process_zero and self._folder.exists():
+            torch.save(weights.state_dict(), self._folder / _KEPT)
+
+    def _now(self) -> tuple[Stopper, Weights]:
+        """Stopper and weights with what was measured at this step and is not told yet."""
+        training = self._training
+        if not self._row or self.stopper.epoch == self._position:
+            return training.stopper, training.weights
+        return training.after(lambda: copied(self._model), epoch=self._position, **self._row)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **kwargs: Any
@@ -199,7 +238,7 @@ class StopCallback(TrainerCallback, ExportableState):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Put back the weights of the selected evaluation, and record the run."""
         self._tell(state, control, kwargs["model"])
-        self._in_training = False
+        self._in_training, self._model = False, None
         never_checked(self.stopper, self.monitor)
         self._training.weights.restore(self.stopper, kwargs["model"].load_state_dict)
         self.stopper.close()
@@ -226,7 +265,18 @@ class StopCallback(TrainerCallback, ExportableState):
             "restore": str(stopper.restore),
             "record": None if stopper.record is None else str(stopper.record),
         }
-        return {"args": args, "attributes": {"seen": stopper.state_dict()}}
+        now, weights = self._now()
+        kept = {} if weights.epoch is None else {"kept": str(self._folder / _KEPT)}
+        return {"args": args, "attributes": {"seen": now.state_dict(), **kept}}
+
+    @property
+    def kept(self) -> str | None:
+        """The file with the weights that were kept before training was resumed."""
+        return None if self._kept is None else str(self._kept)
+
+    @kept.setter
+    def kept(self, file: str) -> None:
+        self._kept = Path(file)
 
     @property
     def seen(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Lightning: a callback for its ``Trainer``."""
 
-import copy
 import math
 import warnings
 from collections.abc import Mapping
@@ -171,11 +170,7 @@ class StopCallback(Callback):
         """What the stopper has seen, and the weights kept."""
         stopper, weights = self.stopper, self._training.weights
         if self._waiting is not None:
-            stopper, kept = copy.deepcopy(stopper), copy.copy(weights)
-            stopper.record = None
-            stopper.update(**self._waiting)
-            kept.keep(stopper, lambda: self._validated)
-            weights = kept
+            stopper, weights = self._training.after(lambda: self._validated, **self._waiting)
         return {**stopper.state_dict(), **weights.state_dict()}
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:

@@ -646,6 +646,39 @@ def test_hugging_face_resumes_from_its_checkpoint(transformers, tmp_path):
     assert first.stopper is not given.stopper
 
 
+@pytest.mark.trained("Hugging Face", "resumed")
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("often", [False, True])
+def test_hugging_face_resumes_after_its_best_evaluation(transformers, tmp_path, often, moved):
+    settings = {"save_strategy": "epoch", "restore_callback_states_from_checkpoint": True}
+    if often:
+        # the epoch is logged after the checkpoint of its last step is saved
+        steps = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps"}
+        settings |= {**steps, "save_steps": 1}
+    whole = hugging_face_callback("UP(3, k=1)")
+    straight = hugging_face(transformers, tmp_path / "a", whole, **settings)
+    straight.train()
+    epochs = whole.stopper.history[0].epoch.tolist()
+    best, stop = whole.stopper.best_epoch, whole.stopper.stop_epoch
+    assert best < epochs[-2]
+    folder = tmp_path / "a"
+    if moved:
+        folder = (tmp_path / "a").rename(tmp_path / "b")
+    given = hugging_face_callback("UP(3, k=1)", record=tmp_path / "runs")
+    training = hugging_face(transformers, folder, given, **settings)
+    # two steps an epoch
+    checkpoint = folder / f"checkpoint-{int(2 * epochs[-2])}"
+    training.train(resume_from_checkpoint=str(checkpoint))
+    assert given.stopper.reason == whole.stopper.reason
+    assert given.stopper.history[0].epoch.tolist() == epochs
+    assert given.stopper.history[0].val.tolist() == whole.stopper.history[0].val.tolist()
+    assert given.stopper.stop_epoch == stop
+    assert validated(training.model.network) == validated(straight.model.network)
+    assert validated(training.model.network) == pytest.approx(
+        at(whole.stopper.history[0], "val", best), rel=1e-6
+    )
+
+
 def test_hugging_face_resumed_with_another_criterion_says_so(transformers, tmp_path):
     settings = {"save_strategy": "epoch", "restore_callback_states_from_checkpoint": True}
     first = hugging_face_callback("UP(9)")
