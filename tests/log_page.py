@@ -24,6 +24,7 @@ from log_samples import (
 )
 
 from earlystop_lab.sources.logs import FORMATS, LogImport, read_logs
+from earlystop_lab.sources.logs._elsewhere import ENDINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = """# Training logs
@@ -113,7 +114,11 @@ def page() -> str:
         programs = [_of_program(name, Path(folder)) for name in PROGRAMS]
     order = {name: k for k, name in enumerate(FORMATS)}
     formats.sort(key=lambda row: order[row["format"].strip("`")])
-    return f"{HEAD}{_table(formats)}{PROGRAMS_HEAD}{_table(programs)}"
+    ways = [{"file": f"`*{ending}`", "why, and what to do": way} for ending, way in ENDINGS.items()]
+    return (
+        f"{HEAD}{_table(formats)}{PROGRAMS_HEAD}{_table(programs)}\n## What is not read\n\n"
+        f"{_table(ways)}"
+    )
 
 
 def _table(rows: list[dict[str, str]]) -> str:

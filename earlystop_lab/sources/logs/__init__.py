@@ -16,6 +16,7 @@ from earlystop_lab._common.checks import one_of, require, require_mode
 from earlystop_lab.curves import CurveSet, Mode
 from earlystop_lab.sources.logs import (
     _apart,
+    _elsewhere,
     _searches,
     autogluon,
     boosting,
@@ -76,11 +77,16 @@ class Format(NamedTuple):
 
 
 def _recognised(source: Source) -> str:
-    for name, known in FORMATS.items():
-        may_be = known.recognises if not known.json or source.is_json else None
-        if may_be is not None and may_be(source):
-            return name
-    _searches.refuse_text(source.text)
+    try:
+        for name, known in FORMATS.items():
+            may_be = known.recognises if not known.json or source.is_json else None
+            if may_be is not None and may_be(source):
+                return name
+        _searches.refuse_text(source.text)
+    except LogError:
+        _elsewhere.refuse(source)
+        raise
+    _elsewhere.refuse(source)
     raise LogError(
         f"no log of a known format ({', '.join(FORMATS)}); it begins {shown(source.text.strip())}"
     )

@@ -27,6 +27,7 @@ from log_samples import (
 )
 
 from earlystop_lab.sources.logs import FORMATS, read_logs
+from earlystop_lab.sources.logs._elsewhere import ENDINGS
 
 ROOT = Path(__file__).resolve().parents[3]
 CORPORA = Path(os.environ.get("EARLYSTOP_CORPORA", ROOT.parent / "shared" / "corpora"))
@@ -182,7 +183,7 @@ def test_trackio_runs_of_one_name_are_told_apart_and_a_damaged_row_is_named(tmp_
 
 def test_another_database_is_refused_by_name(tmp_path):
     database(tmp_path / "other.db", "CREATE TABLE metrics (name TEXT);")
-    assert "a binary file of no format known here" in read_logs(tmp_path).skipped[0].reason
+    assert "a database of no program known here" in read_logs(tmp_path).skipped[0].reason
 
 
 # -- Sacred, ClearML, SwanLab --------------------------------------------------------------
@@ -229,7 +230,7 @@ def test_clearml_s_zeros_are_nan_where_they_would_be_errors(tmp_path):
         ]
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("weights.bin", "x")
-    assert "binary file" in read_logs(tmp_path / "other.zip").skipped[0].reason
+    assert "unpack it" in read_logs(tmp_path / "other.zip").skipped[0].reason
 
 
 def test_swanlab_reads_up_to_the_damage_and_names_another_version(tmp_path):
@@ -489,6 +490,19 @@ def test_nanogpt_speedruns_are_those_of_a_plain_reading(tmp_path):
             assert curve.epoch[measured].tolist() == [*map(float, plain)]
             assert curve.val[measured].tolist() == [*map(float, plain.values())]
     assert members
+
+
+# -- what is not read ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_is_not_read_names_the_way_out(tmp_path, ending):
+    (tmp_path / f"file{ending}").write_bytes(b"\x00\x01\x80\x02 binary \x00")
+    (entry,) = read_logs(tmp_path / f"file{ending}").skipped
+    assert entry.reason == ENDINGS[ending]
+    # a log is read whatever its file is called
+    (tmp_path / f"log{ending}").write_text("epoch,val_loss\n1,0.5\n2,0.25\n")
+    assert pairs(one(tmp_path / f"log{ending}")) == [(1, 0.5), (2, 0.25)]
 
 
 # -- the page, and the scripts that drive the tools ---------------------------------------
