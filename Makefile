@@ -57,6 +57,7 @@ verify-logs: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/earlystop criteria --markdown > docs/criteria.md.new
 	mv docs/criteria.md.new docs/criteria.md
+	$(BIN)/python tests/live/test_trained.py
 	$(BIN)/python tests/log_page.py > docs/logs.md.new
 	mv docs/logs.md.new docs/logs.md
 

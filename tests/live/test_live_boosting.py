@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import socket
 import subprocess
 import sys
 
@@ -489,6 +490,60 @@ def test_lightgbm_goes_on_after_a_model_s_rounds(lightgbm, tmp_path):
     assert curve.epoch[0] == 6
     assert model.best_iteration == best
     assert rmse(model.predict(X_VAL)) ** 2 == pytest.approx(at(curve, "val", best), rel=1e-6)
+
+
+LIGHTGBM_MACHINE = """
+import sys
+import lightgbm, numpy as np
+from earlystop_lab.live.lightgbm import StopCallback
+rank, file, record, *ports = sys.argv[1:]
+rank, data = int(rank), np.load(file)
+here = slice(rank, None, 2)
+train = lightgbm.Dataset(data["x"][here], data["y"][here])
+# every machine measures on its own data: to decide alike they need the same
+val = train.create_valid(data["x_val"], data["y_val"])
+callback = StopCallback("Keras(4)", record=record if rank == 0 else None)
+machines = ",".join(f"127.0.0.1:{port}" for port in ports)
+model = lightgbm.train(
+    {"metric": "l2", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 3,
+     "tree_learner": "data", "pre_partition": True, "num_machines": 2, "machines": machines,
+     "local_listen_port": int(ports[rank]), "time_out": 1},
+    train, 300, valid_sets=[val], valid_names=["val"], callbacks=[callback])
+error = ((model.predict(data["x_val"]) - data["y_val"]) ** 2).mean()
+print(f"\\nsaid {callback.stopper.reason}; {model.best_iteration} {error!r}", flush=True)
+"""
+
+
+@pytest.mark.trained("LightGBM", "distributed")
+def test_lightgbm_machines_with_the_same_validation_data_stop_together(lightgbm, tmp_path):
+    file, record = tmp_path / "data.npz", tmp_path / "runs"
+    np.savez(file, x=X, y=Y, x_val=X_VAL, y_val=Y_VAL)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        ports = [str(each.getsockname()[1]) for each in (one, other)]
+    started = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-c", LIGHTGBM_MACHINE),
+                *(str(rank), str(file), str(record), *ports),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in started]
+    said = [line for output in outputs for line in output.splitlines() if "said" in line]
+    assert len(said) == 2
+    assert said[0] == said[1]
+    curves = read_curves(record)
+    stops = replay(curves, ["Keras(4)"])
+    (curve,), best = curves, stops.selected[0, 0]
+    assert f"at round {stops.stop[0, 0]:g}; best round {best:g}; {best:g} " in said[0]
+    error = float(said[0].split()[-1].removeprefix("np.float64(").removesuffix(")"))
+    assert error == pytest.approx(at(curve, "val", best), rel=1e-6)
 
 
 @pytest.mark.trained("LightGBM", "interrupted")

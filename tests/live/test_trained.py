@@ -50,11 +50,11 @@ NONE = {
 }
 TEXT = """# Live: what was trained for real
 
-Every ✓ is a training by the framework itself, in the tests. The test compares the stop, the
-selected epoch and the record with the replay of that record and, except after an interruption,
-evaluates the model that is left, whose error is to be the recorded one of the selected check. A
-dash says that the framework, or the adapter, has no such thing; *no* says that it was not trained.
-This page is written by `tests/live/test_trained.py`, which also checks it.
+Every ✓ stands for a training with the framework itself, done by the tests. They compare the stop,
+the selected epoch and the record with a replay of that record. Except after an interruption, they
+also evaluate the model that is left: its error has to be the one recorded at the selected check. A
+dash says that the framework or the adapter has no such situation, *no* that it was not trained.
+`make docs` writes this page, and `tests/live/test_trained.py` checks it.
 
 {table}
 
