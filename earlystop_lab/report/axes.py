@@ -173,7 +173,8 @@ def plot_spread(
     """Distribution of one measure over runs, for each criterion.
 
     A bar spans the quartiles and a thin line the 5% and 95% quantiles; a circle is the median and
-    a cross the mean.
+    a cross the mean. They are those of the finite values: where some are not, the label says how
+    many are.
 
     Parameters
     ----------
@@ -206,13 +207,22 @@ def plot_spread(
     sns.pointplot(
         **shared, markers="o", errorbar=("pi", 90), err_kws={"linewidth": 1}, ms=4, **circle
     )
-    places, means = np.arange(len(names)), values.mean().to_numpy()
+    # seaborn leaves out what is not finite without a word
+    finite = np.isfinite(values.to_numpy(np.float64))
+    counts = finite.sum(axis=0)
+    labels = [
+        name if count == len(values) else f"{name}\n{count} of {len(values)} runs finite"
+        for name, count in zip(names, counts, strict=True)
+    ]
+    places, means = np.arange(len(names)), values.where(finite).mean().to_numpy()
     x_of, y_of = (means, places) if rows else (places, means)
     ax.scatter(x_of, y_of, color="black", marker="x", s=16, lw=1, zorder=3)
     if rows:
         ax.set(xlabel=label, ylabel="")
+        ax.set_yticks(places, labels)
     else:
         ax.set(xlabel="", ylabel=label)
+        ax.set_xticks(places, labels)
         ax.tick_params(axis="x", rotation=90, labelsize="x-small")
     return ax
 

@@ -295,6 +295,16 @@ def test_a_spread_shows_quantiles_median_and_mean(rows):
     assert tones == {to_hex(colour(name)) for name in SPREAD}
 
 
+@pytest.mark.parametrize("rows", [False, True])
+def test_a_spread_says_how_many_runs_are_finite(rows):
+    values = pd.DataFrame({"GL(2)": [1.0, 2.0, 3.0], "UP(2)": [1.0, math.inf, math.nan]})
+    ax = plot_spread(values, rows=rows)
+    labels = (ax.yaxis if rows else ax.xaxis).get_ticklabels()
+    assert [label.get_text() for label in labels] == ["GL(2)", "UP(2)\n1 of 3 runs finite"]
+    crosses = ax.collections[-1].get_offsets()[:, :: -1 if rows else 1].tolist()
+    assert crosses == [[0, 2], [1, 1]]
+
+
 @pytest.mark.parametrize("y", ["badness_ref", "p_good"])
 def test_a_tradeoff_has_one_point_a_criterion(y):
     ax = plot_tradeoff(TABLE, y=y)
