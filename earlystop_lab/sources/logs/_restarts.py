@@ -82,6 +82,8 @@ def _starts(log: Log, choice: Choice, columns: Sequence[str | None]) -> IntArray
     """The rows with which a further run begins."""
     assert choice.epoch is not None, "nothing starts again without positions"
     positions = log.numbers(choice.epoch)
+    if (np.diff(positions.values) >= 0).all():
+        return np.array([], np.int64)
     rows = np.unique(np.concatenate([log.numbers(n).rows for n in columns if n is not None]))
     rows = np.intersect1d(rows, positions.rows, assume_unique=True)
     at = positions.values[np.searchsorted(positions.rows, rows)]

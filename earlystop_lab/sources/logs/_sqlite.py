@@ -49,5 +49,5 @@ def opened(source: Source) -> Iterator[sqlite3.Connection]:
                 database.execute("PRAGMA trusted_schema = OFF")
                 database.text_factory = lambda data: data.decode("utf-8", "replace")
                 yield database
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise LogError(f"an SQLite database that cannot be read: {error}") from error

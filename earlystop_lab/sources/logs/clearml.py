@@ -43,7 +43,9 @@ def _packed(source: Source) -> bytes | None:
         with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
             require_size(archive.getinfo(_METRICS).file_size, packed=True)
             return archive.read(_METRICS)
-    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
+    except LogError:
+        raise
+    except Exception:  # a damaged archive raises errors of many kinds
         return None
 
 

@@ -53,5 +53,7 @@ def _metric(source: Source, name: str) -> Log:
     table = read_table(source)
     notes = [f"metric {name}: {note}" for note in table.notes]
     skipped = [LogError(f"metric {name}: {error}", error.line) for error in table.skipped]
-    cells = {"step": table.columns["step"], name: table.columns[last]}
+    # none are there where no row could be read
+    called = {"step": "step", last: name}
+    cells = {called[column]: c for column, c in table.columns.items() if column in called}
     return replace(table, columns=cells, notes=notes, skipped=skipped)

@@ -36,7 +36,7 @@ def read(source: Source) -> list[Log]:
     counts = Counter[tuple[str, str]]()
     skipped: list[LogError] = []
     with opened(source) as database:
-        runs = database.execute(_RUNS).fetchall()
+        runs = [(str(run), name, of) for run, name, of in database.execute(_RUNS)]
         for run, time, step, key, value, is_nan in database.execute(_METRICS):
             if not (isinstance(time, int) and isinstance(step, int) and isinstance(value, float)):
                 skipped.append(LogError(f"metric {key}: no time, step and value in a row"))
@@ -45,8 +45,8 @@ def read(source: Source) -> list[Log]:
             if abs(number) == sys.float_info.max:
                 number = math.copysign(math.inf, number)
             counts[run, key] += 1
-            row = counts[run, key], {"step": step, key: number}
-            points.setdefault(run, []).append((time, step, row))
+            row = counts[run, key], {"step": step, str(key): number}
+            points.setdefault(str(run), []).append((time, step, row))
     several = len({experiment for run, _, experiment in runs if run in points}) > 1
     names = {run: f"{of}/{name}" if several else str(name) for run, name, of in runs}
     times = Counter(names[run] for run in points if run in names)

@@ -23,15 +23,15 @@ def read_database(source: Source) -> list[Log]:
     rows: dict[tuple[str, str], list[Row]] = {}
     skipped: list[LogError] = []
     with opened(source) as database:
-        query = f"SELECT {run}, run_name, id, step, metrics FROM metrics ORDER BY id"
-        for key, name, i, step, text in database.execute(query):
+        query = f"SELECT {run}, run_name, step, metrics FROM metrics ORDER BY id"
+        for i, (key, name, step, text) in enumerate(database.execute(query), start=1):
             try:
                 record = parse_json(text.decode() if isinstance(text, bytes) else str(text))
                 cells = object_of(record, "expected an object of metrics")
             except (LogError, UnicodeDecodeError) as error:
                 skipped.append(LogError(f"run {name}: {error}", i))
                 continue
-            rows.setdefault((key, name), []).append((i, {**flat(cells), "step": step}))
+            rows.setdefault((str(key), str(name)), []).append((i, {**flat(cells), "step": step}))
     times = Counter(name for _, name in rows)
     logs = [
         log_of_rows(found, name if times[name] == 1 else f"{name} {key[:8]}")

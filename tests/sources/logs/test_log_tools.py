@@ -109,6 +109,8 @@ def test_dvclive_metrics_keep_their_own_steps_and_a_damaged_one_is_named(tmp_pat
     (curve,) = found.curves
     assert curve.val.tolist() == VAL
     assert str(curve["eval/acc"].tolist()) == "[nan, 0.5, nan, nan, nan, inf]"
+    (folder / "plots" / "metrics" / "odd.tsv").write_text("step\todd\n1\n2\n")
+    assert [entry.line for entry in read_logs(tmp_path).skipped] == [2, 3]
     lone = FOLDERS["dvclive"](tmp_path / "lone")
     (lone / "plots" / "metrics" / "val" / "loss.tsv").write_text("step\tloss\n1\t0.5\n2\toops\n")
     found = read_logs(lone)
