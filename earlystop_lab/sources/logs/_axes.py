@@ -11,6 +11,8 @@ from earlystop_lab.sources.logs._columns import Column, IntArray, Log, Numbers
 
 #: the share of rows that have to agree
 _MOST = 0.9
+#: columns by which rows are told apart before their kinds are numbered anew
+_BITS = 30
 
 
 def one_axis(log: Log) -> Log:
@@ -40,8 +42,8 @@ def one_axis(log: Log) -> Log:
 def _epochs_among_steps(log: Log, name: str, epoch: str) -> Log | None:
     """Rows without an epoch, whose step is that of the epoch of the row before."""
     steps, epochs = log.numbers(name), log.numbers(epoch)
-    alone = np.setdiff1d(steps.rows, epochs.rows, assume_unique=True)
-    both = np.intersect1d(steps.rows, epochs.rows, assume_unique=True)
+    has_step, has_epoch = (numbers.in_rows(len(log))[1] for numbers in (steps, epochs))
+    alone, both = np.flatnonzero(has_step & ~has_epoch), np.flatnonzero(has_step & has_epoch)
     before = np.searchsorted(both, alone) - 1
     alone, before = alone[before >= 0], both[before[before >= 0]]
     if not len(alone):
@@ -82,7 +84,8 @@ def _numbers_among_steps(log: Log, name: str) -> Log | None:
 def _epochs_of_the_next(log: Log, name: str, epoch: str) -> Log:
     """Rows with a step alone are of the epoch that the next row, which has no step, says."""
     steps, epochs = log.numbers(name), log.numbers(epoch)
-    if not len(epochs.rows) or len(np.intersect1d(steps.rows, epochs.rows, assume_unique=True)):
+    has_step, has_epoch = (numbers.in_rows(len(log))[1] for numbers in (steps, epochs))
+    if not has_epoch.any() or (has_step & has_epoch).any():
         return log
     after = np.searchsorted(epochs.rows, steps.rows)
     known = after < len(epochs.rows)
@@ -101,10 +104,12 @@ def _at(numbers: Numbers, rows: IntArray) -> np.ndarray:
 def kinds_of_rows(log: Log) -> IntArray:
     """A number for each row by the columns that it has."""
     kinds = np.zeros(len(log), np.int64)
-    for name in log.columns:
+    for k, name in enumerate(log.columns):
+        if k and k % _BITS == 0:
+            kinds = np.unique(kinds, return_inverse=True)[1].ravel()
         there = np.zeros(len(log), np.int64)
         there[log.numbers(name).rows] = 1
-        kinds = np.unique(2 * kinds + there, return_inverse=True)[1].ravel()
+        kinds = 2 * kinds + there
     return kinds
 
 

@@ -394,11 +394,13 @@ class _Chooser:
         """
         found = self._free("test") if loss else []
         found = [name for name in found if meaning(name).kind == "higher"]
-        trained = set(self.log.numbers(loss).rows.tolist()) if loss else set()
         for name in self._free(None) if loss else []:
-            rows = self.log.numbers(name).rows
-            sparse = len(rows) > 1 and not trained.issubset(rows.tolist())
-            if name != loss and sparse and meaning(name).kind in ("higher", "error"):
+            if name == loss or meaning(name).kind not in ("higher", "error"):
+                continue
+            untold = np.zeros(len(self.log), bool)
+            untold[self.log.numbers(loss or "").rows] = True
+            untold[self.log.numbers(name).rows] = False
+            if untold.any() and len(self.log.numbers(name).rows) > 1:
                 found.append(name)
         return found
 

@@ -81,12 +81,14 @@ def _without_repeats(log: Log, choice: Choice) -> Log:
 def _starts(log: Log, choice: Choice, columns: Sequence[str | None]) -> IntArray:
     """The rows with which a further run begins."""
     assert choice.epoch is not None, "nothing starts again without positions"
-    positions = log.numbers(choice.epoch)
-    if (np.diff(positions.values) >= 0).all():
+    if (np.diff(log.numbers(choice.epoch).values) >= 0).all():
         return np.array([], np.int64)
-    rows = np.unique(np.concatenate([log.numbers(n).rows for n in columns if n is not None]))
-    rows = np.intersect1d(rows, positions.rows, assume_unique=True)
-    at = positions.values[np.searchsorted(positions.rows, rows)]
+    places, placed = log.numbers(choice.epoch).in_rows(len(log))
+    measured = np.zeros(len(log), bool)
+    for name in columns:
+        measured[log.numbers(name).rows if name is not None else []] = True
+    rows = np.flatnonzero(measured & placed)
+    at = places[rows]
     starts: list[int] = []
     begin = 0
     for i in (np.flatnonzero(np.diff(at) < 0) + 1).tolist():

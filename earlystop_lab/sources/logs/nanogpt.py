@@ -89,6 +89,7 @@ _SET_BEHIND = re.compile(
     rf"(?P<on>{_SETS})(?: set| data(?:set)?)?)(?=\s?[:=]|\s{{1,3}}\d)",
     re.IGNORECASE,
 )
+_BEFORE_A_SET = (" (", " [", " on ", " for ", " of ", " over ")
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
     r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])|(?<=[A-Za-z])\d{1,2}(?=[=:_])){0,80}+"
@@ -192,9 +193,12 @@ def _rows(lines: Iterable[str]) -> Iterator[Row]:
             continue
         own, rest = _without_prefix(line)
         if match := _POSITION.match(rest):
-            own = own or match["set"] or match["of"] or _only_set(line)
+            own = own or match["set"] or match["of"]
             at, rest = _at(match, rest)
             cells = _pairs(rest, own)
+            bare = not own and any(meaning(name).role is None for name in cells)
+            if bare and (said := _only_set(line)):
+                cells = _pairs(rest, said)
             known = place is not None and place.alone and place.cells == at
             place = _Place(at, alone=known or not cells)
             if cells:
@@ -289,6 +293,8 @@ def _without_prefix(line: str) -> tuple[str, str]:
 
 def _only_set(line: str) -> str:
     """The set that a line speaks of, wherever it says so; none where it speaks of several."""
+    if not _ALONE.search(line):
+        return ""
     told = _PAIR.sub(
         lambda pair: " " if meaning(pair[1]).role and pair[2][-1:].isalnum() else pair[0], line
     )
@@ -307,7 +313,8 @@ def _at_place(line: str, place: _Place) -> tuple[str, dict[str, str]]:
 def _pairs(text: str, own: str | None) -> dict[str, str]:
     """What looks like ``name value`` with the name of a metric."""
     pairs = {}
-    text = _SET_BEHIND.sub(lambda m: f"{m['set'] or m['on']}/{m['name']}", text)
+    if any(word in text for word in _BEFORE_A_SET):
+        text = _SET_BEHIND.sub(lambda m: f"{m['set'] or m['on']}/{m['name']}", text)
     batches = _BATCH.search(text) is not None
     first, *marked = _MARK.split(text)
     for part, its in [(first, own), *zip(marked[1::2], marked[::2], strict=True)]:
