@@ -106,7 +106,7 @@ def read_monitor(source: Source) -> list[Log]:
         skipped += [LogError(of + str(error), error.line) for error in table.skipped]
         began = _began(monitor)
         for i, cells in table.rows():
-            if all(is_number(cells[name]) for name in "rlt"):
+            if all(is_number(cells.get(name)) for name in "rlt"):
                 episodes.append((began + (number(cells["t"]) or 0.0), i, cells))
             else:
                 skipped.append(LogError(f"{of}expected numbers r, l, t", i))

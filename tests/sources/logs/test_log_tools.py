@@ -319,6 +319,11 @@ def test_monitors_of_parallel_environments_are_one_run(tmp_path):
     assert found.plan["direction"].tolist() == ["max"]
 
 
+def test_a_monitor_without_a_column_of_its_own_is_refused(tmp_path):
+    (tmp_path / "monitor.csv").write_text("#{}\nr,l,time\n1,2,3\n")
+    assert read_logs(tmp_path).skipped[0].reason == "expected numbers r, l, t"
+
+
 @pytest.mark.parametrize(
     "arrays",
     [
