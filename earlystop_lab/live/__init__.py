@@ -1,7 +1,7 @@
-"""The chosen criterion in training: it stops where the replay of the run's curves does.
+"""Criteria during training: a run stops where the replay of its curves would stop.
 
-:class:`Stopper` is what every adapter asks; there is one module a framework, which imports that
-framework, such as :mod:`earlystop_lab.live.keras`.
+:class:`Stopper` is used by every adapter. There is one module per framework, such as
+:mod:`earlystop_lab.live.keras`, which imports that framework.
 """
 
 from earlystop_lab.live.stopper import Statistic, Stopper

@@ -1,4 +1,4 @@
-"""What adapters have in common: a run and the weights kept of it, and what is missing."""
+"""What adapters have in common: a run with its selected weights, and errors for missing metrics."""
 
 import copy
 import warnings
@@ -14,12 +14,12 @@ from earlystop_lab.engine.replaying import Restore, policy_of, rule_of
 from earlystop_lab.live.stopper import Stopper, watched_by
 from earlystop_lab.sources.logs._channels import meaning
 
-#: what an adapter knows of a channel by its name; of ``epoch``, the unit of the positions
+#: returns what an adapter knows about a channel; for ``epoch``, the unit of the positions
 Known = Callable[[str], Channel]
 
 
 class RunOptions(TypedDict, total=False):
-    """What every adapter hands on to its :class:`Stopper`."""
+    """Arguments that every adapter passes on to its :class:`Stopper`."""
 
     restore: Restore
     select: str | None
@@ -29,13 +29,13 @@ class RunOptions(TypedDict, total=False):
 
 
 class StopperOptions(RunOptions, total=False):
-    """The same with the mode, where no default of the library's stands against it."""
+    """The same with the mode, for adapters whose library has no default of its own."""
 
     mode: Mode
 
 
 class _StopperItself(TypedDict, total=False):
-    """What a stopper gets as it is."""
+    """Arguments that a stopper gets unchanged."""
 
     record: str | Path | None
     run: str | None
@@ -44,7 +44,7 @@ class _StopperItself(TypedDict, total=False):
 
 @contextmanager
 def library(package: str) -> Iterator[None]:
-    """Say what to install where the imports inside find no library."""
+    """Say what to install if the imports inside do not find the library."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -54,21 +54,21 @@ def library(package: str) -> Iterator[None]:
 
 
 class Weights:
-    """A copy of a model's weights: those of the epoch that is selected."""
+    """A copy of a model's weights: those of the selected epoch."""
 
     def __init__(self) -> None:
         self.epoch: float | None = None
         self.copy: Any = None
 
     def keep(self, stopper: Stopper, take: Callable[[], Any]) -> None:
-        """After an update: copy the weights where a later stop may select them."""
+        """After an update: copy the weights if a later stop may select them."""
         if stopper.keep:
             self.epoch, self.copy = stopper.epoch, take()
 
     def restore(self, stopper: Stopper, put: Callable[[Any], Any]) -> Any:
-        """At the end: put back the weights of the selected epoch, and let the copy go.
+        """At the end: restore the weights of the selected epoch, and release the copy.
 
-        Returns what ``put`` does; None where the weights are the last ones.
+        Returns the result of ``put``, or None if the last weights are selected.
         """
         best, kept, copied = stopper.best_epoch, self.epoch, self.copy
         self.epoch = self.copy = None
@@ -76,8 +76,9 @@ class Weights:
             return put(copied)
         if best != stopper.epoch:
             warnings.warn(
-                f"the weights of the best epoch {best:g} were not seen since training was "
-                "resumed: the model keeps its last ones; load a checkpoint of that epoch",
+                f"the weights of the best epoch {best:g} are not available, since training was "
+                "resumed after it: the model keeps its last weights; load a checkpoint of that "
+                "epoch",
                 stacklevel=3,
             )
         return None
@@ -87,14 +88,14 @@ class Weights:
         return {"kept_epoch": self.epoch, "kept": self.copy}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a copy."""
+        """Restore a saved copy."""
         self.epoch, self.copy = state["kept_epoch"], state["kept"]
 
 
 class Training:
-    """The run that an adapter is in: its stopper, and the weights that may be selected.
+    """The current run of an adapter: its stopper, and the weights that may be selected.
 
-    ``known`` says what the adapter knows of the channels; what the user says of them goes over it.
+    ``known`` says what the adapter knows about the channels; what the user says overrides it.
     """
 
     def __init__(
@@ -108,15 +109,15 @@ class Training:
         **options: Unpack[_StopperItself],
     ) -> None:
         rule, policy = rule_of(criterion), policy_of(restore)
-        #: what the user says of channels
+        #: what the user says about channels
         self.said = {canonical(name): each for name, each in (channels or {}).items()}
         watched = watched_by(rule, policy, canonical(select or "val"))
-        #: the channels that are watched and have metrics of their own
+        #: the watched channels that have metrics of their own
         self.others = [name for name in watched if name not in ("val", "train")]
         self._make = partial(Stopper, rule, restore=policy, select=select, **options)
         self._known = known
         self.stopper, self.weights = self._made(), Weights()
-        #: a state was loaded: the next training goes on with its run
+        #: a state was loaded, so the next training continues its run
         self.resumed = False
 
     def _made(self, **options: Unpack[_StopperItself]) -> Stopper:
@@ -128,9 +129,9 @@ class Training:
         return stopper
 
     def begin(self, known: Known | None = None, **options: Unpack[_StopperItself]) -> None:
-        """Training begins: with a run of its own, unless it goes on with the one loaded.
+        """Begin a run, or continue the one that was loaded.
 
-        ``known`` is what the adapter knows now that it begins.
+        ``known`` is what the adapter knows at this point.
         """
         self._known = known or self._known
         if (known or options or self.stopper.epoch is not None) and not self.resumed:
@@ -146,7 +147,7 @@ class Training:
         return stopper, weights
 
     def update(self, take: Callable[[], Any] | None = None, **check: Any) -> bool:
-        """Tell the stopper a check, and keep what ``take`` copies where it may be selected."""
+        """Pass a check to the stopper, and keep the result of ``take`` if it may be selected."""
         stops = self.stopper.update(**check)
         if take is not None:
             self.weights.keep(self.stopper, take)
@@ -154,7 +155,7 @@ class Training:
 
 
 class CurrentStopper:
-    """The attribute of an adapter that is the stopper of the run it is in."""
+    """The attribute of an adapter that is the stopper of its current run."""
 
     def __get__(self, adapter: Any, kind: type) -> Stopper:
         training: Training = adapter._training
@@ -165,9 +166,9 @@ class CurrentStopper:
 
 
 def by_names(val: str, train: str | None, unit: str = "epoch", *, stand_in: bool = False) -> Known:
-    """What is known of metrics that one table holds: what their names say.
+    """What is known about metrics of one table from their names.
 
-    ``stand_in`` says that ``val`` is a training metric, as its name may do, too.
+    ``stand_in`` says that ``val`` is a training metric, which its name may also say.
 
     >>> by_names("val_loss", "loss")("val")
     Channel(metric='loss', source='val_loss', stand_in=False)
@@ -201,7 +202,7 @@ class Measure(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What criteria call its channel."""
+        """The name of its channel in criteria."""
         return f"{self.data}-{self.metric}"
 
 
@@ -211,9 +212,9 @@ def in_rounds(name: str) -> Channel:
 
 
 def by_measures(measures: Iterable[Measure], val: Measure, train: str | None) -> Known:
-    """What is known of boosting rounds: data set and metric of every channel.
+    """What is known about channels of boosting rounds: data set and metric.
 
-    ``val`` is what is watched, ``train`` the name of the training data.
+    ``val`` is the watched metric, ``train`` the name of the training data.
     """
     there = {each.name: each for each in measures}
     roles: dict[str, Role] = {val.data: "val"}
@@ -234,18 +235,18 @@ def by_measures(measures: Iterable[Measure], val: Measure, train: str | None) ->
 
 
 def metric_of(name: str, metrics: Iterable[str]) -> str | None:
-    """What the library calls the metric of a channel; None where it is not there."""
+    """The library's name for the metric of a channel; None if it is not available."""
     return next((each for each in metrics if canonical(each) == name), None)
 
 
 def told(names: Iterable[str], metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the channels whose metrics are there."""
+    """The values of the channels whose metrics are available."""
     found = {name: metric_of(name, metrics) for name in names}
     return {name: metrics[own] for name, own in found.items() if own is not None}
 
 
 def all_told(names: Iterable[str], metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the channels; ``ValueError`` where a metric is not there."""
+    """The values of the channels; ``ValueError`` if a metric is not available."""
     for name in names:
         if metric_of(name, metrics) is None:
             raise no_metric(name, metrics)
@@ -253,15 +254,15 @@ def all_told(names: Iterable[str], metrics: Mapping[str, Any]) -> dict[str, Any]
 
 
 def no_metric(monitor: str, available: Iterable[str]) -> ValueError:
-    """The error for a metric that is not there."""
+    """The error for a metric that is not available."""
     names = ", ".join(sorted(available)) or "none"
-    return ValueError(f"monitor = {monitor!r}: no such metric; there are {names}")
+    return ValueError(f"monitor = {monitor!r}: no such metric; available are {names}")
 
 
 def never_checked(stopper: Stopper, monitor: str) -> None:
-    """Warn at the end of a training in which the metric was never there."""
+    """Warn at the end of a training in which the metric was never available."""
     if stopper.epoch is None:
         warnings.warn(
-            f"monitor = {monitor!r}: training ended without that metric; nothing was checked",
+            f"monitor = {monitor!r}: this metric never occurred in training; nothing was checked",
             stacklevel=3,
         )

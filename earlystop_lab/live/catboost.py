@@ -1,4 +1,4 @@
-"""CatBoost: a callback for ``fit``, and the cut to the selected tree that it cannot do itself."""
+"""CatBoost: a callback for ``fit``, and truncation to the selected tree."""
 
 import sys
 from collections.abc import Mapping
@@ -27,21 +27,36 @@ with library("catboost"):
 class StopCallback:
     """Stop CatBoost's ``fit`` by any criterion, at the iteration at which its replay stops.
 
-    To be given as ``fit(..., callbacks=[callback])``, which CatBoost has on CPU. The metric is
-    ``metric_name``, by default the model's eval metric, on ``data_name``; that on ``learn``, where
-    CatBoost computes it, is the training error. A criterion may watch others by data set and
-    metric: ``Keras(9, val="validation-AUC")`` with ``channels={"validation-AUC":
-    Channel(direction="max")}``. ``mode`` says whether higher values of the metric are better, by
-    default as CatBoost knows it. With ``metric_period`` above 1, iterations at which CatBoost
-    computes no metrics are no checks. CatBoost tells callbacks of no end of training: call
-    :meth:`restore` after ``fit``, which cuts the model to the selected iteration. It cuts by its
-    own ``use_best_model``, too: switch that off. The other arguments are those of
-    :class:`Stopper`, which is :attr:`stopper`. Every ``fit`` is a run of its own, but one that
-    goes on from a snapshot is the run that was interrupted.
+    Pass it as ``fit(..., callbacks=[callback])``, which CatBoost supports on CPU. CatBoost does not
+    tell callbacks when training ends, so call :meth:`restore` after ``fit``; it truncates the model
+    to the selected iteration. CatBoost's own ``use_best_model`` must be off. The training error is
+    the watched metric on ``learn``, if CatBoost computes it. A criterion may watch other metrics by
+    data set and name: ``Keras(9, val="validation-AUC")`` with ``channels={"validation-AUC":
+    Channel(direction="max")}``. With ``metric_period`` above 1, iterations without metrics are not
+    checks. Every ``fit`` is a new run, except that one resumed from a snapshot continues the
+    interrupted run.
 
-    At the first check ``fit`` ends in CatBoost's own error, which holds a ``ValueError``, where
-    there is no such data or metric, where there are several metrics and none of them is known to
-    be the eval metric, or where CatBoost does not know which values are better.
+    Parameters
+    ----------
+    criterion : criterion or str
+    metric_name : str, optional
+        The metric to watch, by default the model's eval metric.
+    data_name : str
+        The data set to watch.
+    mode : {"min", "max"}, optional
+        Whether higher values of the metric are better, by default as CatBoost knows it.
+    **options
+        Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
+
+    Raises
+    ------
+    ValueError
+        Inside CatBoost's own error, at the first check: if there is no such data set or metric, if
+        there are several metrics and the eval metric is unknown, or if CatBoost does not know
+        which values are better.
+
+    Examples
+    --------
 
     >>> import catboost, numpy as np
     >>> x, y = np.arange(20.0).reshape(-1, 1), np.arange(20.0) % 7
@@ -67,11 +82,11 @@ class StopCallback:
     ) -> None:
         self.data_name, self.metric_name, self.mode = data_name, metric_name, mode
         self._training = Training(criterion, in_rounds, mode=mode or "min", **options)
-        #: the last iteration, 0 before any; what is watched; how many values of it were seen
+        #: the last iteration (0 before the first); the watched metric; how many values were seen
         self._iteration, self._val, self._seen = 0, Measure("", ""), 0
 
     def after_iteration(self, info: Any) -> bool:
-        """Tell the stopper the errors of the iteration; false stops CatBoost."""
+        """Pass the errors of the iteration to the stopper; returning False stops CatBoost."""
         measured = {
             Measure(data, metric): values
             for data, metrics in (info.metrics or {}).items()
@@ -82,14 +97,14 @@ class StopCallback:
         elif info.iteration == 1:
             self._begin(1, measured)
         self._iteration = info.iteration
-        # the values of iterations at which none are computed are those of the last that had some
+        # at an iteration without metrics, CatBoost repeats the last values
         if len(measured[self._val]) > self._seen:
             self._seen = len(measured[self._val])
             self._check(info.iteration, measured, -1)
         return not self.stopper.stopped
 
     def _begin(self, iteration: int, measured: Mapping[Measure, list[float]]) -> None:
-        """Begin a run; of a snapshot, with what was measured before it."""
+        """Begin a run; after a snapshot, with what was measured before it."""
         model = _fitted()
         params = {} if model is None else model.get_params()
         self._val = self._watched(measured, params)
@@ -113,7 +128,7 @@ class StopCallback:
         self.stopper.update(epoch=iteration, **check)
 
     def _watched(self, there: Mapping[Measure, Any], params: Mapping[str, Any]) -> Measure:
-        """What is watched: by default the eval metric, which is the loss if none was given."""
+        """What is watched: by default the eval metric, or the loss if none was given."""
         metrics = [each.metric for each in there if each.data == self.data_name]
         if self.metric_name is not None:
             found = [each for each in metrics if each == self.metric_name]
@@ -121,7 +136,7 @@ class StopCallback:
             own = own if isinstance(own, str) else type(own).__name__
             found = [own] if own in metrics else [m for m in metrics if _plain(m) == _plain(own)]
         else:
-            # the dictionary of metrics is in no order
+            # the dictionary of metrics has no defined order
             asides = params.get("custom_metric") or params.get("custom_loss") or []
             asides = {_plain(each) for each in ([asides] if isinstance(asides, str) else asides)}
             found = [each for each in metrics if _plain(each) not in asides or len(metrics) == 1]
@@ -129,17 +144,17 @@ class StopCallback:
             return Measure(self.data_name, found[0])
         if metrics and self.metric_name is None:
             raise ValueError(
-                f"metric_name: CatBoost computes {', '.join(sorted(metrics))}; expected the name "
-                "of the one to watch"
+                f"metric_name: CatBoost computes {', '.join(sorted(metrics))}; pass the name of "
+                "the one to watch"
             )
         wanted = f"{self.data_name}-{self.metric_name or 'any metric'}"
         raise no_metric(wanted, [each.name for each in there])
 
     def restore(self, model: Any) -> None:
-        """Cut the fitted model to the selected iteration, and record the run completely.
+        """Truncate the fitted model to the selected iteration, and complete the record of the run.
 
-        Iterations of an ``init_model`` come before those of the run and are kept. Raises
-        ``ValueError`` where the model has been cut before that already.
+        Iterations of an ``init_model`` precede those of the run and are kept. Raises ``ValueError``
+        if the model has already been truncated further.
         """
         stopper, self._iteration = self.stopper, 0
         stopper.close()
@@ -153,14 +168,14 @@ class StopCallback:
         before = model.tree_count_ - trained
         if before < 0 or best > trained:
             raise ValueError(
-                f"the model has {model.tree_count_} trees, the selected iteration is {best:g}; "
+                f"the model has {model.tree_count_} trees, but the selected iteration is {best:g}; "
                 "fit with use_best_model=False"
             )
         model.shrink(ntree_end=int(before + best))
 
 
 def _fitted() -> CatBoost | None:
-    """The model that is fitted, whose parameters callbacks are not told: in ``fit``'s frame."""
+    """The model being fitted, found in the frame of ``fit`` because callbacks do not get it."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if isinstance(model := frame.f_locals.get("self"), CatBoost):
@@ -170,7 +185,7 @@ def _fitted() -> CatBoost | None:
 
 
 def _plain(metric: Any) -> str:
-    """A metric's name without parameters: CatBoost leaves out some and adds others."""
+    """A metric's name without parameters, some of which CatBoost omits or adds."""
     return str(metric).partition(":")[0]
 
 
@@ -182,6 +197,6 @@ def _direction(metric: str) -> Mode:
     except CatBoostError:
         pass
     raise ValueError(
-        f"mode: CatBoost does not know whether higher values of {metric} are better; expected "
+        f"mode: CatBoost does not know whether higher values of {metric} are better; pass "
         "mode='min' or mode='max'"
     )

@@ -29,32 +29,45 @@ with library("transformers"):
 from earlystop_lab.live.stopper import Stopper
 from earlystop_lab.live.torch import copied
 
-#: the file in a checkpoint that has the weights kept
+#: the file in a checkpoint that holds the kept weights
 _KEPT = "earlystop_weights.pt"
 
-#: which of the callbacks given to Trainers came before which
+#: the order in which callbacks were passed to Trainers
 _NUMBERS = itertools.count()
 
 
 class StopCallback(TrainerCallback, ExportableState):
     """Stop the ``Trainer`` by any criterion, at the evaluation at which its replay stops.
 
-    ``monitor`` is a metric of the evaluation; the training error is the ``loss`` logged last, if
-    one was since the evaluation before (``logging_strategy="epoch"``). A criterion may watch
-    others by their names in evaluations and logs: ``Keras(9, val="eval_accuracy")`` with
-    ``channels={"eval_accuracy": Channel(direction="max")}``, or a rule of ``grad_norm`` or
-    ``learning_rate``, which steps at every log. Positions are in epochs. At the end the model
-    gets the weights of the selected evaluation, kept in main memory, also over
-    ``load_best_model_at_end``; ``restore="last"`` keeps none. Process 0 alone records. Every
-    checkpoint holds the state and the weights kept, for
-    ``restore_callback_states_from_checkpoint=True``, with which the ``Trainer`` replaces the
-    callback by one of the checkpoint's criterion, which has to be one that :func:`parse` knows. The
-    callback given to it shows the same :attr:`stopper`; a warning says where the criteria differ.
+    The training error is the last logged ``loss``, if one was logged since the previous evaluation
+    (``logging_strategy="epoch"``). A criterion may watch other metrics of evaluations and logs by
+    name: ``Keras(9, val="eval_accuracy")`` with ``channels={"eval_accuracy":
+    Channel(direction="max")}``, or a rule on ``grad_norm`` or ``learning_rate``, which steps at
+    every log. Positions are epochs. At the end, the model gets the weights of the selected
+    evaluation, which are kept in main memory, overriding ``load_best_model_at_end``;
+    ``restore="last"`` keeps no copy. Only process 0 records. Every checkpoint has the state and the
+    kept weights, for ``restore_callback_states_from_checkpoint=True``. The ``Trainer`` then
+    replaces the callback by one with the checkpoint's criterion, which :func:`parse` must be able
+    to read; the callback that you passed shows the same :attr:`stopper`, and a warning says if the
+    criteria differ.
 
-    The other arguments are those of :class:`Stopper`, which is :attr:`stopper`. Raises
-    ``ValueError`` at the first evaluation where there is no such metric, or at the first after a
-    log for one that is of logs; with several data sets ``monitor`` is that of one of them, such as
-    ``eval_small_loss``.
+    Parameters
+    ----------
+    criterion : criterion or str
+    monitor : str
+        A metric of the evaluation. With several data sets, that of one of them, such as
+        ``eval_small_loss``.
+    **options
+        Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
+
+    Raises
+    ------
+    ValueError
+        At the first evaluation if there is no such metric; for a metric of logs, at the first
+        evaluation after a log.
+
+    Examples
+    --------
 
     >>> callback = StopCallback("GL(5, k=1)", monitor="eval_loss")
     >>> callback.state()["args"]["criterion"]
@@ -62,7 +75,7 @@ class StopCallback(TrainerCallback, ExportableState):
     """
 
     stopper = CurrentStopper()
-    #: the callbacks given to a Trainer, in their order
+    #: the callbacks passed to a Trainer, in order
     _given: ClassVar[WeakValueDictionary[int, "StopCallback"]] = WeakValueDictionary()
 
     def __init__(
@@ -74,7 +87,7 @@ class StopCallback(TrainerCallback, ExportableState):
     ) -> None:
         self.monitor = monitor
         said = options.get("channels") or {}
-        # from a checkpoint they come as JSON has them
+        # values from a checkpoint have the types of JSON
         options["channels"] = {
             name: Channel(**each) if isinstance(each, Mapping) else each
             for name, each in said.items()
@@ -82,15 +95,15 @@ class StopCallback(TrainerCallback, ExportableState):
         self._training = Training(criterion, by_names(monitor, "loss"), **options)
         self._in_training = False
         self._logged = 0
-        #: what was measured at this step, and is not told yet
+        #: what was measured at this step, and has not been passed on yet
         self._row: dict[str, float] = {}
         self._of_step = True
-        #: the model, where training is, and the folder of a checkpoint that is saved now
+        #: the model, the position of training, and the folder of the checkpoint being saved
         self._model: Any = None
         self._position, self._folder = 0.0, Path()
-        #: where the weights are that were kept before training was resumed
+        #: where the weights kept before training was resumed are
         self._kept: Path | None = None
-        #: the arguments of the Trainer it was given to
+        #: the arguments of the Trainer that it was passed to
         self._args: Any = None
         self._restored = False
 
@@ -100,7 +113,7 @@ class StopCallback(TrainerCallback, ExportableState):
         self._given[next(_NUMBERS)] = self
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Begin a run, or go on with the one that was loaded."""
+        """Begin a run, or continue the one that was loaded."""
         if self._restored:
             self._replace(args)
         if state.global_step == 0:
@@ -109,8 +122,8 @@ class StopCallback(TrainerCallback, ExportableState):
             self.stopper.record = None
         if state.global_step and self.stopper.epoch is None:
             warnings.warn(
-                "resumed without this callback's state, as if nothing had been seen; train with "
-                "restore_callback_states_from_checkpoint=True",
+                "training was resumed without this callback's state, so the criterion starts "
+                "again; train with restore_callback_states_from_checkpoint=True",
                 stacklevel=2,
             )
         if self._kept is not None:
@@ -124,7 +137,7 @@ class StopCallback(TrainerCallback, ExportableState):
         self._is_at(args, state)
 
     def _replace(self, args: Any) -> None:
-        """Have the callback show this run that the ``Trainer`` took this one for."""
+        """Show this run in the callback that the ``Trainer`` replaced by this one."""
         self._restored = False
         for key, given in list(self._given.items()):
             if given._args is args and given is not self:
@@ -132,7 +145,7 @@ class StopCallback(TrainerCallback, ExportableState):
                 before, now = (str(each.stopper.criterion) for each in (given, self))
                 if (before, given.monitor) != (now, self.monitor):
                     warnings.warn(
-                        f"resumed with {now} on {self.monitor}, as the checkpoint says, not with "
+                        f"resumed with {now} on {self.monitor} from the checkpoint, not with "
                         f"{before} on {given.monitor}",
                         stacklevel=2,
                     )
@@ -140,18 +153,18 @@ class StopCallback(TrainerCallback, ExportableState):
                 return
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Nothing more comes of the step before."""
+        """Nothing more is measured at the previous step."""
         if missing := self._missing():
             raise no_metric(missing[0], [self.monitor, *self._row])
         self._tell(state, control, kwargs["model"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Logs and evaluations of a step come next."""
+        """Logs and evaluations of a step follow."""
         self._of_step = True
         self._is_at(args, state)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Logs and evaluations of the epoch come next, if there are any."""
+        """Logs and evaluations of the epoch follow, if there are any."""
         self._of_step = False
         self._is_at(args, state)
         if not (control.should_log or control.should_evaluate):
@@ -178,7 +191,7 @@ class StopCallback(TrainerCallback, ExportableState):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **kwargs: Any
     ) -> None:
-        """See what was logged of training."""
+        """Take what was logged during training."""
         if self._in_training and "loss" in logs:
             self._row |= told(self._training.others, logs)
             if not control.should_evaluate and not self._goes_on(args, state, control):
@@ -187,12 +200,12 @@ class StopCallback(TrainerCallback, ExportableState):
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Mapping[str, Any], **kwargs: Any
     ) -> None:
-        """See the errors of an evaluation."""
+        """Take the errors of an evaluation."""
         if not self._in_training:
             return
         names = [self.monitor, *self._training.others]
         there = told(names, metrics)
-        # of several data sets each has its name in those of its metrics
+        # with several data sets, the names of metrics contain that of the data set
         if "eval_runtime" in metrics:
             for name in names:
                 if name not in there and not self._logs_have(name, state):
@@ -200,34 +213,34 @@ class StopCallback(TrainerCallback, ExportableState):
         if self.monitor in there:
             self._row["val"] = there[self.monitor]
         self._row |= {name: there[name] for name in self._training.others if name in there}
-        # what is missing another data set may have
+        # a missing metric may belong to another data set
         if not self._missing() and not self._goes_on(args, state, control):
             self._tell(state, control, kwargs["model"])
 
     def _missing(self) -> list[str]:
-        """The metrics of the evaluation that was begun, if any, which are still to come."""
+        """The metrics of the current evaluation, if any, that are still missing."""
         of_evaluation = [n for n in self._training.others if n.startswith("eval_")]
         begun = not self._row.keys().isdisjoint(["val", *of_evaluation])
         named = {"val": self.monitor, **{name: name for name in of_evaluation}}
         return [name for own, name in named.items() if begun and own not in self._row]
 
     def _logs_have(self, name: str, state: Any) -> bool:
-        """Whether it is a metric of the logs, or no log has said yet which they are."""
+        """Whether it is a metric of the logs, or there was no log yet."""
         logs = [entry for entry in state.log_history if "loss" in entry]
         return not name.startswith("eval_") and (
             not logs or any(metric_of(name, entry) for entry in logs)
         )
 
     def _goes_on(self, args: Any, state: Any, control: Any) -> bool:
-        """Whether the end of an epoch at this very step may bring more."""
+        """Whether the end of an epoch at this very step may add more."""
         ends = control.should_training_stop or float(state.epoch).is_integer()
         return self._of_step and ends and "epoch" in (args.logging_strategy, args.eval_strategy)
 
     def _tell(self, state: Any, control: Any, model: Any) -> None:
-        """Tell the stopper what was measured at this step, if anything."""
+        """Pass on to the stopper what was measured at this step, if anything."""
         row, self._row = self._row, {}
         stopper = self.stopper
-        # what comes at the end of an epoch in which it has stopped is of a step told already
+        # at the end of an epoch in which training stopped, the step has already been passed on
         if not row or (stopper.stopped and state.epoch == stopper.epoch):
             return
         train = self._training_error(state) if "val" in row else None
@@ -236,7 +249,7 @@ class StopCallback(TrainerCallback, ExportableState):
             control.should_training_stop = True
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Put back the weights of the selected evaluation, and record the run."""
+        """Restore the weights of the selected evaluation, and record the run."""
         self._tell(state, control, kwargs["model"])
         self._in_training, self._model = False, None
         never_checked(self.stopper, self.monitor)
@@ -244,7 +257,7 @@ class StopCallback(TrainerCallback, ExportableState):
         self.stopper.close()
 
     def _training_error(self, state: Any) -> float | None:
-        """The loss logged last, if one was since the check before."""
+        """The last logged loss, if there was one since the previous check."""
         since, self._logged = self._logged, state.global_step
         for entry in reversed(state.log_history):
             if entry["step"] <= since:
@@ -254,7 +267,7 @@ class StopCallback(TrainerCallback, ExportableState):
         return None
 
     def state(self) -> dict[str, Any]:
-        """How to make this callback again, and what it has seen."""
+        """The arguments for making this callback again, and what it has seen."""
         stopper = self.stopper
         args = {
             "criterion": str(stopper.criterion),

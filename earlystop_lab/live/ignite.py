@@ -23,20 +23,41 @@ from earlystop_lab.live.torch import copied, of_rank_0
 class StopHandler:
     """Terminate Ignite's trainer by any criterion, at the check at which its replay stops.
 
-    To be added to the evaluator: ``evaluator.add_event_handler(Events.COMPLETED, handler)``. As in
-    Ignite's ``EarlyStopping`` the ``score_function`` gets the evaluator's engine; with
-    ``mode="max"``, the default there, a higher score is better.
-    ``train_function`` gets the trainer's and returns the training score, on the same scale.
-    ``functions`` are those of other channels that a criterion may watch, by name; they get the
-    evaluator's engine: ``{"accuracy": lambda engine: engine.state.metrics["accuracy"]}`` for
-    ``Keras(9, val="accuracy")``, with ``channels={"accuracy": Channel(direction="max")}``.
-    Where the evaluator is also run on other data, ``data`` is the one of its runs that are checks.
-    Positions are in epochs. With a ``model`` it gets the weights of the selected epoch when the
-    trainer ends, kept in main memory. All ranks get the values of rank 0, which
-    alone records. The other arguments are those of :class:`Stopper`, which is :attr:`stopper`. A
-    ``trainer.run`` from the start is a run of its own; one that Ignite resumes is not. Raises
-    ``ValueError`` for a criterion that watches a channel without a function, and at the second
-    evaluation at one position of the trainer.
+    Add it to the evaluator: ``evaluator.add_event_handler(Events.COMPLETED, handler)``. Positions
+    are epochs. All ranks get the values of rank 0, and only rank 0 records. A ``trainer.run`` from
+    the start is a new run; one that Ignite resumes is not.
+
+    Parameters
+    ----------
+    criterion : criterion or str
+    score_function : callable
+        Returns the validation score, given the evaluator's engine, as in Ignite's
+        ``EarlyStopping``. By default, a higher score is better.
+    trainer : Engine
+        The trainer that is terminated.
+    mode : {"max", "min"}
+        ``"min"`` means that ``score_function`` returns an error.
+    model : Module, optional
+        Gets the weights of the selected epoch when the trainer ends. They are kept in main memory.
+    train_function : callable, optional
+        Returns the training score on the same scale, given the trainer's engine.
+    functions : dict of str to callable, optional
+        Functions for other channels that a criterion may watch, given the evaluator's engine:
+        ``{"accuracy": lambda engine: engine.state.metrics["accuracy"]}`` for ``Keras(9,
+        val="accuracy")``, with ``channels={"accuracy": Channel(direction="max")}``.
+    data : optional
+        If the evaluator is also run on other data, the data whose evaluations are checks.
+    **options
+        Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
+
+    Raises
+    ------
+    ValueError
+        If the criterion watches a channel without a function, or at a second evaluation at the
+        same position of the trainer.
+
+    Examples
+    --------
 
     >>> from ignite.engine import Engine
     >>> trainer = Engine(lambda engine, batch: None)
@@ -77,8 +98,8 @@ class StopHandler:
         position = state.iteration / state.epoch_length if state.epoch_length else None
         if position is not None and position == self.stopper.epoch:
             raise ValueError(
-                f"a second evaluation at epoch {position:g}: an evaluator that is run on several "
-                "data sets needs data=..., the one to check, or another evaluator"
+                f"a second evaluation at epoch {position:g}: if the evaluator is run on several "
+                "data sets, pass the one to check as data=..., or use another evaluator"
             )
         train = None if self.train_function is None else self.train_function(self.trainer)
         take = None if self.model is None else lambda: copied(self.model)
@@ -88,11 +109,11 @@ class StopHandler:
             self.trainer.terminate()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the stopper has seen, and the weights kept, for Ignite's ``Checkpoint``."""
+        """What the stopper has seen, and the kept weights, for Ignite's ``Checkpoint``."""
         return {**self.stopper.state_dict(), **self._training.weights.state_dict()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on with a saved run in the next ``trainer.run``."""
+        """Continue a saved run in the next ``trainer.run``."""
         self.stopper.load_state_dict(state_dict)
         self._training.weights.load_state_dict(state_dict)
 

@@ -25,24 +25,36 @@ with library("keras"):
 class StopCallback(Callback):
     """Stop ``model.fit`` by any criterion, at the epoch at which its replay stops.
 
-    ``monitor`` is the validation metric; the metric of that name without ``val_`` is the training
-    error. A criterion may watch others by their names in Keras' logs: ``Keras(9,
-    val="val_accuracy")`` with ``channels={"val_accuracy": Channel(direction="max")}``, or a rule
-    of ``learning_rate``, which is there with a callback before this one that changes it.
-    ``restore_best_weights`` puts back the weights of the selected epoch when training
-    ends, stopped or not; ``restore`` says which epoch that is. With an optimizer of
-    ``use_ema=True`` they are those that were validated, averaged by ``SwapEMAWeights`` or not.
-    ``mode`` says whether higher values are better, by default as Keras' ``EarlyStopping`` finds
-    out. The other arguments are those of
-    :class:`Stopper`, which is :attr:`stopper`. Every ``fit`` is a run of its own, unless a state
-    was loaded before it, or it goes on with an interrupted one, as ``BackupAndRestore`` does: this
-    callback's own, or that of the record, where ``record`` and ``run`` name it. With
-    ``validation_freq`` above 1 epochs without validation are no checks
-    of the validation metrics.
+    The training error is the metric named like ``monitor`` without ``val_``. A criterion may watch
+    other metrics by their names in Keras' logs: ``Keras(9, val="val_accuracy")`` with
+    ``channels={"val_accuracy": Channel(direction="max")}``, or a rule on ``learning_rate``, which
+    is available if a callback before this one changes it. With ``validation_freq`` above 1, epochs
+    without validation are not checks of validation metrics. Every ``fit`` is a new run, unless a
+    state was loaded before it or it continues an interrupted run, as ``BackupAndRestore`` does:
+    the run of this callback, or that of the record if ``record`` and ``run`` name it.
 
-    Raises ``ValueError`` in the first epoch, of a validation metric in the first one with
-    validation, where there is no such metric, or where Keras does not know which values are better.
+    Parameters
+    ----------
+    criterion : criterion or str
+    monitor : str
+        The validation metric.
+    restore_best_weights : bool
+        Restore the weights of the selected epoch when training ends, stopped or not; ``restore``
+        says which epoch that is. With ``use_ema=True`` in the optimizer, these are the weights
+        that were validated, averaged by ``SwapEMAWeights`` or not.
+    mode : {"min", "max"}, optional
+        Whether higher values are better, by default as Keras' ``EarlyStopping`` infers it.
+    **options
+        Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
 
+    Raises
+    ------
+    ValueError
+        In the first epoch (for a validation metric, the first epoch with validation), if there is
+        no such metric or Keras does not know which values are better.
+
+    Examples
+    --------
     >>> callback = StopCallback("GL(5)", monitor="val_loss")
     >>> callback.stopper.criterion
     GL(5)
@@ -66,17 +78,17 @@ class StopCallback(Callback):
         known = by_names(monitor, train, stand_in=train == monitor)
         self._training = Training(criterion, known, mode=mode or "min", **options)
         self._named = options.get("run") is not None
-        #: whether an epoch of this ``fit`` has begun; whether the ``fit`` before did not end
+        #: whether an epoch of this ``fit`` has begun; whether the previous ``fit`` did not end
         self._begun, self._interrupted = False, False
-        #: the weights that are validated, where they may be averages
+        #: the weights that are validated, if they may be averages
         self._validated: Any = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Begin a run, once it is known at which epoch."""
+        """Begin a run, once the first epoch is known."""
         self._begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Begin a run, or go on with the one that was loaded or interrupted."""
+        """Begin a run, or continue the one that was loaded or interrupted."""
         self._validated = None
         if not self._begun:
             self._begin(epoch)
@@ -96,19 +108,19 @@ class StopCallback(Callback):
             self.stopper.go_on(recorded, seen)
         elif stopper.epoch is None:
             warnings.warn(
-                f"training begins at epoch {seen + 1}, of whose run nothing is known: to go on "
-                "with it name it, record=... and run=..., or load a state",
+                f"training begins at epoch {seen + 1} of an unknown run; to continue it, pass "
+                "its record=... and run=..., or load a state",
                 stacklevel=2,
             )
 
     def on_test_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Copy the weights that are validated where they are not those at the end of the epoch."""
+        """Copy the weights that are validated if they differ from those at the end of the epoch."""
         averaged = self.restore_best_weights and _averages(self.model.optimizer)
         if averaged and self._validated is None:
             self._validated = self.model.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Tell the stopper the errors of the epoch."""
+        """Pass the errors of the epoch to the stopper."""
         logs = logs or {}
         others = self._training.others
         for name in (self.monitor, *others):
@@ -128,7 +140,7 @@ class StopCallback(Callback):
         return self.model.get_weights() if self._validated is None else self._validated
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Put back the weights of the selected epoch, and record the run."""
+        """Restore the weights of the selected epoch, and record the run."""
         self._interrupted, self._validated = False, None
         never_checked(self.stopper, self.monitor)
         if self.restore_best_weights:
@@ -136,24 +148,24 @@ class StopCallback(Callback):
         self.stopper.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the stopper has seen, for JSON; the weights are in a checkpoint of the model."""
+        """What the stopper has seen, for JSON; save the weights in a checkpoint of the model."""
         return self.stopper.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with a saved run in the next ``fit(initial_epoch=...)``."""
+        """Continue a saved run in the next ``fit(initial_epoch=...)``."""
         if self.mode is None and state.get("mode") in ("min", "max"):
             self._training.begin(mode=state["mode"])
         self.stopper.load_state_dict(state)
         self._training.resumed = True
 
     def _is_due(self, name: str, logs: Mapping[str, Any]) -> bool:
-        """Whether a metric has to be there: one of validation only where there was any."""
+        """Whether a metric must be available: a validation metric only if there was validation."""
         validated = any(each.startswith("val_") for each in logs)
         return validated or not name.startswith("val_")
 
 
 def _direction(monitor: str, model: Any) -> Mode:
-    """Whether higher values are better, as Keras' own early stopping finds out."""
+    """Whether higher values are better, as Keras' own early stopping infers it."""
     own = EarlyStopping(monitor)
     own.set_model(model)
     own.on_train_begin()
@@ -161,7 +173,7 @@ def _direction(monitor: str, model: Any) -> Mode:
         own.on_epoch_end(0, {monitor: 0.0})
     except ValueError as error:
         raise ValueError(
-            f"mode: Keras does not know whether higher values of {monitor} are better; expected "
+            f"mode: Keras does not know whether higher values of {monitor} are better; pass "
             "mode='min' or mode='max'"
         ) from error
     return "max" if bool(own.monitor_op(2.0, 1.0)) else "min"

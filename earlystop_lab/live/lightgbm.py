@@ -26,18 +26,31 @@ with library("lightgbm"):
 class StopCallback:
     """Stop boosting by any criterion, at the iteration at which its replay stops.
 
-    The metric is ``metric_name`` on ``data_name``, by default the first of the results that is
-    not of the training data; ``train_name`` is the data set whose metric is the training error. A
-    criterion may watch others by data set and metric: ``Keras(9, val="valid_0-auc")``.
-    Whether higher is better is the metric's own business: LightGBM says so. The selected
-    iteration becomes ``best_iteration``, up to which LightGBM predicts; with ``restore="last"`` a
-    model that was not stopped has none. The other arguments are those of :class:`Stopper`, which
-    is :attr:`stopper`; every training is a run of its own.
+    LightGBM itself says whether higher values of a metric are better. A criterion may watch other
+    metrics by data set and name: ``Keras(9, val="valid_0-auc")``. The selected iteration becomes
+    ``best_iteration``, up to which LightGBM predicts; with ``restore="last"``, a model that was not
+    stopped has none. Every training is a new run. If something else ends training,
+    ``callback.stopper.close()`` completes the record.
 
-    Where something else ends training, ``callback.stopper.close()`` completes the record.
+    Parameters
+    ----------
+    criterion : criterion or str
+    metric_name, data_name : str, optional
+        The metric and data set to watch, by default the first result that is not of the training
+        data.
+    train_name : str, optional
+        The data set whose metric is the training error.
+    restore, select, channels, record, run
+        As in :class:`Stopper`, which is the attribute :attr:`stopper`.
 
-    Raises ``ValueError`` in the first iteration where there is no such data or metric, and for
-    ``boosting="dart"``, whose early trees change later, unless ``restore="last"``.
+    Raises
+    ------
+    ValueError
+        In the first iteration, if there is no such data set or metric, or for
+        ``boosting="dart"``, which changes early trees later, unless ``restore="last"``.
+
+    Examples
+    --------
 
     >>> import lightgbm, numpy as np
     >>> x = np.arange(60.0).reshape(-1, 1)
@@ -65,7 +78,7 @@ class StopCallback:
         record: str | Path | None = None,
         run: str | None = None,
     ) -> None:
-        # of the instance, for LightGBM to see it: after its own that log and record
+        # on the instance, so that LightGBM calls it after its own callbacks that log and record
         self.order, self.before_iteration = 30, False
         self.data_name, self.metric_name, self.train_name = data_name, metric_name, train_name
         self._training = Training(
@@ -79,7 +92,7 @@ class StopCallback:
         )
 
     def __call__(self, env: CallbackEnv) -> None:
-        """Tell the stopper the errors of the iteration; stop by LightGBM's exception."""
+        """Pass the errors of the iteration to the stopper; stop by LightGBM's exception."""
         results = env.evaluation_result_list or []
         val = self._val(env, results)
         measured = {_measure(each).name: each.metric_value for each in results}
@@ -89,7 +102,7 @@ class StopCallback:
         if env.iteration == env.begin_iteration:
             self._begin(env, results, val)
         stopper = self.stopper
-        # what is kept are all results of the iteration whose trees may be selected
+        # the kept copy consists of all results of the iteration whose trees may be selected
         stops = self._training.update(lambda: results, epoch=env.iteration + 1, **check)
         at_end = env.iteration == env.end_iteration - 1
         if stops or at_end:
@@ -106,12 +119,12 @@ class StopCallback:
         if "dart" in boosting and self.stopper.restore != "last":
             raise ValueError(
                 f"boosting = 'dart' with restore = {self.stopper.restore!r}: dart changes early "
-                "trees later, so that none can be gone back to; expected restore = 'last'"
+                "trees later, so an earlier iteration cannot be restored; pass restore='last'"
             )
 
     def _val(self, env: CallbackEnv, results: Sequence[Any]) -> Any:
-        """The result that is watched: what is not named is the first that is not of training."""
-        # the model of cv() has every attribute, so that asking it for a name is of no use
+        """The watched result; by default the first that is not of the training data."""
+        # the model of cv() has every attribute, so it cannot be asked for a name
         of_cv = not isinstance(env.model, Booster)
         training = "train" if of_cv else env.model._train_data_name
         for each in results:
@@ -122,7 +135,7 @@ class StopCallback:
 
 
 def _until_told(name: str) -> Channel:
-    """What stands for what LightGBM says in the first iteration: which way is better."""
+    """A placeholder until LightGBM says in the first iteration which direction is better."""
     return in_rounds(name) if name in ("epoch", "val", "train") else Channel(direction="min")
 
 

@@ -36,22 +36,37 @@ _AVERAGING = tuple(
 class StopCallback(Callback):
     """Stop Lightning's ``Trainer`` by any criterion, at the check at which its replay stops.
 
-    ``monitor`` and ``train`` name metrics logged by the module; ``train``, the training error, may
-    be left out. A criterion may watch other logged metrics by their names: ``Keras(9,
-    val="val_acc")`` with ``channels={"val_acc": Channel(direction="max")}``, or a rule of
-    ``grad_norm``. Every validation is a check, at the end of an epoch or inside it; the training
-    error is measured at the ends of epochs. Positions are in epochs, of training
-    data without a length in steps. All ranks get the metrics of rank 0, and so stop together and
-    keep the same weights; rank 0 alone records. At the end the module gets the weights of the
-    selected epoch, kept in main memory, which are those that were validated where a callback of
-    Lightning averages weights; ``restore="last"`` keeps none, as suits a ``ModelCheckpoint`` or
-    sharded models. Checkpoints of the ``Trainer`` hold the state, which ``fit`` alone takes over;
-    a warning says where one has none of this criterion. The ``Trainer``'s ``min_epochs`` are a
-    warm-up, ``after(min_epochs - 1, criterion)``. The other arguments are those of
-    :class:`Stopper`, which is :attr:`stopper`.
+    A criterion may watch other logged metrics by name: ``Keras(9, val="val_acc")`` with
+    ``channels={"val_acc": Channel(direction="max")}``, or a rule on ``grad_norm``. Every validation
+    is a check, at the end of an epoch or inside it; the training error is measured at the ends of
+    epochs. Positions are epochs, or steps if the training data have no length. All ranks get the
+    metrics of rank 0, so they stop together and keep the same weights; only rank 0 records.
 
-    Raises ``ValueError`` after the first validation where there is no such metric, and for
-    ``min_steps``, and ``min_epochs`` where epochs have no length.
+    At the end, the module gets the weights of the selected epoch, which are kept in main memory. If
+    a callback of Lightning averages weights, they are those that were validated. ``restore="last"``
+    keeps no copy, which suits a ``ModelCheckpoint`` or sharded models. Checkpoints of the
+    ``Trainer`` contain the state, which only ``fit`` loads; a warning says if a checkpoint has no
+    state of this criterion. ``min_epochs`` of the ``Trainer`` is a warm-up, ``after(min_epochs - 1,
+    criterion)``.
+
+    Parameters
+    ----------
+    criterion : criterion or str
+    monitor : str
+        The validation metric, as logged by the module.
+    train : str, optional
+        The training metric, as logged by the module.
+    **options
+        Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
+
+    Raises
+    ------
+    ValueError
+        After the first validation if there is no such metric; for ``min_steps``; and for
+        ``min_epochs`` if epochs have no length.
+
+    Examples
+    --------
 
     >>> callback = StopCallback("GL(5)", monitor="val_loss", train="train_loss")
     >>> callback.stopper.criterion
@@ -73,43 +88,43 @@ class StopCallback(Callback):
         self._known, self._options = by_names(monitor, train), options
         self._training = Training(criterion, self._known, **options)
         self._rule = self.stopper.criterion
-        #: what the ``Trainer`` is set up for
+        #: the stage that the ``Trainer`` is set up for
         self._stage: str | None = None
         #: a check at the end of an epoch that waits for its training metrics
         self._waiting: dict[str, Any] | None = None
-        #: the weights that are validated, where they are averages
+        #: the weights that are validated, if they are averages
         self._validated: dict[str, Any] | None = None
 
     @property
     def state_key(self) -> str:
-        """What tells this callback's state from that of others in a checkpoint."""
+        """Distinguishes this callback's state from that of others in a checkpoint."""
         return self._generate_state_key(monitor=self.monitor, criterion=self._rule)
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """See how long the ``Trainer`` trains at least."""
+        """Take the minimum length of the training from the ``Trainer``."""
         self._stage = stage
         if stage != "fit":
             return
         if trainer.min_steps:
             raise ValueError(
-                f"min_steps = {trainer.min_steps}: training would go on after the stop; expected "
-                "min_epochs, or a criterion that waits, after(epochs, criterion)"
+                f"min_steps = {trainer.min_steps}: training would continue after the stop; use "
+                "min_epochs, or a criterion with a warm-up, after(epochs, criterion)"
             )
         rule, least = self._rule, trainer.min_epochs or 0
         if least > 1:
-            # a check inside the last of these epochs cannot end it, the one at its end does
+            # a check inside the last of these epochs cannot end it, but the one at its end can
             inside = trainer.val_check_interval != 1.0
             rule = after(least - (1e-6 if inside else 1), rule)
         if rule != self.stopper.criterion:
             self._training = Training(rule, self._known, **self._options)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin a run, or go on with the one that was loaded."""
+        """Begin a run, or continue the one that was loaded."""
         unit = "epoch" if math.isfinite(trainer.num_training_batches) else "step"
         if unit == "step" and (trainer.min_epochs or 0) > 1:
             raise ValueError(
-                f"min_epochs = {trainer.min_epochs} of training data without a length; expected a "
-                "criterion that waits, after(steps, criterion)"
+                f"min_epochs = {trainer.min_epochs}, but the training data have no length; use a "
+                "criterion with a warm-up, after(steps, criterion)"
             )
         self._training.begin(by_names(self.monitor, self.train, unit))
         if self.train is not None:
@@ -117,13 +132,13 @@ class StopCallback(Callback):
         if not trainer.is_global_zero:
             self.stopper.record = None
         self._waiting = self._validated = None
-        # as of a checkpoint at which it had stopped
+        # for example from a checkpoint at which it had stopped
         trainer.should_stop = trainer.should_stop or self.stopper.stopped
 
     def on_validation_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Copy the weights that are validated where they are put back after the validation."""
+        """Copy the weights that are validated if they are replaced after the validation."""
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
         first = batch_idx == dataloader_idx == 0
         if fitting and first and _averages(trainer) and self.stopper.restore != "last":
@@ -146,47 +161,47 @@ class StopCallback(Callback):
                 self._validated = copied(pl_module)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Make the check of the epoch that waits, or that is of training metrics."""
+        """Make the waiting check of the epoch, or one of training metrics."""
         if self._waiting is not None or not trainer.enable_validation:
             self._check(trainer, pl_module, trainer.current_epoch + 1)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Put back the weights of the selected epoch, and record the run."""
+        """Restore the weights of the selected epoch, and record the run."""
         never_checked(self.stopper, self.monitor)
         if not _averages(trainer):
             self._training.weights.restore(self.stopper, pl_module.load_state_dict)
         self.stopper.close()
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Put them back after the callbacks that end with averages."""
+        """Restore them again after callbacks that end by setting averages."""
         if _averages(trainer):
             self._training.weights.restore(self.stopper, pl_module.load_state_dict)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Record the run as far as it got."""
+        """Record the run up to the exception."""
         self.stopper.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """What the stopper has seen, and the weights kept."""
+        """What the stopper has seen, and the kept weights."""
         stopper, weights = self.stopper, self._training.weights
         if self._waiting is not None:
             stopper, weights = self._training.after(lambda: self._validated, **self._waiting)
         return {**stopper.state_dict(), **weights.state_dict()}
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Say where the checkpoint has no state of this criterion."""
+        """Warn if the checkpoint has no state of this criterion."""
         states = checkpoint.get("callbacks", {})
         if self._stage == "fit" and self.state_key not in states:
             own = [s["criterion"] for key, s in states.items() if key.startswith("StopCallback{")]
             there = f"; the checkpoint is of {', '.join(own)}" if own else ""
             warnings.warn(
-                f"resumed without a state of {self._rule} on {self.monitor}, as if nothing had "
-                f"been seen{there}",
+                f"resumed without a state of {self._rule} on {self.monitor}, so the criterion "
+                f"starts again{there}",
                 stacklevel=2,
             )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with a saved run in this ``fit``; no other use of a checkpoint changes the run."""
+        """Continue a saved run in this ``fit``; other uses of a checkpoint change nothing."""
         if self._stage not in (None, "fit"):
             return
         self.stopper.load_state_dict(state_dict)
@@ -212,9 +227,9 @@ class StopCallback(Callback):
                 raise no_metric(name, metrics)
         row = self._row(trainer, metrics)
         if not at_end:
-            # inside an epoch that is the value of a step, or of the epoch before
+            # inside an epoch, this is the value of a step, or of the previous epoch
             row.pop("train", None)
-        # of a loader without a length nothing tells how far an epoch is
+        # for a loader without a length, the fraction of an epoch is unknown
         position = epoch if finite else trainer.global_step
         row = trainer.strategy.broadcast(row)
         validated, self._validated, self._waiting = self._validated, None, None
@@ -224,7 +239,7 @@ class StopCallback(Callback):
 
 
 def _of_epoch(trainer: Any) -> dict[str, Any]:
-    """The training metrics reduced over the epoch, which its end is going to show."""
+    """The training metrics reduced over the epoch, which are logged at its end."""
     metrics: dict[str, Any] = trainer.fit_loop.epoch_loop._results.metrics(on_step=False)[
         "callback"
     ]
@@ -232,5 +247,5 @@ def _of_epoch(trainer: Any) -> dict[str, Any]:
 
 
 def _averages(trainer: Any) -> bool:
-    """Whether a callback validates, or leaves, averages of the weights."""
+    """Whether a callback validates, or finally sets, averages of the weights."""
     return any(isinstance(each, _AVERAGING) for each in trainer.callbacks)

@@ -17,14 +17,22 @@ with library("optuna"):
 class StopPruner(BasePruner):
     """Prune an Optuna trial by any criterion, at the report at which its replay stops.
 
-    The reported values are the validation errors, of a study that maximizes scores, of which
-    ``upper`` is the highest possible value (for rules that divide by an error, such as GL); the
-    position is the step plus 1, since Optuna counts from 0. It keeps nothing but asks the
-    replay of what was reported, so it works with every storage and any number of processes. Rules
-    that need training errors cannot be used: a trial reports one value.
+    The reported values are validation errors, or scores in a study that maximizes. The position is
+    the step plus 1, since Optuna counts from 0. The pruner keeps no state but replays what was
+    reported, so it works with every storage and any number of processes. Rules that need training
+    errors cannot be used, because a trial reports a single value.
 
-    ``record`` is a folder, where :meth:`record_trial`, given to the study as a callback, writes
-    every finished trial as a run of the study's name and the trial's number.
+    Parameters
+    ----------
+    criterion : criterion or str
+    upper : float, optional
+        Upper bound of the scores, for rules that divide by an error, such as GL.
+    record : str or Path, optional
+        A folder in which :meth:`record_trial`, passed to the study as a callback, writes every
+        finished trial as a run named after the study and the trial's number.
+
+    Examples
+    --------
 
     >>> import optuna
     >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -49,12 +57,12 @@ class StopPruner(BasePruner):
         for leaf in self.criterion.leaves:
             if others := [name for name in leaf.channels if name != "val"]:
                 what = "training errors" if others == ["train"] else f"the channel {others[0]!r}"
-                raise ValueError(f"{leaf} needs {what}, which a trial cannot report")
+                raise ValueError(f"{leaf} needs {what}, which an Optuna trial cannot report")
         self.upper = upper
         self.record = None if record is None else Path(record)
 
     def prune(self, study: Any, trial: Any) -> bool:
-        """Whether the criterion has stopped a run of the values reported."""
+        """Whether the criterion stops a run with the values reported so far."""
         if not trial.intermediate_values:
             return False
         return bool(replay(self._curve(study, trial), [self.criterion]).fired[0, 0])

@@ -25,19 +25,46 @@ def fit_until(
     functions: Mapping[str, Callable[[Any], float]] | None = None,
     **fit_params: Any,
 ) -> Any:
-    """Train by one ``partial_fit`` an epoch until the stopper stops, or for ``max_iter`` epochs.
+    """Train by one ``partial_fit`` per epoch until the stopper stops, or for ``max_iter`` epochs.
 
-    ``scoring`` is what scikit-learn takes (by default the estimator's own score), higher is
-    better, so the stopper has ``mode="max"``; rules that divide by an error, such as GL, have to
-    know the highest possible score, ``channels={"val": Channel(upper=0)}`` of
-    ``"neg_log_loss"``. It is also taken on the training data. ``functions`` are those of other
-    channels that the criterion may watch, by name; they get the estimator: ``{"accuracy": lambda
-    model: model.score(x_val, y_val)}`` for ``Keras(9, val="accuracy")``. ``fit_params``, such as
-    ``classes``, go to ``partial_fit``.
+    Records the run.
 
-    Returns the estimator of the selected epoch, a copy of it where that was not the last, and
-    records the run. Raises ``ValueError`` for a stopper of mode "min" or one that has seen a run,
-    or that watches a channel without a function, or ``max_iter`` below 1.
+    Parameters
+    ----------
+    stopper : Stopper
+        A new stopper with ``mode="max"``, since scores are better if higher. Rules that divide by
+        an error, such as GL, need the upper bound of the score: ``channels={"val":
+        Channel(upper=0)}`` for ``"neg_log_loss"``.
+    estimator : estimator
+        Any estimator with ``partial_fit``.
+    X, y : array_like
+        Training data.
+    validation_data : tuple of array_like
+        Validation data.
+    max_iter : int
+        Maximum number of epochs.
+    scoring : str or callable, optional
+        As in scikit-learn, by default the estimator's own score. It is evaluated on the validation
+        data and on the training data.
+    functions : dict of str to callable, optional
+        Functions for other channels that the criterion may watch, given the estimator:
+        ``{"accuracy": lambda model: model.score(x_val, y_val)}`` for ``Keras(9, val="accuracy")``.
+    **fit_params
+        Arguments of ``partial_fit``, such as ``classes``.
+
+    Returns
+    -------
+    estimator
+        The estimator of the selected epoch; a copy if that was not the last one.
+
+    Raises
+    ------
+    ValueError
+        If the stopper has mode "min" or has seen a run, the criterion watches a channel without a
+        function, or ``max_iter`` is below 1.
+
+    Examples
+    --------
 
     >>> import numpy as np
     >>> from earlystop_lab.live import Stopper
@@ -53,7 +80,7 @@ def fit_until(
     if stopper.mode != "max" or stopper.epoch is not None:
         raise ValueError(
             f"stopper: mode {stopper.mode!r}, {'a' if stopper.epoch else 'no'} run seen; expected "
-            "a new one with mode='max', since scores are higher where better"
+            "a new stopper with mode='max', since scores are better if higher"
         )
     require("max_iter", max_iter, max_iter >= 1, "at least 1")
     named = {canonical(name): function for name, function in (functions or {}).items()}

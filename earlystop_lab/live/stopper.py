@@ -1,4 +1,4 @@
-"""A criterion in training: told the errors check by check, it says when to stop, and why."""
+"""A criterion during training: given the errors of each check, it says when to stop, and why."""
 
 import math
 import time
@@ -38,42 +38,63 @@ class Statistic(NamedTuple):
     """One criterion at the last check."""
 
     criterion: str
-    #: NaN where it is undefined
+    #: NaN if it is undefined
     value: float
     #: how it passes the threshold: ">", ">=", "<" or "<="
     passes: str
     threshold: float
-    #: whether it does, any warm-up being over
+    #: whether it passes, and any warm-up is over
     holds: bool
 
 
-#: writing a run during its training may take these seconds, and this share of its time
+#: writing a run during its training may take this many seconds, plus this share of its time
 _SECONDS, _SHARE = 1.0, 0.05
 
 
 class Stopper:
-    """A criterion in training: it stops where a replay of the run's curves does.
+    """A criterion during training: it stops where a replay of the run's curves would stop.
 
-    Told the errors of every check by :meth:`update`, it answers whether to stop. It takes the
-    steps that a replay takes, so that a live run and its replay cannot disagree.
+    Pass the errors of every check to :meth:`update`, which returns whether to stop. It takes the
+    same steps as a replay, so a live run and its replay cannot disagree. As a context manager, it
+    closes itself.
 
-    ``criterion`` is one or its text. ``restore`` says whose weights are selected, as in
-    :func:`replay`: ``"best"``, of the channel ``select`` (``val`` if None), ``"own"``, ``"last"``
-    or a :data:`ModelCheckpoint`. With ``mode="max"`` higher values of ``val``, ``train`` and
-    ``test`` are better; ``channels`` says so of any: ``{"accuracy": Channel(direction="max")}``,
-    and the unit of the positions, if they are no epochs: ``{"epoch": Channel(unit="step")}``.
-    Values are told and recorded as they are, with what is said of their channels. ``record`` is
-    where the run is written: a ``.parquet`` or ``.arrow`` file, or a folder, which gets
-    a file for every run, for ``earlystop recommend`` to learn from. It is written during training,
-    too, so that the record survives an interruption: at every check as long as writing has taken
-    less than a second plus 5% of the time since the first check, and completely by :meth:`close`.
-    ``run`` is its id and the
-    name of that file, which another run of that id replaces; by default it is the time and some
-    random digits.
+    Parameters
+    ----------
+    criterion : criterion or str
+    mode : {"min", "max"}
+        With ``"max"``, higher values of ``val``, ``train`` and ``test`` are better.
+    restore : {"best", "own", "last"} or ModelCheckpoint
+        Which weights are selected, as in :func:`replay`.
+    select : str, optional
+        The channel that ``restore="best"`` looks at, by default ``val``.
+    channels : dict of str to Channel, optional
+        Descriptions of channels, such as ``{"accuracy": Channel(direction="max")}``, and the unit
+        of the positions if they are not epochs: ``{"epoch": Channel(unit="step")}``. Values are
+        passed and recorded unchanged.
+    record : str or Path, optional
+        Where to write the run: a ``.parquet`` or ``.arrow`` file, or a folder, which gets one file
+        per run, for ``earlystop recommend``. The file is also written during training, so that the
+        record survives an interruption: at every check, as long as writing has taken less than a
+        second plus 5% of the time since the first check, and completely by :meth:`close`.
+    run : str, optional
+        The run id, and the name of the file in a folder; it replaces a run with the same id. By
+        default, the time and some random digits.
 
-    Besides writing, an update costs microseconds, whatever the run's length. That of an array
-    function costs a call with the whole run so far.
+    Raises
+    ------
+    ValueError
+        If the criterion, mode, ``restore`` or file name is invalid, or a criterion needs to know
+        more about a channel.
+    OSError
+        If the folder for the record cannot be made.
 
+    Notes
+    -----
+
+    Besides writing, an update takes microseconds, whatever the run's length. For an array function,
+    it calls the function with the whole run so far.
+    Examples
+    --------
     >>> from earlystop_lab.live import Stopper
     >>> stopper = Stopper("GL(5, k=1)")
     >>> for epoch, error in enumerate([0.9, 0.5, 0.51, 0.6, 0.4], start=1):
@@ -110,35 +131,35 @@ class Stopper:
         self.record = None if record is None else _made(Path(record))
         self._keeper = kept_by(self.criterion, self.restore)
         self._strides = strides(self.criterion.strips(self.select))
-        #: every criterion looked at, and where it stands in ``_steppers`` and ``_now``
+        #: every criterion that is evaluated, and its index in ``_steppers`` and ``_now``
         self._at = {leaf: i for i, leaf in enumerate(looked_at(self.criterion, self.restore))}
         self._watched = watched_by(self.criterion, self.restore, self.select)
-        #: what the channels are that are watched
+        #: descriptions of the watched channels
         self._about = {name: self._channel(name) for name in self._watched}
         for leaf in self._at:
             for name, form in leaf.watched:
                 taken(0.0, self._about[name], form, name)
-        #: when the first row was told here, and how long the run was written since
+        #: when the first row was passed, and how long writing the run has taken since
         self._started, self._writing = math.nan, 0.0
-        #: the channels that were measured at all, or are to come
+        #: the channels that were measured at all, or are expected
         self._known: set[str] = set()
         self._begin()
 
     def _channel(self, name: str) -> Channel:
-        """What a channel is, as far as is known."""
+        """The description of a channel, as far as known."""
         by_name = next((Channel(each, self.mode) for each in ERRORS if each == name), Channel())
         return self._said.get(name, Channel()).over(by_name)
 
     def _begin(self) -> None:
-        """Nothing has been seen."""
-        #: what was told by channel, ``epoch`` among them, one value a row
+        """Reset: nothing has been seen."""
+        #: the values by channel, including ``epoch``, one value per row
         self._columns = {"epoch": Growing()}
-        #: where the last row is
+        #: the position of the last row
         self._position: float | None = None
         self._steppers = [Stepper(leaf, self._about) for leaf in self._at]
         self._now: list[Check] = []
         self._lowest, self._best, self._selected = math.inf, math.nan, math.nan
-        #: checks of the channel that selects, and where the last one was, NaN if it was NaN
+        #: number of checks of the selecting channel; position of the last one, NaN if it was NaN
         self._checks, self._last = 0, math.nan
         self._keep = False
         self._stop: tuple[float, str] | None = None
@@ -148,17 +169,33 @@ class Stopper:
     def update(
         self, *, val: Any = None, train: Any = None, epoch: Any = None, **channels: Any
     ) -> bool:
-        """Tell what was measured at the next row; true where training is to stop.
+        """Pass what was measured at the next row; returns True if training should stop.
 
-        Values are numbers, or what ``float`` takes, such as 0-d arrays; NaN and infinity are
-        values like others, None says that a channel was not measured. Any channel may be told by
-        its name. ``epoch`` is the position, by default one after the last. Once it has said stop
-        it stays so: later rows are recorded and change nothing.
+        Once it has stopped, it stays stopped: later rows are recorded and change nothing.
 
-        Raises ``ValueError``, and has not seen the row, where a value is no number, the position
-        does not increase, nothing was measured, or a channel that the criterion needs was not
-        measured so far, unless :meth:`expect` says that it comes.
+        Parameters
+        ----------
+        val, train : float, optional
+            Validation and training error: numbers, or anything that ``float`` accepts, such as 0-d
+            arrays. NaN and infinity are values like others; None means not measured.
+        epoch : float, optional
+            The position, by default one after the last.
+        **channels
+            Values of any other channels, by name.
 
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        ValueError
+            If a value is not a number, the position does not increase, nothing was measured, or a
+            channel that the criterion needs has not been measured so far, unless :meth:`expect`
+            announced it. The row is then ignored.
+
+        Examples
+        --------
         >>> from earlystop_lab.live import Stopper
         >>> stopper = Stopper("UP(2, k=1)")
         >>> [stopper.update(val=error) for error in (3.0, 1.0, 2.0, 2.5)]
@@ -172,7 +209,7 @@ class Stopper:
         position = (last or 0.0) + 1 if epoch is None else _number("epoch", epoch)
         if not math.isfinite(position) or (last is not None and position <= last):
             raise ValueError(
-                f"{self._named_unit} = {position:g} after {last or 0:g}; expected a later one"
+                f"{self._named_unit} = {position:g} after {last or 0:g}; expected a larger value"
             )
         told = {"val": val, "train": train, **channels}
         row = {
@@ -186,20 +223,20 @@ class Stopper:
         return self.stopped
 
     def _write_along(self) -> None:
-        """Write the run so far, for training may end in a way that nobody is told of."""
+        """Write the run so far, since training may end without notice."""
         if self.record is None:
             return
         now = time.monotonic()
         if math.isnan(self._started):
             self._started = now
         if self._writing < _SECONDS + _SHARE * (now - self._started):
-            # training is not to fail of it: closing does, at the end
+            # training must not fail because of it; closing raises the error at the end
             with suppress(OSError):
                 self.close()
             self._writing += time.monotonic() - now
 
     def expect(self, *channels: str) -> None:
-        """Say that these channels come, if later than others: until then their lack is no error.
+        """Announce channels that come later than others, so that their absence is not an error.
 
         >>> from earlystop_lab.live import Stopper
         >>> stopper = Stopper("any_of(PQ(2, k=1), MaxEpochs(2))")
@@ -210,15 +247,15 @@ class Stopper:
         self._known.update(map(canonical, channels))
 
     def _require(self, row: Row) -> None:
-        """``ValueError`` where nothing was measured, or a criterion lacks what it needs.
+        """Raise ``ValueError`` if nothing was measured, or a criterion lacks what it needs.
 
-        That is a channel that was never measured up to a row at which another one of it, or the
-        validation error, was.
+        It lacks a channel that was never measured up to a row at which another of its channels, or
+        the validation error, was.
         """
         if not row:
-            raise ValueError("update: nothing was measured; give val or another channel")
+            raise ValueError("update: nothing was measured; pass val or another channel")
         if "run" in row:
-            raise ValueError("update: run is the id of the run; give the channel another name")
+            raise ValueError("update: 'run' is reserved for the run id; rename the channel")
         if self._known.issuperset(self._watched):
             return
         known = self._known.union(row)
@@ -227,7 +264,7 @@ class Stopper:
             if missing and ("val" in row or leaf.channels[0] in row):
                 name = missing[0]
                 what = "training errors" if name == "train" else f"the channel {name!r}"
-                raise ValueError(f"{leaf} needs {what}; give {name}, too")
+                raise ValueError(f"{leaf} needs {what}; pass {name} as well")
         self._known = known
 
     def _see(self, row: Row) -> None:
@@ -244,7 +281,7 @@ class Stopper:
         return len(self._columns["epoch"])
 
     def _rows(self) -> list[Row]:
-        """Every row as it was told."""
+        """Every row as it was passed."""
         names, columns = [*self._columns], (each.tolist() for each in self._columns.values())
         return [
             {name: value for name, value in zip(names, row, strict=True) if value is not None}
@@ -252,9 +289,9 @@ class Stopper:
         ]
 
     def close(self) -> None:
-        """Write the run's curves where ``record`` said, once there are any; an older file goes.
+        """Write the run's curves to ``record``, if there are any, replacing an older file.
 
-        Raises ``OSError`` where the file cannot be written.
+        Raises ``OSError`` if the file cannot be written.
         """
         if self.record is not None and self._count:
             self.history.write(_file(self.record, self.run))
@@ -271,9 +308,9 @@ class Stopper:
         self.close()
 
     def recorded(self) -> CurveSet | None:
-        """What is in the file of its record: a set of one run; None where there is no such file.
+        """The contents of the record: a set with one run; None if there is no file.
 
-        Raises ``OSError`` or ``ValueError`` for a file that cannot be read.
+        Raises ``OSError`` or ``ValueError`` if the file cannot be read.
 
         >>> from earlystop_lab.live import Stopper
         >>> Stopper("UP(2, k=1)").recorded() is None
@@ -283,9 +320,9 @@ class Stopper:
         return read_curves(file) if file is not None and file.exists() else None
 
     def go_on(self, curves: CurveSet, until: float) -> None:
-        """Become as it was at a position of its run, of which ``curves`` holds what was measured.
+        """Return to the state at a position of its run, given the recorded ``curves``.
 
-        Raises ``ValueError`` for curves of another run, or of more than one.
+        Raises ``ValueError`` for curves of another run, or of several.
 
         >>> from earlystop_lab.live import Stopper
         >>> stopper = Stopper("UP(2, k=1)")
@@ -296,7 +333,7 @@ class Stopper:
         (False, 2)
         """
         if curves.runs != [self.run]:
-            raise ValueError(f"curves: runs {curves.runs}; expected the one of {self.run!r}")
+            raise ValueError(f"curves: has runs {curves.runs}; expected only {self.run!r}")
         (curve,) = curves
         seen = curve.epoch <= until
         lists = {"epoch": _plain(curve.epoch[seen].tolist())}
@@ -306,11 +343,11 @@ class Stopper:
         channels = lists if seen.any() else {}
         self.load_state_dict({**self.state_dict(), "channels": channels})
 
-    # -- what it knows -------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------
 
     @property
     def watched(self) -> list[str]:
-        """The channels that the criterion looks at, and the one that selects.
+        """The channels that the criterion watches, and the selecting one.
 
         >>> from earlystop_lab.live import Stopper
         >>> Stopper("any_of(PQ(2), Keras(9, val='train'))").watched
@@ -320,12 +357,12 @@ class Stopper:
 
     @property
     def stopped(self) -> bool:
-        """Whether training is to stop, or was."""
+        """Whether training should stop, or was stopped."""
         return self._stop is not None
 
     @property
     def epoch(self) -> float | None:
-        """The position of the last row; None before any."""
+        """The position of the last row; None before the first."""
         return None if self._position is None else _whole(self._position)
 
     @property
@@ -351,14 +388,14 @@ class Stopper:
     def keep(self) -> bool:
         """Whether a later stop may select the weights of the last check: keep a copy of them.
 
-        Where training ends at another epoch than :attr:`best_epoch`, the copy made last is that
-        epoch's.
+        If training ends at another epoch than :attr:`best_epoch`, the last copy is that of
+        :attr:`best_epoch`.
         """
         return self._keep
 
     @property
     def statistics(self) -> list[Statistic]:
-        """Statistic and threshold of each criterion at the last check; empty before any.
+        """Statistic and threshold of each criterion at the last check; empty before the first.
 
         >>> from earlystop_lab.live import Stopper
         >>> stopper = Stopper("any_of(GL(5, k=1), MaxEpochs(9))")
@@ -376,12 +413,12 @@ class Stopper:
 
     @property
     def history(self) -> CurveSet:
-        """All that it was told as a set of one run; ``ValueError`` before any check.
+        """All values so far as a set with one run; ``ValueError`` before any check.
 
-        A channel that the criterion looks at is there, all missing, also where it never came.
+        It has every watched channel, with missing values if it was never measured.
         """
         if not self._count:
-            raise ValueError(f"run {self.run!r}: no check yet")
+            raise ValueError(f"run {self.run!r}: there is no check yet")
         looked_at = dict.fromkeys(name for leaf in self._at for name in leaf.channels)
         missing = {n: Growing(self._count) for n in looked_at if n not in self._columns}
         columns = {**self._columns, **missing}
@@ -390,10 +427,10 @@ class Stopper:
         curves = {name: column.masked() for name, column in columns.items()}
         return CurveSet.from_runs([{"run": self.run, **curves}], channels=about)
 
-    # -- saved and restored --------------------------------------------------------------------
+    # -- saving and restoring ------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """All it has seen, as texts and numbers that JSON keeps exactly.
+        """Everything it has seen, as strings and numbers that JSON stores exactly.
 
         >>> import json
         >>> from earlystop_lab.live import Stopper
@@ -409,16 +446,16 @@ class Stopper:
         return {**self._settings, "run": self.run, "unit": self._unit, "channels": lists}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Become as the stopper was that the state is of, by a replay of the curves in it.
+        """Restore the saved state of a stopper, by replaying the curves in it.
 
-        Also the run's id and the unit of its positions are taken over, so that the whole run is
-        one record. Raises ``ValueError`` where it is no state, or one of other settings.
+        The run id and the unit of the positions are restored as well, so that the whole run is one
+        record. Raises ``ValueError`` if it is not a state, or has other settings.
         """
         for name, value in self._settings.items():
             if name not in state or state[name] != value:
                 raise ValueError(
-                    f"the saved state has {name} = {state.get(name)!r}; this one is {value!r}: "
-                    "go on with the settings that the run began with"
+                    f"the saved state has {name} = {state.get(name)!r}, but this stopper has "
+                    f"{value!r}; use the settings that the run began with"
                 )
         try:
             run, unit = _named(state["run"]), state["unit"]
@@ -454,14 +491,14 @@ class Stopper:
             "about": about,
         }
 
-    # -- inside --------------------------------------------------------------------------------
+    # -- internal ------------------------------------------------------------------------------
 
     @property
     def _named_unit(self) -> str:
         return self._unit or "epoch"
 
     def _decide(self, row: Row, now: list[Check]) -> None:
-        """What a row changes, told what each criterion sees of it."""
+        """Update the decision with a row, given what each criterion sees of it."""
         before, self._now = self._now or now, now
         self._position = epoch = row["epoch"]
         if self._stop is not None:
@@ -470,7 +507,7 @@ class Stopper:
         stops = self._holds(self.criterion)
         kept, candidate = self._kept(row, before, stops)
         self._selected = epoch if math.isnan(kept) else kept
-        # where it stops at weights of before, these are not to take their place
+        # if it stops with earlier weights, the current ones must not replace them
         self._keep = candidate == epoch and not (stops and self._selected != epoch)
         if stops:
             self._stop = epoch, self._words(self.criterion)
@@ -478,7 +515,7 @@ class Stopper:
     def _kept(self, row: Row, before: list[Check], stops: bool) -> tuple[float, float]:
         """The epoch selected if training ends here, and the one that a later check may select.
 
-        NaN for none: then it is that of the check itself.
+        NaN means that of the check itself.
         """
         if self._keeper is not None:
             at = self._at[self._keeper]
@@ -490,7 +527,7 @@ class Stopper:
         if self.select in row:
             error = float(taken(row[self.select], self._about[self.select], "error", self.select))
             self._last = math.nan if math.isnan(error) else row["epoch"]
-            # NaN is never the lowest, infinity is where nothing else is
+            # NaN is never the lowest; infinity is if there is nothing else
             lower = error < self._lowest or (math.isnan(self._best) and not math.isnan(error))
             if lower and selectable(self._strides, self._checks):
                 self._lowest, self._best = error, row["epoch"]
@@ -504,7 +541,7 @@ class Stopper:
         return bool(combined(rule.how, [self._holds(member) for member in rule.members]))
 
     def _words(self, rule: Rule) -> str:
-        """Why the rule holds: the statistic of every criterion that makes it."""
+        """Why the rule holds: the statistic of every criterion that contributes."""
         if not isinstance(rule, Criterion):
             return " and ".join(self._words(each) for each in rule.members if self._holds(each))
         family = rule.family
@@ -517,7 +554,7 @@ class Stopper:
 
 
 def kept_by(rule: Rule, restore: Restore) -> Criterion | None:
-    """Whose own epoch is selected; None where it is that of the lowest error, or the last."""
+    """The rule whose own epoch is selected; None for the lowest error or the last epoch."""
     if isinstance(restore, Criterion):
         return restore
     first = rule.leaves[0]
@@ -525,13 +562,13 @@ def kept_by(rule: Rule, restore: Restore) -> Criterion | None:
 
 
 def looked_at(rule: Rule, restore: Restore) -> list[Criterion]:
-    """The criteria that decide, and whose epoch is selected."""
+    """The criteria that decide, and the one whose epoch is selected."""
     keeper = kept_by(rule, restore)
     return [*dict.fromkeys([*rule.leaves, *([keeper] if keeper else [])])]
 
 
 def watched_by(rule: Rule, restore: Restore, select: str) -> list[str]:
-    """The channels that these criteria look at, and the one that selects."""
+    """The channels that these criteria watch, and the selecting one."""
     watched = [name for leaf in looked_at(rule, restore) for name in leaf.channels]
     return [*dict.fromkeys([*watched, select])]
 
@@ -544,7 +581,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _named(run: str | None) -> str:
-    """The id of a run, which can name a file."""
+    """The run id, checked to be usable as a file name."""
     if run is None:
         return f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
     wrong = not isinstance(run, str) or run in ("", ".", "..") or set(run) & set('/\\\0:*?"<>|')
@@ -557,7 +594,7 @@ def _is_file(record: Path) -> bool:
 
 
 def _made(record: Path) -> Path:
-    """The same, its folder made: better that this fails now than after the training."""
+    """The path, after making its folder, so that an error occurs before the training."""
     (record.parent if _is_file(record) else record).mkdir(parents=True, exist_ok=True)
     return record
 
@@ -567,12 +604,12 @@ def _file(record: Path, run: str) -> Path:
 
 
 def _plain(values: Iterable[float | None]) -> list[float | str | None]:
-    """Numbers as JSON has them; the others, which it has not, as texts that ``float`` reads."""
+    """Numbers for JSON; those that it lacks as strings that ``float`` reads."""
     return [v if v is None or math.isfinite(v) else repr(v) for v in values]
 
 
 def _whole(epoch: float) -> float:
-    """A whole epoch as int."""
+    """An integral epoch as int."""
     return int(epoch) if epoch == math.floor(epoch) else epoch
 
 

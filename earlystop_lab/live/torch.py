@@ -1,4 +1,4 @@
-"""PyTorch: a stopper for a training loop of one's own, which also restores the weights."""
+"""PyTorch: a stopper for your own training loop, which also restores the weights."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -29,7 +29,7 @@ def _ranks() -> int:
 
 
 def of_rank_0(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that rank 0 has, in all processes that train together."""
+    """The values of rank 0, in all processes that train together."""
     values = [v.item() if isinstance(v, torch.Tensor) else v for v in told.values()]
     if _ranks() > 1:
         distributed.broadcast_object_list(values, src=0)
@@ -39,13 +39,13 @@ def of_rank_0(told: Mapping[str, Any]) -> dict[str, Any]:
 class TorchStopper(Stopper):
     """A :class:`Stopper` that keeps the weights of a ``torch.nn.Module``.
 
-    As a context manager it puts back the weights of the selected epoch at the end of the block,
-    unless that ends by an exception, and records the run. The copy is in main memory.
-    ``restore="last"`` copies nothing. Where an average of the weights is validated, as of
-    ``torch.optim.swa_utils.AveragedModel``, ``model`` is that average.
+    Used as a context manager, it restores the weights of the selected epoch at the end of the
+    block, unless the block ends by an exception, and records the run. The copy is in main memory;
+    ``restore="last"`` makes no copy. If you validate an average of the weights, such as
+    ``torch.optim.swa_utils.AveragedModel``, pass that average as ``model``.
 
-    In a process group of ``torch.distributed`` all ranks get the errors of rank 0, and so stop
-    together; rank 0 alone records. The arguments are otherwise those of :class:`Stopper`.
+    In a process group of ``torch.distributed``, all ranks get the errors of rank 0, so they stop
+    together; only rank 0 records. The other arguments are those of :class:`Stopper`.
 
     >>> import torch
     >>> model = torch.nn.Linear(1, 1)
@@ -70,14 +70,14 @@ class TorchStopper(Stopper):
     def update(
         self, *, val: Any = None, train: Any = None, epoch: Any = None, **channels: Any
     ) -> bool:
-        """As :meth:`Stopper.update`; also 0-d tensors will do."""
+        """Like :meth:`Stopper.update`; 0-d tensors are accepted."""
         told = {"val": val, "train": train, **channels}
         stops = super().update(epoch=epoch, **of_rank_0(told))
         self._weights.keep(self, lambda: copied(self.model))
         return stops
 
     def close(self) -> None:
-        """As :meth:`Stopper.close`, on rank 0 alone."""
+        """Like :meth:`Stopper.close`, only on rank 0."""
         if _ranks() == 1 or distributed.get_rank() == 0:
             super().close()
 
@@ -92,10 +92,10 @@ class TorchStopper(Stopper):
         self.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """As :meth:`Stopper.state_dict`, and the weights kept: for ``torch.save``."""
+        """Like :meth:`Stopper.state_dict`, with the kept weights: for ``torch.save``."""
         return {**super().state_dict(), **self._weights.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """As :meth:`Stopper.load_state_dict`, with the weights kept."""
+        """Like :meth:`Stopper.load_state_dict`, with the kept weights."""
         super().load_state_dict(state)
         self._weights.load_state_dict(state)

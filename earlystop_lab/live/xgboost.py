@@ -27,21 +27,36 @@ with library("xgboost"):
 class StopCallback(TrainingCallback):
     """Stop boosting by any criterion, at the round at which its replay stops.
 
-    The metric is ``metric_name`` on ``data_name``, by default the last of each, as in XGBoost's
-    own ``EarlyStopping``; ``train_name`` is the data set whose metric is the training error. A
-    criterion may watch others, named as XGBoost prints them: ``Keras(9, val="val-auc")`` with
-    ``channels={"val-auc": Channel(direction="max")}``.
-    At the end the model is cut to the selected round; ``restore="last"`` leaves it whole. It gets
-    no ``best_iteration``, which would also hold of a model that is trained further, and have that
-    predict with its first rounds alone: all rounds of a model that was cut are to be used. Of
-    ``booster="dart"`` and ``"gblinear"``, whose rounds change later, a copy of the model at the
-    selected round is kept in place of the cut. The table of ``cv`` ends with the selected round.
-    ``mode`` says whether higher values of the metric are better, by default what XGBoost's
-    ``EarlyStopping`` takes for it: lower ones, but for AUC, precision, MAP and NDCG. The other
-    arguments are those of :class:`Stopper`, which is :attr:`stopper`; every training is a run of
-    its own. Of several processes the one of rank 0 records.
+    A criterion may watch other metrics, named as XGBoost prints them: ``Keras(9, val="val-auc")``
+    with ``channels={"val-auc": Channel(direction="max")}``. At the end, the model is truncated to
+    the selected round; ``restore="last"`` keeps all rounds. The model gets no ``best_iteration``,
+    because a model that is trained further would keep it and predict only with its first rounds;
+    use all rounds of a truncated model. With ``booster="dart"`` and ``"gblinear"``, which change
+    earlier rounds later, a copy of the model at the selected round is kept instead. The table of
+    ``cv`` ends with the selected round. Every training is a new run. With several processes, only
+    rank 0 records.
 
-    Raises ``ValueError`` in the first round where there is no such data or metric.
+    Parameters
+    ----------
+    criterion : criterion or str
+    metric_name, data_name : str, optional
+        The metric and data set to watch, by default the last of each, as in XGBoost's own
+        ``EarlyStopping``.
+    train_name : str, optional
+        The data set whose metric is the training error.
+    mode : {"min", "max"}, optional
+        Whether higher values of the metric are better. By default as in XGBoost's
+        ``EarlyStopping``: lower ones, except for AUC, precision, MAP and NDCG.
+    **options
+        Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
+
+    Raises
+    ------
+    ValueError
+        In the first round, if there is no such data set or metric.
+
+    Examples
+    --------
 
     >>> import numpy as np, xgboost
     >>> x = np.arange(20.0).reshape(-1, 1)
@@ -72,18 +87,18 @@ class StopCallback(TrainingCallback):
         self._before, self._begun, self._copies = 0, False, False
 
     def before_training(self, model: Any) -> Any:
-        """Begin a run; of a model that is trained further, after its rounds."""
+        """Begin a run; for a model that is trained further, after its rounds."""
         self._training.begin()
         self._begun = False
         self._before = model.num_boosted_rounds()
         if isinstance(model, Booster):
-            # of the training that it continues
+            # left by the training that it continues
             model.set_attr(best_iteration=None, best_score=None)
             self._copies = _booster(model) != "gbtree"
         return model
 
     def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, Any]) -> bool:
-        """Tell the stopper the errors of the round."""
+        """Pass the errors of the round to the stopper."""
         now = _last(evals_log)
         val = self._val(now)
         if not self._begun:
@@ -97,17 +112,17 @@ class StopCallback(TrainingCallback):
         if self.train_name is not None:
             train = f"{self.train_name}-{val.metric}"
             check["train"] = all_told([train], measured)[train]
-        # other rounds are in every later model
+        # later models contain these rounds unchanged
         copies = isinstance(model, Booster) and self._copies and self.stopper.restore != "last"
         take = model.copy if copies else None
         stops = self._training.update(take, epoch=self._before + epoch + 1, **check)
         if stops and not isinstance(model, Booster):
-            # where cv() cuts its table
+            # where cv() truncates its table
             model.set_attr(best_iteration=str(int(self.stopper.best_epoch or 0) - 1))
         return stops
 
     def after_training(self, model: Any) -> Any:
-        """Cut the model to the selected round, and record the run."""
+        """Truncate the model to the selected round, and record the run."""
         stopper = self.stopper
         stopper.close()
         best = stopper.best_epoch
@@ -138,7 +153,7 @@ def _booster(model: Booster) -> str:
 
 
 def _direction(val: Measure) -> Mode:
-    """Whether higher values are better, as XGBoost's own early stopping takes it."""
+    """Whether higher values are better, as in XGBoost's own early stopping."""
     own = EarlyStopping(rounds=1)
     nothing = SimpleNamespace(set_attr=lambda **attributes: None)
     own.after_iteration(nothing, 0, {val.data: {val.metric: [0.0]}})
@@ -146,7 +161,7 @@ def _direction(val: Measure) -> Mode:
 
 
 def _last(evals_log: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[Measure, float]:
-    """What was measured in the last round; of cross-validation, which gives deviations, means."""
+    """What was measured in the last round; for cross-validation, the means."""
     values = {
         Measure(data, metric): series[-1]
         for data, metrics in evals_log.items()

@@ -276,7 +276,7 @@ def test_checks_after_the_backup_are_forgotten(tmp_path):
 
 def test_a_fit_that_begins_later_without_its_run_says_so(tmp_path):
     stop = StopCallback("Keras(5)", record=tmp_path)
-    with pytest.warns(UserWarning, match=r"begins at epoch 4, of whose run nothing is known"):
+    with pytest.warns(UserWarning, match=r"begins at epoch 4 of an unknown run"):
         fit(network(), stop, initial_epoch=3, epochs=5)
     assert read_curves(tmp_path)[0].epoch.tolist() == [4, 5]
 
@@ -313,7 +313,7 @@ def test_the_weights_kept_are_those_that_were_validated(tmp_path, swap, own_firs
 def test_it_names_what_is_there():
     with pytest.raises(ValueError, match="val_los"):
         fit(network(), StopCallback("GL(5)", monitor="val_los"), epochs=1)
-    with pytest.raises(ValueError, match=r"'lr': no such metric; there are loss, val_loss"):
+    with pytest.raises(ValueError, match=r"'lr': no such metric; available are loss, val_loss"):
         fit(network(), StopCallback(LowRate(1)), epochs=1)
 
 

@@ -576,7 +576,7 @@ def test_lightgbm_refuses_what_cannot_be(lightgbm):
         lightgbm_trained(lightgbm, lightgbm_callback("GL(2)"), 3, boosting="dart")
     lightgbm_trained(lightgbm, lightgbm_callback("GL(2)", restore="last"), 3, boosting="dart")
     with pytest.raises(
-        ValueError, match=r"'test-any metric': no such metric; there are train-l2, val-l2"
+        ValueError, match=r"'test-any metric': no such metric; available are train-l2, val-l2"
     ):
         lightgbm_trained(lightgbm, lightgbm_callback("GL(2)", data_name="test"), 3)
 
@@ -801,7 +801,7 @@ def test_catboost_refuses_what_cannot_be(catboost):
     model = catboost_trained(catboost, callback, iterations=40, use_best_model=True)
     with pytest.raises(ValueError, match=r"trees, the selected .* fit with use_best_model=False"):
         callback.restore(model)
-    words = r"'test-any metric': no such metric; there are learn-RMSE, validation-RMSE"
+    words = r"'test-any metric': no such metric; available are learn-RMSE, validation-RMSE"
     with pytest.raises(catboost.CatBoostError, match=words):
         catboost_trained(catboost, catboost_callback("GL(2)", data_name="test"))
 

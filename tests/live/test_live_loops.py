@@ -64,7 +64,7 @@ def test_sklearn_rules_of_other_channels(network, tmp_path):
     assert squared == pytest.approx(-at(curve, "val", stopper.best_epoch), rel=1e-6)
     stop = patience_stop(curve["largest"], 5, lambda value, best: value < best)
     assert stop == stopper.stop_epoch < 300
-    with pytest.raises(ValueError, match="'largest': no such metric; there are none"):
+    with pytest.raises(ValueError, match="'largest': no such metric; available are none"):
         sklearn_trained(Stopper(rule, mode="max", channels=error), network)
 
 
@@ -101,13 +101,13 @@ def test_sklearn_without_a_stop_ends_after_max_iter(network):
 
 
 def test_sklearn_refuses_what_cannot_be(network):
-    with pytest.raises(ValueError, match="mode 'min', no run seen; expected a new one"):
+    with pytest.raises(ValueError, match="mode 'min', no run seen; expected a new stopper"):
         sklearn_trained(Stopper("Keras(2)"), network)
     stopper = Stopper("Keras(2)", mode="max")
     with pytest.raises(ValueError, match="max_iter = 0; expected at least 1"):
         sklearn_trained(stopper, network, max_iter=0)
     stopper.update(val=1)
-    with pytest.raises(ValueError, match="mode 'max', a run seen; expected a new one"):
+    with pytest.raises(ValueError, match="mode 'max', a run seen; expected a new stopper"):
         sklearn_trained(stopper, network)
 
 
@@ -339,7 +339,7 @@ def test_ignite_rules_of_other_channels(tmp_path):
     assert training.validate() == -at(curve, "val", stopper.best_epoch)
     stop = patience_stop(curve["loss"], 4, lambda value, best: value < best)
     assert stop == stopper.stop_epoch
-    with pytest.raises(ValueError, match="monitor = 'loss': no such metric; there are none"):
+    with pytest.raises(ValueError, match="monitor = 'loss': no such metric; available are none"):
         IgniteTraining(rule)
 
 
@@ -392,7 +392,7 @@ def test_ignite_checks_one_of_several_sets(tmp_path):
     )
     training.trainer.logger.setLevel("CRITICAL")
     training.evaluator.logger.setLevel("CRITICAL")
-    with pytest.raises(ValueError, match=r"a second evaluation at epoch 1: .* needs data="):
+    with pytest.raises(ValueError, match=r"a second evaluation at epoch 1: .* data="):
         training.run()
     training.handler.data = training.val_data
     training.trainer.state.max_epochs = None

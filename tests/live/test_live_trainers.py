@@ -313,7 +313,7 @@ def test_lightning_trains_its_least_epochs_and_keeps_the_best_of_them(
     assert training.current_epoch == stopper.stop_epoch >= least
     assert at(curve, "val", stopper.best_epoch) == curve.val.min()
     assert validated(model.network) == pytest.approx(curve.val.min(), rel=1e-6)
-    with pytest.raises(ValueError, match="min_steps = 9: training would go on after the stop"):
+    with pytest.raises(ValueError, match="min_steps = 9: training would continue after the stop"):
         trainer(lightning, lightning_callback("UP(1)"), min_steps=9).fit(model, *loaders())
 
 

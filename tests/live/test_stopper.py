@@ -204,7 +204,7 @@ def test_higher_is_better():
 
 def test_history_is_the_run_as_it_was_told():
     stopper = Stopper("GL(2)", run="a")
-    with pytest.raises(ValueError, match="run 'a': no check yet"):
+    with pytest.raises(ValueError, match="run 'a': there is no check yet"):
         stopper.history  # noqa: B018
     stopper.update(val=np.float32(0.1), epoch=2)
     assert stopper.history.table.column_names == ["run", "epoch", "val"]
@@ -222,7 +222,7 @@ def test_the_unit_of_the_positions_is_in_words_record_and_state():
     said = {"epoch": Channel(unit="step"), "val": Channel(metric="logloss", source="valid_0")}
     stopper = Stopper("UP(1, k=1)", channels=said)
     assert not stopper.update(val=1.0, epoch=100)
-    with pytest.raises(ValueError, match="step = 100 after 100; expected a later one"):
+    with pytest.raises(ValueError, match="step = 100 after 100; expected a larger value"):
         stopper.update(val=1.0, epoch=100)
     assert stopper.update(val=2.0, epoch=300)
     assert stopper.reason == "UP 1 >= 1 at step 300; best step 100"
@@ -238,7 +238,7 @@ def test_the_unit_of_the_positions_is_in_words_record_and_state():
 def test_a_channel_that_is_expected_is_to_come():
     rule = "any_of(Keras(9), Keras(1, val='val_loss'))"
     loss = {"val_loss": Channel(direction="min")}
-    with pytest.raises(ValueError, match="needs the channel 'val_loss'; give val_loss, too"):
+    with pytest.raises(ValueError, match="needs the channel 'val_loss'; pass val_loss as well"):
         Stopper(rule, channels=loss).update(val=1.0)
     stopper = Stopper(rule, channels=loss)
     assert stopper.watched == ["val", "val_loss"]
@@ -339,14 +339,14 @@ def test_refused_when_made(made, words):
     ("check", "words"),
     [
         ({"val": "0.5"}, "val = '0.5'; expected a number"),
-        ({"val": None, "train": None}, "nothing was measured; give val"),
+        ({"val": None, "train": None}, "nothing was measured; pass val"),
         ({"val": True}, "val = True; expected a number"),
         ({"val": 1 + 2j}, "val = (1+2j); expected a number"),
         ({"val": [1.0, 2.0]}, "val = [1.0, 2.0]; expected a number"),
         ({"val": 1.0, "train": "x"}, "train = 'x'; expected a number"),
-        ({"val": 1.0, "run": 1.0}, "run is the id of the run; give the channel another name"),
-        ({"val": 1.0, "epoch": 1}, "epoch = 1 after 1; expected a later one"),
-        ({"val": 1.0, "epoch": float("nan")}, "epoch = nan after 1; expected a later one"),
+        ({"val": 1.0, "run": 1.0}, "'run' is reserved for the run id; rename the channel"),
+        ({"val": 1.0, "epoch": 1}, "epoch = 1 after 1; expected a larger value"),
+        ({"val": 1.0, "epoch": float("nan")}, "epoch = nan after 1; expected a larger value"),
     ],
 )
 def test_a_refused_check_was_not_seen(check, words):
@@ -362,7 +362,10 @@ def test_a_refused_check_was_not_seen(check, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"criterion": "GL(3)"}, "the saved state has criterion = 'GL(3)'; this one is 'GL(2)'"),
+        (
+            {"criterion": "GL(3)"},
+            "the saved state has criterion = 'GL(3)', but this stopper has 'GL(2)'",
+        ),
         ({"mode": "max"}, "the saved state has mode = 'max'"),
         (
             {"about": {"val": {"direction": "max", "upper": None}}},

@@ -78,14 +78,14 @@ def test_what_is_kept_elsewhere_can_go_and_no_number_is_given_twice(tmp_path):
 
 
 def test_only_one_process_has_a_journal(tmp_path, journal):
-    with pytest.raises(ValueError, match="another earlystop watch saves its runs there"):
+    with pytest.raises(ValueError, match="used by another earlystop watch"):
         Journal(tmp_path)
     code = "import sys; from pathlib import Path; from earlystop_lab.live.watch import journal\n"
     code += "journal.Journal(Path(sys.argv[1]))"
     other = subprocess.run(
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
     )
-    assert "another earlystop watch saves its runs there" in other.stderr
+    assert "used by another earlystop watch" in other.stderr
 
 
 # -- damage ---------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_journals_of_earlier_versions_are_named_unless_they_are_empty(tmp_path):
     old.touch()
     Journal(tmp_path).close()
     old.write_bytes(b'{"epoch":1}\n')
-    with pytest.raises(ValueError, match=r"00000001\.journal: posts .* that version once"):
+    with pytest.raises(ValueError, match=r"00000001\.journal: has unsaved posts .* version once"):
         Journal(tmp_path)
     assert old.read_bytes() == b'{"epoch":1}\n'
     old.unlink()
@@ -164,7 +164,7 @@ def test_journals_of_earlier_versions_are_named_unless_they_are_empty(tmp_path):
     journal = Journal(tmp_path)
     journal._database.execute("PRAGMA user_version = 1")
     journal.close()
-    with pytest.raises(ValueError, match=r"journal\.sqlite: posts .* that version once"):
+    with pytest.raises(ValueError, match=r"journal\.sqlite: has unsaved posts .* version once"):
         Journal(tmp_path)
 
 

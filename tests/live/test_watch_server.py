@@ -145,7 +145,7 @@ def test_a_full_disk_refuses_posts_and_loses_none_that_it_acknowledged(tmp_path)
                         acknowledged[name].append(epoch)
                     else:
                         assert answer.status_code == 507
-                        assert answer.text.startswith("it cannot be written: ")
+                        assert answer.text.startswith("cannot be written: ")
             assert 507 in statuses
             assert statuses[-1] == 200
             shown = {name: run["checks"] for name, run in server.runs().items()}
@@ -166,7 +166,7 @@ def test_ended_by_control_c_it_has_saved_everything_and_overwritten_nothing(tmp_
     CurveSet.from_runs([{"run": "a", "val": [9.0]}]).write(folder / "a.parquet")
     words = ("--val", "val_accuracy", "--mode", "max", "-c", "Keras(1)")
     with Server(folder, *words) as server:
-        with pytest.raises(RuntimeError, match="another earlystop watch saves its runs there"):
+        with pytest.raises(RuntimeError, match="used by another earlystop watch"):
             Server(folder)
         for epoch, accuracy in enumerate((0.5, 0.75, 0.625)):
             answer = server.post(epoch, run="a", val_accuracy=accuracy, val_loss=1.0)

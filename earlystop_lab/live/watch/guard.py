@@ -1,4 +1,4 @@
-"""Who may talk to the server, how much and how long: decided before anything is read."""
+"""Who may connect to the server, how much and how long: decided before anything is read."""
 
 import asyncio
 import ipaddress
@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-#: seconds within which a request has to come, and within which its answer has to be taken
+#: seconds within which a request has to arrive, and within which its answer has to be taken
 REQUEST, ANSWER = 10, 60
 
 _HEADERS = {
@@ -28,10 +28,10 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuse what browsers send on behalf of other pages; tell browsers what the page may do.
+    """Reject what browsers send on behalf of other pages, and restrict what the page may do.
 
-    A page of another origin may neither post here nor, by a name of its own that it lets point
-    here, read: the request has to name an address, this machine or the host that was asked for.
+    A page of another origin may neither post here nor read, even under a host name of its own that
+    points here: a request has to name an address, this machine, or the configured host.
     """
 
     def __init__(self, app: ASGIApp, host: str) -> None:
@@ -62,22 +62,22 @@ class Guard:
             return None
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            return "posts from pages of other origins are refused"
+            return "posts from pages of other origins are rejected"
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            return "posts from pages of other sites are refused"
+            return "posts from pages of other sites are rejected"
         return None
 
     def _is_here(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
-            # an address is looked up nowhere, so nobody can have let it point here
+            # an address is not looked up, so nobody can redirect it here
             return name in self._names or bool(ipaddress.ip_address(name))
         except ValueError:
             return False
 
 
 class Impatient(H11Protocol):
-    """HTTP that hangs up on clients that come to no end, asking or listening."""
+    """HTTP that disconnects clients that do not finish, when sending or receiving."""
 
     _clock: asyncio.TimerHandle
 
@@ -87,7 +87,7 @@ class Impatient(H11Protocol):
         self._clock = self.loop.call_later(REQUEST, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; only the whole head of a request buys more time."""
+        """Take the data; only the complete head of a request extends the time."""
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
@@ -99,7 +99,7 @@ class Impatient(H11Protocol):
         self._allow(REQUEST)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop waiting."""
         super().connection_lost(exc)
         self._clock.cancel()
 

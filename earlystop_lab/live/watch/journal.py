@@ -1,7 +1,7 @@
-"""The journal: what has been acknowledged is on disk, whatever happens next.
+"""The journal: acknowledged data are on disk, whatever happens next.
 
-It is a database of SQLite, which waits for the disk at every commit, takes back what the disk
-does not take, and mends itself when it is opened after a crash.
+It is an SQLite database, which waits for the disk at every commit, rolls back what the disk does
+not accept, and recovers when it is opened after a crash.
 """
 
 import errno
@@ -23,16 +23,15 @@ _BEGIN = """
 """
 
 
-#: of what the events say; 2 has values as they were measured, by channel
+#: version of the events; since 2, they have values as measured, by channel
 _VERSION = 2
 
 
 class Journal:
     """Events about the runs of a folder, counted from 1.
 
-    Whoever calls sees to it that no two calls overlap. Raises ``OSError`` where the disk refuses,
-    and ``ValueError`` where another process has the folder or, naming the file, where it is
-    damaged.
+    The caller ensures that calls do not overlap. Raises ``OSError`` if the disk reports an error,
+    and ``ValueError`` if another process uses the folder or, naming the file, if it is damaged.
 
     >>> import tempfile
     >>> journal = Journal(Path(tempfile.mkdtemp()))
@@ -78,7 +77,7 @@ class Journal:
                 yield number, json.loads(what)
 
     def append(self, events: Sequence[dict[str, Any]]) -> None:
-        """Keep events: all are on disk when this returns; where it raises, none is kept."""
+        """Keep events: all are on disk when this returns; if it raises, none is kept."""
         rows = [(i, json.dumps(event)) for i, event in enumerate(events, start=self.last + 1)]
         with self._explained(), self._database:
             self._database.executemany("INSERT INTO event VALUES (?, ?)", rows)
@@ -90,7 +89,7 @@ class Journal:
             self._database.execute("DELETE FROM event WHERE id <= ?", (last,))
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the database."""
         self._database.close()
 
     @contextmanager
@@ -100,21 +99,20 @@ class Journal:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise ValueError(
-                    f"{self.folder}: another earlystop watch saves its runs there; choose another "
+                    f"{self.folder}: used by another earlystop watch; choose another folder with "
                     "--out"
                 ) from error
             code = errno.ENOSPC if error.sqlite_errorcode == sqlite3.SQLITE_FULL else errno.EIO
             raise OSError(code, str(error), str(self.path)) from error
         except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
             raise ValueError(
-                f"{self.path}: damaged ({error}); move the file elsewhere to start without what "
-                "it says"
+                f"{self.path}: damaged ({error}); move the file elsewhere to start without its "
+                "contents"
             ) from error
 
 
 def _of_an_earlier_version(path: Path) -> ValueError:
     return ValueError(
-        f"{path}: posts that no file of a run has yet, as an earlier version kept them; start and "
-        "end that version once with this --out, or move the file elsewhere to start without what "
-        "it says"
+        f"{path}: has unsaved posts in the format of an earlier version; start and stop that "
+        "version once with this --out, or move the file elsewhere to start without its contents"
     )

@@ -1,4 +1,4 @@
-"""What a training posts: Keras' ``RemoteMonitor`` protocol, read by somebody who trusts nobody."""
+"""Posts of a training in Keras' ``RemoteMonitor`` protocol, read without trusting the sender."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,18 +13,18 @@ from earlystop_lab.sources.logs._channels import choose
 from earlystop_lab.sources.logs._columns import log_of_rows
 from earlystop_lab.sources.logs._reading import parse_json
 
-#: bytes of one post, metrics in it, and characters of a metric's name
+#: maximum size of a post in bytes, number of metrics, and length of a metric's name
 LARGEST_POST = 64 * 1024
 MOST_METRICS = 64
 LONGEST_NAME = 100
-#: a run's name: also the name of a file, on every system
+#: a run's name, which is also a valid file name on every system
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=,@-]{0,79}")
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
 
-#: the channels of a run and what they are; ``source`` is the metric as posted, and of ``epoch``
-#: there is the unit alone
+#: descriptions of the channels of a run; ``source`` is the metric as posted, and for ``epoch``
+#: only the unit is known
 Channels = dict[str, Channel]
 
 
@@ -40,7 +40,7 @@ def from_json(chosen: Mapping[str, Mapping[str, Any]]) -> Channels:
 
 
 class PostError(EarlystopError, ValueError):
-    """A post that is refused, and why; ``status`` is the HTTP status that says so."""
+    """A rejected post, and why; ``status`` is the HTTP status."""
 
     def __init__(self, reason: str, status: int = 400) -> None:
         super().__init__(reason)
@@ -50,14 +50,14 @@ class PostError(EarlystopError, ValueError):
 class Post(NamedTuple):
     """The measurements of one epoch."""
 
-    #: 1-based
+    #: counted from 1
     epoch: float
-    #: by the name under which they were posted; NaN and infinity are measurements
+    #: by the name under which they were posted; NaN and infinity are measured values
     metrics: dict[str, float]
 
 
 class Asked(NamedTuple):
-    """The metrics that the user says are the curves; what is None is chosen by name."""
+    """The metrics that the user chose as curves; None is chosen by name."""
 
     val: str | None = None
     train: str | None = None
@@ -65,7 +65,7 @@ class Asked(NamedTuple):
 
 
 def named(name: str) -> str:
-    """The name of a run, where it can be one."""
+    """The name of a run; ``PostError`` if it is invalid."""
     if not _NAME.fullmatch(name):
         raise PostError(
             f"run {shown(name)}: expected a name of at most 80 letters, digits and ._+=,@- that "
@@ -77,8 +77,8 @@ def named(name: str) -> str:
 def read_post(content_type: str, body: bytes) -> Post:
     """One epoch from the body of a post: a form with the field ``data``, or JSON.
 
-    Either is an object with ``epoch``, counted from 0, and a number a metric; null says that a
-    metric was not measured. Raises :class:`PostError` for anything else.
+    Either is an object with ``epoch``, counted from 0, and one number per metric; null means that
+    a metric was not measured. Raises :class:`PostError` for anything else.
 
     >>> read_post("application/json", b'{"epoch": 0, "loss": 0.5, "val_loss": NaN}')
     Post(epoch=1.0, metrics={'loss': 0.5, 'val_loss': nan})
@@ -92,15 +92,15 @@ def read_post(content_type: str, body: bytes) -> Post:
 
 
 def channels(metrics: Iterable[str], asked: Asked, watched: Iterable[str] = ()) -> Channels:
-    """Which of the metrics become which channels, by the rules that logs are read by.
+    """Which metrics become which channels, by the same rules as for log files.
 
-    These are ``val``, ``train`` if there is one, and of the others those that are watched.
+    These are ``val``, ``train`` if there is one, and any other metrics that are watched.
 
     >>> found = channels(["acc", "loss", "val_acc", "val_loss"], Asked(), ["val_acc"])
     >>> {name: about.source for name, about in found.items()}
     {'epoch': None, 'val': 'val_loss', 'train': 'loss', 'val_acc': 'val_acc'}
     """
-    # every metric as if measured alike: which epochs had it is not known beforehand
+    # every metric as if measured equally often: which epochs have it is not known beforehand
     log = log_of_rows([(1, dict.fromkeys(metrics, 0.0))])
     try:
         choice = choose(log, {"val": asked.val, "train": asked.train}, asked.mode)
@@ -117,7 +117,7 @@ def channels(metrics: Iterable[str], asked: Asked, watched: Iterable[str] = ()) 
 
 
 def check_of(post: Post, chosen: Channels) -> dict[str, float] | None:
-    """What a post measured by channel; None where the validation error was not."""
+    """What a post measured, by channel; None if the validation error was not measured."""
     check = {
         name: post.metrics[about.source]
         for name, about in chosen.items()

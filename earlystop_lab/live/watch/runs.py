@@ -1,4 +1,4 @@
-"""The runs that are watched: their curves as they grow, and what each criterion says of them."""
+"""The watched runs: their curves as they grow, and the verdict of each criterion on them."""
 
 import math
 import time
@@ -27,19 +27,19 @@ from earlystop_lab.live.watch.posts import (
 )
 from earlystop_lab.sources.logs._about import upper_bound
 
-#: what one server keeps in memory: runs, and checks of all of them together
+#: what one server keeps in memory: runs, and checks of all runs together
 MOST_RUNS = 200
 MOST_CHECKS = 3_000_000
-#: seconds without a post after which a run may make room for another; its file stays
+#: seconds without a post after which a run may be dropped for another; its file stays
 SILENT = 3600
-#: a run has ended that is silent for longer than so many of its epochs and so many seconds
+#: a run has ended if it is silent for longer than this many of its epochs and seconds
 _EPOCHS, _SECONDS = 3, 1.0
-#: what a post does to a run, as it goes into the journal; see :meth:`Run.apply`
+#: what a post does to a run, in the form of the journal; see :meth:`Run.apply`
 Event = dict[str, Any]
 
 
 class Verdict:
-    """What one criterion says of a run: its statistics at every check, and where it stopped."""
+    """What one criterion says about a run: its statistic at every check, and where it stopped."""
 
     def __init__(self, criterion: Rule | str) -> None:
         self.criterion = str(criterion)
@@ -47,14 +47,14 @@ class Verdict:
         self.reset({})
 
     def reset(self, about: Channels) -> None:
-        """Begin again: nothing has been seen of a run with these channels."""
+        """Start again: nothing has been seen of a run with these channels."""
         self.stopper: Stopper | None = None
         #: for each part of the criterion, at the last check
         self.last: list[Statistic] = []
         #: for each part of the criterion, its statistic at every check seen
         self.values: list[array[float]] = []
         self.seen = 0
-        #: why it can say nothing of this run
+        #: why it cannot evaluate this run
         self.problem: str | None = None
         if about:
             try:
@@ -65,15 +65,15 @@ class Verdict:
 
     @property
     def done(self) -> bool:
-        """Whether further checks change nothing: a rule that has stopped a run has ended it."""
+        """Whether further checks change nothing: a rule that has stopped a run is done."""
         return self.problem is not None or (self.stopper is not None and self.stopper.stopped)
 
     def see(self, check: Mapping[str, float | None]) -> None:
-        """The next check; None is what was not measured at it."""
+        """Evaluate the next check; None means not measured."""
         assert self.stopper is not None, "a run has channels before it has checks"
         try:
             self.stopper.update(**check)
-        except Exception as error:  # a rule of the user's own may raise anything
+        except Exception as error:  # a user's own rule may raise anything
             self.problem = str(error) or type(error).__name__
             return
         self.last = self.stopper.statistics
@@ -85,37 +85,37 @@ class Verdict:
 
 
 class Run:
-    """One run: its channels so far, as they were measured, and the verdict of every criterion.
+    """One run: its channels so far, as measured, and the verdict of every criterion.
 
-    It changes by events: ``metrics`` are new ones, ``channels`` says what the channels are,
-    ``keep`` cuts these to so many checks, ``check`` is one more. The same events, read again, make
+    It changes by events: ``metrics`` are new ones, ``channels`` describes the channels, ``keep``
+    truncates them to a number of checks, and ``check`` is one more. Replaying the same events gives
     the same run.
     """
 
     def __init__(self, called: str, number: int, criteria: Sequence[Rule | str]) -> None:
-        #: what the run calls itself, and which of those that do it is, from 1
+        #: the name the run was posted under, and its number among those with that name, from 1
         self.called, self.number = called, number
         self.verdicts = [Verdict(criterion) for criterion in criteria]
         self.began = self.changed = time.time()
-        #: the epoch that was posted last, with a check or without, and when
+        #: the epoch that was posted last, with or without a check, and when
         self.posted, self.heard = math.nan, self.began
         #: seconds between its last two posts
         self._pause = math.nan
-        #: rises with every change
+        #: increases with every change
         self.version = 0
         self.notes: list[str] = []
         self.channels: Channels | None = None
         #: epoch and value of the best validation error or score
         self.best: tuple[float, float] | None = None
         self._metrics: set[str] = set()
-        #: by channel, ``epoch`` among them, one value a check
+        #: values by channel, including ``epoch``, one per check
         self._columns = {"epoch": Growing()}
-        #: of scores the highest value so far
+        #: the highest value of each score so far
         self._highest: dict[str, float] = {}
 
     @property
     def name(self) -> str:
-        """What no other run is called."""
+        """The unique name of the run."""
         return name_of(self.called, self.number)
 
     def __len__(self) -> int:
@@ -127,15 +127,15 @@ class Run:
         return [*self._columns]
 
     def curve(self, name: str) -> FloatArray:
-        """One channel so far, copied; NaN where it was not measured."""
+        """A copy of one channel so far; NaN if not measured."""
         return self._columns[name].since(0)
 
     def masked(self, name: str) -> Any:
-        """The same, masked where it was not measured."""
+        """The same, masked where not measured."""
         return self._columns[name].masked()
 
     def about(self, name: str) -> Channel:
-        """What a channel is; of ``epoch``, the unit of the positions."""
+        """The description of a channel; for ``epoch``, the unit of the positions."""
         return (self.channels or {}).get(name, Channel())
 
     @property
@@ -147,9 +147,9 @@ class Run:
         return {name: column[at] for name, column in self._columns.items()}
 
     def begins_anew(self, post: Post) -> bool:
-        """Whether the epoch is back at where this run began: then it is another run.
+        """Whether the epoch is back at where this run began, so that it is another run.
 
-        The very check that it began with, posted again, is none.
+        The very check that it began with, posted again, is not another run.
         """
         if not len(self) or post.epoch > self._epoch(0):
             return False
@@ -157,7 +157,7 @@ class Run:
         return len(self) > 1 or (check is not None and not _alike(check, self._check(0)))
 
     def goes_on_with(self, post: Post) -> bool:
-        """Whether the epoch is the one after the last that was posted."""
+        """Whether the epoch is the one after the last posted one."""
         last = self._epoch(len(self) - 1) if math.isnan(self.posted) and len(self) else self.posted
         return post.epoch == last + 1
 
@@ -169,13 +169,13 @@ class Run:
         self.posted, self.heard = post.epoch, now
 
     def trains_beside(self, newest: "Run") -> bool:
-        """Whether it was heard of since another one of its name began, and not long ago."""
-        # it has ended where several epochs of its own would have come by now
+        """Whether it has posted since another run of its name began, and not long ago."""
+        # it has ended if several of its epochs would have been posted by now
         ended = time.time() - self.heard > _EPOCHS * self._pause + _SECONDS
         return self.heard > newest.began and not ended
 
     def note(self, text: str) -> None:
-        """Say something of the run, once."""
+        """Add a remark about the run, once."""
         if text not in self.notes:
             self.notes = [*self.notes, text]
             self.version += 1
@@ -210,7 +210,7 @@ class Run:
         return event
 
     def _bounded(self, chosen: Channels, check: Mapping[str, float]) -> Channels:
-        """The channels with the highest values that scores can have, judged as of logs."""
+        """The channels with the upper bounds of scores, inferred as for log files."""
         bounded = {}
         for name, about in chosen.items():
             goes_on = _same(about, self.about(name))
@@ -223,7 +223,7 @@ class Run:
         return bounded
 
     def apply(self, event: Event) -> None:
-        """Let an event happen; cheap, what it means to the criteria is for :meth:`evaluate`."""
+        """Apply an event; cheap, since :meth:`evaluate` runs the criteria."""
         self._metrics.update(event.get("metrics", ()))
         chosen = from_json(event["channels"]) if "channels" in event else self.channels
         start = self._keep(chosen, event.get("keep", len(self)))
@@ -252,7 +252,7 @@ class Run:
         self._grown(start)
 
     def agrees(self, curve: Curve) -> int:
-        """How many of the first checks are those of the curve."""
+        """How many of the first checks equal those of the curve."""
         at = curve.measured("val")
         most = min(len(self), int(at.sum()))
         same = np.ones(most, bool)
@@ -265,9 +265,9 @@ class Run:
         return most if same.all() else int(np.argmin(same))
 
     def _keep(self, chosen: Channels | None, kept: int) -> int:
-        """Have these channels, and only so many of the checks.
+        """Set these channels, and keep only this many checks.
 
-        Returns the first check that the best and the highest values do not know of.
+        Returns the first check that the best and the highest values do not cover.
         """
         known, about = self.channels or {}, chosen or {}
         self.channels, cut = chosen, kept < len(self)
@@ -276,7 +276,7 @@ class Run:
                 column.cut(kept)
         if about != known:
             self._columns = {
-                # what stood under the name may have been something else
+                # the name may have stood for something else
                 name: self._columns[name]
                 if name in self._columns and _same(about.get(name), known.get(name))
                 else Growing(kept)
@@ -290,7 +290,7 @@ class Run:
         return 0 if cut else kept
 
     def _grown(self, start: int) -> None:
-        """The run has changed; look for the best and the highest values from that check on."""
+        """The run has changed; update the best and the highest values from that check on."""
         for name, about in (self.channels or {}).items():
             values = self._columns[name].since(start)
             numbers = values[~np.isnan(values)]
@@ -312,11 +312,11 @@ class Run:
 
     @property
     def waiting(self) -> int:
-        """How many checks no criterion that goes on has seen yet."""
+        """How many checks no running criterion has seen yet."""
         return max((len(self) - v.seen for v in self.verdicts if not v.done), default=0)
 
     def evaluate(self, seconds: float) -> None:
-        """Show the criteria checks that they have not seen, for about so long."""
+        """Show the criteria checks that they have not seen, for about this long."""
         end = time.perf_counter() + seconds
         while going := [v for v in self.verdicts if v.seen < len(self) and not v.done]:
             for verdict in going:
@@ -335,45 +335,45 @@ def _alike(check: Mapping[str, float], known: Mapping[str, float | None]) -> boo
 
 
 class Board:
-    """All runs of a server by name; a run that begins again under its name is another one."""
+    """All runs of a server by name; a run that starts again under its name is another one."""
 
     def __init__(self, criteria: Sequence[str], asked: Asked) -> None:
         self.criteria = list(criteria)
-        #: the channels that they look at, beside validation and training errors
+        #: the channels that the criteria watch, besides validation and training errors
         self.watched = sorted(watched_by(criteria) - {"val", "train"})
         self.asked = asked
         self.runs: dict[str, Run] = {}
         #: names of those whose curves are read from a log file
         self.followed: set[str] = set()
-        #: how many posts were refused, and why the last one was
+        #: how many posts were rejected, and why the last one was
         self.refused = 0
         self.refusal = ""
-        #: of each path with log files, why something there is no run
+        #: for each path of log files, why something there is not a run
         self.unread: dict[str, list[str]] = {}
-        #: what is wrong at the moment
+        #: what is currently wrong
         self.trouble = ""
 
     def add(self, run: Run) -> None:
-        """Take in a run; :class:`PostError` where there is no room."""
+        """Add a run; :class:`PostError` if there is no room."""
         if len(self.runs) >= MOST_RUNS:
             oldest = min(self.runs.values(), key=lambda each: each.changed)
             if time.time() - oldest.changed < SILENT:
-                raise PostError(f"there are {MOST_RUNS} runs already; try again later", 429)
+                raise PostError(f"there are already {MOST_RUNS} runs; try again later", 429)
             # its file stays
             del self.runs[oldest.name]
         self.runs[run.name] = run
 
     def current(self, name: str) -> Run | None:
-        """The run that goes on under a name: the last of those that call themselves so."""
+        """The current run under a name: the last one posted under it."""
         runs = (run for run in self.runs.values() if run.called == name)
         return max(runs, key=lambda run: run.number, default=None)
 
     def going_on(self, name: str, post: Post) -> tuple[Run | None, list[Run]]:
-        """The run that a post goes on with, None for a new one, and runs that it may mix up.
+        """The run that a post continues, None for a new one, and runs that it may mix up.
 
-        Two trainings may post under one name, and nothing in a post tells them apart but its
-        epoch. Where the epoch after the last one of the newest run does not come, but that of one
-        before, both train at once; then, and where several could go on, epochs may be mixed up.
+        Two trainings may post under one name, and only the epoch in a post distinguishes them. If
+        a post has not the next epoch of the newest run but that of an earlier one, both train at
+        once. Then, and if several runs could continue, epochs may be mixed up.
         """
         runs = sorted(
             (run for run in self.runs.values() if run.called == name), key=lambda run: run.number
@@ -383,7 +383,7 @@ class Board:
         *before, newest = runs
         following = [run for run in before if run.goes_on_with(post)]
         if newest.goes_on_with(post):
-            # those before that have ended are silent since the newest began
+            # earlier runs that have ended are silent since the newest began
             following = [run for run in following if run.trains_beside(newest)]
             if not following:
                 return newest, []
@@ -394,18 +394,18 @@ class Board:
         return (None if newest.begins_anew(post) else newest), []
 
     def another(self, name: str, taken: Callable[[str], bool]) -> Run:
-        """A new run, not yet taken in: ``name``, or ``name (2)`` where that is taken, ..."""
+        """A new run, not yet added: ``name``, or ``name (2)`` if that is taken, ..."""
         runs = (Run(name, number, self.criteria) for number in count(1))
         return next(run for run in runs if run.name not in self.runs and not taken(run.name))
 
     def has_room(self, run: Run) -> bool:
-        """Whether a run can be taken in without making another one go."""
+        """Whether a run can be added without dropping another one."""
         return len(self.runs) < MOST_RUNS and self._checks + len(run) <= MOST_CHECKS
 
     def require_room(self, more: int) -> None:
-        """Raise :class:`PostError` where so many checks more are too many."""
+        """Raise :class:`PostError` if this many additional checks are too many."""
         if self._checks + more > MOST_CHECKS:
-            raise PostError(f"there are {MOST_CHECKS} checks already; start another server", 507)
+            raise PostError(f"there are already {MOST_CHECKS} checks; start another server", 507)
 
     @property
     def _checks(self) -> int:
@@ -413,7 +413,7 @@ class Board:
 
 
 def watched_by(criteria: Iterable[Rule | str]) -> set[str]:
-    """The channels that criteria look at."""
+    """The channels that criteria watch."""
     leaves = (leaf for criterion in criteria for leaf in rule_of(criterion).leaves)
     return {name for leaf in leaves for name in leaf.channels}
 
@@ -425,5 +425,5 @@ def _same(one: Channel | None, other: Channel | None) -> bool:
 
 
 def name_of(called: str, number: int) -> str:
-    """The name of the first, second ... of the runs that call themselves so."""
+    """The name of the first, second ... of the runs posted under a name."""
     return called if number == 1 else f"{called} ({number})"

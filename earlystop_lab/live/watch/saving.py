@@ -1,4 +1,4 @@
-"""Runs as files: each a curve set of one run in Parquet, written whole."""
+"""Runs as files: each a curve set with one run in Parquet, written atomically."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ from earlystop_lab.curves import CurveSet, read_curves
 from earlystop_lab.live.watch.posts import Channels
 from earlystop_lab.live.watch.runs import Run
 
-#: where a file says that it was written here, and what it holds
+#: the key under which a file says that it was written here
 _MARK = b"earlystop watch"
-#: characters of a run's name that a file's name has as they are
+#: maximum number of characters of a run's name that are used in the file name
 _PLAIN = " ()+,=@"
 _LONGEST = 150
 
 
-#: what a curve set holds of a run at one moment, and what else it takes to go on
+#: the curve set of a run at one moment, and what else is needed to continue it
 Snapshot = tuple[dict[str, Any], Channels, dict[str, Any]]
 
 
@@ -36,7 +36,7 @@ def snapshot(run: Run) -> Snapshot:
 
 
 def file_of(folder: Path, run: str) -> Path:
-    """The file of a run: named as the run, whatever that is."""
+    """The file of a run, derived from its name, whatever that is."""
     name = quote(run, safe=_PLAIN)
     if len(name) > _LONGEST:
         name = f"{name[:_LONGEST]}-{hashlib.sha256(run.encode()).hexdigest()[:16]}"
@@ -44,7 +44,7 @@ def file_of(folder: Path, run: str) -> Path:
 
 
 def save(run: Snapshot, folder: Path, event: int) -> None:
-    """Write the run; it holds all that the journal says of it up to that event."""
+    """Write the run, which includes everything in the journal up to that event."""
     row, channels, about = run
     mark = json.dumps({"event": event, **about})
     table = CurveSet.from_runs([row], channels=channels).table
@@ -57,7 +57,7 @@ def save(run: Snapshot, folder: Path, event: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the disk keep the names of a folder's files, where the system can be asked to."""
+    """Make the disk store the names of a folder's files, if the system supports it."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -74,9 +74,9 @@ def saved(folder: Path) -> Iterator[Path]:
 
 
 def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
-    """The run in a file, and the last event of the journal that it holds.
+    """The run in a file, and the last event of the journal that it includes.
 
-    Raises ``ValueError`` or ``OSError`` where it cannot be read.
+    Raises ``ValueError`` or ``OSError`` if it cannot be read.
     """
     mark = _mark(path)
     if mark is None:
@@ -86,12 +86,12 @@ def load(path: Path, criteria: Sequence[str]) -> tuple[Run, int]:
     told = curves.meta.iloc[0]
     chosen = {name: curves.about(name) for name in ("epoch", *curve.channels)}
     for name in ("val", "train"):
-        # as an earlier version wrote it
+        # in the format of an earlier version
         if name in chosen and f"{name}_channel" in told:
             chosen[name] = chosen[name]._replace(source=told[f"{name}_channel"])
     run.follow(curve, chosen, [])
     run.began = run.changed = run.heard = path.stat().st_mtime
-    # an earlier version counted otherwise, and its journal is not read
+    # an earlier version counted differently, and its journal is not read
     return run, mark.get("event", 0)
 
 

@@ -1,4 +1,4 @@
-"""The server: posts in, the page and its JSON out."""
+"""The server: receives posts, serves the page and its JSON."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from earlystop_lab.live.watch.posts import LARGEST_POST, Asked, PostError, named
 from earlystop_lab.live.watch.views import detail, overview
 from earlystop_lab.live.watch.watching import Watching, follow
 
-#: where a ``RemoteMonitor`` posts unless told otherwise, and the run that it then is
+#: where a ``RemoteMonitor`` posts by default, and the run name for these posts
 PUBLISH = "/publish/epoch/end/"
 DEFAULT_RUN = "run"
 
@@ -31,7 +31,7 @@ _FILES = {
     "/": _PAGE / "index.html",
     "/watch.js": _PAGE / "watch.js",
     "/watch.css": _PAGE / "watch.css",
-    # the charting library, as its Python package ships it
+    # the charting library, as shipped with its Python package
     "/plotly.min.js": distribution("plotly").locate_file("plotly/package_data/plotly.min.js"),
 }
 
@@ -57,7 +57,7 @@ def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlet
         except PostError as error:
             watching.board.refused += 1
             watching.board.refusal = str(error)
-            # the rest of what is refused may never come
+            # the rest of a rejected post may never arrive
             return PlainTextResponse(str(error), error.status, {"Connection": "close"})
 
     async def runs(request: Request) -> Response:
@@ -99,9 +99,9 @@ def serve(
 ) -> None:
     """Serve until interrupted; the address is printed once the server answers there.
 
-    ``criteria`` are texts, ``paths`` log files to follow and folders of them. Runs are saved in
-    ``folder``. Raises ``OSError`` where the address cannot be bound or the folder not be written,
-    and ``ValueError`` for a text that is no criterion, or where another server uses the folder.
+    ``criteria`` are texts, ``paths`` log files to follow or folders of them. Runs are saved in
+    ``folder``. Raises ``OSError`` if the address cannot be bound or the folder cannot be written,
+    and ``ValueError`` for a text that is not a criterion, or if another server uses the folder.
     """
     texts = dict.fromkeys(str(rule_of(criterion)) for criterion in criteria)
     with _bound(host, port) as bound:
@@ -117,24 +117,24 @@ def serve(
         address = f"[{host}]" if ":" in host else host
         port = bound.getsockname()[1]
         print(f"http://{address}:{port}/ shows the runs, which are saved in {folder}/", flush=True)
-        # control-C is how a server ends; it has saved everything when this is raised
+        # the server ends by Ctrl-C, and has saved everything when this is raised
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[bound])
 
 
 async def _body(request: Request) -> bytes:
-    """The body, or what shows that it is too large, unless it does not come to an end."""
+    """The body, or enough of it to see that it is too large, unless it does not end."""
     body = bytearray()
     try:
         async with asyncio.timeout(REQUEST):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LARGEST_POST:  # the rest may never come
+                if len(body) > LARGEST_POST:  # the rest may never arrive
                     break
     except TimeoutError as error:
-        raise PostError(f"the post did not end within {REQUEST} seconds", 408) from error
+        raise PostError(f"the post was not complete within {REQUEST} seconds", 408) from error
     except ClientDisconnect as error:
-        raise PostError("the client hung up within its post") from error
+        raise PostError("the client disconnected during its post") from error
     return bytes(body)
 
 
@@ -143,7 +143,7 @@ def _bound(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=512)
     except OSError as error:
-        # what asyncio and socket add says the address once more
+        # asyncio and socket repeat the address in the message
         reason = (error.strerror or "").partition(" (while")[0]
         raise OSError(
             error.errno, f"{reason}; choose another --host or --port", f"{host}:{port}"

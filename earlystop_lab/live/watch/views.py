@@ -1,4 +1,4 @@
-"""What the page shows, as JSON: the same size however long a run is."""
+"""What the page shows, as JSON, whose size does not depend on the length of a run."""
 
 import math
 import time
@@ -10,12 +10,12 @@ from tsdownsample import MinMaxDownsampler
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.live.watch.runs import Board, Run, Verdict
 
-#: points of a curve: of more, the lowest and the highest of each stretch are shown
+#: points of a curve; if there are more, the lowest and highest of each stretch are shown
 POINTS = 800
 
 
 def overview(board: Board, folder: str) -> dict[str, Any]:
-    """Every run in a few numbers, the one that began last first."""
+    """Summary of every run, the most recently begun first."""
     runs = sorted(board.runs.values(), key=lambda run: (-run.began, run.name))
     return {
         "folder": folder,
@@ -75,7 +75,7 @@ def _verdict(verdict: Verdict, epoch: FloatArray, val: FloatArray) -> dict[str, 
         "selected": selected,
         "selected_val": None if at is None else _number(float(val[at])),
         "problem": verdict.problem,
-        #: checks that it has still to see
+        #: number of checks that it has not seen yet
         "waiting": 0 if verdict.done else len(epoch) - verdict.seen,
         "statistics": [
             {
@@ -92,7 +92,7 @@ def _verdict(verdict: Verdict, epoch: FloatArray, val: FloatArray) -> dict[str, 
 
 
 def _thinned(epoch: FloatArray, values: FloatArray) -> dict[str, list[float | None]]:
-    """Points of a curve: all, or so many that no peak or trough is lost; the last one always."""
+    """The points of a curve, thinned such that no peak or trough is lost; always with the last."""
     if len(values) > POINTS:
         thin = MinMaxDownsampler()  # type: ignore[no-untyped-call]
         shown = thin.downsample(values, n_out=POINTS).astype(np.intp)
@@ -102,12 +102,12 @@ def _thinned(epoch: FloatArray, values: FloatArray) -> dict[str, list[float | No
 
 
 def _not_finite(epoch: FloatArray, values: Any) -> dict[str, Any]:
-    """How many of the values measured are NaN or infinite, and where the first and others are."""
+    """How many measured values are NaN or infinite, and where the first and others are."""
     found = epoch[~np.ma.getmaskarray(values) & ~np.isfinite(values.data)]
     shown = np.unique(np.linspace(0, len(found) - 1, min(len(found), POINTS // 4)).astype(int))
     return {"count": len(found), "epoch": found[shown].tolist()}
 
 
 def _number(value: float | None) -> float | None:
-    """The value as JSON has it: None for NaN and infinities, and where nothing was measured."""
+    """The value for JSON: None for NaN, infinities, and values that were not measured."""
     return value if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What a server does with posts and log files: keep, evaluate, save them; nothing here is HTTP."""
+"""What a server does with posts and log files: keep, evaluate and save them; no HTTP here."""
 
 import asyncio
 import contextlib
@@ -14,34 +14,33 @@ from earlystop_lab.live.watch.runs import Board, Event, Run, name_of
 from earlystop_lab.live.watch.saving import file_of, load, save, saved, snapshot
 from earlystop_lab.sources.logs import read_logs
 
-#: seconds between two looks at log files, and how many times longer than a reading they are at
-#: least apart
+#: seconds between two reads of log files, and the minimum pause as a multiple of the reading time
 _LOOKS = 1.0
 _REST_OF_LOOKS = 10
-#: seconds between two savings, and how many times longer than a saving they are at least apart
+#: seconds between two savings, and the minimum pause as a multiple of the saving time
 _BETWEEN = 2.0
 _REST = 20
-#: seconds for which what waits is evaluated before others get their turn, and how long that is
+#: seconds of evaluation before others get their turn, and the length of that turn
 _SLICE, _TURN = 0.005, 0.003
-#: what is said of runs whose posts cannot be told apart
+#: the remark about runs whose posts cannot be told apart
 _MIXED = (
-    "Another training posts as {name} at the same time, so that epochs of the two may be mixed up: "
-    "give each a name of its own."
+    "Another training posts as {name} at the same time, so epochs of the two may be mixed up; "
+    "give each its own name."
 )
 
 
 class Watching:
     """The runs of a folder while they grow.
 
-    A post is in the journal, on disk, before it changes its run and before :meth:`take` returns;
-    one that is refused changes nothing. From the journal it comes into the run's file. What a
-    killed server leaves in the journal is read when the next one begins.
+    A post is in the journal, on disk, before it changes its run and before :meth:`take` returns; a
+    rejected post changes nothing. From the journal it is saved to the run's file. If a server is
+    killed, the next one reads what is left in the journal.
     """
 
     def __init__(self, folder: Path, criteria: Sequence[str], asked: Asked) -> None:
         self.folder = folder
         self.board = Board(criteria, asked)
-        #: runs with something that their files do not have yet
+        #: runs with changes that their files do not have yet
         self._unsaved: dict[str, Run] = {}
         #: posts that wait for their turn, by the name they were posted to
         self._posts: dict[str, list[tuple[Post, asyncio.Future[Run]]]] = {}
@@ -49,9 +48,9 @@ class Watching:
         self._read()
 
     def _read(self) -> None:
-        """The runs as they were: their files, and what the journal knows beyond them."""
+        """Load the runs: their files, and later events of the journal."""
         board = self.board
-        #: of each run the last event that its file has
+        #: the last event in the file of each run
         held: dict[str, int] = {}
         for number, event in self._journal.events():
             name = name_of(event["called"], event["number"])
@@ -68,13 +67,13 @@ class Watching:
             if not board.has_room(run):
                 break
             board.runs[run.name], held[run.name] = run, last
-        # or a new event might count as one that a file has
+        # otherwise a new event might count as one that a file has
         self._journal.last = max([self._journal.last, *held.values()])
 
     async def start(self, *others: Coroutine[Any, Any, None]) -> None:
-        """Take posts from now on, and have others change the runs, too."""
+        """Accept posts from now on, and let others change the runs, too."""
         self._ending, self._more = asyncio.Event(), asyncio.Event()
-        #: whoever changes runs or the journal
+        #: held by whoever changes runs or the journal
         self._turn = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._more.set()
@@ -83,7 +82,7 @@ class Watching:
         ]
 
     async def stop(self) -> None:
-        """Save everything and let go of the folder."""
+        """Save everything and release the folder."""
         self._ending.set()
         saver, *others = self._tasks
         for task in others:
@@ -97,17 +96,17 @@ class Watching:
                 self._journal.close()
 
     async def take(self, name: str, post: Post) -> Run:
-        """Let a run's post happen; it is on disk when this returns.
+        """Process a run's post; it is on disk when this returns.
 
-        Raises :class:`PostError` where it means nothing, there is no room for it, it cannot be
-        written, or what saves the runs has failed.
+        Raises :class:`PostError` if it is invalid, there is no room for it, it cannot be written,
+        or the task that saves the runs has failed.
         """
         for task in self._tasks:
             if task.done():
                 raise PostError(f"the server has failed ({task.exception()!r}); restart it", 500)
         answer: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         self._posts.setdefault(name, []).append((post, answer))
-        # a client that hangs up stops nothing half-way
+        # a client that disconnects must not stop anything half-way
         await asyncio.shield(self._take(answer))
         run = answer.result()
         run.evaluate(_SLICE)
@@ -116,10 +115,10 @@ class Watching:
         return run
 
     async def _take(self, answer: asyncio.Future[Run]) -> None:
-        """Let all posts that wait happen, unless another's turn has answered this one already.
+        """Process all waiting posts, unless another's turn has answered this one already.
 
         They wait for the disk together, so that many clients cost little more than one: one post
-        of each name, since what the next of that name means depends on it.
+        per name, since what the next post of that name means depends on it.
         """
         async with self._turn:
             if answer.done():
@@ -140,7 +139,7 @@ class Watching:
                 for run, *_, each in taken:
                     if run.channels is None:
                         del self.board.runs[run.name]
-                    each.set_exception(PostError(f"it cannot be written: {reason}", 507))
+                    each.set_exception(PostError(f"cannot be written: {reason}", 507))
                 return
             for run, event, post, mixed, each in taken:
                 run.has_taken(post)
@@ -152,10 +151,9 @@ class Watching:
                 each.set_result(run)
 
     def _meaning(self, name: str, post: Post, others: int) -> tuple[Run, Event, list[Run]]:
-        """The run of a post, if new without any checks, and what is to happen to it, if anything.
+        """The run of a post, if new without any checks; its event, if any; and runs it may mix up.
 
-        With it come the runs that the post may mix up.
-        Raises :class:`PostError` where that is nothing, or too much with so many other posts.
+        Raises :class:`PostError` if the post is invalid, or too much with this many other posts.
         """
         board = self.board
         if name in board.followed:
@@ -170,7 +168,7 @@ class Watching:
         return run, event and {"called": run.called, "number": run.number, **event}, mixed
 
     async def follow(self, name: str, curve: Curve, channels: Channels, notes: list[str]) -> None:
-        """Have a run become the curve of a log file; begun again it is another run."""
+        """Make a run the curve of a log file; if it starts again, it is another run."""
         board = self.board
         async with self._turn:
             board.followed.add(name)
@@ -184,14 +182,14 @@ class Watching:
             self._more.set()
 
     def _is_taken(self, name: str) -> bool:
-        """Whether a run that may not be among those shown has the name."""
+        """Whether a run has the name, possibly one that is not shown."""
         return name in self._unsaved or file_of(self.folder, name).exists()
 
     async def save(self) -> None:
-        """Write the files of all runs that have changed, and drop the journal up to here."""
-        # one after the other, or an older state might be written over a newer one
+        """Write the files of all changed runs, and drop the journal up to here."""
+        # one at a time, or an older state might overwrite a newer one
         async with self._saving:
-            # at one moment: all that is in the journal up to here, and nothing else
+            # at one moment: everything in the journal up to here, and nothing else
             async with self._turn:
                 last, changed = self._journal.last, self._unsaved
                 runs = [snapshot(run) for run in changed.values()]
@@ -202,7 +200,7 @@ class Watching:
                 async with self._turn:
                     await asyncio.to_thread(self._journal.drop, last)
             except Exception as error:
-                # they stay in the journal; what a disk refuses is tried again
+                # they stay in the journal; saving is tried again
                 self._unsaved = changed | self._unsaved
                 self.board.trouble = f"runs cannot be saved: {error}"
                 if not isinstance(error, OSError):
@@ -211,7 +209,7 @@ class Watching:
                 self.board.trouble = ""
 
     async def _save(self) -> None:
-        """Save again and again, with at most a small share of the time."""
+        """Save again and again, using at most a small share of the time."""
         while not self._ending.is_set():
             began = time.monotonic()
             await self.save()
@@ -220,7 +218,7 @@ class Watching:
                 await asyncio.wait_for(self._ending.wait(), rest)
 
     async def _evaluate(self) -> None:
-        """Evaluate what waits, a little at a time: a run of a million checks may be read again."""
+        """Evaluate waiting checks, a little at a time, since a run may have a million checks."""
         while True:
             await self._more.wait()
             self._more.clear()
@@ -231,7 +229,7 @@ class Watching:
 
 
 async def follow(paths: Sequence[Path], watching: Watching) -> None:
-    """Have the runs of log files, and of folders of them, among the others, for ever."""
+    """Keep the runs of log files, and of folders of them, up to date."""
     seen: dict[Path, Any] = {}
     while True:
         began = time.monotonic()
@@ -241,7 +239,7 @@ async def follow(paths: Sequence[Path], watching: Watching) -> None:
                 if state != seen.get(path):
                     seen[path] = state
                     await _look(path, watching)
-            except Exception as error:  # of one path; the others go on
+            except Exception as error:  # of one path; the others continue
                 watching.board.unread[str(path)] = [f"{path}: {error!r}"]
         await asyncio.sleep(max(_LOOKS, _REST_OF_LOOKS * (time.monotonic() - began)))
 
@@ -258,17 +256,17 @@ async def _look(path: Path, watching: Watching) -> None:
 
 
 def _is_in(file: Path, folder: Path) -> bool:
-    """Whether a file is one of a folder's."""
+    """Whether a file is in a folder."""
     return file.resolve().is_relative_to(folder.resolve())
 
 
 def _state(path: Path, own: Path) -> list[tuple[str, int, int]]:
-    """What tells that files have changed: names, sizes and times, but of those that are our own."""
+    """What shows that files have changed: names, sizes and times, except for our own files."""
     state = []
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if _is_in(file, own):
             continue
-        # it may not be there yet, or just be replaced
+        # it may not exist yet, or may just be being replaced
         with contextlib.suppress(OSError):
             stat = file.stat()
             state.append((str(file), stat.st_size, stat.st_mtime_ns))
@@ -278,7 +276,7 @@ def _state(path: Path, own: Path) -> list[tuple[str, int, int]]:
 def _read(
     path: Path, watching: Watching
 ) -> tuple[list[tuple[Curve, Channels, list[str]]], list[str]]:
-    """The runs at a path, and why other things there are none; nothing of our own files."""
+    """The runs at a path, and why other things there are not runs; ignores our own files."""
     asked, watched = watching.board.asked, watching.board.watched
     folder = path if path.is_dir() else path.parent
     logs = read_logs(path, val=asked.val, train=asked.train, mode=asked.mode)
@@ -295,7 +293,7 @@ def _read(
             continue
         notes = [note.text for note in logs.notes if note.file == row["file"]]
         if "val" not in curve.channels:
-            reasons.append(f"{curve.run}: no validation error in it")
+            reasons.append(f"{curve.run}: has no validation error")
             continue
         alone = curve.alone()
         names = [name for name in ("val", "train", *watched) if name in curve.channels]
