@@ -151,11 +151,14 @@ class StopCallback(Callback):
         if not trainer.is_last_batch:
             done = (trainer.fit_loop.batch_idx + 1) / trainer.num_training_batches
             self._check(trainer, pl_module, trainer.current_epoch + done)
-        elif self.train is None and not self._training.others:
+            return
+        of_training = _of_epoch(trainer)
+        known = self.monitor in trainer.callback_metrics and self.monitor not in of_training
+        if known and self.train is None and not self._training.others:
             self._check(trainer, pl_module, trainer.current_epoch + 1)
         else:
             # for a checkpoint that is saved before the end of the epoch
-            row = self._row(trainer, {**trainer.callback_metrics, **_of_epoch(trainer)})
+            row = self._row(trainer, {**trainer.callback_metrics, **of_training})
             self._waiting = {"epoch": trainer.current_epoch + 1, **row}
             if self._validated is None and self.stopper.restore != "last":
                 self._validated = copied(pl_module)

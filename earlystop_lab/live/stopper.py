@@ -47,8 +47,9 @@ class Statistic(NamedTuple):
     holds: bool
 
 
-#: writing a run during its training may take this many seconds, plus this share of its time
-_SECONDS, _SHARE = 1.0, 0.05
+#: a run is written at this many first checks; at later ones, writing may have taken this many
+#: seconds, plus this share of the training time
+_FIRST, _SECONDS, _SHARE = 100, 1.0, 0.05
 
 
 class Stopper:
@@ -74,8 +75,9 @@ class Stopper:
     record : str or Path, optional
         Where to write the run: a ``.parquet`` or ``.arrow`` file, or a folder, which gets one file
         per run, for ``earlystop recommend``. The file is also written during training, so that the
-        record survives an interruption: at every check, as long as writing has taken less than a
-        second plus 5% of the time since the first check, and completely by :meth:`close`.
+        record survives an interruption: at each of the first 100 checks, at later checks as long as
+        writing has taken less than a second plus 5% of the time since the first check, and
+        completely by :meth:`close`.
     run : str, optional
         The run id, and the name of the file in a folder; it replaces a run with the same id. By
         default, the time and some random digits.
@@ -229,7 +231,8 @@ class Stopper:
         now = time.monotonic()
         if math.isnan(self._started):
             self._started = now
-        if self._writing < _SECONDS + _SHARE * (now - self._started):
+        allowed = _SECONDS + _SHARE * (now - self._started)
+        if self._count <= _FIRST or self._writing < allowed:
             # training must not fail because of it; closing raises the error at the end
             with suppress(OSError):
                 self.close()

@@ -670,7 +670,11 @@ def test_catboost_keeps_the_last_tree_where_asked_to(catboost):
 
 @pytest.mark.trained("CatBoost", "several metrics")
 @pytest.mark.parametrize("metric", ["AUC", "AUC:hints=skip_train~false", "Accuracy", None])
-def test_catboost_watches_its_eval_metric(catboost, tmp_path, metric):
+def test_catboost_watches_its_eval_metric(
+    catboost, tmp_path, tmp_path_factory, monkeypatch, metric
+):
+    # eval_metrics() writes where it is
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
     settings = {**CATBOOST, "eval_metric": metric, "custom_metric": ["F1", "Precision"]}
     data = {"X": X, "y": Y > 0, "eval_set": (X_VAL, Y_VAL > 0)}
     callback = catboost_callback("CatBoostIter(8)", record=tmp_path)

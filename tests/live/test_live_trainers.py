@@ -1,5 +1,6 @@
 """The callbacks of Lightning and Hugging Face against replay, and their weights against one."""
 
+import csv
 import json
 import os
 import subprocess
@@ -415,6 +416,19 @@ def test_lightning_ranks_stop_together_and_one_records(lightning, tmp_path):
     assert said == [f"said {rank}: {words}" for rank in (0, 1)], done.stderr[-3000:]
     (curve,) = read_curves(tmp_path / "runs")
     assert curve.val.tolist() == [3, 2, 2.5]
+
+
+@lightning_warnings
+def test_lightning_watches_a_training_metric_at_the_ends_of_epochs(lightning, tmp_path):
+    callback = lightning_callback("MaxEpochs(3)", monitor="train_loss", record=tmp_path)
+    logger = pytest.importorskip("lightning.pytorch.loggers").CSVLogger(tmp_path / "logs")
+    training = trainer(lightning, callback, logger=logger, log_every_n_steps=1)
+    training.fit(module(lightning), *loaders())
+    values = callback.stopper.history[0].val
+    with (Path(logger.log_dir) / "metrics.csv").open(newline="") as file:
+        logged = [float(row["train_loss"]) for row in csv.DictReader(file) if row["train_loss"]]
+    assert values.tolist() == pytest.approx(logged)
+    assert read_curves(tmp_path / f"{callback.stopper.run}.parquet").about("val").stand_in
 
 
 @lightning_warnings

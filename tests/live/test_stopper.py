@@ -439,11 +439,15 @@ def test_the_record_is_there_during_training(tmp_path, monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     monkeypatch.setattr(Stopper, "close", lambda self: (written.append(now[0]), _pass(now, 0.6)))
     slow = Stopper("GL(2)", record=tmp_path, run="b")
-    for _ in range(200):
+    for i in range(1, 101):
+        slow.update(val=1.0)
+        assert len(written) == i
+    _pass(now, 2000.0)
+    for _ in range(300):
         slow.update(val=1.0)
         _pass(now, 1.0)
         assert 0.6 * len(written) < 1 + 0.05 * now[0] + 0.6
-    assert len(written) > 15
+    assert len(written) > 150
 
 
 def _pass(now, seconds):
