@@ -296,7 +296,7 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             # a rule that numba cannot compile is slow, but conforming
-            warnings.filterwarnings("default", ".* is not compiled ", RuntimeWarning)
+            warnings.filterwarnings("default", ".* could not be compiled ", RuntimeWarning)
             once = traces(rule, prefixes)
             again = traces(rule, prefixes)
     except Exception as error:

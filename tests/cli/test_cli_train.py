@@ -234,12 +234,12 @@ def test_an_output_below_a_file_cannot_be_written(earlystop, tmp_path, out):
 @pytest.mark.parametrize(
     ("changed", "name"),
     [
-        ({"epochs": 7}, "epochs = 6, this command says 7"),
-        ({"seed": 1}, "seed = 0, this command says 1"),
-        ({"init": 0.25}, "init = 0.5, this command says 0.25"),
-        ({"eta_plus": 1.2}, "eta_plus = 1.1, this command says 1.2"),
-        ({"delta0": (0.05, 0.3)}, "delta0_high = 0.2, this command says 0.3"),
-        ({"runs": 1}, "holds 3 runs, this command makes 2"),
+        ({"epochs": 7}, "epochs = 6, but this command says 7"),
+        ({"seed": 1}, "seed = 0, but this command says 1"),
+        ({"init": 0.25}, "init = 0.5, but this command says 0.25"),
+        ({"eta_plus": 1.2}, "eta_plus = 1.1, but this command says 1.2"),
+        ({"delta0": (0.05, 0.3)}, "delta0_high = 0.2, but this command says 0.3"),
+        ({"runs": 1}, "has 3 runs, but this command makes 2"),
         ({"hidden": "2,4"}, "has no run 'toy1-4-linear-1'"),
     ],
     ids=shown,

@@ -609,7 +609,7 @@ def test_a_step_that_cannot_be_compiled_runs_as_plain_python(step, empty):
     )
     # a warning is an error where it is not expected: after the first replay there is none
     with pytest.warns(
-        RuntimeWarning, match=r"^Flat is not compiled and so .* slower: \S.*$"
+        RuntimeWarning, match=r"^Flat could not be compiled and runs .* slower: \S.*$"
     ) as told:
         replay(runs[:1], [Flat(0.1)])
     assert len(told) == 1

@@ -142,6 +142,7 @@ def stepped(rule, curve):
             ">": statistic > rule.threshold,
             ">=": statistic >= rule.threshold,
             "<": statistic < rule.threshold,
+            "<=": statistic <= rule.threshold,
         }[family.passes]
         if passed and curve.epoch[at] > rule.warmup:
             return at, owns

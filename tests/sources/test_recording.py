@@ -207,7 +207,7 @@ def test_other_settings_are_refused_by_name(tmp_path, state):
         where = "out.parquet"
     before = content(tmp_path / where)
     (tmp_path / "calls").unlink()
-    with pytest.raises(ValueError, match=rf"{where}.*epochs = 100, this command says 200"):
+    with pytest.raises(ValueError, match=rf"{where}.*epochs = 100, but this command says 200"):
         record(fake_jobs(tmp_path, epochs=200), path)
     assert calls(tmp_path) == []
     assert content(tmp_path / where) == before
@@ -242,7 +242,7 @@ def test_more_or_fewer_or_other_runs_are_refused(tmp_path):
     path = tmp_path / "out.parquet"
     record(fake_jobs(tmp_path), path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="holds 5 runs, this command makes 3"):
+    with pytest.raises(ValueError, match="has 5 runs, but this command makes 3"):
         record(fake_jobs(tmp_path, "abc"), path)
     with pytest.raises(ValueError, match="has no run 'f'"):
         record(fake_jobs(tmp_path, "abcdef"), path)

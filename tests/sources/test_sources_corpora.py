@@ -393,7 +393,7 @@ def test_nothing_is_half_written(table, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_built_is_said(table, tmp_path):
-    with pytest.raises(ValueError, match="no corpus 'imagenet'; known are algoperf, taskset"):
+    with pytest.raises(ValueError, match="unknown corpus 'imagenet'; expected one of algoperf"):
         build("imagenet", table, tmp_path / "out")
     with pytest.raises(ValueError, match="format 'csv': expected 'parquet' or 'arrow'"):
         build("algoperf", table, tmp_path / "out", suffix="csv")

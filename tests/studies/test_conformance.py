@@ -309,7 +309,7 @@ def test_a_step_that_remembers_between_calls_is_refused():
         return state, float(len(seen))
 
     # numba has no empty lists of the outside
-    with pytest.warns(RuntimeWarning, match="Bad is not compiled"):
+    with pytest.warns(RuntimeWarning, match="Bad could not be compiled"):
         assert_refused(scanned(lambda: (0,), step), "not deterministic")
 
 
