@@ -216,7 +216,8 @@ def test_replay_is_stepping_a_plain_loop(restore):
             last = len(curve.val) - 1 if at is None else at
             assert stops.stop[i, j] == curve.epoch[last], where
             # a rule with strips has seen only their ends
-            kept = lowest(curve, last, dict(rule.params).get("k", 1))
+            strip = rule.family.strip
+            kept = lowest(curve, last, dict(rule.params)[strip] if strip else 1)
             if restore == "last":
                 kept = last
             elif restore == "own" and rule.family.restores:
