@@ -53,7 +53,7 @@ from earlystop_lab.sources.logs._cells import LogError, listed, shown
 from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_names
 from earlystop_lab.sources.logs._checks import Between, measure
 from earlystop_lab.sources.logs._columns import Log, grouped, joined
-from earlystop_lab.sources.logs._finding import Owner, clean, find, labels, twins
+from earlystop_lab.sources.logs._finding import Owner, Twins, clean, find, labels
 from earlystop_lab.sources.logs._reading import Note, Skipped, Source, limited
 from earlystop_lab.sources.logs._restarts import Restart, runs_of
 from earlystop_lab.sources.logs._together import Run, together
@@ -79,8 +79,9 @@ class Format(NamedTuple):
 def _recognised(source: Source) -> str:
     try:
         for name, known in FORMATS.items():
-            may_be = known.recognises if not known.json or source.is_json else None
-            if may_be is not None and may_be(source):
+            if known.recognises is None or (known.json and not source.is_json):
+                continue
+            if known.recognises(source):
                 return name
         _searches.refuse_text(source.text)
     except LogError:
@@ -318,15 +319,16 @@ def read_logs(
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     _apart.forget()
     sources, skipped = find(given, {n: f.owner for n, f in formats.items() if f.owner})
-    with limited(largest):
-        same = twins([s for name, s in sources if name is None and len(s.files) == 1])
+    twins = Twins([s.path for name, s in sources if name is None and len(s.files) == 1])
     asked = {"val": val, "train": train, "test": test, "epoch": epoch}
     runs: list[Run] = []
     notes: list[Note] = []
     # a folder with one file is named as that file: shorter to find, and no two are the same
     shown_as = [source.files[0] if len(source.files) == 1 else source.path for _, source in sources]
     for label, (name, source) in zip(labels(shown_as, given), _drained(sources), strict=True):
-        if (twin := same.get(source.files[0])) is not None:
+        with limited(largest):
+            twin = twins.of(source)
+        if twin is not None:
             notes.append(Note(label, clean(f"the same as {twin.name} beside it: read once")))
             continue
         file = _File(label, asked, mode, restart, between)

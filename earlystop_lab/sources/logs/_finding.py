@@ -1,6 +1,7 @@
 """Which files there are, and which belong together as one log."""
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -10,10 +11,8 @@ from earlystop_lab.sources.logs._cells import LogError
 from earlystop_lab.sources.logs._reading import (
     Skipped,
     Source,
-    read_bytes,
     rotated_from,
     suffix,
-    unpacked,
 )
 
 Owner = Callable[[Path], Path | None]
@@ -68,36 +67,39 @@ def _logs_under(folder: Path, owners: Collection[Owner]) -> Iterator[Path]:
                 yield path
 
 
-def twins(sources: Sequence[Source]) -> dict[Path, Path]:
-    """Files with the content of one before them in their folder, packed or not, and that one.
+class Twins:
+    """Files with the content of one before them in their folder, packed or not."""
 
-    Only files of which there are several of one size are read, each once.
-    """
-    paths = [source.path for source in sources]
-    packed = {path.parent for path in paths if path.suffix.lower() == ".gz"}
-    # of a folder with packed files all are unpacked to be compared
-    sizes = {path: None if path.parent in packed else _size(path) for path in paths}
-    alike = Counter((path.parent, size) for path, size in sizes.items())
-    found: dict[Path, Path] = {}
-    first: dict[tuple[Path, bytes], Path] = {}
-    for path, size in sizes.items():
-        if size == 0 or alike[path.parent, size] < 2:
-            continue
+    def __init__(self, paths: Sequence[Path]) -> None:
+        packed = {path.parent for path in paths if path.suffix.lower() == ".gz"}
+        # of a folder with packed files all are unpacked to be compared
+        sizes = {path: None if path.parent in packed else _size(path) for path in paths}
+        alike = Counter((path.parent, size) for path, size in sizes.items())
+        #: those that may have the content of another one
+        self._may_be = {p for p, size in sizes.items() if size != 0 and alike[p.parent, size] > 1}
+        self._first: dict[tuple[Path, bytes], Path] = {}
+
+    def of(self, source: Source) -> Path | None:
+        """The file before it that has the same content."""
+        path = source.path
+        if path not in self._may_be:
+            return None
         try:
-            content = unpacked(read_bytes(path))
+            content = source.data
         except LogError:  # what cannot be read is named where it is read
-            continue
-        same = first.setdefault((path.parent, blake2b(content).digest()), path)
-        if same != path and content:
-            found[path] = same
-    return found
+            return None
+        if not content:
+            return None
+        same = self._first.setdefault((path.parent, blake2b(content).digest()), path)
+        return same if same != path else None
 
 
 def _size(path: Path) -> int:
     """Of a regular file; 0 of anything else."""
     try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
+        there = path.stat()
+        return there.st_size if stat.S_ISREG(there.st_mode) else 0
+    except (OSError, ValueError):
         return 0
 
 

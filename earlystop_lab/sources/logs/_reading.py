@@ -11,7 +11,9 @@ import gzip
 import io
 import json
 import math
+import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -111,14 +113,21 @@ def largest(*, packed: bool = False) -> int:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file (a pipe or device could make the reader wait for ever)."""
     try:
-        if not path.is_file():
-            raise LogError(
-                "not a regular file" if path.exists() else "the file does not exist; check the path"
-            )
-        require_size(path.stat().st_size)
+        there = _status(path)
+        if there is None or not stat.S_ISREG(there.st_mode):
+            wrong = "not a regular file" if there else "the file does not exist; check the path"
+            raise LogError(wrong)
+        require_size(there.st_size)
         return path.read_bytes()
     except OSError as error:
         raise LogError(f"it cannot be read: {error.strerror or error}") from error
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # also a name no file can have
+        return None
 
 
 _BOMS = {
@@ -227,7 +236,8 @@ class Source:
     @cached_property
     def data(self) -> bytes:
         if len(self.files) == 1 or self.path.is_dir():
-            return unpacked(read_bytes(self.path if self.path.exists() else self.files[0]))
+            there = self.files[0] is self.path or self.path.exists()
+            return unpacked(read_bytes(self.path if there else self.files[0]))
         parts = [unpacked(read_bytes(path)) for path in in_order(self.files)]
         self.notes.append(f"{len(parts)} files of one rotated log, read from the oldest on")
         return b"".join(part if part.endswith(b"\n") else part + b"\n" for part in parts)
@@ -318,10 +328,10 @@ class Source:
 
     def forget(self) -> None:
         """Let go of what was read."""
-        for name in ("data", "text", "lines", "document", "plain_records", "records"):
+        for name in ("data", "text", "lines", "document", "plain_records", "records", "is_json"):
             self.__dict__.pop(name, None)
 
-    @property
+    @cached_property
     def is_json(self) -> bool:
         """Whether it is a JSON document, or records a line each."""
         return self.document is not None or self.records is not None

@@ -1,31 +1,27 @@
 """SQLite databases of trackers, read from a copy: nothing is written beside the user's file."""
 
-import sqlite3
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from earlystop_lab.sources.logs._cells import LogError
 from earlystop_lab.sources.logs._reading import Source, read_bytes
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _BEGINS = b"SQLite format 3\0"
 
 
 @lru_cache(1)
 def columns(source: Source) -> frozenset[str]:
-    """The columns of a database as ``table.column``; none where the file is something else.
-
-    Of another file only the beginning is read.
-    """
-    try:
-        if not source.path.is_file():  # a pipe could make the reader wait for ever
-            return frozenset()
-        with source.path.open("rb") as stream:
-            if stream.read(len(_BEGINS)) != _BEGINS:
-                return frozenset()
-    except (OSError, ValueError):
+    """The columns of a database as ``table.column``; none where the file is something else."""
+    if not source.data.startswith(_BEGINS):
         return frozenset()
     query = "SELECT t.name || '.' || c.name FROM sqlite_master t, pragma_table_info(t.name) c"
     with opened(source) as database:
@@ -38,6 +34,8 @@ def opened(source: Source) -> Iterator[sqlite3.Connection]:
 
     What is no valid text in it is read with replacement characters.
     """
+    import sqlite3  # only here, since most logs are no database
+
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "copy.db")
         copy.write_bytes(source.data)

@@ -62,8 +62,8 @@ def _is_gradient(name: str) -> bool:
 def _infinite(
     log: Log, name: str, rows: IntArray, values: FloatArray, notes: list[str]
 ) -> FloatArray:
-    huge = np.isfinite(values) & (np.abs(values) >= _LARGEST)
-    if not huge.any():
+    huge = np.abs(values) >= _LARGEST
+    if not huge.any() or not (huge := huge & np.isfinite(values)).any():
         return values
     notes.append(
         f"{_lines(log, rows[huge])}: {shown(name)} is the largest number: read as infinite"

@@ -18,7 +18,7 @@ Point = tuple[int, float, Row]
 
 def owner(path: Path) -> Path | None:
     """The run's folder, for a file under its ``metrics``."""
-    for folder in path.parents:
+    for folder in path.parents if "metrics" in path.parts else ():
         if folder.name == "metrics" and (folder.parent / "meta.yaml").is_file():
             # the metrics of a logged model repeat those of its run
             return None if folder.parent.parent.name == "models" else folder.parent

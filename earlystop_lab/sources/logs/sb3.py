@@ -87,7 +87,7 @@ def owns_monitor(path: Path) -> Path | None:
 
 
 def is_monitor(source: Source) -> bool:
-    lines = source.data[:10_000].split(b"\n")
+    lines = source.data[:10_000].split(b"\n", 2)
     return len(lines) > 1 and lines[0].startswith(b"#{") and lines[1].startswith(b"r,l,t")
 
 

@@ -27,9 +27,10 @@ _SCALAR, _KEY, _STEP, _VALUE, _NUMBER = 13, 1, 2, 5, 1
 
 def owner(path: Path) -> Path | None:
     """The folder of a run, for all that SwanLab writes into it."""
-    for folder in path.parents:
-        if _FOLDER.fullmatch(folder.name) and any(folder.glob("*.swanlab")):
-            return folder
+    if any(map(_FOLDER.fullmatch, path.parts[:-1])):
+        for folder in path.parents:
+            if _FOLDER.fullmatch(folder.name) and any(folder.glob("*.swanlab")):
+                return folder
     return path.parent if path.suffix == ".swanlab" else None
 
 
