@@ -157,11 +157,10 @@ def markdown() -> str:
             "Generated from the rules themselves by `earlystop criteria --markdown`. A rule stops "
             "training at the first check at which its statistic passes its threshold; an undefined "
             "statistic never passes. *Verified* names the library version whose own code made the "
-            "same decisions on random curves, which are the values that the library's rule itself "
-            "compares, or says that the rule was worked by hand; what that covers, if not every "
-            "training, follows after a comma. "
-            '`help("earlystop_lab.Keras")` shows the full documentation of a rule. Rules can be '
-            "combined: `any_of(GL(5), MaxEpochs(500))`, `all_of(GL(2), UP(3))`, "
+            "same decisions on random curves of the values that it compares, or says that the rule "
+            "was worked by hand. If this does not cover every training, what it covers follows "
+            'after a comma. `help("earlystop_lab.Keras")` shows the full documentation of a rule. '
+            "Rules can be combined: `any_of(GL(5), MaxEpochs(500))`, `all_of(GL(2), UP(3))`, "
             "`after(50, UP(3))`.",
             rule_table().to_markdown(index=False),
             "## How the patience rules differ",

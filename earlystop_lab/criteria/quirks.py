@@ -139,8 +139,8 @@ whole run.
 >>> [stop(f"CDSC(2, omega=3, reset={reset})", *val, train=train) for reset in (True, False)]
 [None, 7]
 
-**LightGBM's min_delta keeps a worse round.** A gain below it moves neither the count nor the
-iteration that is restored; the same is true of Keras, whose best value stays as it was, too.
+**LightGBM's min_delta may restore a worse round.** A gain below it changes neither the count nor
+the iteration that is restored. The same is true of Keras, which does not update its best value.
 
 >>> small = CurveSet.from_runs([{"val": [1, 0.95, 0.97, 0.97, 0.97]}])
 >>> rules = ["LightGBM(3)", "LightGBM(3, min_delta=0.1)"]
@@ -148,7 +148,7 @@ iteration that is restored; the same is true of Keras, whose best value stays as
 [2.0, 1.0]
 
 **Lightning's min_epochs delays the stop, not the count**: bad checks before it count, and training
-ends at `min_epochs` itself where the patience is used up by then. `Trainer(min_epochs=6)` is
+ends at `min_epochs` itself if the patience is used up by then. `Trainer(min_epochs=6)` is
 `after(5, ...)`.
 
 >>> stop("Lightning(2)", 3, 1, 2, 2, 2, 2, 2), stop("after(5, Lightning(2))", 3, 1, 2, 2, 2, 2, 2)
@@ -161,10 +161,10 @@ set, CatBoost its `eval_metric`, Ultralytics its fitness and not the validation 
 0.9 mAP50-95 in YOLOv5 and 8.3.0, mAP50-95 alone in 8.3.200 to 8.4.190, for classification the mean
 of top-1 and top-5 accuracy.
 
-**CatBoost without an eval set trains to the end**: `early_stopping_rounds` then stops nothing, and
-nothing says so.
+**CatBoost without an eval set trains to the end**: `early_stopping_rounds` then has no effect, and
+there is no warning.
 
-**Keras' `monitor="loss"` precedes the weights that it saves.** The training loss of an epoch is a
-mean over its batches, during which the weights change; those that are saved or restored are of its
-end, and no loss of theirs was measured.
+**Keras' `monitor="loss"` does not measure the weights that it saves.** The training loss of an
+epoch is a mean over its batches, during which the weights change. The saved or restored weights are
+those at the end of the epoch, whose loss was never measured.
 """
