@@ -131,7 +131,7 @@ def test_a_long_table_is_read(table, compressed):
         (("0,loss,10", "0,ctc_loss,10"), r"curves_long\.csv: row 3: split_metric_loss is 'ctc_l"),
         (("7,ctc_loss", "8,ctc_loss"), r"curves_long\.csv: run_path 7 is in only one"),
         (("7,ctc_loss", "0,ctc_loss"), r"curves_long\.csv: run_path 7 is in only one"),
-        (("7,c", "0,loss,20,1,1,1\n7,c"), r"run_path 0, from row 2: 3 rows, the index says 2"),
+        (("7,c", "0,loss,20,1,1,1\n7,c"), r"run_path 0, from row 2: 3 rows, but the index says 2"),
         (("\n7,c", "\n7,ctc_loss,1,1,1,1\n0,loss,11,1,1,1\n7,c"), r"row \d: run_path 0 again"),
         (("valid_loss", "loss"), r"curves_long\.csv: .*'valid_loss'"),
     ],
@@ -161,7 +161,7 @@ def test_what_is_no_log_is_named(tree, change, said):
 
 def test_a_place_that_is_none_of_algoperf_s_is_named(tmp_path):
     (tmp_path / "eval_measurements.csv").write_text(LOG)
-    with pytest.raises(ValueError, match=r"eval_measurements\.csv: the place .* expected"):
+    with pytest.raises(ValueError, match=r"eval_measurements\.csv: path .* expected"):
         read_corpus("algoperf", tmp_path)
 
 
