@@ -8,7 +8,7 @@ recognised, how it is read, and which files belong together. A new format is one
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple, TypeVar, get_args
 
 import pandas as pd
 
@@ -60,6 +60,8 @@ from earlystop_lab.sources.logs._together import Run, together
 from earlystop_lab.sources.logs._values import as_meant
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
+
+T = TypeVar("T")
 
 #: lines of one file that are named one by one; further ones are counted
 MOST_LINES = 20
@@ -344,11 +346,11 @@ def read_logs(
     return LogImport(curves, (*skipped, *apart), tuple(notes))
 
 
-def _drained(sources: list[tuple[str | None, Source]]) -> Iterator[tuple[str | None, Source]]:
-    """The sources, none of them kept, so that what was read of one is gone before the next."""
-    sources.reverse()
-    while sources:
-        yield sources.pop()
+def _drained(items: list[T]) -> Iterator[T]:
+    """The items, none of them kept, so that what was read of one is gone before the next."""
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 class _File:
@@ -375,10 +377,14 @@ class _File:
         self.notes += [("", note) for note in source.notes]
         if not logs:
             raise LogError(f"no curves of the format {name} in it")
-        for log in logs:
+        for log in _drained(logs):
             _searches.refuse(log)
-            for part in _by_run(log, run, name in _GENERIC):
-                self._add_log(name, one_axis(tables.wide(part)) if name in _GENERIC else part)
+            parts = _by_run(log, run, name in _GENERIC)
+            del log
+            for part in _drained(parts):
+                own = one_axis(tables.wide(part)) if name in _GENERIC else part
+                del part
+                self._add_log(name, own)
 
     def _add_log(self, name: str, log: Log) -> None:
         try:
@@ -434,7 +440,7 @@ def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
         return [log]
     if names[0] not in log.columns:
         raise LogError(f"no column {shown(names[0])} for run; it has {listed(log.columns)}")
-    parts = list(grouped(run_names(log, names)))
+    parts = grouped(*run_names(log, names))
     if column is None and len(parts) == len(log):
         raise LogError(f"a row a run ({listed(names)} differs in every row): it holds no curves")
     logs = [replace(log.take(rows), name=name, notes=[], skipped=[]) for name, rows in parts]

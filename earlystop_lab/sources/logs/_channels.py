@@ -549,7 +549,7 @@ def run_columns(log: Log) -> list[str]:
     for name in log.named((*_RUNS, *_MAYBE_RUNS)):
         if not (is_run(name) or _starts_anew(log, name)):
             continue
-        runs = {*run_names(log, [*telling, name])}
+        runs = run_names(log, [*telling, name])[0]
         # what some rows leave open was not written to tell runs apart
         is_open = any(str(cell).lower() in BLANK for cell in log.cells(name, ""))
         if len(runs) > told and not is_open:
@@ -560,10 +560,9 @@ def run_columns(log: Log) -> list[str]:
     return telling
 
 
-def run_names(log: Log, columns: Sequence[str]) -> list[str]:
-    """The run that each row is of."""
-    cells = (log.cells(name, "") for name in columns)
-    return [" ".join(map(str, told)) for told in zip(*cells, strict=True)]
+def run_names(log: Log, columns: Sequence[str]) -> tuple[list[str], IntArray]:
+    """The runs in a log, and which of them each row is of."""
+    return log.told(columns, lambda cells: " ".join(map(str, cells)))
 
 
 def _starts_anew(log: Log, name: str) -> bool:

@@ -43,7 +43,7 @@ class Points(NamedTuple):
         there = np.searchsorted(self.rows, rows)
         there[there == len(self.rows)] = 0
         known = self.rows[there] == rows if len(self.rows) else np.zeros(len(rows), bool)
-        return there[known], values[known]
+        return (there, values) if known.all() else (there[known], values[known])
 
     def where(self, name: str) -> BoolArray:
         """Whether a channel was measured, point by point."""
@@ -266,10 +266,13 @@ def _series(
             order = _in_order(at, one, one == 0, last, f"{name}: ", said)
         else:
             order = np.argsort(ranks[there], kind="stable")[np.count_nonzero(ranks[there] < 0) :]
-        at, values = at[order], values[order]
+        if len(order) < len(at) or (order[1:] < order[:-1]).any():
+            at, values = at[order], values[order]
         if len(at):
             last_there = np.append(at[1:] != at[:-1], True)
-            series[name] = Series(at[last_there], values[last_there])
+            if not last_there.all():
+                at, values = at[last_there], values[last_there]
+            series[name] = Series(at, values)
     return series
 
 

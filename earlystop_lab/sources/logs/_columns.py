@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,19 +51,15 @@ class Column:
 
     cells: pa.Array | Sequence[Any]
     rows: IntArray
-    #: reads the cells as they were written, where ``cells`` has their numbers alone
+    #: reads the cells as they were written, where ``cells`` has their numbers alone; it keeps them
     written: Callable[[], Sequence[Any]] | None = None
 
     @property
     def objects(self) -> Sequence[Any]:
         """The cells as Python has them, for names and messages."""
         if self.written is not None:
-            return self._read
+            return self.written()
         return self.cells.to_pylist() if isinstance(self.cells, pa.Array) else self.cells
-
-    @cached_property
-    def _read(self) -> Sequence[Any]:
-        return [] if self.written is None else self.written()
 
     def each(self) -> Iterator[Any]:
         """The same one by one, so that few of them are there at a time."""
@@ -114,6 +110,8 @@ class Column:
 
     def within(self, rows: IntArray) -> Column:
         """The cells in these rows of the log, which are in order."""
+        if len(rows) and rows[-1] < len(self.rows) == self.rows[-1] + 1:
+            return self._taken(rows, rows)  # it has a cell in every row
         at = np.searchsorted(self.rows, rows)
         at[at == len(self.rows)] = 0
         there = self.rows[at] == rows if len(self.rows) else np.zeros(len(rows), bool)
@@ -121,11 +119,10 @@ class Column:
 
     def _taken(self, at: IntArray, rows: IntArray) -> Column:
         if self.numeric is not None:
-            return Column(
-                self.numeric.take(pa.array(at)),
-                rows,
-                self.written and (lambda: [self._read[i] for i in at.tolist()]),
-            )
+            # without this column, which would take room as long as the new one
+            read = self.written
+            taken = read and (lambda: [cells[i] for cells in [read()] for i in at.tolist()])
+            return Column(self.numeric.take(pa.array(at)), rows, taken)
         if isinstance(self.cells, pa.Array):
             return Column(self.cells.take(pa.array(at)), rows)
         return Column([self.cells[i] for i in at.tolist()], rows)
@@ -191,6 +188,45 @@ class Log:
                 cells[row] = cell
         return cells
 
+    def told(
+        self, names: Sequence[str], read: Callable[[Sequence[Any]], str]
+    ) -> tuple[list[str], IntArray]:
+        """What ``read`` makes of the cells of these columns, and which of it each row has.
+
+        Cells that are equal are kept once, and ``read`` is called once for them. A row without a
+        cell has "" there.
+        """
+        cells: list[tuple[Any, ...]] = [()]
+        of_rows = np.zeros(len(self), np.int64)
+        for name in names:
+            own, of_own = self._coded(name)
+            pairs, of_rows = np.unique(of_rows * len(own) + of_own, return_inverse=True)
+            cells = [(*cells[k // len(own)], own[k % len(own)]) for k in pairs.tolist()]
+        texts, of_cells = numbered(map(read, cells))
+        return texts, of_cells[of_rows]
+
+    def _coded(self, name: str) -> tuple[list[Any], IntArray]:
+        """The cells of a column that differ, and which of them each row has."""
+        found: list[Any] = [""]
+        of_rows = np.zeros(len(self), np.int64)
+        column = self.columns.get(name)
+        if column is None:
+            return found, of_rows
+        if isinstance(column.cells, pa.StringArray):
+            encoded = column.cells.dictionary_encode("encode")
+            found += encoded.dictionary.to_pylist()
+            of_rows[column.rows] = encoded.indices.to_numpy(zero_copy_only=False) + 1
+            return found, of_rows
+        # 1, 1.0 and True are equal, and lists have no hash
+        known: dict[object, int] = {}
+        for row, cell in zip(column.rows.tolist(), column.each(), strict=True):
+            key = cell if isinstance(cell, str) else (type(cell), repr(cell))
+            if key not in known:
+                known[key] = len(found)
+                found.append(cell)
+            of_rows[row] = known[key]
+        return found, of_rows
+
     def rows(self) -> Iterator[Row]:
         """The log row by row, for what a format does with whole rows."""
         rows: list[dict[str, Any]] = [{} for _ in range(len(self))]
@@ -209,14 +245,20 @@ class Log:
         return replace(self, lines=self.lines[rows], columns=columns)
 
 
-def grouped(names: Iterable[str]) -> Iterator[tuple[str, IntArray]]:
-    """Each of the names, one a row, with its rows, in the order in which they come first."""
-    codes: dict[str, int] = {}
-    of_rows = np.array([codes.setdefault(name, len(codes)) for name in names], np.int64)
+def grouped(names: Sequence[str], of_rows: IntArray) -> list[tuple[str, IntArray]]:
+    """The names that rows have, each with its rows, in the order in which they come first."""
     order = np.argsort(of_rows, kind="stable")
-    ends = np.cumsum(np.bincount(of_rows))
-    for name, start, end in zip(codes, [0, *ends[:-1]], ends, strict=True):
-        yield name, order[start:end]
+    counts = np.bincount(of_rows, minlength=len(names))
+    rows = np.split(order, np.cumsum(counts)[:-1])
+    found = [(name, own) for name, own in zip(names, rows, strict=True) if len(own)]
+    return sorted(found, key=lambda group: int(group[1][0]))
+
+
+def numbered(names: Iterable[str]) -> tuple[list[str], IntArray]:
+    """The names that differ, and the number of the one that each row has."""
+    known: dict[str, int] = {}
+    of_rows = np.fromiter((known.setdefault(name, len(known)) for name in names), np.int64)
+    return [*known], of_rows
 
 
 def log_of_rows(rows: Iterable[Row], name: str = "") -> Log:
@@ -271,7 +313,7 @@ class Growing:
             return Column([cell for piece in pieces for cell in _listed(piece.cells)], rows)
         whole = pa.concat_arrays(arrays)
         if pieces[0].was_text:
-            return Column(whole, rows, lambda: whole.cast(pa.string()).to_pylist())
+            return Column(whole, rows, cache(lambda: whole.cast(pa.string()).to_pylist()))
         return Column(whole, rows)
 
     def _pack(self) -> None:
@@ -281,6 +323,8 @@ class Growing:
             numbers = _of_text(cells)
             if numbers is not None and numbers.cast(pa.string()).equals(cells):
                 self._pieces.append(_Piece(numbers, was_text=True))
+                # the text of a piece, which Arrow would keep beside the numbers of the next ones
+                pa.default_memory_pool().release_unused()
                 return
         self._pieces.append(_Piece(cells))
 
@@ -405,7 +449,9 @@ def _of_parts(parts: Sequence[Column]) -> Column:
     if len(numeric) == len(parts) and (np.diff(rows) > 0).all():
         chunks = [_as_floats(cells) for cells in numeric]
         return Column(
-            pa.concat_arrays(chunks), rows, lambda: [cell for p in parts for cell in p.objects]
+            pa.concat_arrays(chunks),
+            rows,
+            cache(lambda: [cell for p in parts for cell in p.objects]),
         )
     cells: dict[int, Any] = {}
     for part in parts:

@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import zlib
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -305,7 +306,9 @@ class Source:
         if start not in ("{", "[") or self.records is not None:
             return None
         try:
-            document = parse_json(self.text)
+            document = parse_long(self.text) if len(self.text) > _LONG else None
+            if document is None:
+                document = parse_json(self.text)
             del self.text
             return document
         except LogError:
@@ -468,6 +471,97 @@ def _int(text: str) -> int | str:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_int=_int)
+
+
+#: characters of a JSON document above which the objects in its arrays are decoded one by one
+_LONG = 2**21
+#: objects of an array up to which they are kept
+_FEW = 1000
+_BLANKS = re.compile(r"[ \t\n\r]*")
+
+
+class Entries(list[Any]):
+    """The values in a long JSON array, each decoded whenever it is asked for.
+
+    Objects that are kept take several times the memory of their text.
+    """
+
+    def __init__(self, text: str, starts: Sequence[int]) -> None:
+        super().__init__()
+        self._text, self._starts = text, starts
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return _DECODER.raw_decode(self._text, self._starts[index])[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (_DECODER.raw_decode(self._text, start)[0] for start in self._starts)
+
+
+def parse_long(text: str) -> Any:
+    """As :func:`parse_json`, with :class:`Entries` for long arrays of objects.
+
+    They are looked for in the document and in the values of an object that it is. None where the
+    text is no plain JSON.
+
+    >>> parse_long('{"log_history": [{"step": 1, "loss": 0.5}]}')
+    {'log_history': [{'step': 1, 'loss': 0.5}]}
+    """
+    try:
+        value, at = _object(text, 0) if text.lstrip()[:1] == "{" else _value(text, 0)
+    except (json.JSONDecodeError, RecursionError):
+        return None
+    return value if _after(text, at) == len(text) else None
+
+
+def _after(text: str, at: int) -> int:
+    """The place after what is blank."""
+    blank = _BLANKS.match(text, at)
+    return at if blank is None else blank.end()
+
+
+def _object(text: str, at: int) -> tuple[Any, int]:
+    """An object, and the place after it."""
+    pairs: list[tuple[str, Any]] = []
+    at = _after(text, at) + 1
+    while True:
+        name, at = _DECODER.raw_decode(text, _after(text, at))
+        at = _after(text, at)
+        if not isinstance(name, str) or text[at : at + 1] != ":":
+            raise json.JSONDecodeError("Expecting ':' delimiter", text, at)
+        value, at = _value(text, at + 1)
+        pairs.append((name, value))
+        at = _after(text, at)
+        if text[at : at + 1] != ",":
+            break
+        at += 1
+    if text[at : at + 1] != "}":
+        raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+    return _unique(pairs), at + 1
+
+
+def _value(text: str, at: int) -> tuple[Any, int]:
+    """A value, and the place after it."""
+    at = _after(text, at)
+    if text[at : at + 1] != "[" or text[(first := _after(text, at + 1)) : first + 1] != "{":
+        return _DECODER.raw_decode(text, at)
+    starts, kept = array("q"), list[Any]()
+    while True:
+        at = _after(text, at + 1)
+        starts.append(at)
+        entry, at = _DECODER.raw_decode(text, at)
+        if len(starts) <= _FEW:
+            kept.append(entry)
+        at = _after(text, at)
+        if text[at : at + 1] != ",":
+            break
+    if text[at : at + 1] != "]":
+        raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+    return kept if len(starts) <= _FEW else Entries(text, starts), at + 1
 
 
 #: down to which inner objects are unfolded

@@ -67,9 +67,11 @@ def _without_repeats(log: Log, choice: Choice) -> Log:
     measured = [n for n in log.columns if meaning(n).kind in ("loss", "error", "higher")]
     chosen = [n for n in (choice.val, choice.train, choice.test) if n is not None]
     place = pd.DataFrame({"at": at, "kind": kinds_of_rows(log)[rows]})
-    values = {n: log.numbers(n).in_rows(len(log))[0][rows] for n in {*measured, *chosen}}
     again = place.duplicated()
-    if not again.any() or not place.assign(**values).duplicated()[again].all():
+    if not again.any():
+        return log
+    values = {n: log.numbers(n).in_rows(len(log))[0][rows] for n in {*measured, *chosen}}
+    if not place.assign(**values).duplicated()[again].all():
         return log
     if (np.diff(at[~again.to_numpy()]) < 0).any():  # training began anew, with equal values
         return log

@@ -62,7 +62,8 @@ def read(source: Source) -> list[Log]:
     notes = []
     if (path := files.pop(_NAMES[0], None)) is not None:
         try:
-            return [_from_json(Source(path).document)]
+            alone = source if source.path == path else Source(path)
+            return [_from_json(alone.document)]
         except LogError as error:
             if not files:
                 raise

@@ -1,6 +1,7 @@
 """Files of no known logger: CSV, JSON rows or JSON Lines, Parquet; columns by name or as asked."""
 
 import io
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,11 @@ from earlystop_lab.sources.logs._reading import Source, object_of
 
 def json_rows(source: Source) -> Log | None:
     """Rows of JSON Lines or of a JSON list of objects; None where it is something else."""
-    if source.path.is_dir():
+    if not is_json(source):
         return None
     if source.records is not None:
         return source.records
-    entries = _entries(source.document)
-    if entries is None:
-        return None
+    entries = _entries(source.document) or []
     wrong = "an entry that is no object"
     return log_of_entries(enumerate(entries, start=1), lambda entry: object_of(entry, wrong))
 
@@ -56,7 +55,20 @@ def _entries(document: Any) -> list[Any] | None:
 
 
 def is_json(source: Source) -> bool:
-    return json_rows(source) is not None
+    """Whether :func:`json_rows` has rows of it."""
+    if source.path.is_dir():
+        return False
+    return source.records is not None or _entries(source.document) is not None
+
+
+def json_names(source: Source) -> Collection[str]:
+    """The columns of the first of these rows; none where it is something else."""
+    if not is_json(source):
+        return ()
+    if source.records is not None:
+        return source.records.columns.keys()
+    entries = _entries(source.document) or []
+    return next((entry.keys() for entry in entries if isinstance(entry, dict)), ())
 
 
 def read_json(source: Source) -> list[Log]:

@@ -7,6 +7,7 @@ history counts.
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,18 +29,24 @@ _NOT_THERE = object()
 
 
 def recognises(source: Source) -> bool:
-    return _history(source) is not None
+    if source.records is not None:
+        return not source.records.columns.keys().isdisjoint(_RUNTIMES)
+    return _entries(source) is not None
+
+
+def _entries(source: Source) -> list[Any] | None:
+    document = source.document
+    entries = document.get("log_history") if isinstance(document, dict) else None
+    return entries if isinstance(entries, list) else None
 
 
 def _history(source: Source) -> Log | None:
     """The entries, numbered; None where it is something else."""
-    if source.records is not None:
-        told = not source.records.columns.keys().isdisjoint(_RUNTIMES)
-        return source.records if told else None
-    document = source.document
-    if not isinstance(document, dict) or not isinstance(document.get("log_history"), list):
+    if not recognises(source):
         return None
-    entries, wrong = document["log_history"], "an entry of 'log_history' that is no object"
+    if (entries := _entries(source)) is None:
+        return source.records
+    wrong = "an entry of 'log_history' that is no object"
     return log_of_entries(enumerate(entries, start=1), lambda entry: object_of(entry, wrong))
 
 
@@ -49,7 +56,7 @@ def read(source: Source) -> list[Log]:
     notes: list[str] = []
     failure = LogError("no 'log_history' in it; expected a Trainer's trainer_state.json")
     for path in source.files:
-        state = Source(path)
+        state = source if source.path == path else Source(path)
         try:
             if (history := _history(state)) is not None:
                 histories.append((state, history))

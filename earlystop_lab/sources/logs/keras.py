@@ -25,7 +25,8 @@ def _histories(source: Source) -> dict[str, dict[str, list[Any]]]:
     if isinstance(document, dict) and isinstance(document.get("history"), dict):
         document = document["history"]
     if isinstance(document, list):
-        document = {str(k): part for k, part in enumerate(document, start=1)}
+        numbered = enumerate(document, start=1)
+        document = {str(k): p for k, p in numbered if isinstance(p, list) or _curves(p)}
     if not isinstance(document, dict) or {"columns", "data"} <= document.keys():
         return {}  # the latter are rows, as pandas writes them
     if curves := _curves(document):

@@ -11,7 +11,7 @@ import numpy as np
 from earlystop_lab.curves import Mode, Role
 from earlystop_lab.sources.logs import generic
 from earlystop_lab.sources.logs._cells import LogError
-from earlystop_lab.sources.logs._columns import Log, grouped
+from earlystop_lab.sources.logs._columns import Log, grouped, numbered
 from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import columns, read_table
 
@@ -20,8 +20,8 @@ _OTHERS = frozenset({*_COLUMNS, "estimator_name", "sequential_subtasks", ""})
 
 
 def recognises(source: Source) -> bool:
-    rows = generic.json_rows(source) if source.is_json else None
-    return {*_COLUMNS} <= {*(columns(source) if rows is None else rows.columns)}
+    names = generic.json_names(source) if source.is_json else columns(source)
+    return {*_COLUMNS} <= {*names}
 
 
 def read(source: Source) -> list[Log]:
@@ -34,7 +34,7 @@ def read(source: Source) -> list[Log]:
     inner = [k for k, path in enumerate(paths) if str(path) not in whole]
     fits = [
         (name, np.array(inner)[rows])
-        for name, rows in grouped(str(parents[k]) for k in inner)
+        for name, rows in grouped(*numbered(str(parents[k]) for k in inner))
         if len(rows) > 1
     ]
     if not fits:

@@ -10,7 +10,7 @@ import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -236,7 +236,7 @@ def _read_small(data: bytes, table: _Beginning) -> _Read | None:
         return None
     rows = np.arange(len(lines))
     columns = [
-        Column(pa.array(cells), rows, partial(_written, data, table, k))
+        Column(pa.array(cells), rows, cache(partial(_written, data, table, k)))
         for k, cells in enumerate(np.ascontiguousarray(values.T))
     ]
     return _Read(columns, rows + 2, [])
@@ -264,10 +264,13 @@ def _read_large(data: bytes, table: _Beginning) -> _Read | None:
         Column(
             parsed.column(k).combine_chunks(),
             rows,
-            partial(_written, data, table, k) if numeric[k] else None,
+            cache(partial(_written, data, table, k)) if numeric[k] else None,
         )
         for k in range(len(table.names))
     ]
+    # Arrow would keep what its reader took
+    del parsed
+    pa.default_memory_pool().release_unused()
     fits = lines[~np.isin(lines, [*misfits])] if misfits else lines
     return _Read(columns, fits, [error for error in skipped if error is not None])
 
@@ -594,8 +597,8 @@ def _reshaped(log: Log, columns: Iterable[tuple[str, Column]], note: str) -> Log
 
 def _unfolded(log: Log, keys: Sequence[str], value: str) -> Iterator[tuple[str, Column]]:
     yield from ((name, c) for name, c in log.columns.items() if name not in (*keys, value))
-    named = zip(*(map(str, log.cells(key, "")) for key in keys), strict=True)
-    for curve, rows in grouped("/".join(dict.fromkeys(filter(None, each))) for each in named):
+    told = log.told(keys, lambda cells: "/".join(dict.fromkeys(filter(None, map(str, cells)))))
+    for curve, rows in grouped(*told):
         yield curve, log.columns[value].within(rows)
 
 
@@ -622,7 +625,7 @@ def _set_column(log: Log) -> str | None:
         first = next(filter(None, map(_word, islice(column.each(), _LOOK))), "")
         if not first or not meaning(first).is_set:
             continue
-        words = set(map(_word, column.each())) - {""}
+        words = {*log.told([name], lambda cells: _word(cells[0]))[0]} - {""}
         several = len({meaning(word).role for word in words}) > 1
         known = several or name.lower() in _SET_COLUMNS
         if known and all(meaning(word).is_set for word in words):
@@ -636,7 +639,7 @@ def _word(cell: Any) -> str:
 
 def _labelled(log: Log, column: str) -> Iterator[tuple[str, Column]]:
     """The columns with the set of a row in front of every name that says none itself."""
-    sets = list(grouped(map(_word, log.cells(column))))
+    sets = grouped(*log.told([column], lambda cells: _word(cells[0])))
     for name, cells in log.columns.items():
         if name == column:
             continue

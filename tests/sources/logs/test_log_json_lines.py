@@ -1,12 +1,15 @@
-"""JSON Lines: the fast reader says what the careful one says, or nothing."""
+"""JSON: the fast reader of lines says what the careful one says, long documents are read alike."""
 
 import json
+import re
 
 import pytest
 from hypothesis import example, given, strategies as st
 from test_log_tables import said, source_of
 
 from earlystop_lab.sources.logs import read_logs
+from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._reading import parse_json, parse_long
 
 KEYS = st.sampled_from(["step", "loss", "val/loss", "val", "note", "a"])
 NUMBERS = st.one_of(st.integers(-(10**6), 10**6), st.floats(), st.floats(0, 1))
@@ -87,3 +90,70 @@ def test_the_line_of_a_damaged_record_is_named(tmp_path):
     found = read_logs(path)
     assert [skipped.line for skipped in found.skipped] == [501]
     assert len(found.curves[0].val) == 999
+
+
+LONG = [{"step": k, "loss": 1 / (k + 1), "val_loss": 2 / (k + 1)} for k in range(1500)]
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "column"),
+    [
+        ("rows.json", LONG, "val_loss"),
+        ("rows.json", {"name": "x", "rows": LONG}, "val_loss"),
+        (
+            "trainer_state.json",
+            {
+                "log_history": [{"step": 0, "loss": 2.0, "eval_loss": 2.0}]
+                + [{"step": k["step"] + 1, "eval_loss": k["loss"]} for k in LONG]
+            },
+            "eval_loss",
+        ),
+        (
+            "catboost_training.json",
+            {
+                "meta": {"learn_metrics": [], "test_metrics": [{"name": "RMSE"}]},
+                "iterations": [{"iteration": k["step"], "test": [k["loss"]]} for k in LONG],
+            },
+            "test-RMSE",
+        ),
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_long_json_is_read_as_short_json_is(tmp_path, monkeypatch, name, document, column, indent):
+    path = tmp_path / name
+    path.write_text(json.dumps(document, indent=indent))
+    short = read_logs(path)
+    monkeypatch.setattr("earlystop_lab.sources.logs._reading._LONG", 0)
+    long = read_logs(path)
+    assert long.curves.meta["val.source"].tolist() == [column]
+    assert long.curves[0].val.tolist() == short.curves[0].val.tolist()
+    assert long[1:] == short[1:]
+    assert len(long.curves[0]) >= len(LONG)
+
+
+@given(st.data())
+def test_long_json_is_decoded_alike_and_what_is_damaged_is_left_to_the_usual_reader(data):
+    values = st.one_of(st.integers(), st.floats(allow_nan=False), st.text(max_size=3), st.none())
+    rows = st.lists(st.dictionaries(st.sampled_from("abc"), values) | values, max_size=6)
+    document = data.draw(st.one_of(rows, st.dictionaries(st.text(max_size=2), rows | values)))
+    text = json.dumps(document, indent=data.draw(st.sampled_from([None, 2])))
+    cut = data.draw(st.integers(0, len(text)))
+    damaged = text[:cut] + data.draw(st.sampled_from(["", ",", "]", "}", ":", '"'])) + text[cut:]
+    for each in (text, damaged, text[:cut], f" {text}\n", text + text):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("earlystop_lab.sources.logs._reading._FEW", 2)
+            try:
+                found = parse_long(each)
+            except LogError as error:
+                with pytest.raises(LogError, match=re.escape(str(error))):
+                    parse_json(each)
+                continue
+        if found is None:
+            continue
+        whole = parse_json(each)
+        if isinstance(found, dict):
+            assert {k: [*v] if isinstance(v, list) else v for k, v in found.items()} == whole
+        else:
+            assert ([*found] if isinstance(found, list) else found) == whole
+        if isinstance(found, list):
+            assert [found[k] for k in range(len(found))] == found[:] == whole
