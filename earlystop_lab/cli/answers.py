@@ -90,7 +90,9 @@ def recommend_command(
 
 
 def survey_command(
-    curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
+    curves: Annotated[
+        Path, typer.Argument(help="A curve set or training logs: a file or a folder.")
+    ],
     corpus: Annotated[
         str | None,
         typer.Option(help="CURVES is a copy of this corpus; see earlystop corpus list."),
@@ -110,7 +112,8 @@ def survey_command(
     from earlystop_lab.studies.surveys import survey
 
     ending(out, ".csv", ".json", ".txt")
-    found = survey(curves if corpus is None else read_corpus(corpus, curves).curves, n_jobs=n_jobs)
+    known = curves_or_logs([curves]) if corpus is None else read_corpus(corpus, curves).curves
+    found = survey(known, n_jobs=n_jobs)
     show(
         lambda: _survey_in_words(found),
         lambda: as_json(found),

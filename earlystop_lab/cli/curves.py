@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 def replay_command(
     curves: Annotated[
-        Path, typer.Argument(help="A curve set: a Parquet or Arrow file, or a folder.")
+        Path,
+        typer.Argument(help="A curve set, Parquet or Arrow, or training logs: a file or a folder."),
     ],
     criteria: Annotated[
         list[str],
@@ -71,20 +72,36 @@ def replay_command(
     if json and out is not None:
         raise ValueError("--json prints the stops; give it without --out")
     progress = sys.stderr.isatty() and not quiet
-    with _workers(scheduler) as jobs:
+    with _workers(scheduler) as jobs, _as_curves(curves) as source:
         asked = {"restore": restore, "select": select}
         options = {**asked, "n_jobs": jobs or n_jobs, "progress": progress}
         if out is None:
-            stops = es.replay(curves.resolve() if scheduler else curves, criteria, **options)  # type: ignore[arg-type]
+            stops = es.replay(source.resolve() if scheduler else source, criteria, **options)  # type: ignore[arg-type]
             frame = stops.to_frame()
             show(lambda: frame.to_string(max_rows=40), lambda: as_json(frame), json=json)
             return
         try:
-            rows = replay_to_file(curves, criteria, out, **options)  # type: ignore[arg-type]
+            rows = replay_to_file(source, criteria, out, **options)  # type: ignore[arg-type]
         except KeyboardInterrupt:
             print("earlystop: interrupted; rerun the same command to resume", file=sys.stderr)
             raise typer.Exit(130) from None
     print(f"{out}: {rows} stops")
+
+
+@contextmanager
+def _as_curves(path: Path) -> Iterator[Path]:
+    """The file or folder of a curve set; for logs, that of a temporary one made of them."""
+    from tempfile import TemporaryDirectory
+
+    from earlystop_lab.curves import is_curves
+
+    if is_curves(path):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "curves.arrow"
+        curves_or_logs([path]).write(made)
+        yield made
 
 
 @contextmanager
@@ -239,8 +256,20 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
             file=sys.stderr,
         )
     if not len(found.curves):
-        raise ValueError(f"{paths[0]}: neither a curve set nor a training log that can be read")
+        why = _no_curve_set(paths[0]) if len(paths) == 1 else ""
+        raise ValueError(
+            f"{paths[0]}: neither a curve set nor a training log that can be read{why}"
+        )
     return found.curves
+
+
+def _no_curve_set(path: Path) -> str:
+    """The reason why there is no curve set, as the end of a message."""
+    try:
+        es.read_curves(path)
+    except (ValueError, OSError) as error:
+        return f" (as a curve set: {error})"
+    return ""
 
 
 def simulate_command(
@@ -257,7 +286,7 @@ def simulate_command(
     n: Annotated[int, typer.Option("-n", min=1, help="Number of runs.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     curves: Annotated[
-        Path | None, typer.Option(help="For resample: the curve set to resample from.")
+        Path | None, typer.Option(help="For resample: the curve set or logs to resample from.")
     ] = None,
     params: Annotated[
         list[str] | None,
@@ -275,7 +304,7 @@ def simulate_command(
             f"--param {min(own)}: this has an option or argument of its own; see --help"
         )
     if curves is not None:
-        given["curves"] = es.read_curves(curves)
+        given["curves"] = curves_or_logs([curves])
     found = es.simulate(family, n, seed=seed, **given)
     found.write(out)
     print(f"{out}: {found!r}")
@@ -356,7 +385,9 @@ def corpus_list(out: Out = None, json: Json = False) -> None:
 
 
 def corpus_info(
-    curves: Annotated[Path, typer.Argument(help="A curve set: a file or a folder.")],
+    curves: Annotated[
+        Path, typer.Argument(help="A curve set or training logs: a file or a folder.")
+    ],
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -365,7 +396,7 @@ def corpus_info(
     from earlystop_lab.report import as_json
 
     ending(out, ".txt", ".json")
-    read = es.read_curves(curves)
+    read = curves_or_logs([curves])
     problems, channels = info(read), read.channels.reset_index().astype(object)
     known = channels.where(channels.notna(), "")
     tables = [each.to_string(index=False, max_colwidth=None) for each in (problems, known)]

@@ -14,6 +14,7 @@ import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.files import held, written_text
 from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, checkout, ending, show
+from earlystop_lab.cli.curves import curves_or_logs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,10 @@ def bench_command(
     ],
     corpora: Annotated[
         list[Path] | None,
-        typer.Option("--corpus", help="A curve set; repeatable. By default all of data/curves."),
+        typer.Option(
+            "--corpus",
+            help="A curve set or training logs; repeatable. By default all of data/curves.",
+        ),
     ] = None,
     worth: Annotated[
         float,
@@ -146,7 +150,7 @@ def bench_command(
     with held(folder), _no_exit(rule):
         found = bench(
             made,
-            {path.name: es.read_curves(path) for path in paths},
+            {path.name: curves_or_logs([path]) for path in paths},
             worth=worth,
             seed=seed,
             n_jobs=n_jobs,

@@ -386,6 +386,39 @@ def test_criteria_of_other_channels_are_replayed(earlystop, tmp_path):
     assert_refused(wrong, "select = 'acc': run 'a' has no such channel")
 
 
+TWO_METRICS = "epoch,loss,val_loss,val_accuracy\n" + "".join(
+    f"{i},{1 / (i + 1)},{1 + abs(i - 4) / 10},{1 - i / 20}\n" for i in range(12)
+)
+
+
+def test_logs_are_taken_wherever_curves_are(earlystop, tmp_path):
+    (tmp_path / "logs").mkdir()
+    for name in ("1", "2"):  # files that are alike would be one run
+        log = f"{TWO_METRICS}12,0.05,{name},0.1\n"
+        (tmp_path / f"logs/{name}.csv").write_text(log, encoding="utf-8")
+    assert earlystop("import", "logs", "-o", "known.parquet")[0] == 0
+    both = chosen("Keras(3)", "any_of(Keras(9), Keras(2, val='val_accuracy'))")
+    for words in (
+        ("replay", "{}", *both),
+        ("survey", "{}"),
+        ("corpus", "info", "{}"),
+        ("recommend", "{}"),
+    ):
+        of_logs, of_curves = (
+            earlystop(*(word.format(path) for word in words)) for path in ("logs", "known.parquet")
+        )
+        assert of_logs[0] == of_curves[0] == 0
+        assert of_logs[1] == of_curves[1]
+    for path in ("logs", "known.parquet"):
+        assert earlystop("replay", path, *both, "-o", f"{path}.csv")[0] == 0
+        resampled = "resample", "-n", 9, "--curves", path, "-o", f"{path}.arrow"
+        assert earlystop("simulate", *resampled)[0] == 0
+    assert Path("logs.csv").read_bytes() == Path("known.parquet.csv").read_bytes()
+    assert (
+        read_curves("logs.arrow").to_frame().equals(read_curves("known.parquet.arrow").to_frame())
+    )
+
+
 def test_an_old_output_is_replaced(earlystop, curves, tmp_path):
     (tmp_path / "stops.csv").write_text("old")
     assert earlystop("replay", curves, *chosen("GL(2)"), "-o", "stops.csv")[0] == 0
@@ -494,7 +527,7 @@ def folder_of_notes(path):
 
 
 def text(path):
-    path.write_text("run,val\na,1\n")
+    path.write_text("notes of a meeting\n")
 
 
 def cut(path):
@@ -513,7 +546,7 @@ def no_runs(path):
 
 
 def other_table(path):
-    pq.write_table(pa.table({"run": ["a"], "loss": [1.0]}), path)
+    pq.write_table(pa.table({"run": ["a"], "author": ["b"]}), path)
 
 
 def numbers_as_text(path):
@@ -530,7 +563,7 @@ def run_twice(path):
     [
         (nothing, ["does not exist", "curve set"]),
         (folder_of_notes, ["not a curve set", "no .parquet or .arrow file"]),
-        (text, ["Parquet"]),
+        (text, ["neither a curve set nor a training log"]),
         (cut, ["Parquet"]),
         (folder_with_a_bad_file, ["worse.parquet", "Parquet"]),
         (no_runs, ["empty"]),
