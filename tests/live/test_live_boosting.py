@@ -323,10 +323,10 @@ def test_xgboost_ranks_stop_together_and_one_records(xgboost, tmp_path):
 
 
 def test_xgboost_names_what_is_there(xgboost):
-    with pytest.raises(ValueError, match=r"monitor = 'test-rmse'.* there are train-rmse, val-rmse"):
+    with pytest.raises(ValueError, match=r"monitor = 'test-rmse'.* available are train-rmse, val-rmse"):
         xgboost_trained(xgboost, xgboost_callback("GL(2)", data_name="test", metric_name="rmse"))
     other = xgboost_callback(Keras(2, val="val-auc"), channels={"val-auc": SCORE})
-    with pytest.raises(ValueError, match=r"monitor = 'val-auc'.* there are train-rmse, val-rmse"):
+    with pytest.raises(ValueError, match=r"monitor = 'val-auc'.* available are train-rmse, val-rmse"):
         xgboost_trained(xgboost, other)
 
 
@@ -429,7 +429,7 @@ def test_lightgbm_rules_of_two_metrics(lightgbm, tmp_path):
     assert about("val").direction == "min"
     assert about("val").source == "val-binary_logloss"
     assert about("epoch").unit == "round"
-    with pytest.raises(ValueError, match=r"monitor = 'val-map'.*there are train-l2, val-l2"):
+    with pytest.raises(ValueError, match=r"monitor = 'val-map'.*available are train-l2, val-l2"):
         lightgbm_trained(lightgbm, lightgbm_callback(Keras(2, val="val-map")))
 
 
@@ -803,7 +803,7 @@ def test_catboost_refuses_what_cannot_be(catboost):
     # keeps the last one, which use_best_model has cut off
     callback = catboost_callback("Keras(9)", restore="ModelCheckpoint()")
     model = catboost_trained(catboost, callback, iterations=40, use_best_model=True)
-    with pytest.raises(ValueError, match=r"trees, the selected .* fit with use_best_model=False"):
+    with pytest.raises(ValueError, match=r"trees, but the selected .* fit with use_best_model=False"):
         callback.restore(model)
     words = r"'test-any metric': no such metric; available are learn-RMSE, validation-RMSE"
     with pytest.raises(catboost.CatBoostError, match=words):

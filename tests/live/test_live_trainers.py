@@ -699,7 +699,7 @@ def test_hugging_face_resumed_with_another_criterion_says_so(transformers, tmp_p
     hugging_face(transformers, tmp_path, first, **settings, num_train_epochs=1).train()
     given = hugging_face_callback("UP(8)")
     training = hugging_face(transformers, tmp_path, given, **settings, num_train_epochs=2)
-    with pytest.warns(UserWarning, match=r"with UP\(9\) on eval_loss, .* not with UP\(8\) on"):
+    with pytest.warns(UserWarning, match=r"with UP\(9\) on eval_loss from .* not with UP\(8\) on"):
         training.train(resume_from_checkpoint=True)
     assert str(given.stopper.criterion) == "UP(9)"
     assert given.stopper.epoch == 2

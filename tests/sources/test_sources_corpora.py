@@ -221,7 +221,7 @@ def test_a_file_beside_the_archive_must_agree(tmp_path):
     with pytest.raises(ValueError, match=r"a\.json: run 'a/0', test: differs from the curve"):
         read_corpus("taskset", tmp_path)
     (tmp_path / "a.json").write_text(task_file(runs=3))
-    with pytest.raises(ValueError, match=r"a\.json: 3 runs, the archive has 2"):
+    with pytest.raises(ValueError, match=r"a\.json: 3 runs, but the archive has 2"):
         read_corpus("taskset", tmp_path)
 
 

@@ -98,7 +98,7 @@ def test_a_probability_of_a_large_regret():
     risks = {p: (sum(val_loss(c, p) > 0.05 for c in CURVES) + 1) / 101 for p in PATIENCES}
     assert found.criterion.threshold == smallest_patience(risks, 0.1)
     assert found.promise.cap == 1
-    assert "P(validation regret > 5.00%) at most 10.00%" in in_words(found)
+    assert "P(validation regret > 5.00%) is at most 10.00%" in in_words(found)
     assert found.promise.exceed == 0.05
     assert f"{found.mean:.2%} lose more than 5.00%" in in_words(found)
 
