@@ -248,7 +248,7 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
         return es.read_curves(paths[0])
     found = es.read_logs(paths)
     _report(found)
-    if any("no validation loss among" in skipped.reason for skipped in found.skipped):
+    if any("no validation loss found" in skipped.reason for skipped in found.skipped):
         print(
             "note: to select a column such as an accuracy: earlystop import "
             f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet, then "

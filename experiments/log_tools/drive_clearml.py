@@ -39,7 +39,7 @@ run = {
     "unit": "step",
     "direction": "min",
 }
-says = ["is 0, which ClearML writes for it: read as NaN", "left out: Summary/best"]
+says = ["is 0, which is how ClearML writes NaN; read as NaN", "left out: Summary/best"]
 done(
     kept(session.relative_to(folder), run, says=says),
     kept(session.with_name(f"{session.name}.zip").relative_to(folder), run, says=says),

@@ -37,6 +37,6 @@ done(
             "unit": "round",
             "direction": "min",
         },
-        says=["YDF printed some iterations only"] if len(at) < max(at) else [],
+        says=["YDF printed only some iterations"] if len(at) < max(at) else [],
     )
 )

@@ -118,7 +118,7 @@ def test_import_takes_means_of_training_curves(earlystop, tmp_path):
     log.write_text("step,loss,val_loss\n1,4,\n2,2,9\n3,6,\n4,2,8\n")
     code, stdout, _ = earlystop("import", log, "--between", "mean", "-o", "curves.arrow")
     assert code == 0
-    assert "loss (mean since the check before)" in stdout
+    assert "loss (mean since the previous check)" in stdout
     assert read_curves(tmp_path / "curves.arrow")[0].train.tolist() == [4, 3, 4]
     code, _, stderr = earlystop("import", log, "--between", "median", "--dry-run")
     assert code == 2

@@ -149,7 +149,7 @@ def test_scores_of_sklearn_are_as_recorded(tmp_path):
     assert (curve.val.tolist(), curve.train.tolist()) == ([-0.7, -0.6], [-0.5, -0.4])
     found = read_logs(written(tmp_path, json.dumps({"loss_curve_": TRAIN}), "plain.json"))
     assert found.curves[0].val.tolist() == TRAIN
-    assert "stands in as val" in found.notes[0].text
+    assert "is used as val" in found.notes[0].text
 
 
 def test_event_files(tmp_path):
@@ -214,7 +214,7 @@ def test_catboost_folder(tmp_path):
         f"{i}\t{v}\n" for i, v in enumerate(VAL)))  # fmt: skip
     found = read_logs(tmp_path)
     assert pairs(found.curves[0]) == pairs(whole)
-    assert any("read from the tables" in note.text for note in found.notes)
+    assert any("tables in the same folder were read" in note.text for note in found.notes)
 
 
 def test_checkpoints_of_one_hugging_face_run_are_one_run(tmp_path):
@@ -257,7 +257,7 @@ def test_validation_freq_of_a_history(tmp_path):
     assert curve.train.tolist() == [0.9, 0.4, 0.1]
     text = json.dumps({"loss": TRAIN, "val_loss": VAL[:5]})
     found = read_logs(written(tmp_path, text, "h.json"))
-    assert "'val_loss' has 5 values, others have 6" in found.skipped[0].reason
+    assert "'val_loss' has 5 values, but others have 6" in found.skipped[0].reason
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_mode_max_never_means_a_loss(tmp_path):
     path = written(tmp_path, "epoch,val_loss,val_acc\n1,3,0.4\n2,2,0.7\n")
     assert table(read_logs(path, mode="max"))[0][1] == "val_acc"
     path = written(tmp_path, "epoch,val_loss\n1,3\n")
-    assert "known to be better when higher" in read_logs(path, mode="max").skipped[0].reason
+    assert "no column is a known validation score" in read_logs(path, mode="max").skipped[0].reason
 
 
 def test_columns_apart_by_blanks(tmp_path):
@@ -376,8 +376,8 @@ def test_columns_as_asked(tmp_path):
     assert found.curves.runs == ["log.csv:x", "log.csv:y"]
     assert table(found) == [("csv", "b", "a", "c", "t", 2), ("csv", "b", "a", "c", "t", 1)]
     missing = read_logs(tmp_path / "log.csv", val="val_loss")
-    assert (
-        missing.skipped[0].reason == "run x: no column 'val_loss' for val; it has run, t, a, b, c"
+    assert missing.skipped[0].reason == (
+        "run x: no column 'val_loss' for val; the columns are run, t, a, b, c"
     )
     assert "for run" in read_logs(tmp_path / "log.csv", run="seed").skipped[0].reason
 
@@ -404,7 +404,7 @@ def test_a_csvlogger_appended_twice(tmp_path):
     found = read_logs(written(tmp_path, text))
     assert found.curves.runs == ["log.csv:1", "log.csv:2"]
     assert [*map(pairs, found.curves)] == [[(1, 9), (2, 8)], [(1, 5), (2, 4), (3, 3)]]
-    assert sum("starts again at 0 on line 5: 2 runs" in note.text for note in found.notes) == 1
+    assert sum("restarts at 0 on line 5; read as 2 runs" in note.text for note in found.notes) == 1
     # or a second fit of the same model
     found = read_logs(tmp_path / "log.csv", restart="continue")
     assert found.curves.runs == ["log.csv"]
@@ -423,14 +423,14 @@ def test_sparse_validation_takes_the_last_training_error(tmp_path):
     curve = found.curves[0]
     assert pairs(curve) == [(0, 9), (20, 8), (30, 7)]
     np.testing.assert_equal(curve.train.tolist(), [math.nan, 4, 3])
-    assert "not measured up to the first 1 checks" in found.notes[0].text
+    assert "not measured at the first 1 checks" in found.notes[0].text
 
 
 def test_a_final_test_does_not_look_like_a_resumed_run(tmp_path):
     text = "step,train_loss,val_loss,test_loss\n1,5,6,\n2,4,5,\n3,4,7,\n2,,,5\n"
     found = read_logs(written(tmp_path, text))
     assert pairs(found.curves[0]) == [(1, 6), (2, 5), (3, 7)]
-    assert [n.text for n in found.notes] == ["'test_loss' was recorded only once: left out"]
+    assert [n.text for n in found.notes] == ["'test_loss' was recorded only once and is left out"]
 
 
 def test_nan_and_infinity_are_data_and_blanks_are_not_measured(tmp_path):
@@ -468,7 +468,7 @@ def test_lines_that_do_not_fit(tmp_path):
     assert found.notes == ()
     found = read_logs(written(tmp_path, "epoch,loss,val_loss\n1,1,0.51\n2,1,0.25\n3,1,0.2"))
     assert [note.text for note in found.notes] == [
-        "line 4 has no line end: its last value '0.2' looks cut off"
+        "line 4 has no line ending; its last value '0.2' looks cut off"
     ]
 
 
@@ -487,16 +487,16 @@ def test_encodings_and_line_ends(tmp_path, encoding, end):
     [
         ("", "a.csv", "empty"),
         ("\n \n", "a.json", "empty"),
-        ("1,2\n3,4\n", "a.csv", "no log of a known format"),
+        ("1,2\n3,4\n", "a.csv", "not a log of a known format"),
         ("epoch,val_loss\n", "a.csv", "no rows"),
         (b"\x00\x01\x02", "a.csv", "binary"),
         ('{"loss": [1, 2', "a.json", "not valid JSON.*cut off"),
-        ('{"loss": [1], "loss": [2]}', "a.json", "the key 'loss' twice"),
+        ('{"loss": [1], "loss": [2]}', "a.json", "duplicate key 'loss'"),
         ("[" * 100_000, "a.json", "nested too deeply"),
         ('{"loss": [1, 1e999], "val_loss": [1e999, 1e999]}', "a.json", "no value.*too large"),
         ('{"lr": 0.1, "layers": [64, 64]}', "config.json", "no column looks like"),
-        ("just talk\n", "a.txt", "no log of a known format.*just talk"),
-        (b"PAR1nothing", "a.parquet", "not a Parquet file"),
+        ("just talk\n", "a.txt", "not a log of a known format.*just talk"),
+        (b"PAR1nothing", "a.parquet", "the Parquet file cannot be read"),
         ("epoch,step,train_f1\n1,1,0.5\n", "a.csv", "no column looks like"),
     ],
 )
@@ -521,7 +521,7 @@ def test_huge_lines_are_refused_quickly(tmp_path, text):
 def test_many_bad_lines_are_counted(tmp_path):
     found = read_logs(written(tmp_path, "epoch,val_loss\n1,1\n" + "x,y\n" * 1000))
     assert len(found.skipped) == 21
-    assert found.skipped[-1].reason.startswith("980 further")
+    assert found.skipped[-1].reason.startswith("980 more")
 
 
 # -- files and folders ---------------------------------------------------------------------
@@ -536,7 +536,7 @@ def test_paths_that_hold_no_logs(tmp_path):
     found = read_logs([tmp_path / name for name in names])
     assert len(found.curves) == 0
     assert len(found.skipped) == 5
-    assert "folder without logs" in found.skipped[0].reason
+    assert "folder contains no logs" in found.skipped[0].reason
     assert any("not a regular file" in s.reason for s in found.skipped)
 
 
@@ -836,4 +836,4 @@ print(0)
     found = read_logs(tmp_path)
     assert found.curves[0].val.tolist() == [9.5, 9.5, *np.float32(VAL[2:]).astype(float)]
     assert found.curves[0].epoch.tolist() == [0, 10, 15, 16, 17, 18]
-    assert "begins anew at step 15" in found.notes[0].text
+    assert "restarts at step 15" in found.notes[0].text

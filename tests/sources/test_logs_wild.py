@@ -317,17 +317,25 @@ def test_several_runs_of_one_file(tmp_path, text, name, runs):
 @pytest.mark.parametrize(
     ("text", "name", "reason"),
     [
-        ('"Name","State","val_loss"\na,finished,0.5\nb,crashed,0.4\n', "runs.csv", "a row each"),
-        ("run_id,metrics.val_loss\na,0.5\nb,0.4\n", "search.csv", "a row a run"),
-        (json.dumps({"val_loss": 0.5, "_step": 100}), "wandb-summary.json", "no log of a known"),
+        (
+            '"Name","State","val_loss"\na,finished,0.5\nb,crashed,0.4\n',
+            "runs.csv",
+            "one row per run",
+        ),
+        ("run_id,metrics.val_loss\na,0.5\nb,0.4\n", "search.csv", "one row per run"),
+        (json.dumps({"val_loss": 0.5, "_step": 100}), "wandb-summary.json", "not a log of a known"),
         # without the time of day, which would name the test differently in each worker
-        (gzip.compress(b"epoch,val_loss\n1,2\n" * 99, mtime=0)[:-20], "cut.csv.gz", "damaged gzip"),
+        (
+            gzip.compress(b"epoch,val_loss\n1,2\n" * 99, mtime=0)[:-20],
+            "cut.csv.gz",
+            "gzip file is damaged",
+        ),
         ("epoch,val_loss\n1,[1.0; 2.0]\n", "vector.csv", "'[1.0; 2.0]' is not a number"),
         ('epoch,val_loss\n1,"tensor([1.0, 2.0])"\n', "vector.csv", "is not a number"),
         ('epoch;val_loss\n1;"1,000"\n2;"2,000"\n', "thousands.csv", "'1,000' is not a number"),
         ("epoch,val_loss\n1,50%\n2,0.4\n", "mixed.csv", "'50%' is not a number"),
         ("{'loss': [1.0, __import__('os')]}", "code.txt", "not valid JSON"),
-        ("{'a': 1, 'a': 2}", "twice.txt", "the key 'a' twice"),
+        ("{'a': 1, 'a': 2}", "twice.txt", "duplicate key 'a'"),
         ("epoch,val_loss\n1,0.\b5\n", "back.csv", "'0.\\x085' is not a number"),
         ("Epoch 1: train loss 0,9, val loss 1,05\n", "comma.log", "'1,05' is not a number"),
         ("step 1: val loss 1,300.1\n", "thousands.log", "'1,300.1' is not a number"),
@@ -335,14 +343,14 @@ def test_several_runs_of_one_file(tmp_path, text, name, runs):
         (
             json.dumps({"val.loss": {"steps": [1, 2], "values": [2, 1]}}),
             "metrics.json",
-            "no log of a known",
+            "not a log of a known",
         ),
-        ("epoch 1 train/val loss: 0.9 1.0\n", "both.log", "no log of a known"),
+        ("epoch 1 train/val loss: 0.9 1.0\n", "both.log", "not a log of a known"),
         (
             "  Epoch GPU_mem box_loss\n  1/3  0G  1.1  12  640: 99% 4/4\n   Class Images  Box: 99%"
             "\n  all  4  0.5\n",
             "yolo.log",
-            "no log of a known",
+            "not a log of a known",
         ),
         (
             rows('{{"step": {at}, "loss": {train}}}\n{{"step": {at}, "loss": {val}}}', 1),
@@ -396,7 +404,7 @@ def test_scores_of_sklearn_s_trees_that_were_not_validated(tmp_path):
     found = read_logs(tmp_path)
     assert found.curves[0].val.tolist() == VAL
     assert found.curves.about("val").direction == "max"
-    assert "stands in" in found.notes[0].text
+    assert "is used as val" in found.notes[0].text
 
 
 def test_nan_between_any_two_values_was_not_measured(tmp_path):
@@ -433,7 +441,7 @@ def test_positions_that_cannot_be_read_are_said(tmp_path):
     (tmp_path / "a.csv").write_text('step,val_loss\n"1,000",3\n"2,000",2\n')
     found = read_logs(tmp_path)
     assert found.curves[0].epoch.tolist() == [1, 2]
-    assert "no positions in step: checks are counted" in found.notes[0].text
+    assert "no positions in step; checks are numbered instead" in found.notes[0].text
 
 
 def test_a_name_beside_values_tells_no_runs_apart(tmp_path):
@@ -511,7 +519,9 @@ def test_an_evaluation_after_the_training_is_no_check(tmp_path):
     (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": history}))
     found = read_logs(tmp_path)
     assert found.curves[0].val.tolist() == VAL
-    assert "entries after the end of training left out: 1" in {note.text for note in found.notes}
+    assert "entries recorded after the end of training are left out: 1" in {
+        note.text for note in found.notes
+    }
 
 
 #: the losses that YOLO's versions and tasks record, in parts
@@ -551,7 +561,7 @@ def test_of_ultralytics_loss_both_sets_give_the_same_parts(tmp_path):
     (tmp_path / "results.csv").write_text(header + "\n1,1,9.5,2,0,3,4\n")
     found = read_logs(tmp_path)
     assert (found.curves[0].train.tolist(), found.curves[0].val.tolist()) == ([3], [7])
-    assert "only part of the loss: train/dfl_loss left out" in found.notes[0].text
+    assert "recorded for one data set only: train/dfl_loss" in found.notes[0].text
 
 
 def test_decimals_of_parquet(tmp_path):

@@ -1,8 +1,8 @@
-"""Training logs of other programs, read into curve sets.
+"""Import training logs of other programs as curve sets.
 
-:data:`FORMATS` is the one table of what is known: for each format how a file of it is
-recognised, how it is read, and which files belong together. A new format is one module with
-``recognises(source)`` and ``read(source)``, and one line there.
+:data:`FORMATS` is the table of all known formats: how each format is recognised, how it is read,
+and which files belong together. To add a format, write one module with ``recognises(source)`` and
+``read(source)`` and add one line to the table.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,13 +68,13 @@ MOST_LINES = 20
 
 
 class Format(NamedTuple):
-    """One kind of log: whether a file is one, its runs, and the folder of files it consists of."""
+    """A log format: how it is recognised and read, and which files belong to one log."""
 
-    #: None where the names of the files alone tell
+    #: None if the names of the files are sufficient
     recognises: Callable[[Source], bool] | None
     read: Callable[[Source], list[Log]]
     owner: Owner | None = None
-    #: of other files it is not asked whether they are of this format
+    #: True for a JSON format; ``recognises`` is then called for JSON files only
     json: bool = False
 
 
@@ -91,7 +91,8 @@ def _recognised(source: Source) -> str:
         raise
     _elsewhere.refuse(source)
     raise LogError(
-        f"no log of a known format ({', '.join(FORMATS)}); it begins {shown(source.text.strip())}"
+        f"not a log of a known format ({', '.join(FORMATS)}); "
+        f"the file begins with {shown(source.text.strip())}"
     )
 
 
@@ -105,7 +106,7 @@ def _read_apart(source: Source) -> list[Log]:
             name = _recognised(part)
             found = FORMATS[name].read(part)
             if len(found) != 1:
-                raise LogError(f"{len(found)} runs in one set of a run")
+                raise LogError(f"expected one run for each data set, found {len(found)}")
         except LogError as error:
             skipped.append(LogError(f"{path.name}: {error}", error.line))
             continue
@@ -117,11 +118,11 @@ def _read_apart(source: Source) -> list[Log]:
         raise skipped[0]
     names = listed((f"{path.parent.name}/{path.name}" for path in source.files), most=4)
     log = joined(logs)
-    log.notes.append(f"one run in {len(source.files)} files, a set each: {names}")
+    log.notes.append(f"one run in {len(source.files)} files, one per data set: {names}")
     return [replace(log, shared=False, skipped=[*skipped, *log.skipped])]
 
 
-#: every format by name, in the order in which they are tried: the particular before the general
+#: all formats by name, in the order in which they are tried: specific formats before general ones
 FORMATS: Mapping[str, Format] = {
     "mlflow-database": Format(mlflow_database.recognises, mlflow_database.read),
     "trackio": Format(trackio.is_database, trackio.read_database),
@@ -165,21 +166,22 @@ _GENERIC = ("csv", "json", "parquet", "keras-csv", "lightning", "wandb", "text")
 
 
 class LogImport(NamedTuple):
-    """What :func:`read_logs` read and what it did not."""
+    """The result of :func:`read_logs`: what was read and what was skipped."""
 
     curves: CurveSet
-    #: files, and lines of files, that could not be used
+    #: files, and lines of files, that could not be read
     skipped: tuple[Skipped, ...]
-    #: repairs and assumptions
+    #: repairs that were made and assumptions
     notes: tuple[Note, ...]
 
     @property
     def plan(self) -> pd.DataFrame:
-        """What was read from where, one row a run.
+        """A table with one row per run that shows what was read from where.
 
-        Columns: file, run, format, the column that became each of val, train, test and epoch
-        (None: not there; epoch then is counted), unit of the positions, direction (``max``: higher
-        is better in val), the number of checks and that of channels.
+        Its columns are file, run and format; val, train, test and epoch, the source columns of
+        these curves (None if there is none; epochs are then counted); the unit of the positions;
+        direction (``max`` if higher values of val are better); and the numbers of checks and
+        channels.
         """
         names = ["val", "train", "test", "epoch"]
         columns = ["file", "run", "format", *names, "unit", "direction", "checks", "channels"]
@@ -211,78 +213,79 @@ def read_logs(
     between: Between = "last",
     largest: int | None = None,
 ) -> LogImport:
-    """Read training logs from files (also gzipped) and folders, with all the folders in them.
+    """Read training logs from files (also gzipped) and from folders, including subfolders.
 
-    The format of each file (a key of :data:`FORMATS`) is recognised by its content, unless
-    ``format`` says it for all. ``val``, ``train``, ``test`` and ``epoch`` name the columns to
-    use; what is not named is chosen by name, a validation loss before anything else. ``run``
-    names a column that tells the runs of one table apart; columns called run, trial, seed, fold
-    or the like do so unasked, and so does a printed line such as ``Fold 2``; a column called model,
-    name or k does where positions start anew with each.
-    A table may have one number a row (columns such as metric and value) or each set on rows of its
-    own (a column such as phase); files and folders may also be named after a set
+    *Choice of columns.* The format of each file (a key of :data:`FORMATS`) is recognised by its
+    content, unless ``format`` sets it for all files. ``val``, ``train``, ``test`` and ``epoch``
+    name the columns to use. All others are chosen by name, and a validation loss takes precedence.
+    A metric that was evaluated and is not a loss, such as an accuracy, is never chosen by default,
+    and no training curve replaces it; the file is skipped and the reason lists the metric as an
+    option. If ``val`` is given, ``train`` is the same quantity or is left out with a note. Every
+    other numeric column becomes a channel with its own name (``learning_rate`` becomes ``lr``;
+    " (logged)" is appended to a reserved name such as ``epoch``). Its data set, metric, direction
+    and unit are taken from the format or the name. Values are kept as recorded: ``mode="max"``
+    states that higher is better for ``val`` and for the same metric of the other data sets.
+
+    *Runs.* ``run`` names a column that separates the runs in a table. Columns called run, trial,
+    seed, fold or the like do so by default, as do printed lines such as ``Fold 2``. A column called
+    model, name or k does so if the positions restart with each of its values. A table may have one
+    number per row (with columns such as metric and value), or separate rows for each data set (with
+    a column such as phase). Files and folders may also be named after a data set
     (``train/loss.tsv`` and ``val/loss.tsv``, ``train.csv`` and ``val.csv``), and rotated files
-    (``train.log.1``) are one log. A metric that was evaluated and is no loss, such as an accuracy,
-    is not chosen unasked, and no training curve takes its place: the reason names it as a choice.
-    Beside a ``val`` that was asked for, ``train`` is the same quantity, or is left out with a note.
+    (``train.log.1``) form one log.
 
-    Positions are steps where the log has them and does not count them anew in every epoch, else
-    epochs, else row numbers. Epochs and boosting rounds are numbered from 1 in every format: 1 is
-    added where a log counts from 0, that is where its first one is 0, or where Keras' ``CSVLogger``
-    wrote it and it begins with a later one. Steps are as recorded.
+    *Positions* are steps if the log has them and does not restart them in every epoch, otherwise
+    epochs, otherwise row numbers. Epochs and boosting rounds are numbered from 1 in every format: 1
+    is added if a log counts from 0, that is, if its first position is 0, or if Keras' ``CSVLogger``
+    wrote it and it begins with a later one. Steps are kept as recorded. If the log has both steps
+    and epochs and they agree, steps are converted to fractional epochs. The unit of the positions
+    is ``epoch.unit``: epoch, round, step, or check if they are counted.
 
-    Positions that start again at the first one of the file begin another run;
-    ``restart="continue"`` says that it is one run, trained on (a second ``fit``), whose positions
-    go on. Positions that go back to a later one are a resumed run, of which the later values count.
-    Rows that repeat others exactly, as two processes write them, count once, and so does a copy of
-    a log beside it.
+    *Restarts.* If positions restart at the first one of the file, another run begins, unless
+    ``restart="continue"`` states that the same run was trained further (a second ``fit``); its
+    positions are then continued. If positions go back to a later one, training was resumed, and the
+    new values replace the old ones. Rows that repeat others exactly, as two processes write them,
+    are read once, and so is a copy of a log in the same folder.
 
-    What loggers write for NaN and infinity is read as that: MLflow's ``is_nan`` and largest float,
-    ClearML's 0, a loss of 0 beside a ``grad_norm`` that is not finite. A validation error of
-    exactly 0 far below its neighbours is kept, and a note names it.
+    *Checks.* A check is a position at which ``val`` was measured. If a channel was measured more
+    often, a check keeps its last value since the previous check; a channel that was not measured
+    since then is missing at that check. With ``between="mean"``, a check keeps the mean of these
+    values for training errors and scores instead (NaN if any of them is), and the metric of the
+    channel says so. If training was logged before the first check or after the last one, its first
+    and last positions are also rows of the run, with ``val`` missing, so that a run ends where
+    training ended. A log without any error keeps all its positions.
 
-    Every other column of numbers is a channel by its own name (``learning_rate`` is ``lr``; to one
-    that is taken, such as ``epoch``, " (logged)" is added), with the set, the metric, the direction
-    and the unit that the format or the name says. Values are as recorded: ``mode="max"`` says that
-    higher is better in ``val`` and in the same metric of the other sets.
+    *Values.* Representations of NaN and infinity are recognised: MLflow's ``is_nan`` and largest
+    float, ClearML's 0, a loss of 0 next to a ``grad_norm`` that is not finite. A validation error
+    of exactly 0 far below its neighbours is kept and reported in a note.
 
-    A check is a position at which ``val`` was measured. Of a channel that was measured more often,
-    a check keeps the last value since the check before; what was not measured since then is missing
-    there. With ``between="mean"``, a check keeps the mean of those values instead for training
-    errors and scores, NaN where one of them is, and the metric of such a channel says so. Where
-    training was logged before the first check or after the last one, its first and last position
-    are rows of the run, too, in which ``val`` is missing, so that a run ends where training ended.
-    A log without any error keeps all its positions. Steps become epochs, with fractions, where the
-    log has both and they agree; the unit of the positions is ``epoch.unit``: epoch, round, step, or
-    check where they are counted.
+    *What was not read.* A file or line that cannot be read is listed in ``skipped``, and the rest
+    is imported. Repairs and assumptions are listed in ``notes``. A channel has one direction in a
+    curve set: runs whose ``val`` has a different direction from most are skipped. The metadata of
+    the curves are format, file, and, for the channels, ``val.source``, ``val.metric`` and so on.
 
-    A file or line that cannot be used is named in ``skipped`` and the rest is imported; what
-    was repaired or assumed is named in ``notes``. One channel has one direction in a set: runs
-    whose ``val`` has another than that of most are skipped. Metadata of the curves are format,
-    file, and of the channels ``val.source``, ``val.metric`` and the like.
-
-    A file of more than 1 GiB is refused, and one that was packed (gzip, zip) of which more than
-    256 MiB come out; ``largest`` is the number of bytes to allow in place of both. Reading takes a
-    few times the memory of the text.
+    *Limits.* A file larger than 1 GiB is refused, as is a compressed file (gzip, zip) that unpacks
+    to more than 256 MiB. ``largest`` replaces both limits. Reading needs several times as much
+    memory as the text.
 
     Parameters
     ----------
     paths : path or iterable of paths
         Log files, or folders with log files.
     val, train, test, epoch : str, optional
-        Columns of the validation, training and test error, and of the positions.
+        Columns of the validation, training and test errors and of the positions.
     run : str, optional
-        Column that tells the runs of one table apart.
+        Column that separates the runs in a table.
     format : str, optional
-        Format of all files, a key of :data:`FORMATS`; recognised if not given.
+        Format of all files, a key of :data:`FORMATS`. By default it is recognised.
     mode : {"min", "max"}, optional
         Whether lower or higher values of ``val`` are better.
     restart : {"run", "continue"}
-        Whether positions that start again begin another run or continue the same one.
+        Whether positions that restart begin another run or continue the same one.
     between : {"last", "mean"}
-        What a check keeps of the training values since the check before.
+        What a check keeps of the training values since the previous check.
     largest : int, optional
-        Largest size in bytes of a file, and of what is unpacked from one.
+        Largest allowed size in bytes of a file, also after unpacking.
 
     Returns
     -------
@@ -309,7 +312,7 @@ def read_logs(
     >>> found.skipped
     (Skipped(file='history.csv', line=4, reason="column 'val_loss': 'oops' is not a number"),)
     >>> found.notes
-    (Note(file='history.csv', text="'epoch' counts from 0: recorded + 1"),)
+    (Note(file='history.csv', text="'epoch' counts from 0; 1 was added"),)
     """
     formats = FORMATS if format is None else {one_of("format", format, FORMATS): FORMATS[format]}
     if mode is not None:
@@ -331,7 +334,9 @@ def read_logs(
         with limited(largest):
             twin = twins.of(source)
         if twin is not None:
-            notes.append(Note(label, clean(f"the same as {twin.name} beside it: read once")))
+            notes.append(
+                Note(label, clean(f"a copy of {twin.name} in the same folder; read only once"))
+            )
             continue
         file = _File(label, asked, mode, restart, between)
         try:
@@ -376,7 +381,7 @@ class _File:
         source.forget()
         self.notes += [("", note) for note in source.notes]
         if not logs:
-            raise LogError(f"no curves of the format {name} in it")
+            raise LogError(f"the log has the format {name} but contains no curves")
         for log in _drained(logs):
             _searches.refuse(log)
             parts = _by_run(log, run, name in _GENERIC)
@@ -430,7 +435,9 @@ def _about_runs(runs: Sequence[str]) -> str:
     named = [*dict.fromkeys(runs)]
     if "" in named:
         return ""
-    return f"run {named[0]}: " if len(named) == 1 else f"{len(named)} runs, {named[0]} first: "
+    return (
+        f"run {named[0]}: " if len(named) == 1 else f"{len(named)} runs, starting with {named[0]}: "
+    )
 
 
 def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
@@ -439,10 +446,14 @@ def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
     if not names:
         return [log]
     if names[0] not in log.columns:
-        raise LogError(f"no column {shown(names[0])} for run; it has {listed(log.columns)}")
+        raise LogError(
+            f"no column {shown(names[0])} for run; the columns are {listed(log.columns)}"
+        )
     parts = grouped(*run_names(log, names))
     if column is None and len(parts) == len(log):
-        raise LogError(f"a row a run ({listed(names)} differs in every row): it holds no curves")
+        raise LogError(
+            f"the table has one row per run ({listed(names)} differs in every row) and no curves"
+        )
     logs = [replace(log.take(rows), name=name, notes=[], skipped=[]) for name, rows in parts]
     logs[0].notes, logs[0].skipped = log.notes, log.skipped
     return logs
@@ -451,5 +462,5 @@ def _by_run(log: Log, column: str | None, generic: bool) -> list[Log]:
 def _named(label: str, errors: list[LogError]) -> list[Skipped]:
     named = [Skipped(label, error.line, clean(str(error))) for error in errors[:MOST_LINES]]
     if (more := len(errors) - MOST_LINES) > 0:
-        named.append(Skipped(label, None, f"{more} further lines or entries like these"))
+        named.append(Skipped(label, None, f"{more} more lines or entries were skipped"))
     return named

@@ -56,7 +56,7 @@ def _epochs_among_steps(log: Log, name: str, epoch: str) -> Log | None:
     moved = {**dict(zip(epochs.rows.tolist(), epochs.values.tolist(), strict=True))}
     moved |= zip(alone.tolist(), (own - (own - at)[0]).tolist(), strict=True)
     left = np.setdiff1d(steps.rows, alone, assume_unique=True)
-    note = f"{shown(name)} counts epochs in the rows without {shown(epoch)}"
+    note = f"{shown(name)} contains the epoch in rows without {shown(epoch)}"
     return _with(log, note, {epoch: moved, name: dict(zip(left, _at(steps, left), strict=True))})
 
 
@@ -77,7 +77,7 @@ def _numbers_among_steps(log: Log, name: str) -> Log | None:
         return None
     placed = {**dict(zip(rows[~numbered].tolist(), others.tolist(), strict=True))}
     placed |= zip(rows[numbered].tolist(), others[before].tolist(), strict=True)
-    note = f"{shown(name)} counts something else in some rows: they are put at the step before them"
+    note = f"{shown(name)} is not the step in some rows; these rows are assigned the preceding step"
     return _with(log, note, {name: placed})
 
 
@@ -93,7 +93,9 @@ def _epochs_of_the_next(log: Log, name: str, epoch: str) -> Log:
         return log
     moved = dict(zip(epochs.rows.tolist(), epochs.values.tolist(), strict=True))
     moved |= zip(steps.rows[known].tolist(), epochs.values[after[known]].tolist(), strict=True)
-    note = f"rows with {shown(name)} alone are of the {shown(epoch)} that the next row says"
+    note = (
+        f"rows with {shown(name)} only are assigned the {shown(epoch)} of the next row that has one"
+    )
     return _with(log, note, {epoch: moved})
 
 

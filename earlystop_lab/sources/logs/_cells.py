@@ -1,4 +1,4 @@
-"""Cells of files that nobody vouches for: the numbers in them, and how a message shows them."""
+"""Cells of untrusted files: the numbers in them, and how messages show them."""
 
 import math
 import re
@@ -28,7 +28,7 @@ _WRAPPED = re.compile(
 
 
 class LogError(EarlystopError, ValueError):
-    """A file, or one line of it, that cannot be imported, and why."""
+    """A file, or one line of it, cannot be imported."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         super().__init__(reason)
@@ -56,7 +56,7 @@ def number(cell: object) -> float | None:
             value = float(text)
             if math.isfinite(value):
                 return value
-            raise LogError(f"{shown(text)} is too large for a number")
+            raise LogError(f"{shown(text)} is too large for a float")
         if text.lower() in BLANK:
             return None
         if special := _SPECIAL.fullmatch(text) or _OF_C.fullmatch(text):
@@ -94,7 +94,7 @@ def looks_cut(last: str, others: Iterable[str]) -> bool:
 
 def cut_off(line: int, last: str) -> str:
     """What to say of such a number."""
-    return f"line {line} has no line end: its last value {shown(last)} looks cut off"
+    return f"line {line} has no line ending; its last value {shown(last)} looks cut off"
 
 
 def _decimals(text: str) -> int:

@@ -219,8 +219,8 @@ def _to_choose(names: Sequence[str]) -> LogError:
     higher = meaning(names[0]).kind == "higher"
     option = f"--val {_quoted(names[0])}{' --mode max' if higher else ''}"
     return LogError(
-        f"no validation loss among {listed(names)}: choose one with val={names[0]!r}, and "
-        f"mode='max' where higher is better (earlystop import: {option})"
+        f"no validation loss found; choose one of {listed(names)}, for example "
+        f"val={names[0]!r}, and add mode='max' if higher is better (earlystop import: {option})"
     )
 
 
@@ -283,7 +283,7 @@ class _Chooser:
         numbers = [self.log.numbers(name) for name in self.free]
         rows = np.unique(np.concatenate([each.rows for each in numbers if not each.wrong]))
         epoch = self._epoch(rows)
-        self.notes.append("no validation error in it: all positions are kept")
+        self.notes.append("the log has no validation error; all positions are kept")
         return Choice(
             None,
             None,
@@ -320,7 +320,9 @@ class _Chooser:
         for column in self.log.columns:
             if column.strip().lower() == name.strip().lower():
                 return column
-        raise LogError(f"no column {shown(name)} for {key}; it has {listed(self.log.columns)}")
+        raise LogError(
+            f"no column {shown(name)} for {key}; the columns are {listed(self.log.columns)}"
+        )
 
     def _role(self, name: str) -> str | None:
         return self.log.sets.get(name, meaning(name).role)
@@ -362,29 +364,31 @@ class _Chooser:
                 and meaning(n).noisy == meaning(losses[0]).noisy
             ]
             if equal:
-                self.notes.append(f"val is {shown(losses[0])}; it could be {listed(equal)} too")
+                self.notes.append(
+                    f"val is {shown(losses[0])}; other candidates are {listed(equal)}"
+                )
             return losses[0]
         if scores := [n for n in self._free("val") if self.log.modes.get(n) == "max"]:
-            self.notes.append(f"val is {shown(scores[0])}, where higher is better")
+            self.notes.append(f"val is {shown(scores[0])} (higher is better)")
             return scores[0]
         if refused := [n for n in self._free("val") if meaning(n).kind in ("higher", "unknown")]:
             raise _to_choose(refused)
         if losses := self._losses("test"):
-            self.notes.append(f"no validation curve: {shown(losses[0])} is taken as val")
+            self.notes.append(f"no validation curve; {shown(losses[0])} is used as val")
             return losses[0]
         losses = self._losses("train", None)
         if evaluated := self._evaluated(losses[0] if losses else None):
             raise _to_choose(evaluated)
         if losses:
             self.notes.append(
-                f"no validation curve: the training curve {shown(losses[0])} stands in as val"
+                f"no validation curve; the training curve {shown(losses[0])} is used as val"
             )
             return losses[0]
         if self._is_curve():
             return None
         raise LogError(
-            f"no column looks like a validation error; it has {listed(self.log.columns)}; "
-            "name one with val="
+            f"no column looks like a validation error; the columns are {listed(self.log.columns)}; "
+            "choose one with val="
         )
 
     def _evaluated(self, loss: str | None) -> list[str]:
@@ -410,12 +414,12 @@ class _Chooser:
             if scores := [name for name in self._free(role) if meaning(name).kind == "higher"]:
                 if scores[1:]:
                     self.notes.append(
-                        f"val is {shown(scores[0])}; it could be {listed(scores[1:])}"
+                        f"val is {shown(scores[0])}; other candidates are {listed(scores[1:])}"
                     )
                 return scores[0]
         raise LogError(
-            f"mode='max', and no validation metric is known to be better when higher; it has "
-            f"{listed(self.log.columns)}; name one with val="
+            f"mode='max' was given, but no column is a known validation score; the columns are "
+            f"{listed(self.log.columns)}; choose one with val="
         )
 
     def _like(self, role: Role, val: str, chosen: bool) -> str | None:
@@ -436,9 +440,9 @@ class _Chooser:
         losses = [n for n in self._losses(*roles) if n != val and n not in alike]
         if losses and not alike and chosen and not self._is_of(val, losses[0]):
             self.notes.append(
-                f"{role} is left out: {shown(losses[0])} is another quantity than {shown(val)}; to "
-                f"have it beside: {role}={losses[0]!r} (earlystop import: --{role} "
-                f"{_quoted(losses[0])})"
+                f"{role} is left out because {shown(losses[0])} is a different quantity from "
+                f"{shown(val)}; to include it, pass {role}={losses[0]!r} (earlystop import: "
+                f"--{role} {_quoted(losses[0])})"
             )
             return None
         others = [*alike, *losses]
@@ -454,7 +458,7 @@ class _Chooser:
             default=None,
         )
         if best is not None and self.counts[best] == 1 < self.counts[val]:
-            self.notes.append(f"{shown(best)} was recorded only once: left out")
+            self.notes.append(f"{shown(best)} was recorded only once and is left out")
             return None
         return best
 
@@ -479,7 +483,9 @@ class _Chooser:
             if len(at) > 0.5 * checks and ((at != at[0]).any() or checks == 1):
                 return self._whole_count(name, measured)
         if self.positions:
-            self.notes.append(f"no positions in {listed(self.positions)}: checks are counted")
+            self.notes.append(
+                f"no positions in {listed(self.positions)}; checks are numbered instead"
+            )
         return None
 
     def _whole_count(self, name: str, measured: IntArray) -> str | None:
@@ -492,11 +498,13 @@ class _Chooser:
             epochs, steps = np.diff(both)
             later = steps[epochs > 0] > 0
             if (~later).sum() > 0.5 * len(later):
-                anew = f"{shown(name)} starts anew in every {shown(epoch)}"
+                anew = f"{shown(name)} restarts in every {shown(epoch)}"
                 if np.unique(both, axis=1).shape[1] > 1.5 * len(np.unique(both[0])):
-                    self.notes.append(f"{anew}, which has several checks: checks are counted")
+                    self.notes.append(
+                        f"{anew}, which has several checks; checks are numbered instead"
+                    )
                     return None
-                self.notes.append(f"{anew}, which is used")
+                self.notes.append(f"{anew}, which is used instead")
                 return epoch
         return name
 

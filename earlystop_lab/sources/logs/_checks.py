@@ -91,8 +91,8 @@ def measure(
         points = _without_gaps(points, channels["val"].column, notes)
         if choice.of_no_set and _is_doubled(points):
             raise LogError(
-                f"every position has two values of {shown(choice.val)}, and nothing says which of "
-                "them is of validation; where both are of training name it: "
+                f"every position has two values of {shown(choice.val)}, and it is unclear which of "
+                "them is the validation value; if both are training values, pass "
                 f"val={choice.val!r}"
             )
     if choice.epoch is not None and (log.rounds or is_epoch(choice.epoch)):
@@ -107,7 +107,7 @@ def measure(
     run: dict[str, Any] = {"epoch": rows.at, "epoch.unit": unit(log, choice)}
     for name, each in series.items():
         if name in ERRORS and (early := int(np.searchsorted(series["val"].at, each.at[0]))):
-            notes.append(f"{name} was not measured up to the first {early} checks")
+            notes.append(f"{name} was not measured at the first {early} checks")
         if between == "mean" and name in of_training and len(each.at) > len(rows.at):
             run[name] = _means(each, rows)
             about[name] = about[name]._replace(metric=f"{about[name].metric} ({_MEAN})")
@@ -115,8 +115,8 @@ def measure(
         else:
             run[name] = _last_values(each, rows)
     if nowhere := [name for name in series if run[name] is None]:
-        were = "was" if len(nowhere) == 1 else "were"
-        notes.append(f"{listed(nowhere)} {were} measured at no check: left out")
+        were, are = ("was", "is") if len(nowhere) == 1 else ("were", "are")
+        notes.append(f"{listed(nowhere)} {were} not measured at any check and {are} left out")
     if (epochs := _as_epochs(log, choice, rows.at)) is not None:
         assert choice.epoch is not None, "there are no steps without a column of them"
         run |= {"epoch": epochs, "epoch.unit": "epoch", "step": rows.at}
@@ -157,7 +157,7 @@ def _points(
         skipped.append(LogError(str(wrong[row]), int(log.lines[row])))
     placed = (at >= 0) & (at < 2**53)
     if nowhere := int((others & ~errors & ~placed).sum()):
-        notes.append(f"{nowhere} rows without a position and without an error are left out")
+        notes.append(f"{nowhere} rows have neither a position nor an error and are left out")
     measured = (errors | others) & placed
     measured[list(wrong)] = False
     rows = np.flatnonzero(measured)
@@ -171,8 +171,8 @@ def _left_out(log: Log, column: str, wrong: Mapping[int, LogError]) -> list[str]
     if not wrong:
         return []
     row = min(wrong)
-    more = f", and {len(wrong) - 1} like it" if len(wrong) > 1 else ""
-    return [f"line {log.lines[row]}, {wrong[row]}: left out{more}"]
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return [f"line {log.lines[row]}{more}: {wrong[row]}; left out"]
 
 
 def _positions(
@@ -188,14 +188,14 @@ def _positions(
     wrong = {row: error for row, error in numbers.wrong.items() if measured[row]}
     there[list(wrong)] = True
     for row in np.flatnonzero(measured & ~there).tolist():
-        wrong[row] = LogError(f"column {shown(name)}: no position in a row with measurements")
+        wrong[row] = LogError(f"column {shown(name)}: the row has measurements but no position")
     # beyond 2**53 neighbouring integers are one and the same float
     misplaced = np.flatnonzero(measured & ~((at >= 0) & (at < 2**53))).tolist()
     beyond = [row for row in misplaced if row not in wrong]
     cells = log.cells(name) if beyond else []
     for row in beyond:
         wrong[row] = LogError(
-            f"column {shown(name)}: {shown(cells[row])} is no position; "
+            f"column {shown(name)}: {shown(cells[row])} is not a valid position; "
             "expected an epoch or step from 0 to 2**53"
         )
     return at, wrong
@@ -207,7 +207,9 @@ def _without_gaps(points: Points, column: str, notes: list[str]) -> Points:
     nan = np.isnan(values)
     if (~nan).sum() < 3 or not (nan[1:] | nan[:-1]).all():
         return points
-    notes.append(f"{shown(column)} is NaN between any two of its values: read as not measured")
+    notes.append(
+        f"{shown(column)} is NaN between any two of its values, which is read as not measured"
+    )
     val = Numbers(points.rows[there[~nan]], values[~nan], {})
     points = points._replace(numbers={**points.numbers, "val": val})
     measured = np.zeros(len(points.rows), bool)
@@ -236,7 +238,7 @@ def _from_one(points: Points, name: str, from_zero: bool, notes: list[str]) -> P
     later = from_zero and at.min() > 1 and bool((np.diff(np.unique(at)) == 1).all())
     if at.min() != 0 and not later:
         return points
-    notes.append(f"{shown(name)} counts from 0: recorded + 1")
+    notes.append(f"{shown(name)} counts from 0; 1 was added")
     return points._replace(at=at + 1)
 
 
@@ -342,20 +344,22 @@ def _in_order(
     if resumed:
         place, after, _ = resumed[0]
         replaced = sum(count for *_, count in resumed)
-        more = f" and {len(resumed) - 1} times more" if len(resumed) > 1 else ""
+        more = f" and {len(resumed) - 1} more times" if len(resumed) > 1 else ""
         notes.append(
-            f"{of}resumed at {place:g} after {after:g}{more}: the later values replace the "
-            f"{replaced} from there on"
+            f"{of}training resumed at {place:g} after {after:g}{more}; the new values replace the "
+            f"{replaced} recorded before from there on"
         )
     if strays:
-        notes.append(f"{strays} rows out of order: sorted by position")
+        notes.append(f"{strays} rows were out of order; the rows are sorted by position")
     _note_again(again, notes)
     return np.array([i for _, i in sorted(kept + final)], np.int64)
 
 
 def _note_again(again: int, notes: list[str]) -> None:
     if again:
-        notes.append(f"{again} positions recorded more than once: the last value of each is kept")
+        notes.append(
+            f"{again} positions were recorded more than once; the last value of each is kept"
+        )
 
 
 def _is_said(at: FloatArray, values: FloatArray) -> bool:
@@ -367,7 +371,7 @@ def _is_said(at: FloatArray, values: FloatArray) -> bool:
 
 # -- at the checks -----------------------------------------------------------------------------
 
-_MEAN = "mean since the check before"
+_MEAN = "mean since the previous check"
 
 
 def _is_of_training(about: Channel) -> bool:
@@ -378,7 +382,7 @@ def _is_of_training(about: Channel) -> bool:
 def _rows(series: Mapping[str, Series], of_training: Sequence[str]) -> Rows:
     """The positions to keep; those of training before the first check and after the last one."""
     if not series:
-        raise LogError("no number in it that has a position")
+        raise LogError("the log contains no number with a position")
     if "val" not in series:
         at = np.unique(np.concatenate([each.at for each in series.values()]))
         return Rows(at, np.append(-np.inf, at[:-1]))

@@ -57,7 +57,7 @@ def read_scalars(data: bytes) -> Scalars:
         events.append(_events(data, _Batch(raw, begin, end), tags))
         done = int(end[-1]) + 4
         if events[-1].intact < len(begin):
-            wrong = "is no event, though its checksum is right"
+            wrong = "is not a valid event although its checksum is correct"
             break
     else:
         if done < len(data):
@@ -73,7 +73,7 @@ def read_scalars(data: bytes) -> Scalars:
             for rows, each in zip(before, events, strict=False)
             for here, step in each.starts
         ],
-        error=LogError(f"record {intact + 1} {wrong}; it and what follows is lost")
+        error=LogError(f"record {intact + 1} {wrong}; it and everything after it is lost")
         if wrong
         else None,
     )

@@ -35,7 +35,9 @@ def find(
     for path in paths:
         files = list(_logs_under(path, owners.values())) if path.is_dir() else [path]
         if not files:
-            skipped.append(Skipped(str(path), None, "a folder without logs; give one that has any"))
+            skipped.append(
+                Skipped(str(path), None, "the folder contains no logs; pass a folder that does")
+            )
         for file in files:
             if (real := _real(file)) not in seen:
                 seen.add(real)

@@ -1,7 +1,7 @@
-"""Reading files that nobody vouches for: bytes, text, lines, JSON.
+"""Reading untrusted files: bytes, text, lines, JSON.
 
-Nothing here executes or unpickles anything. What cannot be used raises :class:`LogError` with a
-reason a person can act on.
+Nothing here executes or unpickles anything. A file that cannot be used raises :class:`LogError`
+with a reason that the user can act on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _CHUNK = 2**20
 
 
 class Skipped(NamedTuple):
-    """What was not imported: a file, or one line (or entry) of it, and why."""
+    """A file, or one line or entry of it, that was not imported, and the reason."""
 
     file: str
     line: int | None
@@ -48,7 +48,7 @@ class Skipped(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What was repaired, assumed or left out while a file was imported."""
+    """Something that was repaired, assumed or left out while importing a file."""
 
     file: str
     text: str
@@ -99,10 +99,10 @@ def require_size(size: int, *, packed: bool = False) -> None:
     """Raise :class:`LogError` where a file, or what was unpacked of one, is too large."""
     most = largest(packed=packed)
     if size > most:
-        what = f"more than {most} bytes unpacked" if packed else f"{size} bytes, more than {most}"
+        what = "unpacks to" if packed else f"has {size} bytes,"
         raise LogError(
-            f"{what}, which is too large for a log unless you allow it: largest= of read_logs, "
-            "--largest of earlystop import"
+            f"the file {what} more than the limit of {most} bytes; to allow it, pass largest= to "
+            "read_logs or --largest to earlystop import"
         )
 
 
@@ -121,7 +121,7 @@ def read_bytes(path: Path) -> bytes:
         require_size(there.st_size)
         return path.read_bytes()
     except OSError as error:
-        raise LogError(f"it cannot be read: {error.strerror or error}") from error
+        raise LogError(f"the file cannot be read: {error.strerror or error}") from error
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -160,7 +160,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-        notes.append("not valid UTF-8: read as Latin-1")
+        notes.append("the file is not valid UTF-8 and was read as Latin-1")
     if "\x1b" in text:
         text = _TERMINAL.sub("", text)
     if "\0" in text:
@@ -180,7 +180,7 @@ def _without_nul(text: str) -> tuple[str, list[str]]:
     they become a replacement character, with which no cell is a number.
     """
     if _NO_TEXT.search(text) or not text.replace("\0", "").strip():
-        raise LogError("a binary file of no format known here")
+        raise LogError("a binary file in an unknown format")
     lines = text.split("\n")
     begun, within = list[int](), list[int]()
     for i, line in enumerate(lines, start=1):
@@ -190,9 +190,9 @@ def _without_nul(text: str) -> tuple[str, list[str]]:
             lines[i - 1] = re.sub("\0+", "\ufffd", kept)
     notes = []
     if begun:
-        notes.append(f"NUL bytes at the beginning of {_numbered(begun)} are left out")
+        notes.append(f"NUL bytes at the start of {_numbered(begun)} were removed")
     if within:
-        notes.append(f"{_numbered(within)} cut off or overwritten: NUL bytes are in the text")
+        notes.append(f"NUL bytes inside {_numbered(within)}: cut off or overwritten")
     return "\n".join(lines), notes
 
 
@@ -212,7 +212,7 @@ def unpacked(data: bytes) -> bytes:
         with gzip.open(io.BytesIO(data)) as stream:
             out = stream.read(largest(packed=True) + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise LogError(f"a damaged gzip file ({error})") from error
+        raise LogError(f"the gzip file is damaged ({error})") from error
     require_size(len(out), packed=True)
     return out
 
@@ -357,7 +357,7 @@ class Source:
         return log_of_entries(
             (each for each in filled if not talks or each[1].lstrip().startswith("{")),
             lambda line: object_of(
-                parse_json(line), f"expected a JSON object a line, found {shown(line)}"
+                parse_json(line), f"expected one JSON object per line, found {shown(line)}"
             ),
         )
 
@@ -398,7 +398,7 @@ def parse_json(text: str) -> Any:
         reason = f"not valid JSON: {error.msg} at column {error.colno}{end}"
         raise LogError(reason, error.lineno) from error
     except RecursionError as error:
-        raise LogError("JSON nested too deeply for a log") from error
+        raise LogError("the JSON is nested too deeply for a log") from error
 
 
 def _decoded(text: str, printed: bool) -> Any:
@@ -457,7 +457,7 @@ def _as_json(text: str) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     twice = repeated(name for name, _ in pairs)
     if twice is not None:
-        raise LogError(f"JSON with the key {shown(twice)} twice in one object; remove one")
+        raise LogError(f"duplicate key {shown(twice)} in a JSON object; remove one of the two")
     return dict(pairs)
 
 

@@ -41,12 +41,12 @@ def runs_of(log: Log, choice: Choice, restart: Restart) -> tuple[list[Log], list
     at = f"{again.values[np.searchsorted(again.rows, starts[0])]:g}"
     where = f"line {log.lines[starts[0]]}"
     more = f" and {len(starts) - 1} more" if len(starts) > 1 else ""
-    begins = f"{shown(choice.epoch)} starts again at {at} on {where}{more}"
+    begins = f"{shown(choice.epoch)} restarts at {at} on {where}{more}"
     if restart == "continue":
-        said = [f"{begins}: taken as one run that goes on, as asked"]
+        said = [f"{begins}; read as one continued run, as requested"]
         return [_continued(log, choice.epoch, piece)], said
     note = (
-        f"{begins}: {len(starts) + 1} runs; where it is one run that goes on, say "
+        f"{begins}; read as {len(starts) + 1} runs. If it is one continued run, pass "
         "restart='continue' (earlystop import --restart continue)"
     )
     name = f"{log.name} " if log.name else ""
@@ -77,7 +77,9 @@ def _without_repeats(log: Log, choice: Choice) -> Log:
         return log
     left_out = rows[again.to_numpy()]
     kept = log.take(np.setdiff1d(np.arange(len(log)), left_out, assume_unique=True))
-    return replace(kept, notes=[*log.notes, f"{len(left_out)} rows repeat others: read once"])
+    return replace(
+        kept, notes=[*log.notes, f"{len(left_out)} rows repeat other rows and are read only once"]
+    )
 
 
 def _starts(log: Log, choice: Choice, columns: Sequence[str | None]) -> IntArray:

@@ -1,4 +1,4 @@
-"""Searches over hyperparameters: a row a trial, which is no learning curve."""
+"""Hyperparameter searches: one row per trial, which is not a learning curve."""
 
 import re
 from collections.abc import Sequence
@@ -55,11 +55,11 @@ def refuse_text(text: str) -> None:
 def reason(program: str | None) -> LogError:
     """Why a search is refused, and what to import instead."""
     by = f" ({program})" if program else ""
-    way = "import what the training of single trials logged"
+    way = "import the training logs of single trials instead"
     if program == "Optuna":
-        way += ", or a table of trial, step and value made of each trial's intermediate_values"
+        way += ", or a table with trial, step and value made from each trial's intermediate_values"
     return LogError(
-        f"a hyperparameter search{by}, a row a trial: it holds no learning curve; {way}"
+        f"a hyperparameter search{by} with one row per trial and no learning curves; {way}"
     )
 
 

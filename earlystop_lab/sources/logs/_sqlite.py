@@ -48,4 +48,4 @@ def opened(source: Source) -> Iterator[sqlite3.Connection]:
                 database.text_factory = lambda data: data.decode("utf-8", "replace")
                 yield database
         except (sqlite3.Error, UnicodeError) as error:
-            raise LogError(f"an SQLite database that cannot be read: {error}") from error
+            raise LogError(f"the SQLite database cannot be read: {error}") from error

@@ -33,8 +33,8 @@ def together(runs: Sequence[Run]) -> tuple[CurveSet, list[Skipped]]:
         if "val" in apart:
             own, most = run.about["val"].direction, known["val"].direction
             reason = (
-                f"'val' is {run.about['val'].source}, where {_better(own)} is better, in most runs "
-                f"{_better(most)} is: not put together; import it by itself"
+                f"'val' is {run.about['val'].source} ({_better(own)} is better), but in most runs "
+                f"{_better(most)} is better; import this log separately"
             )
             skipped.append(Skipped(run.cells["file"], None, clean(reason)))
             continue

@@ -40,10 +40,14 @@ def as_meant(log: Log, choice: Choice) -> Log:
             for gradient in gradients:
                 at = log.numbers(gradient)
                 lost = np.intersect1d(at.rows[~np.isfinite(at.values)], rows[meant == 0])
-                meant = _nan_at(log, name, rows, meant, lost, f"beside {shown(gradient)}", notes)
+                meant = _nan_at(
+                    log, name, rows, meant, lost, f" where {shown(gradient)} is not finite", notes
+                )
             zeros = rows[meant == 0 if of_clearml else _alone(meant)]
             if of_clearml:
-                meant = _nan_at(log, name, rows, meant, zeros, "which ClearML writes for it", notes)
+                meant = _nan_at(
+                    log, name, rows, meant, zeros, ", which is how ClearML writes NaN", notes
+                )
             elif name == choice.val and len(zeros):
                 notes.append(_doubt(log, name, zeros))
         if meant is not values and not wrong:
@@ -66,7 +70,7 @@ def _infinite(
     if not huge.any() or not (huge := huge & np.isfinite(values)).any():
         return values
     notes.append(
-        f"{_lines(log, rows[huge])}: {shown(name)} is the largest number: read as infinite"
+        f"{_lines(log, rows[huge])}: {shown(name)} is the largest float, which is read as infinity"
     )
     return np.where(huge, np.copysign(np.inf, values), values)
 
@@ -82,7 +86,7 @@ def _nan_at(
 ) -> FloatArray:
     if not len(lost):
         return values
-    notes.append(f"{_lines(log, lost)}: {shown(name)} is 0, {why}: read as NaN")
+    notes.append(f"{_lines(log, lost)}: {shown(name)} is 0{why}; read as NaN")
     return np.where(np.isin(rows, lost), np.nan, values)
 
 
@@ -105,8 +109,8 @@ def _alone(values: FloatArray) -> np.ndarray:
 
 def _doubt(log: Log, name: str, zeros: IntArray) -> str:
     return (
-        f"{_lines(log, zeros)}: {shown(name)} is exactly 0 far below the values beside it, as some "
-        "loggers write NaN: it is kept, and would be the best check; correct the log if it is NaN"
+        f"{_lines(log, zeros)}: {shown(name)} is exactly 0, far below its neighbours; some loggers "
+        "write NaN as 0. It is kept and would be the best check; correct the log if it is NaN"
     )
 
 

@@ -1,4 +1,4 @@
-"""AutoGluon's ``learning_curves.json``: a run for every model, its curves by metric and set."""
+"""AutoGluon's ``learning_curves.json``: one run per model, with curves by metric and data set."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """The metric is the one that was optimised, where it was recorded, else the first."""
+    """Read the metric that was optimised if it was recorded, otherwise the first one."""
     if not recognises(source):
         raise LogError("expected a list of two objects, the first with 'models'")
     about, models = source.document
@@ -31,19 +31,19 @@ def read(source: Source) -> list[Log]:
         except LogError as error:
             failed.append(LogError(f"model {shown(name)}: {error}"))
     if not logs:
-        raise failed[0] if failed else LogError("it holds no models")
+        raise failed[0] if failed else LogError("the file contains no models")
     logs[0].skipped += failed
     return logs
 
 
 def _model(name: str, curves: Any, about: dict[str, Any]) -> Log:
     if not (isinstance(curves, list) and len(curves) == 3 and all(map(_is_list, curves))):
-        raise LogError("expected three lists: sets, metrics, curves")
+        raise LogError("expected three lists: data sets, metrics and curves")
     sets, metrics, values = curves
     if len(values) != len(metrics) or any(
         not _is_list(of_metric) or len(of_metric) != len(sets) for of_metric in values
     ):
-        raise LogError("as many curves as metrics times sets were expected")
+        raise LogError("expected one curve for each metric and data set")
     lists = {f"{s}/{m}": values[j][i] for j, m in enumerate(metrics) for i, s in enumerate(sets)}
     log = log_of_lists(lists, name)
     optimised = about.get("eval_metric")
@@ -56,7 +56,7 @@ def _model(name: str, curves: Any, about: dict[str, Any]) -> Log:
     log.notes.append(
         "recorded as errors (use_error_for_curve_metrics)"
         if errors
-        else "recorded as scores, higher is better"
+        else "recorded as scores (higher is better)"
     )
     # of a score its distance from the best one is recorded then, under the name of the score
     measures = {f"{s}/{m}": (s, f"{m}_error" if errors else m) for m in metrics for s in sets}

@@ -1,4 +1,4 @@
-"""XGBoost ``evals_result()`` and LightGBM ``record_evaluation``: JSON of sets of metrics."""
+"""XGBoost ``evals_result()`` and LightGBM ``record_evaluation``, saved as JSON."""
 
 import re
 from collections.abc import Mapping
@@ -103,7 +103,9 @@ def settled(log: Log, sets: Mapping[str, str]) -> Log:
         *_, last = [name for name in names if name != first]
         meant = {**dict.fromkeys(names, "other"), first: "train", last: "val"}
         log.sets = {column: meant[name] for column, name in sets.items()}
-        log.notes.append(f"{shown(first)} is taken as train, the last set {shown(last)} as val")
+        log.notes.append(
+            f"{shown(first)} is used as train and {shown(last)}, the last data set, as val"
+        )
     numbered = dict.fromkeys(m[0] for name in log.columns if (m := _NUMBERED.match(name)))
     others = {n.split("-")[0] for n in log.columns if not (is_position(n) or _NUMBERED.match(n))}
     if len(numbered) > 1 and others <= {"learn"}:
@@ -111,8 +113,8 @@ def settled(log: Log, sets: Mapping[str, str]) -> Log:
         meant = {first: "train", last: "val"}
         log.sets = {name: meant.get(name.split("-")[0], "other") for name in log.columns}
         log.notes.append(
-            f"sets that are only numbered: {first} is taken as train, {last}, by which the library "
-            "stops, as val"
+            f"the data sets are only numbered; {first} is used as train and {last}, which early "
+            "stopping monitors, as val"
         )
     return log
 

@@ -1,7 +1,7 @@
 """CatBoost's ``catboost_info``: ``catboost_training.json`` and the ``*_error.tsv`` tables.
 
-What CatBoost calls test is the set it stops by: the validation curve. Of several sets (test,
-test1 ...) the first is it.
+What CatBoost calls test is the data set it monitors for early stopping: the validation curve. Of
+several sets (test, test1 ...) it is the last.
 """
 
 import re
@@ -55,7 +55,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """The JSON, which has every digit; the tables where a crash has left it unfinished."""
+    """Read the JSON, which has full precision, or the tables if a crash left it unfinished."""
     files = {path.name: path for path in source.files if path.name in _NAMES[:3]}
     if not files:
         files = {_NAMES[0]: source.path}
@@ -67,9 +67,9 @@ def read(source: Source) -> list[Log]:
         except LogError as error:
             if not files:
                 raise
-            notes.append(f"{_NAMES[0]}: {error}; read from the tables beside it")
+            notes.append(f"{_NAMES[0]}: {error}; the tables in the same folder were read instead")
     if not files:
-        raise LogError(f"none of {', '.join(_NAMES[:3])} is here")
+        raise LogError(f"the folder contains none of {', '.join(_NAMES[:3])}")
     log = _from_tables(files)
     log.notes += notes
     return [log]
@@ -109,13 +109,13 @@ def _sets(part: str, document: Any) -> list[str]:
 
 def _iteration(entry: Any, names: dict[str, list[str]]) -> dict[str, Any]:
     if not isinstance(entry, dict):
-        raise LogError("an iteration that is no object")
+        raise LogError("an iteration is not an object")
     cells: dict[str, Any] = {"iteration": entry.get("iteration")}
     for part, values in entry.items():
         if re.fullmatch(r"learn|test\d*", part):
             metrics = names[part.rstrip("0123456789")]
             if not isinstance(values, list) or len(values) != len(metrics):
-                raise LogError(f"{shown(part)}: expected {len(metrics)} values, one a metric")
+                raise LogError(f"{shown(part)}: expected {len(metrics)} values, one per metric")
             cells |= {f"{part}-{m}": value for m, value in zip(metrics, values, strict=True)}
     return cells
 
@@ -138,7 +138,7 @@ def _from_tables(files: dict[str, Path]) -> Log:
             for i, cells in table.rows():
                 at = str(cells.get("iter"))
                 if at in rows and any(name.startswith(f"{part}-") for name in rows[at]):
-                    notes.append(f"{path.name}: iteration {at} comes again, the last one is kept")
+                    notes.append(f"{path.name}: iteration {at} is repeated; the last one is kept")
                 lines.setdefault(at, i)
                 named = {f"{part}-{name}": v for name, v in cells.items() if name != "iter"}
                 rows.setdefault(at, {"iteration": at}).update(named)
@@ -182,5 +182,5 @@ def _settled(log: Log) -> Log:
         same = "learn-" + names[0].partition("-")[2]
         log.roles = {"val": names[0], **({"train": same} if same in log.columns else {})}
     if len(tests) > 1:
-        log.notes.append(f"{tests[-1]}, by which CatBoost stops, is taken as val")
+        log.notes.append(f"{tests[-1]}, which CatBoost monitors for early stopping, is used as val")
     return log

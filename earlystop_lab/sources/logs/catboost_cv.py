@@ -1,6 +1,7 @@
-"""``catboost.cv``: a table of means and deviations over the folds, a row an iteration.
+"""``catboost.cv``: means and standard deviations over the folds, one row per iteration.
 
-Its test columns are those of the held-out folds, by which it stops: they are validation.
+Its test columns are measured on the held-out folds and monitored for early stopping, so they are
+read as validation.
 """
 
 import re
@@ -25,7 +26,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """The first metric of which CatBoost says that lower is better is the one of the curves."""
+    """Read the table; the curves are of the first metric that CatBoost minimises."""
     log = read_table(source)
     means = {name: match for name in log.columns if (match := _MEAN.fullmatch(name))}
     modes: dict[str, Mode] = {}

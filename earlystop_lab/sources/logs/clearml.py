@@ -1,4 +1,4 @@
-"""ClearML's offline sessions: the scalars of ``metrics.jsonl``, a list of events a line.
+"""ClearML offline sessions: the scalars in ``metrics.jsonl``, which has a list of events per line.
 
 A session is a folder, or the ZIP archive that ClearML makes of it.
 """
@@ -55,7 +55,7 @@ def read(source: Source) -> list[Log]:
     if source.data.startswith(b"PK"):
         data = _packed(source)
         if data is None:
-            raise LogError(f"an archive without {_METRICS}: no offline session of ClearML")
+            raise LogError(f"the archive has no {_METRICS}, so it is not a ClearML offline session")
         lines = decode(data)[0].split("\n")
     else:
         lines = source.lines
@@ -63,10 +63,10 @@ def read(source: Source) -> list[Log]:
     once: dict[str, None] = {}
     rows = list(_rows(lines, once, skipped))
     if not rows:
-        raise skipped[0] if skipped else LogError("no scalars in this session of ClearML")
+        raise skipped[0] if skipped else LogError("the ClearML session contains no scalars")
     log = log_of_rows(rows)
     if once:
-        log.notes.append(f"reported once, for the whole run, left out: {', '.join(once)}")
+        log.notes.append(f"values reported once for the whole run are left out: {', '.join(once)}")
     return [replace(log, shared=False, skipped=skipped)]
 
 
@@ -91,7 +91,7 @@ def _rows(lines: list[str], once: dict[str, None], skipped: list[LogError]) -> I
 def _scalar(event: Any) -> tuple[str, str, Any, Any]:
     """Metric, variant, iteration and value of a scalar; no metric for events of other kinds."""
     if not isinstance(event, dict):
-        raise LogError(f"expected an event, found {shown(event)}")
+        raise LogError(f"expected an event object, found {shown(event)}")
     if event.get("type") != _SCALAR:
         return "", "", None, None
     metric, variant = str(event.get("metric", "")), str(event.get("variant", ""))

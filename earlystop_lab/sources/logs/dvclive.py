@@ -1,6 +1,6 @@
-"""DVCLive: a folder ``plots/metrics`` with a TSV for every metric, its set being a folder there.
+"""DVCLive: a folder ``plots/metrics`` with one TSV per metric, in a subfolder per data set.
 
-``train/loss.tsv`` has the columns step and loss; the files of one such folder are one run.
+``train/loss.tsv`` has the columns step and loss. The files of one such folder are one run.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ def owner(path: Path) -> Path | None:
 
 
 def read(source: Source) -> list[Log]:
-    """Every file a column, named by its path: each keeps its own steps."""
+    """Read each file as a column named by its path; each keeps its own steps."""
     logs: list[Log] = []
     skipped: list[LogError] = []
     for path in (path for path in source.files if suffix(path) == ".tsv"):
@@ -34,7 +34,7 @@ def read(source: Source) -> list[Log]:
         except LogError as error:
             skipped.append(LogError(f"metric {name}: {error}"))
     if not logs:
-        raise skipped[0] if skipped else LogError("no plots/metrics/*.tsv in it: no curves")
+        raise skipped[0] if skipped else LogError("the folder contains no plots/metrics/*.tsv")
     log = joined(logs)
     return [replace(log, shared=False, skipped=[*skipped, *log.skipped])]
 

@@ -1,4 +1,4 @@
-"""Files of no known logger: CSV, JSON rows or JSON Lines, Parquet; columns by name or as asked."""
+"""Files that no known logger wrote: JSON rows or JSON Lines, and Parquet."""
 
 import io
 from collections.abc import Collection
@@ -20,7 +20,7 @@ def json_rows(source: Source) -> Log | None:
     if source.records is not None:
         return source.records
     entries = _entries(source.document) or []
-    wrong = "an entry that is no object"
+    wrong = "an entry is not an object"
     return log_of_entries(enumerate(entries, start=1), lambda entry: object_of(entry, wrong))
 
 
@@ -74,7 +74,7 @@ def json_names(source: Source) -> Collection[str]:
 def read_json(source: Source) -> list[Log]:
     log = json_rows(source)
     if log is None:
-        raise LogError("expected JSON Lines or a JSON list of objects, a row each")
+        raise LogError("expected JSON Lines or a JSON list of objects, one per row")
     return [log]
 
 
@@ -83,16 +83,16 @@ def is_parquet(source: Source) -> bool:
 
 
 def read_parquet(source: Source) -> list[Log]:
-    """A Parquet table of one row a check."""
+    """Read a Parquet table with one row per check."""
     try:
         table = pq.read_table(io.BytesIO(source.data))
         columns = {name: _column(table.column(k)) for k, name in enumerate(table.column_names)}
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise LogError(f"not a Parquet file that can be read: {str(error)[:200]}") from error
+        raise LogError(f"the Parquet file cannot be read: {str(error)[:200]}") from error
     if any(pa.types.is_nested(column.type) for column in table.schema):
         raise LogError(
-            "a Parquet table with lists in its cells; expected a row a check (a curve set is "
-            "read with read_curves)"
+            "the Parquet table has lists in its cells; expected one row per check (to read a "
+            "stored curve set, use read_curves)"
         )
     rows = np.arange(table.num_rows)
     return [Log(rows + 1, {name: Column(cells, rows) for name, cells in columns.items()})]

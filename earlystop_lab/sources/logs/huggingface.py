@@ -1,7 +1,6 @@
-"""Hugging Face Trainer: the ``log_history`` of ``trainer_state.json``, or its entries as printed.
+"""Hugging Face Trainer: the ``log_history`` of ``trainer_state.json``, or its printed entries.
 
-Every checkpoint repeats the history so far: of the files of one output folder the longest
-history counts.
+Every checkpoint repeats the history so far, so the longest history in an output folder is read.
 """
 
 import re
@@ -46,15 +45,15 @@ def _history(source: Source) -> Log | None:
         return None
     if (entries := _entries(source)) is None:
         return source.records
-    wrong = "an entry of 'log_history' that is no object"
+    wrong = "an entry of 'log_history' is not an object"
     return log_of_entries(enumerate(entries, start=1), lambda entry: object_of(entry, wrong))
 
 
 def read(source: Source) -> list[Log]:
-    """The longest history among the files; the rows are numbered by entry."""
+    """Read the longest history among the files; rows are numbered by entry."""
     histories: list[tuple[Source, Log]] = []
     notes: list[str] = []
-    failure = LogError("no 'log_history' in it; expected a Trainer's trainer_state.json")
+    failure = LogError("no 'log_history' found; expected a Trainer's trainer_state.json")
     for path in source.files:
         state = source if source.path == path else Source(path)
         try:
@@ -66,11 +65,11 @@ def read(source: Source) -> list[Log]:
     if not histories:
         raise failure
     if len(source.files) > 1:
-        notes.append(f"{len(source.files)} checkpoints of one run: the longest history is read")
+        notes.append(f"{len(source.files)} checkpoints of one run; the longest history is read")
     state, history = max(histories, key=lambda item: len(item[1]))
     kept = _checks(history)
     if after := len(history) - len(kept):
-        notes.append(f"entries after the end of training left out: {after}")
+        notes.append(f"entries recorded after the end of training are left out: {after}")
         history = history.take(kept)
     log = replace(history, notes=[*state.notes, *notes], epoch_steps=_epoch_steps(state))
     if "loss" in log.columns:

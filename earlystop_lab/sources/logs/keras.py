@@ -1,4 +1,4 @@
-"""Keras: the ``CSVLogger`` callback, and ``History.history`` dumped as JSON."""
+"""Keras: the ``CSVLogger`` callback, and ``History.history`` saved as JSON."""
 
 from dataclasses import replace
 from typing import Any
@@ -72,14 +72,16 @@ def _log(lists: dict[str, list[Any]], run: str) -> Log:
     notes = []
     # a list of something else, such as layer sizes, has its own length
     for name in [n for n in lists if n not in told and len(lists[n]) != longest]:
-        notes.append(f"{shown(name)} left out: {len(lists.pop(name))} values, others {longest}")
+        notes.append(
+            f"{shown(name)} is left out: it has {len(lists.pop(name))} values, others {longest}"
+        )
     for name, cells in lists.items():
         if len(cells) < longest:
             every = _frequency(name, len(cells), longest)
             sparse: list[Any] = [None] * longest
             sparse[every - 1 : every * len(cells) : every] = cells
             lists[name] = sparse
-            notes.append(f"{shown(name)}: measured every {every} epochs")
+            notes.append(f"{shown(name)} was measured every {every} epochs")
     log = log_of_lists(lists, run)
     log.notes += notes
     return replace(log, unit="epoch")
@@ -90,7 +92,7 @@ def _frequency(name: str, measured: int, epochs: int) -> int:
     # a single division that works out can only be validation_freq
     if len(fits) != 1 or not name.startswith("val_"):
         raise LogError(
-            f"{shown(name)} has {measured} values, others have {epochs}: nothing says which belong "
-            "together; expected equally many, or one every validation_freq epochs"
+            f"{shown(name)} has {measured} values, but others have {epochs}, and they cannot be "
+            "aligned; expected equal lengths, or one value every validation_freq epochs"
         )
     return fits[0]

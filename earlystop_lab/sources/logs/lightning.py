@@ -1,4 +1,4 @@
-"""Lightning's ``CSVLogger``: ``metrics.csv`` with train and validation on different rows."""
+"""Lightning's ``CSVLogger``: ``metrics.csv`` with training and validation on separate rows."""
 
 from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import has_columns

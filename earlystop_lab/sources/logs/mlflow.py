@@ -1,7 +1,7 @@
-"""MLflow's file store: a folder a run, in it ``meta.yaml`` and ``metrics/<name>``.
+"""MLflow's file store: one folder per run with ``meta.yaml`` and ``metrics/<name>``.
 
-A metric's file has one ``timestamp value step`` a line (older ones no step, and 0 where none was
-logged). Metrics keep their own steps: training may count batches where validation counts epochs.
+Each line of a metric's file is ``timestamp value step`` (older files have no step; it is 0 if none
+was logged). Metrics keep their own steps: training may count batches and validation epochs.
 """
 
 import re
@@ -27,7 +27,9 @@ def owner(path: Path) -> Path | None:
 
 def read(source: Source) -> list[Log]:
     if not source.path.is_dir():
-        raise LogError("no run of a file store; give the folder that has meta.yaml and metrics/")
+        raise LogError(
+            "not a run of a file store; pass the folder that contains meta.yaml and metrics/"
+        )
     timed: list[Point] = []
     notes: list[str] = []
     skipped: list[LogError] = []
@@ -58,7 +60,7 @@ def read(source: Source) -> list[Log]:
             if {len(words) for _, words in above} - {len(last)}:
                 notes.append(f"metric {name}: {cut_off(i, last[-1])}")
     if not timed:
-        raise LogError("no metrics in this run" + (f"; {skipped[0]}" if skipped else ""))
+        raise LogError("the run contains no metrics" + (f"; {skipped[0]}" if skipped else ""))
     log = log_of_points(timed)
     log.notes, log.skipped = _about(source.path) + notes + log.notes, skipped
     return [log]
@@ -71,7 +73,7 @@ def log_of_points(points: list[Point], name: str = "") -> Log:
     uncounted = max(i for i, _ in rows) > 1 and len({cells["step"] for _, cells in rows}) == 1
     log = log_of_rows(_counted(rows) if uncounted else rows, name)
     if uncounted:
-        log.notes.append("logged without steps: checks are counted")
+        log.notes.append("logged without steps; checks are numbered instead")
     log.shared = False
     return log
 
@@ -91,5 +93,5 @@ def _about(folder: Path) -> list[str]:
     about = dict(re.findall(r"^(run_name|lifecycle_stage): *'?([^'\n]+)'?\s*$", text, re.MULTILINE))
     notes = [f"run name {about['run_name']!r}"] if "run_name" in about else []
     if about.get("lifecycle_stage") == "deleted":
-        raise LogError("a deleted run; restore it in MLflow to import it")
+        raise LogError("the run was deleted; restore it in MLflow to import it")
     return notes

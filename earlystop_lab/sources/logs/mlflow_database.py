@@ -1,6 +1,6 @@
-"""MLflow's SQLite store, its default since version 3: ``mlflow.db``, every run of every experiment.
+"""MLflow's SQLite store, the default since version 3: ``mlflow.db`` with every experiment.
 
-It keeps NaN as 0 with a flag, and an infinite value as the largest number.
+It stores NaN as 0 with a flag, and an infinite value as the largest float.
 """
 
 import math
@@ -29,9 +29,9 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """A run of its own each; those without metrics, and deleted ones, are counted in a note."""
+    """Read every run that has metrics; a note counts the deleted ones."""
     if not recognises(source):
-        raise LogError("no SQLite database of MLflow; expected its tables runs and metrics")
+        raise LogError("not an MLflow SQLite database; expected the tables runs and metrics")
     points: dict[str, list[Point]] = {}
     counts = Counter[tuple[str, str]]()
     skipped: list[LogError] = []
@@ -39,7 +39,7 @@ def read(source: Source) -> list[Log]:
         runs = [(str(run), name, of) for run, name, of in database.execute(_RUNS)]
         for run, time, step, key, value, is_nan in database.execute(_METRICS):
             if not (isinstance(time, int) and isinstance(step, int) and isinstance(value, float)):
-                skipped.append(LogError(f"metric {key}: no time, step and value in a row"))
+                skipped.append(LogError(f"metric {key}: a row has no valid time, step and value"))
                 continue
             number = math.nan if is_nan else value
             if abs(number) == sys.float_info.max:
@@ -56,8 +56,10 @@ def read(source: Source) -> list[Log]:
         if run in points
     ]
     if not logs:
-        raise LogError("no run with metrics in this MLflow database")
+        raise LogError("the MLflow database contains no run with metrics")
     logs[0].skipped += skipped
     if deleted := len({*points} - {*names}):
-        source.notes.append(f"{deleted} deleted runs left out; restore them in MLflow")
+        source.notes.append(
+            f"deleted runs left out: {deleted}; restore them in MLflow to import them"
+        )
     return logs

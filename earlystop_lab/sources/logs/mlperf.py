@@ -1,7 +1,7 @@
-"""MLPerf Training: the ``:::MLLOG`` lines of a result file, whatever is printed between them.
+"""MLPerf Training: the ``:::MLLOG`` lines of a result file; other lines are ignored.
 
-The evaluations are ``eval_accuracy``, which some benchmarks give a loss; a training loss is part of
-``tracked_stats``. Evaluations are counted in samples, epochs or steps.
+The evaluations are ``eval_accuracy``, which is a loss in some benchmarks; the training loss is part
+of ``tracked_stats``. The position of an evaluation is in samples, epochs or steps.
 """
 
 import re
@@ -29,7 +29,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """A run for every ``run_start``; what other ranks repeat counts once."""
+    """Read one run for every ``run_start``; lines repeated by other ranks are read once."""
     runs: list[list[tuple[int, dict[str, Any]]]] = [[]]
     benchmark, benchmarks = None, list[Any]()
     skipped, seen = list[LogError](), set[tuple[str, ...]]()
@@ -58,7 +58,7 @@ def read(source: Source) -> list[Log]:
             benchmarks.append(benchmark)
         runs[-1].append((i, record))
     if not benchmarks:
-        raise LogError("MLPerf lines without an eval_accuracy: no evaluation was logged")
+        raise LogError("the MLPerf lines contain no eval_accuracy, so no evaluation was logged")
     logs = [_log(*run) for run in zip(runs, benchmarks, strict=False)]
     for k, log in enumerate(logs[1:], start=2):
         log.name = str(k)
@@ -80,7 +80,7 @@ def _log(records: list[tuple[int, dict[str, Any]]], benchmark: object) -> Log:
     place = next((p for p in _PLACES if all(is_number(m.get(p)) for m in measured)), None)
     if place is None:
         raise LogError(
-            f"eval_accuracy without a position; expected {', '.join(_PLACES)} in its metadata"
+            f"eval_accuracy has no position; expected one of {', '.join(_PLACES)} in its metadata"
         )
     began = next((r.get("time_ms") for _, r in records if r["key"] == "run_start"), None)
     ended = next((r.get("time_ms") for _, r in records if r["key"] == "run_stop"), None)
@@ -88,7 +88,9 @@ def _log(records: list[tuple[int, dict[str, Any]]], benchmark: object) -> Log:
     log = log_of_rows(rows)
     tracked = sum(r["key"] == "tracked_stats" for _, r in records)
     if lost := tracked + len(measured) - len(rows):
-        log.notes.append(f"{lost} tracked_stats without {place}, by which evaluations are counted")
+        log.notes.append(
+            f"{lost} tracked_stats are left out: no {place}, the position of the evaluations"
+        )
     unit = _PLACES[place]
     if unit == "epoch" and max(number(m[place]) or 0 for m in measured) > _MOST_EPOCHS:
         unit = "sample"
@@ -137,6 +139,7 @@ def _settled(log: Log, benchmark: object) -> Log:
     log.roles = roles
     if benchmark is None and "eval_accuracy" in names:
         log.notes.append(
-            "no submission_benchmark: eval_accuracy is taken as a score; a loss is min"
+            "no submission_benchmark; eval_accuracy is read as a score (if it is a loss, pass "
+            "mode='min')"
         )
     return log

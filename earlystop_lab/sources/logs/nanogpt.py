@@ -1,4 +1,4 @@
-"""Text that a training script prints, as nanoGPT and its kin do: a position and losses a line.
+"""Text printed by training scripts such as nanoGPT: lines with a position and losses.
 
 step 500: train loss 4.2927, val loss 4.2780
 iter 500: loss 4.3010, time 250.10ms
@@ -139,14 +139,14 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """The lines that hold a position and a loss; all others are talk."""
+    """Read the lines that have a position and a loss; other lines are ignored."""
     log = log_of_rows(_rows(source.each_line()))
     if not len(log):
-        raise LogError("no line with a position and a loss, such as 'step 250: val loss 3.2'")
+        raise LogError("no line has a position and a loss, such as 'step 250: val loss 3.2'")
     log = printed(log)
     _name_accuracies(log)
     log.skipped += [
-        LogError(f"a line of {len(line)} characters; expected at most {_LONGEST}", i)
+        LogError(f"the line has {len(line)} characters; expected at most {_LONGEST}", i)
         for i, line in enumerate(source.each_line(), start=1)
         if len(line) > _LONGEST
     ]
@@ -164,8 +164,8 @@ def _name_accuracies(log: Log) -> None:
         log.modes = {**log.modes, **dict.fromkeys(sets, "max")}
         log.measures = {**log.measures, **{name: (name, "accuracy") for name in sets}}
         log.notes.append(
-            f"{listed(sets)} stand beside a loss and are taken as accuracies: where they are "
-            "losses give mode='min'"
+            f"{listed(sets)} appear next to a loss and are read as accuracies; if they are "
+            "losses, pass mode='min'"
         )
 
 

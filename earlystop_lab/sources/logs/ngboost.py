@@ -1,4 +1,4 @@
-"""NGBoost's ``evals_result``, dumped as JSON: a list of a score for each set, lower is better."""
+"""NGBoost's ``evals_result``, saved as JSON: scores per data set (lower is better)."""
 
 from dataclasses import replace
 from typing import Any
@@ -33,7 +33,7 @@ def read(source: Source) -> list[Log]:
         if is_curve(values)
     }
     if not lists:
-        raise LogError("expected NGBoost's scores LOGSCORE or CRPSCORE of train and val")
+        raise LogError("expected NGBoost's scores LOGSCORE or CRPSCORE for train and val")
     log = replace(log_of_lists(lists), unit="round")
     roles: dict[Role, str] = {}
     for role in ("val", "train"):

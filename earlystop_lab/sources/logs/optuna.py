@@ -1,4 +1,4 @@
-"""Optuna's database of studies: a search over hyperparameters, refused by its name."""
+"""Optuna's study database: a hyperparameter search, which is recognised and refused."""
 
 from earlystop_lab.sources.logs._columns import Log
 from earlystop_lab.sources.logs._reading import Source

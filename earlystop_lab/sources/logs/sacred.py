@@ -1,4 +1,4 @@
-"""Sacred's file storage: a folder a run with ``run.json`` and ``metrics.json``.
+"""Sacred's file storage: one folder per run with ``run.json`` and ``metrics.json``.
 
 Every metric keeps its own steps: lists of steps, values and times.
 """
@@ -47,6 +47,8 @@ def read(source: Source) -> list[Log]:
         except LogError as error:
             skipped.append(LogError(f"metric {shown(name)}: {error}"))
     if not logs:
-        raise skipped[0] if skipped else LogError("no metric with its steps and values in it")
+        raise (
+            skipped[0] if skipped else LogError("the file contains no metric with steps and values")
+        )
     log = joined(logs)
     return [replace(log, shared=False, skipped=skipped)]

@@ -1,7 +1,7 @@
 """Stable-Baselines3: the EvalCallback's ``evaluations.npz`` and the Monitor's ``monitor.csv``.
 
-Both count steps of the environment. A monitor has a row an episode of training: its reward ``r``,
-its length ``l`` and its time ``t``; those numbered 0, 1, ... are environments of one training.
+Both count environment steps. A monitor has one row per training episode: its reward ``r``, its
+length ``l`` and its time ``t``. Files numbered 0, 1, ... are the environments of one training run.
 """
 
 import io
@@ -43,23 +43,23 @@ def _arrays(data: bytes) -> dict[str, int]:
 
 
 def read_evaluations(source: Source) -> list[Log]:
-    """The mean over the episodes of each evaluation, as EvalCallback has it."""
+    """Read the mean over the episodes of each evaluation, as EvalCallback computes it."""
     sizes = _arrays(source.data)
     if not {*_ARRAYS} <= {*sizes}:
-        raise LogError(f"expected numpy arrays {' and '.join(_ARRAYS)}, a row an evaluation")
+        raise LogError(f"expected NumPy arrays {' and '.join(_ARRAYS)} with one row per evaluation")
     require_size(sum(sizes.values()), packed=True)
     try:
         with np.load(io.BytesIO(source.data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("timesteps", *_MEANS) if name in archive}
     except Exception as error:  # a damaged archive raises errors of many kinds
-        raise LogError(f"numpy arrays that cannot be read: {error}") from error
+        raise LogError(f"the NumPy arrays cannot be read: {error}") from error
     steps = arrays.pop("timesteps")
     for name, values in arrays.items():
         fits = values.ndim == 2 and values.shape[1:] != (0,) and len(values) == len(steps)
         if steps.ndim != 1 or not fits or values.dtype.kind not in "biuf":
             raise LogError(
-                f"{name} has the shape {values.shape}, timesteps {steps.shape}; expected a row "
-                "of episodes an evaluation"
+                f"{name} has shape {values.shape} and timesteps has shape {steps.shape}; expected "
+                "one row of episodes per evaluation"
             )
     rows = np.arange(len(steps))
     with np.errstate(invalid="ignore", over="ignore"):  # a reward may be infinite
@@ -92,7 +92,7 @@ def is_monitor(source: Source) -> bool:
 
 
 def read_monitor(source: Source) -> list[Log]:
-    """The episodes in the order in which they ended, as ``load_results`` has them."""
+    """Read the episodes in the order in which they ended, as ``load_results`` does."""
     notes: list[str] = []
     skipped: list[LogError] = []
     episodes = []
@@ -109,9 +109,9 @@ def read_monitor(source: Source) -> list[Log]:
             if all(is_number(cells.get(name)) for name in "rlt"):
                 episodes.append((began + (number(cells["t"]) or 0.0), i, cells))
             else:
-                skipped.append(LogError(f"{of}expected numbers r, l, t", i))
+                skipped.append(LogError(f"{of}expected numbers for r, l and t", i))
     if not episodes:
-        raise skipped[0] if skipped else LogError("a monitor without an episode")
+        raise skipped[0] if skipped else LogError("the monitor file contains no episodes")
     episodes.sort(key=lambda episode: episode[0])
     first = min(time - (number(cells["t"]) or 0.0) for time, _, cells in episodes)
     steps = np.cumsum([number(cells["l"]) for *_, cells in episodes]).tolist()
@@ -120,8 +120,8 @@ def read_monitor(source: Source) -> list[Log]:
         for at, (time, i, cells) in zip(steps, episodes, strict=True)
     )
     if len(source.files) > 1:
-        notes.append(f"{len(source.files)} environments of one training")
-    notes.append("no validation curve: the reward of the training episodes stands in as val")
+        notes.append(f"{len(source.files)} environments of one training run")
+    notes.append("no validation curve; the reward of the training episodes is used as val")
     log.notes, log.skipped = notes, skipped
     return [
         replace(

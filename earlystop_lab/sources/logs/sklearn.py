@@ -1,4 +1,4 @@
-"""scikit-learn: fitted curves (``loss_curve_``, ``validation_scores_`` ...) dumped as JSON.
+"""scikit-learn: fitted curves (``loss_curve_``, ``validation_scores_`` ...) saved as JSON.
 
 The names are those of ``MLPClassifier``, ``MLPRegressor`` (a loss, and validation scores of
 which higher is better), ``HistGradientBoosting*`` (scores of both sets, the first
@@ -39,11 +39,11 @@ def read(source: Source) -> list[Log]:
     modes: dict[str, Mode] = {name: "max" if name in scores else "min" for name in curves}
     roles: dict[Role, str] = {"val": val or train or ""}
     if val is None:
-        log.notes.append(f"no validation curve: the training curve {train} stands in as val")
+        log.notes.append(f"no validation curve; the training curve {train} is used as val")
     elif train is not None:
         roles["train"] = train
     if modes[roles["val"]] == "max":
-        log.notes.append(f"{roles['val']} are scores, higher is better")
+        log.notes.append(f"{roles['val']} contains scores (higher is better)")
     if of_trees:  # the first score is that before the first tree
         rows = np.arange(len(log))
         log.columns["iteration"] = Column(pa.array(rows), rows)

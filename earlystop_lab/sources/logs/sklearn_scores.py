@@ -1,7 +1,7 @@
-"""scikit-learn's ``ScoringMonitor`` callback: its log as CSV or as JSON rows, a row a task.
+"""scikit-learn's ``ScoringMonitor`` callback: its log as CSV or JSON rows, one row per task.
 
-The scores are of the training data. A row of a whole fit repeats its last iteration and stands
-before the first: only tasks without tasks of their own are iterations.
+The scores are measured on the training data. The row of a whole fit repeats its last iteration and
+comes before the first; only tasks without subtasks are iterations.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """A run for every fit: the tasks of one parent, in the order of their numbers."""
+    """Read one run per fit: the tasks of one parent, in the order of their numbers."""
     log = generic.json_rows(source) if source.is_json else read_table(source)
     if log is None or not {*_COLUMNS} <= {*log.columns}:
         raise LogError(f"expected the columns {', '.join(_COLUMNS)} of ScoringMonitor")
@@ -38,7 +38,7 @@ def read(source: Source) -> list[Log]:
         if len(rows) > 1
     ]
     if not fits:
-        raise LogError("no fit of more than one iteration in this log of ScoringMonitor")
+        raise LogError("the ScoringMonitor log contains no fit with more than one iteration")
     logs = [_fit(log.take(rows), name if len(fits) > 1 else "") for name, rows in fits]
     logs[0].skipped = log.skipped
     logs[0].notes += log.notes
@@ -48,11 +48,11 @@ def read(source: Source) -> list[Log]:
 def _fit(log: Log, name: str) -> Log:
     scores = [n for n in log.columns if n not in _OTHERS and len(log.numbers(n).rows)]
     if not scores:
-        raise LogError("no score in this log of ScoringMonitor")
+        raise LogError("the ScoringMonitor log contains no scores")
     modes: dict[str, Mode] = dict.fromkeys(scores, "max")
     roles: dict[Role, str] = {"val": scores[0]}
     kept = {n: log.columns[n] for n in ("task_id", *scores)}
-    note = f"ScoringMonitor scores the training data: {scores[0]!r} stands in as val"
+    note = f"ScoringMonitor scores the training data; {scores[0]!r} is used as val"
     return replace(
         log,
         columns=kept,

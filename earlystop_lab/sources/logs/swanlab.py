@@ -1,7 +1,7 @@
-"""SwanLab: the record file ``run-....swanlab`` of a run, which has every scalar by its name.
+"""SwanLab: the record file ``run-....swanlab`` of a run, which contains every scalar.
 
-It is a log as LevelDB writes it, of blocks with checksums; in it are protobuf messages, of which
-only scalars are read. The folder ``logs`` beside it repeats them without their names.
+The file is a LevelDB log of blocks with checksums that contain protobuf messages, of which only
+scalars are read. The folder ``logs`` next to it repeats them without their names.
 """
 
 import re
@@ -46,16 +46,16 @@ def read(source: Source) -> list[Log]:
 
 def _run(source: Source) -> Log:
     if not recognises(source) or len(source.data) < _HEADER:
-        raise LogError("no record file of SwanLab")
+        raise LogError("not a SwanLab record file")
     if source.data[_HEADER - 1] != _VERSION:
         raise LogError(
-            f"a record file of SwanLab, version {source.data[_HEADER - 1]}; version {_VERSION} is "
-            "read. Export the charts of the run as CSV on SwanLab's page"
+            f"the SwanLab record file has version {source.data[_HEADER - 1]}, but only version "
+            f"{_VERSION} can be read; export the charts of the run as CSV from the SwanLab page"
         )
     skipped: list[LogError] = []
     log = log_of_rows(_rows(source.data, skipped))
     if not len(log):
-        raise skipped[0] if skipped else LogError("no scalars in this run of SwanLab")
+        raise skipped[0] if skipped else LogError("the SwanLab run contains no scalars")
     return replace(log, shared=False, skipped=skipped)
 
 
@@ -70,7 +70,9 @@ def _rows(data: bytes, skipped: list[LogError]) -> Iterator[Row]:
                     value = dict(_fields(cells.get(_VALUE, b""))).get(_NUMBER, 0.0)
                     yield at, {"step": cells.get(_STEP, 0), cells[_KEY].decode(): value}
     except (ValueError, LookupError, TypeError, AttributeError, struct.error):
-        skipped.append(LogError(f"damaged after {at} records: what follows is lost", at))
+        skipped.append(
+            LogError(f"the file is damaged after {at} records; everything after them is lost", at)
+        )
 
 
 def _records(data: bytes) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
-"""TensorBoard event files: scalars, as simple values and as the tensors of version 2.
+"""TensorBoard event files: scalars stored as simple values or as tensors (version 2).
 
-All event files of one folder are one run, and so are the folders ``train``, ``validation`` and
-the like inside it, which Keras writes, or ``Loss_train``, which PyTorch's ``add_scalars`` does:
-their tags get the folder's name in front.
+All event files in a folder belong to one run. So do the folders ``train``, ``validation`` and the
+like inside it, which Keras writes, and ``Loss_train``, which PyTorch's ``add_scalars`` writes:
+their tags are prefixed with the folder's name.
 """
 
 import re
@@ -69,17 +69,17 @@ def read(source: Source) -> list[Log]:
             valid = _valid(pieces, found.starts)
             if sum(len(rows) for _, rows in valid) < sum(len(rows) for _, rows in pieces):
                 notes.append(
-                    f"{path.name} begins anew at step {min(step for _, step in found.starts)}: "
-                    "what was recorded from there on before is left out"
+                    f"{path.name} restarts at step {min(step for _, step in found.starts)}; values "
+                    "recorded earlier from that step on are left out"
                 )
             pieces = valid
     rows = np.concatenate([np.empty(0, SCALAR), *(piece.rows for piece in pieces)])
     pieces.clear()  # or they would be held twice
     scalars = rows[~np.isin(rows["tag"], [*settings])] if settings else rows
     if not len(scalars):
-        raise skipped[0] if skipped else LogError("no scalars in these event files")
+        raise skipped[0] if skipped else LogError("the event files contain no scalars")
     if len(scalars) < len(rows) and len(np.unique(scalars["tag"])) == len(scalars):
-        raise LogError("settings and results of a run, each once (add_hparams): no curves")
+        raise LogError("only hyperparameters and final results (add_hparams), no curves")
     every = np.arange(len(scalars))
     columns = {
         "step": Column(pa.array(scalars["step"]), every),

@@ -1,7 +1,7 @@
-"""What TensorBoard's page saves: one scalar a file, as CSV (Wall time, Step, Value) or JSON.
+"""Downloads from TensorBoard: one scalar per file, as CSV (Wall time, Step, Value) or JSON.
 
-The file's name says the run and the tag, ``run-fit_validation-tag-epoch_loss.csv``: the files of
-one run are one log, those of its folders ``train`` and ``validation`` too.
+The file name contains the run and the tag, ``run-fit_validation-tag-epoch_loss.csv``. The files of
+one run are read as one log, including those of its folders ``train`` and ``validation``.
 """
 
 import re
@@ -31,7 +31,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """Every file a column, named by its tag."""
+    """Read each file as a column named by its tag."""
     return [replace(joined([_read(Source(path)) for path in source.files]), shared=False)]
 
 

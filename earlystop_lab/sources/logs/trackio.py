@@ -1,4 +1,4 @@
-"""trackio: a project's SQLite database, or a metric that ``trackio get metric --json`` printed."""
+"""trackio: the SQLite database of a project, or the output of ``trackio get metric --json``."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ def is_database(source: Source) -> bool:
 def read_database(source: Source) -> list[Log]:
     """Every run of the project, its rows in the order in which they were logged."""
     if not is_database(source):
-        raise LogError("no SQLite database of trackio; expected its table metrics")
+        raise LogError("not a trackio SQLite database; expected the table metrics")
     # before 0.20 a run was known by its name alone
     run = "run_id" if "metrics.run_id" in columns(source) else "run_name"
     rows: dict[tuple[str, str], list[Row]] = {}
@@ -38,7 +38,7 @@ def read_database(source: Source) -> list[Log]:
         for (key, name), found in rows.items()
     ]
     if not logs:
-        raise skipped[0] if skipped else LogError("no metrics in this trackio database")
+        raise skipped[0] if skipped else LogError("the trackio database contains no metrics")
     logs[0].skipped += skipped
     return logs
 
@@ -55,7 +55,7 @@ def read_metric(source: Source) -> list[Log]:
     metric = str(source.document["metric"])
 
     def read(entry: object) -> dict[str, object]:
-        cells = object_of(entry, "a value that is no object")
+        cells = object_of(entry, "a value is not an object")
         return {"step": cells.get("step"), metric: cells.get("value")}
 
     return [log_of_entries(enumerate(source.document["values"], start=1), read)]

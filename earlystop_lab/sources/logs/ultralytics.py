@@ -1,8 +1,8 @@
-"""Ultralytics' ``results.csv``: padded headers, the layouts of YOLOv5 and of v8 and later.
+"""Ultralytics' ``results.csv``, in the layouts of YOLOv5 and of v8 and later.
 
-Ultralytics stops by its fitness, which is not recorded but follows from the metrics: that is the
-validation curve. The loss is recorded in parts that are weighted already (box, obj, cls, dfl, seg
-...), so the loss that training minimises is their sum: one column a set.
+Ultralytics monitors its fitness for early stopping. The fitness is not recorded but is computed
+from the metrics, and is the validation curve. The loss is recorded in parts that are already
+weighted (box, obj, cls, dfl, seg ...), so the loss that training minimises is their sum.
 """
 
 import re
@@ -47,7 +47,7 @@ def read(source: Source) -> list[Log]:
     shared = [part for part in of_set["train"] if part in of_set["val"]]
     lone = [f"{role}/{p}" for role, parts in of_set.items() for p in parts if p not in shared]
     if shared and lone:
-        log.notes.append(f"only part of the loss: {', '.join(lone)} left out, in one set alone")
+        log.notes.append(f"left out of the loss, recorded for one data set only: {', '.join(lone)}")
     for role, own in of_set.items():
         parts = [f"{role}/{part}" for part in shared or own]
         roles[role] = total = "+".join(parts)
@@ -71,8 +71,8 @@ def read(source: Source) -> list[Log]:
             log.columns[_LATER] = _sum(log, list(later), list(later.values()))
             measures[_LATER] = (None, metric)
             log.notes.append(
-                "no args.yaml beside it tells the version: from Ultralytics 8.3.198 on the fitness "
-                f"is mAP50-95 alone, --val {_LATER!r} --mode max"
+                "no args.yaml in the folder shows the version; from Ultralytics 8.3.198 on, the "
+                f"fitness is mAP50-95 alone (--val {_LATER!r} --mode max)"
             )
     modes: dict[str, Mode] = {"fitness": "max", _LATER: "max"}
     sets = {"fitness": "val", _LATER: "val"}

@@ -1,4 +1,4 @@
-"""W&B exports: a run's history (CSV, JSON, JSON Lines), or a chart of many runs (CSV)."""
+"""W&B exports: the history of a run (CSV, JSON, JSON Lines), or a chart of several runs (CSV)."""
 
 import re
 
@@ -32,7 +32,9 @@ def read(source: Source) -> list[Log]:
         return [log]
     table = read_table(source)
     if {"Name", "State"} <= {*table.columns}:
-        raise LogError("a table of runs, a row each: it holds no curves; export a chart or history")
+        raise LogError(
+            "a table with one row per run and no curves; export a chart or a run's history"
+        )
     return (_is_chart(source) and _chart(table)) or [table]
 
 

@@ -1,6 +1,6 @@
-"""YDF (Yggdrasil Decision Forests): what training prints of its trees, and ``describe("text")``.
+"""YDF (Yggdrasil Decision Forests): the training log, as printed or from ``describe("text")``.
 
-Training prints only some iterations; a model keeps them all in ``training_logs()``.
+Training prints only some iterations; ``training_logs()`` of the model has all of them.
 """
 
 import re
@@ -25,15 +25,13 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """The losses and metrics that lines have; the iterations are rounds, counted from 1."""
+    """Read the losses and metrics; iterations are rounds, numbered from 1."""
     log = log_of_rows(_rows(source))
     if not len(log):
-        raise LogError("no line of YDF such as 'Train tree 1/300 train-loss:1.2 valid-loss:1.3'")
+        raise LogError("no YDF line such as 'Train tree 1/300 train-loss:1.2 valid-loss:1.3'")
     at = log.numbers("iteration").values
     if len(at) and at.max() > len(set(at.tolist())):
-        log.notes.append(
-            "YDF printed some iterations only; all of them are in model.training_logs()"
-        )
+        log.notes.append("YDF printed only some iterations; model.training_logs() has all of them")
     return [replace(log, unit="round")]
 
 

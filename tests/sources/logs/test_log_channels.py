@@ -120,9 +120,9 @@ def test_the_mean_between_checks_on_request(tmp_path):
     assert (train[:3], train[4]) == ([8, 6, None], 1.5)
     assert math.isnan(train[3])
     assert kept(curve, "lr") == [1, 1, 1, 0.5, 0.25]
-    assert found.curves.about("train").metric == "loss (mean since the check before)"
+    assert found.curves.about("train").metric == "loss (mean since the previous check)"
     assert found.curves.about("val").metric == "loss"
-    assert "train is the mean since the check before" in [note.text for note in found.notes]
+    assert "train is the mean since the previous check" in [note.text for note in found.notes]
     # what was measured no more often than the validation error is no mean of anything
     whole = imported(tmp_path, "epoch,loss,val_loss\n1,3,4\n2,2,3\n", between="mean")
     assert whole.curves[0].train.tolist() == [3, 2]
@@ -160,7 +160,7 @@ def test_a_log_without_errors_keeps_all_its_rows(tmp_path):
     curve = found.curves[0]
     assert (curve.channels, curve.epoch.tolist()) == (["lr", "grad_norm"], [1, 2, 4])
     assert kept(curve, "grad_norm") == [None, 3, 2]
-    assert found.notes[0].text == "no validation error in it: all positions are kept"
+    assert found.notes[0].text == "the log has no validation error; all positions are kept"
     # what has no position, or only one, is no curve
     assert not len(imported(tmp_path, "lr,grad_norm\n1,0.1\n2,0.1\n").curves)
     assert not len(imported(tmp_path, "step,lr\n1,0.1\n").curves)
@@ -169,7 +169,7 @@ def test_a_log_without_errors_keeps_all_its_rows(tmp_path):
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 def test_a_stand_in_says_so_also_after_a_round_trip(tmp_path, suffix):
     found = imported(tmp_path, "epoch,loss\n1,3\n2,2\n")
-    assert "stands in" in found.notes[0].text
+    assert "is used as val" in found.notes[0].text
     found.curves.write(tmp_path / f"curves.{suffix}")
     again = read_curves(tmp_path / f"curves.{suffix}")
     assert again.about("val").stand_in
@@ -189,8 +189,8 @@ def test_scores_of_most_runs_leave_no_room_for_errors(tmp_path):
     found = read_logs(tmp_path)
     assert found.curves.runs == ["0.json", "1.json", "2.json"]
     assert [tuple(skipped) for skipped in found.skipped] == [
-        ("loss.csv", None, "'val' is val_loss, where lower is better, in most runs higher is: not "
-         "put together; import it by itself"),
+        ("loss.csv", None, "'val' is val_loss (lower is better), but in most runs higher is "
+         "better; import this log separately"),
     ]  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def test_cells_that_are_no_numbers_are_missing_in_what_is_no_error(tmp_path):
     found = imported(tmp_path, "epoch,val_loss,lr\n1,3,0.1\n2,2,oops\n3,1,0.1\n4,1,0.1\n")
     assert kept(found.curves[0], "lr") == [0.1, None, 0.1, 0.1]
     assert found.skipped == ()
-    assert found.notes[0].text == "line 3, column 'lr': 'oops' is not a number: left out"
+    assert found.notes[0].text == "line 3: column 'lr': 'oops' is not a number; left out"
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -100,7 +100,10 @@ def test_runs_that_were_appended():
     assert [checks(curve) for curve in found.curves] == [
         epochs(5.6, 5.3, 5.4), epochs(5.5, 5.0, 5.1), epochs(3.9)
     ]  # fmt: skip
-    assert sum("starts again at 0 on line 4 and 1 more: 3 runs" in n.text for n in found.notes) == 1
+    assert (
+        sum("restarts at 0 on line 4 and 1 more; read as 3 runs" in n.text for n in found.notes)
+        == 1
+    )
     curve = curve_of(CASES / "appended_runs.jsonl", restart="continue")
     assert checks(curve) == epochs(5.6, 5.3, 5.4, 5.5, 5.0, 5.1, 3.9)
 
@@ -109,7 +112,7 @@ def test_equal_rows_of_two_writers_are_read_once():
     curve = curve_of(CASES / "llamafactory_two_writers.jsonl")
     assert curve.val.tolist() == [0.85, 0.8, 0.75, 0.7, 0.65, 0.6]
     assert notes_of(CASES / "llamafactory_two_writers.jsonl")[1:] == [
-        "6 rows repeat others: read once"
+        "6 rows repeat other rows and are read only once"
     ]
 
 
@@ -129,7 +132,7 @@ def test_the_metric_beside_is_offered():
 def test_a_log_and_its_twin_are_one_run():
     found = read_logs(CASES / "mmengine_folder")
     assert len(found.curves) == 1
-    assert sum("read once" in note.text for note in found.notes) == 1
+    assert sum("read only once" in note.text for note in found.notes) == 1
     curve = curve_of(CASES / "mmengine_every1_scalars.json")
     np.testing.assert_array_equal(found.curves[0].val, curve.val)
     assert curve.epoch.tolist() == [1, 2, 3, 4]
@@ -300,7 +303,7 @@ def test_a_metric_that_was_evaluated_is_never_passed_over(tmp_path, text, choice
 def test_a_chosen_val_decides_the_training_curve(tmp_path, header, row, val, train):
     found = read_logs(one_file(tmp_path, f"{header}\n{lines(row)}"), val=val)
     assert found.plan["train"].tolist() == [train]
-    left_out = [note for note in found.notes if "is another quantity than" in note.text]
+    left_out = [note for note in found.notes if "is a different quantity from" in note.text]
     assert len(left_out) == (train is None)
 
 
@@ -414,7 +417,7 @@ def test_a_run_that_ended_before_its_first_check_is_named(tmp_path):
 def test_rows_of_two_writers(tmp_path, name, text):
     path = written(tmp_path, text, name)
     assert curves_in(path) == [([1, 2, 3, 4], VAL, TRAIN)]
-    assert notes_of(path) == ["4 rows repeat others: read once"]
+    assert notes_of(path) == ["4 rows repeat other rows and are read only once"]
 
 
 def test_a_second_run_that_begins_alike_is_another_run(tmp_path):
@@ -426,8 +429,8 @@ def test_a_run_that_resumes_often_says_so_once(tmp_path):
     text = "epoch,val_loss\n1,9\n" + "".join(f"2,{k}.5\n3,{k}.5\n" for k in range(1, 100))
     found = read_logs(one_file(tmp_path, text))
     assert found.curves[0].val.tolist() == [9, 99.5, 99.5]
-    assert [note.text.split(":")[0] for note in found.notes] == [
-        "resumed at 2 after 3 and 97 times more"
+    assert [note.text.split(";")[0] for note in found.notes] == [
+        "training resumed at 2 after 3 and 97 more times"
     ]
 
 
@@ -507,7 +510,7 @@ def test_a_zero_that_nothing_explains_is_named(tmp_path):
     path = one_file(tmp_path, "epoch,val_loss\n1,3\n2,2\n3,0.0\n4,2.5\n")
     assert curve_of(path).val.tolist() == [3, 2, 0, 2.5]
     (note,) = notes_of(path)
-    assert note.startswith("line 4: 'val_loss' is exactly 0 far below the values beside it")
+    assert note.startswith("line 4: 'val_loss' is exactly 0, far below its neighbours")
     # where errors came down to it, it is one
     path = one_file(tmp_path, "epoch,val_error\n1,0.3\n2,0.1\n3,0.02\n4,0.0\n5,0.0\n6,0.01\n")
     assert notes_of(path) == []
@@ -542,14 +545,14 @@ def test_a_stray_quote_spoils_its_own_line_alone(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "val", "said"),
     [
-        ("a.log", "{0}Epoch 1 val loss 3.0\nEpoch 2 val loss 2.0\n", [3, 2], "beginning of line 1"),
-        ("a.csv", "epoch,val_loss\n1,3.0\n{0}2,2.0\n", [3, 2], "beginning of line 3"),
-        ("a.csv", "epoch,val_loss\n1,3.0\n2,2.0\n{0}", [3, 2], "beginning of line 4"),
-        ("a.csv", "epoch,val_loss\n1,3.0\n2,2.{0}\n3,2.5\n", [3, 2.5], "line 3 cut off"),
+        ("a.log", "{0}Epoch 1 val loss 3.0\nEpoch 2 val loss 2.0\n", [3, 2], "start of line 1"),
+        ("a.csv", "epoch,val_loss\n1,3.0\n{0}2,2.0\n", [3, 2], "start of line 3"),
+        ("a.csv", "epoch,val_loss\n1,3.0\n2,2.0\n{0}", [3, 2], "start of line 4"),
+        ("a.csv", "epoch,val_loss\n1,3.0\n2,2.{0}\n3,2.5\n", [3, 2.5], "inside line 3: cut off"),
         ("a.log", "Epoch 1 val loss 3.0\nEpoch 2 val loss 2.{0}\nEpoch 3 val loss 1.0\n", [3, 1],
-         "line 2 cut off"),
+         "inside line 2: cut off"),
         ("a.jsonl", '{{"epoch":1,"val_loss":3.0}}\n{0}{{"epoch":2,"val_loss":2.0}}\n', [3, 2],
-         "beginning of line 2"),
+         "start of line 2"),
     ],
 )  # fmt: skip
 def test_nul_bytes(tmp_path, name, text, val, said):

@@ -21,8 +21,8 @@ def test_a_file_that_is_too_large_is_refused_with_what_allows_it(tmp_path):
     assert not len(found.curves)
     size = (tmp_path / "log.csv").stat().st_size
     assert found.skipped[0].reason == (
-        f"{size} bytes, more than 1000, which is too large for a log unless you allow it: largest= "
-        "of read_logs, --largest of earlystop import"
+        f"the file has {size} bytes, more than the limit of 1000 bytes; to allow it, pass largest= "
+        "to read_logs or --largest to earlystop import"
     )
     # the limit is that of the call
     assert len(read_logs(tmp_path).curves) == 1
@@ -44,8 +44,10 @@ def test_what_was_packed_is_not_unpacked_beyond_the_limit(tmp_path):
     with patch.object(gzip.GzipFile, "read", counted):
         found = read_logs(tmp_path, largest=300_000)
     assert {*read} == {300_001}
-    assert "more than 300000 bytes unpacked" in found.skipped[0].reason
+    assert "unpacks to more than the limit of 300000 bytes" in found.skipped[0].reason
     assert len(read_logs(tmp_path).curves) == 1
     # by default less comes out of a packed file than a file may have
     with patch("earlystop_lab.sources.logs._reading.LARGEST_UNPACKED", 1000):
-        assert "more than 1000 bytes unpacked" in read_logs(tmp_path).skipped[0].reason
+        assert (
+            "unpacks to more than the limit of 1000 bytes" in read_logs(tmp_path).skipped[0].reason
+        )

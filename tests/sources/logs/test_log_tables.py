@@ -157,8 +157,8 @@ def test_errors_name_line_and_value_of_a_large_table(tmp_path):
     found = read_logs(path)
     assert [tuple(skipped) for skipped in found.skipped] == [
         ("log.csv", 40_002, "column 'val_loss': 'oops' is not a number"),
-        ("log.csv", 45_002, "column 'epoch': '-3' is no position; expected an epoch or step from 0 "
-         "to 2**53"),
+        ("log.csv", 45_002, "column 'epoch': '-3' is not a valid position; expected an epoch or "
+         "step from 0 to 2**53"),
     ]  # fmt: skip
     assert len(found.curves[0].val) == 49_998
 

@@ -147,7 +147,7 @@ def test_mlflow_s_database_has_nan_infinity_names_and_deleted_runs(tmp_path):
         "second/other",
     ]
     assert str(found.curves[0].val.tolist()) == "[3.0, nan, inf, -inf, 2.0]"
-    assert "1 deleted runs left out; restore them in MLflow" in notes(path)
+    assert "deleted runs left out: 1; restore them in MLflow to import them" in notes(path)
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db"}
 
 
@@ -185,7 +185,7 @@ def test_trackio_runs_of_one_name_are_told_apart_and_a_damaged_row_is_named(tmp_
 
 def test_another_database_is_refused_by_name(tmp_path):
     database(tmp_path / "other.db", "CREATE TABLE metrics (name TEXT);")
-    assert "a database of no program known here" in read_logs(tmp_path).skipped[0].reason
+    assert "a database of an unknown program" in read_logs(tmp_path).skipped[0].reason
 
 
 # -- Sacred, ClearML, SwanLab --------------------------------------------------------------
@@ -227,8 +227,8 @@ def test_clearml_s_zeros_are_nan_where_they_would_be_errors(tmp_path):
         assert curve["acc/val"].tolist() == [0.0] * 4
         assert [entry.line for entry in found.skipped] == [6]
         assert [note.text for note in found.notes] == [
-            "reported once, for the whole run, left out: best",
-            "line 2: 'loss/val' is 0, which ClearML writes for it: read as NaN",
+            "values reported once for the whole run are left out: best",
+            "line 2: 'loss/val' is 0, which is how ClearML writes NaN; read as NaN",
         ]
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("weights.bin", "x")
@@ -242,12 +242,12 @@ def test_swanlab_reads_up_to_the_damage_and_names_another_version(tmp_path):
     file.write_bytes(data[:-1])
     found = read_logs(folder)
     assert [entry.reason for entry in found.skipped] == [
-        "damaged after 11 records: what follows is lost"
+        "the file is damaged after 11 records; everything after them is lost"
     ]
     assert str(found.curves[0].val.tolist()) == str([*VAL[:-1], float("nan")])
     assert found.curves[0].train.tolist() == TRAIN
     file.write_bytes(data[:6] + b"\x01" + data[7:])
-    assert "version 2 is read. Export" in read_logs(folder).skipped[0].reason
+    assert "only version 2 can be read; export" in read_logs(folder).skipped[0].reason
 
 
 # -- boosting and scikit-learn -------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_both_of_ngboost_s_scores_are_errors(tmp_path):
     assert found.curves[0].val.tolist() == [3, 2, 1]
     assert found.plan["direction"].tolist() == ["min"]
     assert found.plan["unit"].tolist() == ["round"]
-    assert "stands in" in found.notes[0].text
+    assert "is used as val" in found.notes[0].text
 
 
 def test_ydf_s_description_and_that_it_printed_some_iterations_only(tmp_path):
@@ -270,7 +270,7 @@ def test_ydf_s_description_and_that_it_printed_some_iterations_only(tmp_path):
     (tmp_path / "model.txt").write_text("Loss: BINOMIAL_LOG_LIKELIHOOD\n" + text)
     assert pairs(one(tmp_path)) == [(1, 2.0), (2, 1.0), (16, 0.125)]
     assert notes(tmp_path) == [
-        "YDF printed some iterations only; all of them are in model.training_logs()"
+        "YDF printed only some iterations; model.training_logs() has all of them"
     ]
 
 
@@ -314,14 +314,14 @@ def test_monitors_of_parallel_environments_are_one_run(tmp_path):
     assert pairs(curve) == [(2, 5), (5, 6), (9, 7)]
     assert curve["t"].tolist() == [1.0, 1.5, 3.0]
     assert [(entry.line, entry.reason) for entry in found.skipped] == [
-        (4, "1.monitor.csv: expected numbers r, l, t")
+        (4, "1.monitor.csv: expected numbers for r, l and t")
     ]
     assert found.plan["direction"].tolist() == ["max"]
 
 
 def test_a_monitor_without_a_column_of_its_own_is_refused(tmp_path):
     (tmp_path / "monitor.csv").write_text("#{}\nr,l,time\n1,2,3\n")
-    assert read_logs(tmp_path).skipped[0].reason == "expected numbers r, l, t"
+    assert read_logs(tmp_path).skipped[0].reason == "expected numbers for r, l and t"
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_monitor_without_a_column_of_its_own_is_refused(tmp_path):
 def test_evaluations_of_another_shape_are_refused(tmp_path, arrays):
     np.savez(tmp_path / "evaluations.npz", timesteps=np.arange(3), **arrays)
     reason = read_logs(tmp_path).skipped[0].reason
-    assert "expected a row of episodes" in reason or "cannot be read" in reason
+    assert "expected one row of episodes" in reason or "cannot be read" in reason
 
 
 def test_success_rates_are_a_channel(tmp_path):
@@ -416,13 +416,13 @@ def test_mlperf_runs_seconds_repeats_and_what_cannot_be_placed(tmp_path):
     assert found.plan["direction"].tolist() == ["max"] * 2
     assert {entry.line for entry in found.skipped} == {6, 14}
     assert "not valid JSON" in found.skipped[0].reason
-    assert "1 tracked_stats without samples_count, by which evaluations are counted" in {
+    assert "1 tracked_stats are left out: no samples_count, the position of the evaluations" in {
         note.text for note in found.notes
     }
     path.write_text(mllog("run_start", None, None, 1000))
-    assert "without an eval_accuracy" in read_logs(path).skipped[0].reason
+    assert "contain no eval_accuracy" in read_logs(path).skipped[0].reason
     path.write_text(mllog("eval_accuracy", 0.5, None, 1000))
-    assert "without a position" in read_logs(path).skipped[0].reason
+    assert "has no position" in read_logs(path).skipped[0].reason
 
 
 def test_mlperf_s_results_are_those_of_a_plain_reading(tmp_path, monkeypatch):
@@ -451,7 +451,7 @@ def test_accuracies_beside_a_loss_are_no_losses(tmp_path):
     found = read_logs(tmp_path)
     assert pairs(found.curves[0]) == [(1, 0.35), (2, 0.5), (3, 0.48)]
     assert found.plan["direction"].tolist() == ["max"]
-    assert any("are taken as accuracies" in note.text for note in found.notes)
+    assert any("are read as accuracies" in note.text for note in found.notes)
 
 
 def test_metrics_whose_names_have_digits_are_read(tmp_path):
