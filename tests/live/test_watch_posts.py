@@ -56,7 +56,7 @@ def test_a_diverged_epoch_is_a_measurement_and_null_is_none():
         (b'{"epoch": "3"}', "epoch '3': expected"),
         (b'{"epoch": true}', "epoch True: expected"),
         (b'{"epoch": [1]}', "epoch [1]: expected"),
-        (b'{"epoch": 1, "epoch": 2}', "'epoch' twice"),
+        (b'{"epoch": 1, "epoch": 2}', "duplicate key 'epoch'"),
         (b'{"epoch": 1, "loss": "low"}', "metric 'loss': 'low' is not a number"),
         (b'{"epoch": 1, "loss": {"a": 1}}', "metric 'loss': "),
         (b'{"epoch": 1, "loss": true}', "metric 'loss': True is not a number"),
