@@ -1,6 +1,7 @@
 """Parsing of arguments that several commands take, and the checkout to work in."""
 
 import ast
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -66,10 +67,14 @@ def names(option: str, text: str) -> list[str]:
 
 def share(option: str, text: str) -> float:
     """Parse a share such as ``1%`` or ``0.01``."""
+    percent = text.endswith("%")
     try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        number = float(text.removesuffix("%"))
     except ValueError:
         raise ValueError(f"{option} {text!r}: expected a share such as 1% or 0.01") from None
+    if 1 <= number < math.inf and not percent:
+        raise ValueError(f"{option} {text!r}: expected a share such as 1% or 0.01; write {text}%")
+    return number / (100 if percent else 1)
 
 
 def assignment(text: str) -> tuple[str, Any]:

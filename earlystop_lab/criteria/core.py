@@ -146,8 +146,8 @@ class Family:
             raise ValueError(
                 f"{self.name}: unknown parameter {unknown[0]!r} = {_shown(named[unknown[0]])}; "
                 + nearest(unknown[0], (*slots, *self.watches))
-                + f"it takes {', '.join(slots) or 'none'}"
-                + (f", and the channels {', '.join(self.watches)}" if self.watches else "")
+                + f"its parameters are {', '.join(slots) or 'none'}"
+                + (f", and its channels are {', '.join(self.watches)}" if self.watches else "")
             )
         if values and slots[0] in named:
             raise ValueError(f"{self.name}: {slots[0]} was passed both by position and by keyword")

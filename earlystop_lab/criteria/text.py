@@ -16,8 +16,9 @@ def parse(text: str, families: Mapping[str, Family]) -> Rule:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        why = f" ({error.msg})" if isinstance(error, SyntaxError) and text.strip() else ""
         raise ValueError(
-            f"criterion {_short(text)}: cannot be parsed; expected a criterion such as GL(2)"
+            f"criterion {_short(text)}: cannot be parsed{why}; expected a criterion such as GL(2)"
         ) from error
     try:
         return _rule(_short(text), tree, families)
@@ -26,9 +27,14 @@ def parse(text: str, families: Mapping[str, Family]) -> Rule:
 
 
 def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
+    if isinstance(node, ast.BoolOp):
+        combination = "any_of" if isinstance(node.op, ast.Or) else "all_of"
+        raise ValueError(
+            f"criterion {text}: criteria cannot be combined by operators; write {combination}(...)"
+        )
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise ValueError(
-            f"criterion {text}: expected a name with a threshold, such as GL(2), "
+            f"criterion {text}: expected a name with parameters in parentheses, such as GL(2), "
             f"but found {ast.unparse(node)!r}"
         )
     name = node.func.id
@@ -66,7 +72,7 @@ def _value(text: str, node: ast.expr) -> Value:
             f"criterion {text}: {ast.unparse(node)!r} is not a literal value"
         ) from error
     if value is not None and not isinstance(value, (bool, int, float, str)):
-        raise ValueError(f"criterion {text}: {ast.unparse(node)!r} is not a number")
+        raise ValueError(f"criterion {text}: {ast.unparse(node)!r} is not a number or a string")
     return value
 
 

@@ -722,10 +722,10 @@ def require_curves(asking: str, given: object, *, paths: bool = False) -> None:
     kind = type(given)
     what = kind.__name__
     if (library := kind.__module__.partition(".")[0]) not in ("builtins", "earlystop_lab"):
-        what = f"{what} of {library}"
+        what = f"{library} {what}"
     if isinstance(given, pd.DataFrame) or hasattr(given, "__arrow_c_stream__"):
         hint = (
-            "; make one of it with CurveSet.from_frame(frame) if it has one row per check, or with "
+            "; convert it with CurveSet.from_frame(frame) if it has one row per check, or with "
             "CurveSet(frame) if it has one row per run with a list for each channel"
         )
     elif isinstance(given, Curve):
@@ -737,7 +737,7 @@ def require_curves(asking: str, given: object, *, paths: bool = False) -> None:
     elif isinstance(given, Mapping):
         hint = "; make one with CurveSet.from_runs([run]), where each run is a dict of lists"
     else:
-        hint = f"{' or its path' if paths else ''}; see CurveSet.from_runs"
+        hint = "; make one with CurveSet.from_runs"
     raise TypeError(f"{asking} takes a CurveSet, not a {what}{hint}")
 
 

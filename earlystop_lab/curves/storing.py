@@ -196,7 +196,9 @@ def naming(path: Path) -> Iterator[None]:
         raise UnreadableError(f"{path}: {error}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
-        raise ValueError(f"{path}: not {kind} file ({error})") from error
+        named = path.suffix in (".arrow", ".parquet")
+        hint = "" if named else "; convert logs with earlystop import"
+        raise ValueError(f"{path}: not {kind} file ({error}){hint}") from error
     except (ValueError, KeyError, pa.ArrowException) as error:
         raise ValueError(f"{path}: {error}") from error
     except OSError as error:

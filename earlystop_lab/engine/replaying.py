@@ -19,6 +19,7 @@ from earlystop_lab._common.wording import listed
 from earlystop_lab.criteria import (
     Combination,
     Criterion,
+    Family,
     ModelCheckpoint,
     Rule,
     first_passage,
@@ -310,6 +311,8 @@ def plan(
     select: str | None = None,
 ) -> Plan:
     """Parse and check the request of :func:`replay`."""
+    if isinstance(criteria, (str, Criterion, Combination)):
+        raise TypeError(f"replay: criteria = {str(criteria)!r}; expected a list, [{criteria!r}]")
     items = criteria.values() if isinstance(criteria, Mapping) else criteria
     rules = [rule_of(item) for item in items]
     texts = list(criteria) if isinstance(criteria, Mapping) else [str(rule) for rule in rules]
@@ -438,6 +441,8 @@ def rule_of(item: Rule | str) -> Rule:
     """The criterion itself, or parsed from text; ``ValueError`` for anything else."""
     if isinstance(item, str):
         return parse(item)
+    if isinstance(item, Family):
+        raise ValueError(f"{item.name} is a family; pass a criterion, such as {item.name}(2)")
     if not isinstance(item, (Criterion, Combination)):
         raise ValueError(f"{item!r} is not a criterion; expected an object or text such as GL(2)")
     if any(leaf.family is ModelCheckpoint for leaf in item.leaves):
@@ -454,7 +459,8 @@ def policy_of(restore: Restore) -> Restore:
         try:
             policy = parse(restore, {ModelCheckpoint.name: ModelCheckpoint})
         except ValueError as error:
-            raise ValueError(f"restore = {restore!r}; {_POLICIES} ({error})") from error
+            why = f" ({error})" if "(" in restore else ""
+            raise ValueError(f"restore = {restore!r}; {_POLICIES}{why}") from error
     if not isinstance(policy, Criterion) or policy.family is not ModelCheckpoint or policy.warmup:
         raise ValueError(f"restore = {restore!r}; {_POLICIES}")
     return policy

@@ -70,6 +70,10 @@ def run_ratios(
         If ``reference`` is not one of the criteria, or a time or an error that is needed is NaN;
         select the runs that have them first.
     """
+    if not isinstance(stops, Stops):
+        raise TypeError(
+            f"tradeoff takes the Stops that replay returns, not a {type(stops).__name__}"
+        )
     if reference not in stops.criteria:
         raise ValueError(
             f"reference {reference!r} is not among the criteria: {', '.join(stops.criteria)}"
@@ -80,6 +84,7 @@ def run_ratios(
             raise ValueError(
                 f"{missing.sum()} of {len(stops)} runs have no {name} error at a selected epoch, "
                 f"the first is run {run!r}; leave them out"
+                + ("" if name == "val" else ", or pass error='val'")
             )
     spent, until = stops.cost(time), stops.selected if time == "epoch" else stops[time]
     if not (above := np.minimum(spent, until) > 0).all():

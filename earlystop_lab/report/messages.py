@@ -419,7 +419,7 @@ log(last validation error / lowest): {overfitting}.
         "  This misses the goal: it is met only on the runs used for the choice."
     ),
     f"{Why.MAY_BREAK}.advice": "  These runs cannot rule out a mean beyond the goal.",
-    "advice.others": "  choices made when some of the runs were held out: {others}",
+    "advice.others": "  with some of the runs held out, the choice was also: {others}",
     "advice.paste": "  Code to paste:",
     "advice.keeps_last": "keeps the last weights, which loses {loss:percent} on these runs",
     "advice.differs": "not equivalent: stops elsewhere in {elsewhere} runs",

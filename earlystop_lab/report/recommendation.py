@@ -5,6 +5,7 @@ from textwrap import indent
 import numpy as np
 import pandas as pd
 
+from earlystop_lab._common.wording import counted
 from earlystop_lab.report.messages import estimate, in_words, reason, said, share_of
 from earlystop_lab.report.pasting import lines
 from earlystop_lab.studies.recommendation import Advice, Estimate, Recommendation, Unmet, Why
@@ -49,7 +50,7 @@ def _(advice: Advice) -> str:
         "val_best": said(best, {"error": "val"}),
         "test_best": said(best, {"error": "test"}),
         "others": ", ".join(
-            f"{name} ({count})"
+            f"{name} ({counted(count, 'time')})"
             for name, count in advice.chosen.items()
             if name != str(advice.criterion)
         ),

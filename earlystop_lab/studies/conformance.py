@@ -27,7 +27,7 @@ Positions = NDArray[np.int64]
 #: maximum number of curves tried while a failing one is made shorter and simpler
 _TRIES = 300
 #: suffix of the names of such curves
-_CUT = ", made shorter"
+_CUT = ", shortened"
 #: a curve of at most this many checks is compared with all its prefixes
 _EVERY_PREFIX = 64
 #: a longer curve is compared with this many prefixes
@@ -330,8 +330,8 @@ def _require_causal(
             rule,
             "not causal",
             f": {where} the statistic at {unit} {curve.epoch[at]:g} is {float(full[at])}, but "
-            f"{float(prefix[at])} when the run has only {counted(len(prefix), 'check')}: the rule "
-            "looked ahead",
+            f"{float(prefix[at])} if the run has only {counted(len(prefix), 'check')}: the rule "
+            "uses later checks",
         )
 
 

@@ -305,7 +305,9 @@ def Rare(val):
 def test_what_a_rule_breaks_is_shown_on_a_short_curve(earlystop, tmp_path):
     (tmp_path / "mine.py").write_text(RULES, encoding="utf-8")
     result = earlystop("check", "mine.py:Peek")
-    assert_refused(result, "Peek(0): not causal", "the rule looked ahead", "for example: val = [")
+    assert_refused(
+        result, "Peek(0): not causal", "the rule uses later checks", "for example: val = ["
+    )
     shown = ast.literal_eval(result[2].split("val = ")[1])
     assert len(shown) == 2
 

@@ -440,6 +440,12 @@ def test_a_file_that_is_no_curve_set_is_named(tmp_path, content, words):
             assert word in str(caught.value)
 
 
+def test_a_log_in_place_of_a_curve_set_is_named(tmp_path):
+    (tmp_path / "log.csv").write_text("epoch,val_loss\n1,0.5\n")
+    with pytest.raises(ValueError, match=r"not a Parquet file .*; convert logs with"):
+        read_curves(tmp_path / "log.csv")
+
+
 def test_a_path_without_curves_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none does not exist"):
         read_curves(tmp_path / "none")

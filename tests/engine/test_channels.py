@@ -282,7 +282,7 @@ def test_a_binding_is_part_of_a_criterion_and_of_its_text():
     for wrong in ("", "run", "epoch", 3, None):
         with pytest.raises(ValueError, match=r"val = .*; expected the name of a channel"):
             Keras(1, val=wrong)
-    with pytest.raises(ValueError, match=r"unknown parameter 'train' .* the channels val"):
+    with pytest.raises(ValueError, match=r"unknown parameter 'train' .* its channels are val"):
         Keras(1, train="loss")
 
 

@@ -537,7 +537,7 @@ def test_missing_training_errors_are_named(rule):
         ({"criteria": []}, "criteria is empty"),
         ({"criteria": ["GL(2)", GL(2.0), UP(1)]}, r"duplicate criterion GL\(2\)"),
         ({"criteria": ["GLL(2)"]}, "did you mean 'GL'"),
-        ({"criteria": [GL]}, "GL.*not a criterion"),
+        ({"criteria": [GL]}, r"GL is a family; pass a criterion, such as GL\(2\)"),
         ({"criteria": [2]}, "2 is not a criterion"),
         ({"restore": "first"}, "'first'.*'best', 'last', 'own' or a ModelCheckpoint"),
         ({"restore": GL(2)}, r"GL\(2\).*ModelCheckpoint"),
@@ -553,6 +553,12 @@ def test_missing_training_errors_are_named(rule):
 def test_a_mistake_is_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         replay(**{"curves": CURVES, "criteria": [GL(2)], **arguments})
+
+
+@pytest.mark.parametrize("alone", ["GL(2)", GL(2)])
+def test_a_criterion_in_place_of_a_list_is_named(alone):
+    with pytest.raises(TypeError, match=r"criteria = 'GL\(2\)'; expected a list"):
+        replay(CURVES, alone)
 
 
 def test_a_missing_path_is_named(tmp_path):

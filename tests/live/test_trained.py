@@ -1,6 +1,6 @@
-"""The table of ``docs/live/README.md``: what was trained for real, by the marks of the tests.
+"""The table of ``docs/live/README.md``, made from the marks of the tests.
 
-``python tests/live/test_trained.py`` writes it anew.
+``python tests/live/test_trained.py`` writes it.
 """
 
 import ast
@@ -48,24 +48,28 @@ NONE = {
         "averaged weights",
     ],
 }
-TEXT = """# Live: what was trained for real
+TEXT = """# Live training: situations that were tested
 
-Every ✓ stands for a training with the framework itself, done by the tests. They compare the stop,
-the selected epoch and the record with a replay of that record. Except after an interruption, they
-also evaluate the model that is left: its error has to be the one recorded at the selected check. A
-dash says that the framework or the adapter has no such situation, *no* that it was not trained.
-`make docs` writes this page, and `tests/live/test_trained.py` checks it.
+A ✓ means that the tests train a model with the framework in this situation. They compare the
+stop, the selected epoch and the recorded run with a replay of that run. Except after an
+interruption, they also evaluate the final model: its error must equal the one recorded at the
+selected check. A dash means that the situation does not exist for the framework or the adapter,
+and *no* that it was not tested. `make docs` writes this page, and `tests/live/test_trained.py`
+checks it.
 
 {table}
 
-- **resumed**: the run goes on from a checkpoint or snapshot and stops where it would have. The
-  rounds of XGBoost and LightGBM go on from a saved model, which is *continued training*.
-- **continued training**: another training of the same model is a run of its own.
-- **several metrics**, **several sets**: the one asked for is watched, and other ones by criteria.
-- **distributed**: two processes stop together, keep the same weights, and one records.
+- **resumed**: a run that continues from a checkpoint or snapshot stops where it would have stopped
+  without the interruption. XGBoost and LightGBM continue from a saved model instead, which is
+  *continued training*.
+- **continued training**: training the same model again is a separate run.
+- **several metrics**, **several sets**: the requested metric or data set is watched, and criteria
+  can watch the others.
+- **distributed**: two processes stop together and keep the same weights, and one of them records
+  the run.
 - **checking less often**: `validation_freq`, `check_val_every_n_epoch`, `eval_steps`,
   `metric_period`.
-- **interrupted**: Ctrl-C or an exception; the record has every check.
+- **interrupted**: after Ctrl-C or an exception, the recorded run has every check.
 - **averaged weights**: `use_ema` and `SwapEMAWeights`, `WeightAveraging`, `EMAWeightAveraging`,
   `StochasticWeightAveraging`, `torch.optim.swa_utils`, `EMAHandler`.
 

@@ -280,6 +280,12 @@ def test_the_span_of_geometric_means_does_not_depend_on_the_reference(stop, data
 # -- mistakes ------------------------------------------------------------------------------
 
 
+def test_curves_in_place_of_stops_are_named():
+    curves = CurveSet.from_runs([{"val": [1.0, 2.0]}])
+    with pytest.raises(TypeError, match="takes the Stops that replay returns, not a CurveSet"):
+        tradeoff(curves, "GL(2)")
+
+
 def test_an_unknown_reference_is_named_beside_what_there_is():
     with pytest.raises(ValueError, match=r"GL\(3\)") as error:
         tradeoff(GOLDEN, "GL(3)")

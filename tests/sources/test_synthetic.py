@@ -148,7 +148,7 @@ def test_curves_survive_the_file(family, tmp_path):
             "parametric",
             1,
             {"rise": 1},
-            r"parametric: unknown parameter 'rise'; it has params, epochs",
+            r"parametric: unknown parameter 'rise'; expected one of params, epochs",
         ),
         ("parametric", 1, {"params": {"height": 1}}, r"'height'; expected parameters among floor"),
         ("parametric", 1, {"params": {"noise": -1}}, r"noise = -1; expected a finite number"),

@@ -199,7 +199,7 @@ def Encog(*, check_frequency: int = 5) -> Looks:
 
     Notes
     -----
-    Statistic: checks since val < best, at every (check_frequency + 1)-th
+    Statistic: checks since val < best, looking only at every (check_frequency + 1)-th
 
     Source: Encog 3, ``EarlyStoppingStrategy.java``.
 

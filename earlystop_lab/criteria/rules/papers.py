@@ -54,7 +54,7 @@ class Together(NamedTuple):
 
 
 def together_step(s: Together, epoch: float, val: float, train: float) -> tuple[Together, float]:
-    """Checks with a correlation below mu, since it was not."""
+    """Successive checks with a correlation below mu."""
     first, second, low = shifted(s.val, val), shifted(s.train, train), s.low
     if full(first):
         r = correlation(centred(values(first)), centred(values(second)))
@@ -123,7 +123,7 @@ def CDSC(*, omega: int = 5, mu: float = 0.5, reset: bool = True) -> Together:
 
     Notes
     -----
-    Statistic: checks with correlation(train, val) < mu, since it was not
+    Statistic: successive checks with correlation(train, val) < mu
 
     Source: Miseta, Fodor, Vathy-Fogarassy, "Surpassing early stopping: A novel
     correlation-based stopping criterion for neural networks", Neurocomputing 567:127028, 2024,
@@ -365,7 +365,7 @@ def Discrepancy() -> tuple[int]:
 
     Notes
     -----
-    Statistic: the training residual
+    Statistic: the training error
 
     Source: Blanchard, Hoffmann, Reiss, "Optimal adaptation for early stopping in statistical
     inverse problems", SIAM/ASA Journal on Uncertainty Quantification 6, 2018,

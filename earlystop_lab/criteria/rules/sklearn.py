@@ -100,7 +100,7 @@ def SklearnSGD(*, tol: float = 1e-3) -> Patience:
 
     Source: scikit-learn 1.9.1, ``sklearn/linear_model/_sgd_fast``.
 
-    Verified: scikit-learn 1.9.1, on the scores that it takes itself
+    Verified: scikit-learn 1.9.1, on scores that it computes itself
 
     Examples
     --------
@@ -145,7 +145,7 @@ def SklearnHGB(*, n_iter_no_change: int = 10, tol: float = 1e-7) -> Scores:
 
     Notes
     -----
-    Statistic: no one of the last n scores > the score before them + tol
+    Statistic: none of the last n scores > the score before them + tol
 
     Source: scikit-learn 1.9.1, ``ensemble/_hist_gradient_boosting/gradient_boosting.py``.
 
@@ -202,7 +202,7 @@ def SklearnGB(*, n_iter_no_change: int, tol: float = 1e-4) -> Losses:
 
     Source: scikit-learn 1.9.1, ``sklearn/ensemble/_gb.py``.
 
-    Verified: scikit-learn 1.9.1, of one fit without a warm start
+    Verified: scikit-learn 1.9.1, for a single fit without warm start
 
     Examples
     --------

@@ -72,7 +72,7 @@ def Lightning(
 
     Notes
     -----
-    Statistic: checks since val + min_delta < best; infinite past a limit
+    Statistic: checks since val + min_delta < best; infinite beyond a threshold
 
     Source: Lightning 2.6.6, ``lightning/pytorch/callbacks/early_stopping.py``.
 
@@ -373,7 +373,7 @@ def MMEngine(*, min_delta: float = 0.1) -> Patience:
 
     Notes
     -----
-    Statistic: checks since not best - min_delta < val; infinite at a value that is not finite
+    Statistic: checks since not best - min_delta < val; infinite if val is not finite
 
     Source: mmengine 0.10.7, ``mmengine/hooks/early_stopping_hook.py``.
 
@@ -412,7 +412,7 @@ def SpaCy() -> Patience:
 
     Notes
     -----
-    Statistic: steps since val < best; before a check that improves, where it does
+    Statistic: steps since val < best; reset only after a check that improves
 
     Source: spaCy 3.8.18, ``spacy/training/loop.py``.
 

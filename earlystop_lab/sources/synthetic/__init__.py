@@ -90,7 +90,9 @@ def simulate(family: str, n: int, *, seed: int, **params: Any) -> CurveSet:
     require_count("seed", seed, least=0)
     known = dict(list(signature(FAMILIES[family]).parameters.items())[2:])
     if unknown := set(params) - set(known):
-        raise ValueError(f"{family}: unknown parameter {min(unknown)!r}; it has {', '.join(known)}")
+        raise ValueError(
+            f"{family}: unknown parameter {min(unknown)!r}; expected one of {', '.join(known)}"
+        )
     for name, parameter in known.items():
         if parameter.default is parameter.empty and name not in params:
             raise ValueError(f"{family}: missing parameter {name!r}")
