@@ -505,7 +505,8 @@ def report(ratios: dict[str, float], times: dict[str, float], rows: list[dict[st
     ours, patience = times["GL, 5 thresholds"], times["80 patience rules"]
     lines = ["| measured | value |", "|---|---|"]
     lines += [f"| {name} | {value:.2f} |" for name, value in ratios.items()]
-    lines += ["", "| one thread, same question | ns a curve-epoch | times ours |", "|---|---|---|"]
+    lines += ["", "| one thread, same question | ns per curve-epoch | times ours |"]
+    lines += ["|---|---|---|"]
     for name, value in times.items():
         against = patience if "80" in name else ours
         lines.append(f"| {name} | {value:,.1f} | {value / against:,.0f} |")

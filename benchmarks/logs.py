@@ -164,12 +164,12 @@ CASES = (
         PANDAS,
     ),
     Case(
-        "train and val on rows of their own, 400,000 rows",
+        "train and val on separate rows, 400,000 rows",
         200_000,
         text("log.csv", "epoch,phase,loss,acc\n", "{0},train,{1},{2}\n{0},val,{3},{4}\n"),
     ),
     Case(
-        "a number a row, 400,000 rows",
+        "one number per row, 400,000 rows",
         200_000,
         text("log.csv", "step,metric,value\n", "{0},train_loss,{1}\n{0},val_loss,{2}\n"),
     ),
@@ -241,7 +241,7 @@ def row(case: Case) -> str:
 def report() -> str:
     table = [
         "| whole processes | processor time, ours / peer's | peak memory, ours / peer's "
-        "| bytes of memory a byte of text |",
+        "| bytes of memory per byte of text |",
         "|---|---|---|---|",
     ]
     for case in CASES:

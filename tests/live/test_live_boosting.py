@@ -323,10 +323,10 @@ def test_xgboost_ranks_stop_together_and_one_records(xgboost, tmp_path):
 
 
 def test_xgboost_names_what_is_there(xgboost):
-    with pytest.raises(ValueError, match=r"monitor = 'test-rmse'.* available are train-rmse, val-rmse"):
+    with pytest.raises(ValueError, match=r"monitor = 'test-rmse'.* are train-rmse, val-rmse"):
         xgboost_trained(xgboost, xgboost_callback("GL(2)", data_name="test", metric_name="rmse"))
     other = xgboost_callback(Keras(2, val="val-auc"), channels={"val-auc": SCORE})
-    with pytest.raises(ValueError, match=r"monitor = 'val-auc'.* available are train-rmse, val-rmse"):
+    with pytest.raises(ValueError, match=r"monitor = 'val-auc'.* are train-rmse, val-rmse"):
         xgboost_trained(xgboost, other)
 
 
@@ -803,7 +803,7 @@ def test_catboost_refuses_what_cannot_be(catboost):
     # keeps the last one, which use_best_model has cut off
     callback = catboost_callback("Keras(9)", restore="ModelCheckpoint()")
     model = catboost_trained(catboost, callback, iterations=40, use_best_model=True)
-    with pytest.raises(ValueError, match=r"trees, but the selected .* fit with use_best_model=False"):
+    with pytest.raises(ValueError, match=r"trees, but the selected .* with use_best_model=False"):
         callback.restore(model)
     words = r"'test-any metric': no such metric; available are learn-RMSE, validation-RMSE"
     with pytest.raises(catboost.CatBoostError, match=words):

@@ -1,4 +1,4 @@
-"""A log as formats hand it on: columns, each with the rows of the log that its cells are in."""
+"""A log as read from a format: columns, each with the log rows that its cells are in."""
 
 from __future__ import annotations
 
@@ -400,8 +400,8 @@ def log_of_lists(lists: Mapping[str, Any], name: str = "") -> Log:
     if len(set(lengths.values())) > 1:
         longest, *_, shortest = sorted(lengths, key=lambda key: -lengths[key])
         raise LogError(
-            f"{shown(shortest)} has {lengths[shortest]} values, {shown(longest)} has "
-            f"{lengths[longest]}: nothing says which belong together; expected equally many"
+            f"{shown(shortest)} has {lengths[shortest]} values, but {shown(longest)} "
+            f"has {lengths[longest]}, and they cannot be aligned; expected equal lengths"
         )
     rows = np.arange(max(lengths.values(), default=0))
     columns = {key: Column(packed(cells), rows) for key, cells in lists.items()}

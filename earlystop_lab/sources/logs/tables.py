@@ -1,8 +1,8 @@
-"""Delimited text: CSV, TSV, semicolons, bars, blanks; what every logger that writes rows shares.
+"""Delimited text (CSV, TSV, semicolons, bars, blanks) for all loggers that write rows.
 
-And tables of other shapes, turned into one row a check and one column a curve. A *long* table has
-one number a row: its metric in one column, its value in another. A table may also have train and
-validation on rows of their own, told apart by a column such as ``phase``.
+Tables of other shapes are converted to one row per check and one column per curve. A *long* table
+has one number per row: its metric in one column and its value in another. A table may also have
+separate rows for training and validation, distinguished by a column such as ``phase``.
 """
 
 import csv
@@ -287,7 +287,7 @@ def _misfit(line: int, text: str, table: _Beginning, last: int) -> LogError | No
 
 def _unequal(cells: Sequence[str], names: Sequence[str], is_last: bool) -> str:
     cut = "; the line looks cut off" if is_last else ""
-    return f"{len(cells)} values, the header names {len(names)}{cut}"
+    return f"the row has {len(cells)} values, but the header has {len(names)} columns{cut}"
 
 
 def _longest(data: bytes, ends: bytes) -> int:
@@ -396,7 +396,7 @@ def _doubled(names: Sequence[str]) -> list[str]:
     doubled = repeated(filter(None, names))
     if doubled is None:
         return []
-    return [f"column {shown(doubled)} is there more than once: the first is used"]
+    return [f"column {shown(doubled)} occurs more than once; the first one is used"]
 
 
 def _cut_off(end: str, line: int, delimiter: str | None) -> list[str]:
@@ -428,7 +428,7 @@ def _read_carefully(source: Source) -> Log:
             cells, within = _row_from(i, line, source, delimiter, names)
             if _is_header(cells, names):
                 names, used = cells, _first_of_each(cells)
-                notes.append(f"line {i}: the header comes again; the rows below it go on")
+                notes.append(f"line {i} repeats the header; the rows below it continue the log")
                 continue
             if len(cells) > len(names) and not any(cells[len(names) :]):
                 cells = cells[: len(names)]  # delimiters at the end of the line
@@ -443,7 +443,7 @@ def _read_carefully(source: Source) -> Log:
             columns[name].add(len(numbers), cells[k])
         numbers.append(i)
     if not numbers and not skipped:
-        raise LogError("a header and no rows below it")
+        raise LogError("the table has a header but no rows")
     if skipped and skipped[-1].line == i and len(cells) != len(names):
         skipped[-1] = LogError(_unequal(cells, names, is_last=True), i)
     every = np.arange(len(numbers))
@@ -495,7 +495,7 @@ def _read_percentages(log: Log) -> None:
 def _header(line: str, told: str | None) -> tuple[str | None, list[str]]:
     """Delimiter, None where columns are apart by blanks, and names of the columns."""
     if len(line) > _LONGEST_HEADER:
-        raise LogError(f"a first line of {len(line)} characters is no header", 1)
+        raise LogError(f"the first line has {len(line)} characters, too many for a header", 1)
     framed = len(line.strip()) > 1 and line.strip()[0] == line.strip()[-1] == "|"
     commonest = told or ("|" if framed else max(_DELIMITERS, key=line.count))
     # columns may also be apart by blanks, where the first is a position
@@ -526,7 +526,7 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     try:
         (cells,) = csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True)
     except (csv.Error, ValueError) as error:
-        raise LogError(f"not a row of a table: {error}") from error
+        raise LogError(f"not a valid table row: {error}") from error
     return [cell.strip() for cell in cells]
 
 
@@ -572,14 +572,14 @@ def wide(log: Log) -> Log:
     keys, values = log.named(_METRICS), log.named(_VALUES)
     if keys and values:
         names = [keys[0], *log.named(_VARIANTS)[:1]]
-        note = f"one number a row: {' and '.join(map(shown, names))} name the curve"
+        note = f"one number per row; {' and '.join(map(shown, names))} name the curve"
         note = note if len(names) > 1 else note.replace(" name ", " names ")
         log = _with_nan(log, values[0])
         log = _reshaped(log, _unfolded(log, names, values[0]), note)
     name = _set_column(log)
     if name is None:
         return log
-    note = f"{shown(name)} says which set a row is of"
+    note = f"{shown(name)} says which data set each row belongs to"
     return _reshaped(log, _labelled(log, name), note)
 
 

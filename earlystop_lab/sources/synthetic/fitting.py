@@ -22,7 +22,7 @@ _COOLING = (-0.5, 0.75)
 
 
 def fit_parametric(curves: CurveSet) -> pd.DataFrame:
-    """Parameters with which :func:`parametric` simulates curves like these, one row per run.
+    """Fit the parameters with which :func:`parametric` simulates similar curves.
 
     A run's curve is thinned to at most 60 medians over parts that grow with the epoch. A grid over
     (decay, onset, steepness), each with its best floor, drop and rise, gives the start. At most
@@ -32,15 +32,30 @@ def fit_parametric(curves: CurveSet) -> pd.DataFrame:
     the correlation of successive residuals and their share of local minima. ``spikes`` is the
     share of checks more than 6 local sizes above the trend, and ``spike_height`` their mean
     height. ``diverges`` is 1 for a run that ends in an error that is not finite; the part before
-    is fitted. Plateaus are not fitted (0). ``misfit`` is the root mean square of ln(error) around
-    the fit over the thinned points: what the formula cannot follow.
+    that is fitted. Plateaus are not fitted (0). ``misfit`` is the root mean square of ln(error)
+    around the fit over the thinned points: what the formula cannot describe.
 
     The misfit is not part of the noise: real curves may wander around the formula over hundreds of
     checks, and simulated ones do not. Runs with fewer than 12 finite errors, or with an error of 0
     or below, are left out.
 
-    Raises ``ValueError`` if no run is left.
+    Parameters
+    ----------
+    curves : CurveSet
+        Curves with validation errors.
 
+    Returns
+    -------
+    DataFrame
+        The parameters, with one row per run.
+
+    Raises
+    ------
+    ValueError
+        If no run is left.
+
+    Examples
+    --------
     >>> t = np.arange(1.0, 301)
     >>> val = clean_curve(t, floor=2, drop=9, decay=1.2, rise=3, onset=150, steepness=2)
     >>> fit = fit_parametric(CurveSet.from_runs([{"val": val}]))

@@ -56,15 +56,37 @@ def descent_curves(
     learning_rate: float,
     epochs: int,
 ) -> dict[str, FloatArray]:
-    """``train``, ``val`` and ``test`` (the true risk) after 1, 2 ... ``epochs`` updates.
+    """Compute the training, validation and true risk after 1, 2 ... ``epochs`` updates.
 
-    ``teacher`` and ``spectrum``, one number a feature, are the true weights and the eigenvalues
-    of the inputs' covariance; ``noise`` is the standard deviation of the labels' noise. The
-    formulas are in this module's docstring.
+    The formulas are in the docstring of this module.
 
-    Raises ``ValueError`` where gradient descent diverges: ``learning_rate`` must be below 2 /
-    the largest eigenvalue of X'X / n.
+    Parameters
+    ----------
+    train, val : Examples
+        Training and validation sets.
+    teacher : array-like, shape (features,)
+        True weights.
+    spectrum : array-like, shape (features,)
+        Eigenvalues of the covariance of the inputs.
+    noise : float
+        Standard deviation of the label noise.
+    learning_rate : float
+        Learning rate, below 2 / the largest eigenvalue of X'X / n.
+    epochs : int
+        Number of updates.
 
+    Returns
+    -------
+    dict of str to array
+        ``train``, ``val`` and ``test`` (the true risk), each of shape (epochs,).
+
+    Raises
+    ------
+    ValueError
+        If gradient descent diverges at this ``learning_rate``.
+
+    Examples
+    --------
     >>> data = Examples(np.array([[1.0], [1.0]]), np.array([2.0, 4.0]))
     >>> curves = descent_curves(data, data, [3.0], [1.0], noise=0.0, learning_rate=0.5, epochs=3)
     >>> curves["test"]  # weights 1.5, 2.25, 2.625
@@ -125,28 +147,53 @@ def gradient_flow(
     epochs: int = 1000,
     problems: int = 12,
 ) -> CurveSet:
-    """``n`` runs of linear regression on samples of their own, optimum known exactly.
+    """Simulate runs of linear regression, each on its own sample, with exactly known optimum.
 
-    ``spectrum``: eigenvalues of the inputs' covariance, by default k^-1.2 for k = 1 ... 40.
-    ``noise``: standard deviation of the labels' noise; the noiseless labels have variance 1.
-    ``samples``, ``validation``: sizes of the training and validation sets of a run. Runs of one
-    of the ``problems`` share their teacher, a direction drawn at random.
+    ``test`` is the run's true risk R(t) in the docstring of this module, without sampling error.
+    The metadata ``optimum`` and ``optimum_error`` are the epoch in 1 ... ``epochs`` at which it is
+    lowest and its value there; ``optimum_censored`` is whether that is the last epoch.
 
-    ``test`` is the run's true risk R(t) of this module's docstring, without sampling error;
-    metadata ``optimum`` and ``optimum_error`` are where it is lowest in 1 ... ``epochs``, and
-    ``optimum_censored`` says whether that is the last epoch.
+    Parameters
+    ----------
+    n : int
+        Number of runs.
+    rng : numpy.random.Generator
+        Random number generator.
+    spectrum : array-like, optional
+        Eigenvalues of the covariance of the inputs, by default k^-1.2 for k = 1 ... 40.
+    noise : float
+        Standard deviation of the label noise. The noiseless labels have variance 1.
+    samples, validation : int
+        Sizes of the training and validation sets of a run.
+    learning_rate : float
+        Learning rate of gradient descent.
+    epochs : int
+        Number of updates, which is the length of a run.
+    problems : int
+        Number of problems. Runs of one problem share their teacher, a random direction.
 
-    Raises ``ValueError`` for a parameter that is not allowed; a ``learning_rate`` that diverges
-    is seen in the sample, so that a rate close to the limit may be refused for some runs only.
+    Returns
+    -------
+    CurveSet
 
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed. Whether ``learning_rate`` diverges depends on the sample,
+        so a rate close to the limit may be refused for some runs only.
+
+    References
+    ----------
+    Ali, Kolter and Tibshirani 2019, arXiv:1810.10082.
+
+    Examples
+    --------
     >>> curves = gradient_flow(3, np.random.default_rng(0), epochs=200)
     >>> curves
     CurveSet: 3 runs, 200 checks each, val, train, test; metadata: problem, family, optimum, \
 optimum_error, optimum_censored
     >>> float(curves[0].test.min()) == float(curves.meta["optimum_error"][0])
     True
-
-    Source: Ali, Kolter and Tibshirani 2019, arXiv:1810.10082.
     """
     default = np.arange(1.0, 41.0) ** -1.2
     scales = np.asarray(default if spectrum is None else spectrum, dtype=float)
@@ -178,30 +225,64 @@ def double_descent(
     epochs: int = 3000,
     problems: int = 12,
 ) -> CurveSet:
-    """``n`` runs of linear regression on fast and slow features: two minima of the true risk.
+    """Simulate linear regression on fast and slow features: the true risk has two minima.
 
-    The fast features fit the labels' noise while the slow ones have hardly begun to learn, so
-    the risk falls, rises and falls again. Pairs name the fast group first: ``features`` their
-    numbers, ``eigenvalues`` of the covariance (learning speed is ``learning_rate`` times these),
-    ``signal`` the variance of the labels that each explains. The training inputs are orthogonal,
-    X'X / n = diag(eigenvalues) exactly, which keeps the groups apart and needs at least as many
-    ``samples`` as features. :func:`double_descent_risk` is the risk's mean over runs.
+    The fast features fit the label noise before the slow ones have learned much, so the risk
+    falls, rises and falls again. The training inputs are orthogonal, X'X / n = diag(eigenvalues)
+    exactly, which separates the groups and requires at least as many ``samples`` as features.
+    :func:`double_descent_risk` is the mean of the risk over runs.
 
-    The second minimum is the lower one, well apart in time, where with variance v_g =
-    features_g noise^2 / samples
+    The two minima are well separated in time, and the second one is lower if, with the variance
+    v_g = features_g noise^2 / samples,
 
         signal_slow^2 / (signal_slow + v_slow) > v_fast^2 / (signal_fast + v_fast).
 
-    Columns and errors as for :func:`gradient_flow`; ``optimum`` is the lowest epoch recorded. In
-    some runs, by default about 1 of 15, the second minimum comes after the record: the risk is
-    still falling at its end, and the optimum censored.
+    The columns are those of :func:`gradient_flow`; ``optimum`` is the recorded epoch with the
+    lowest risk. In some runs (about 1 of 15 with the defaults), the second minimum is after the
+    end of the record: the risk is still falling there, and the optimum is censored.
 
+    Parameters
+    ----------
+    n : int
+        Number of runs.
+    rng : numpy.random.Generator
+        Random number generator.
+    features : tuple of int
+        Numbers of fast and of slow features. In this and the next two, the fast group is first.
+    eigenvalues : tuple of float
+        Eigenvalues of the covariance. The learning speed is ``learning_rate`` times these.
+    signal : tuple of float
+        Variance of the labels that each group explains.
+    noise : float
+        Standard deviation of the label noise.
+    samples, validation : int
+        Sizes of the training and validation sets of a run.
+    learning_rate : float
+        Learning rate of gradient descent.
+    epochs : int
+        Number of updates, which is the length of a run.
+    problems : int
+        Number of problems. Runs of one problem share their teacher.
+
+    Returns
+    -------
+    CurveSet
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed.
+
+    References
+    ----------
+    Heckel and Yilmaz 2021, arXiv:2007.10099.
+
+    Examples
+    --------
     >>> risk = double_descent(1, np.random.default_rng(0))[0].test
     >>> inner = (risk[1:-1] < risk[:-2]) & (risk[1:-1] <= risk[2:])
     >>> (2 + np.flatnonzero(inner)).tolist()  # the epochs of its minima
     [4, 1508]
-
-    Source: Heckel and Yilmaz 2021, arXiv:2007.10099.
     """
     _check_sizes(samples, validation, epochs, noise)
     _check_pairs(features, eigenvalues, signal)
@@ -232,18 +313,39 @@ def double_descent_risk(
     samples: int = 100,
     learning_rate: float = 0.1,
 ) -> FloatArray:
-    """The mean over runs of :func:`double_descent`'s true risk at each ``epoch``, which is
+    """Compute the mean over runs of the true risk of :func:`double_descent` at each epoch.
+
+    The mean is
 
         noise^2 + sum_g signal_g a_g^(2t) + features_g noise^2 / samples (1 - a_g^t)^2
 
-    with a_g = 1 - learning_rate eigenvalues_g: one bias-variance trade-off a group.
-    Parameters as there; any ``epoch`` >= 0, of any shape. Raises ``ValueError`` for a parameter
-    that is not allowed.
+    with a_g = 1 - learning_rate eigenvalues_g: one bias-variance trade-off for each group.
 
+    Parameters
+    ----------
+    epoch : array-like
+        Epochs t >= 0, of any shape.
+    features, eigenvalues, signal, noise, samples, learning_rate
+        As in :func:`double_descent`.
+
+    Returns
+    -------
+    array
+        The risk, with the shape of ``epoch``.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed.
+
+    References
+    ----------
+    Heckel and Yilmaz 2021, arXiv:2007.10099, the risk of early-stopped least squares.
+
+    Examples
+    --------
     >>> double_descent_risk([0, 6, 60, 1800]).round(3)
     array([2.5  , 2.261, 2.485, 1.767])
-
-    Source: Heckel and Yilmaz 2021, arXiv:2007.10099, the risk of early-stopped least squares.
     """
     _check_pairs(features, eigenvalues, signal)
     require_count("samples", samples)

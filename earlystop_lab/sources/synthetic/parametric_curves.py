@@ -85,15 +85,10 @@ def parametric(
     problems: int = 12,
     clustering: float = 0.5,
 ) -> CurveSet:
-    """``n`` curves from the formula of this module's docstring.
+    """Simulate curves from the formula in the docstring of this module.
 
-    ``params`` is what is known of the parameters: a table with a row for each kind of run, of
-    which every run draws one (:func:`fit_parametric` makes such a table from a corpus), or one
-    mapping for all runs. What it leaves out is drawn: log-normal with the median and the standard
-    deviation of the logarithm in ``SPREADS`` (``correlation``: logit-normal), the training
-    parameters other than ``train_floor`` equal to validation's. Of the
-    variance of these normal draws, ``clustering`` (0 to 1) is shared by the runs of one of the
-    ``problems``.
+    ``test`` is the noiseless curve E(t) with the run's plateau and divergence, without noise and
+    spikes; ``optimum`` is the epoch at which it is lowest. The drawn parameters are metadata.
 
     | parameter | meaning |
     |---|---|
@@ -103,17 +98,43 @@ def parametric(
     | noise, cooling | relative noise at epoch 1 and the exponent with which it shrinks |
     | train_noise, train_cooling | those of the training error |
     | correlation, persistence | coefficients of the noise and of its shocks, in (-1, 1) |
-    | plateaus | probability that time stands still for 5 to 20% of the record, once a run |
-    | spikes, spike_height | probability a check, and mean of the exponential height of ln(error) |
+    | plateaus | probability that the run has a plateau, 5 to 20% of the record long |
+    | spikes, spike_height | probability per check, and exponential mean height in ln(error) |
     | diverges | probability that the error explodes, infinite more than 20 checks after it began |
     | epochs, every | (tables only) last epoch, and epochs between checks |
-    | problem | (tables only) the run's problem, in place of the dealt ones |
+    | problem | (tables only) the run's problem, instead of an assigned one |
 
-    ``test`` is the noiseless curve E(t) with the run's plateau and divergence, without noise and
-    spikes; ``optimum`` is where it is lowest. The parameters drawn are metadata.
+    Parameters
+    ----------
+    n : int
+        Number of runs.
+    rng : numpy.random.Generator
+        Random number generator.
+    params : DataFrame or mapping of str to float, optional
+        Known parameters: a table with one row for each kind of run, from which every run draws a
+        row (:func:`fit_parametric` makes such a table from a corpus), or one mapping for all runs.
+        Parameters that it does not contain are drawn from log-normal distributions with the
+        median and the standard deviation of the logarithm in ``SPREADS`` (``correlation``:
+        logit-normal). The training parameters other than ``train_floor`` equal those of
+        validation.
+    epochs : int
+        Last epoch of a run.
+    problems : int
+        Number of problems to which the runs belong.
+    clustering : float
+        Share (0 to 1) of the variance of the normal draws that runs of one problem have in common.
 
-    Raises ``ValueError`` for a parameter that is not known or not allowed.
+    Returns
+    -------
+    CurveSet
 
+    Raises
+    ------
+    ValueError
+        If a parameter is unknown or not allowed.
+
+    Examples
+    --------
     >>> curves = parametric(2, np.random.default_rng(0), params={"noise": 0, "diverges": 0})
     >>> bool(np.median(np.abs(curves[0].val - curves[0].test)) == 0)  # where no spike is
     True
@@ -149,8 +170,10 @@ def clean_curve(
     onset: float = 1.0,
     steepness: float = 1.0,
 ) -> FloatArray:
-    """E(t) of this module's docstring at ``epoch`` > 0.
+    """Compute E(t) of the docstring of this module at ``epoch`` > 0.
 
+    Examples
+    --------
     >>> clean_curve(np.array([1.0, 4.0]), floor=1, drop=2, decay=0.5, rise=6, onset=2, steepness=1)
     array([5., 6.])
     """

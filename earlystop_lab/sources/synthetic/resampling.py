@@ -45,7 +45,7 @@ def resample(
     block: int = 25,
     width: float = 0.1,
 ) -> CurveSet:
-    """``n`` runs, each a random run of ``curves`` with bootstrapped residuals.
+    """Simulate runs, each of which is a random run of ``curves`` with bootstrapped residuals.
 
     A curve is ln(error) = trend + size * noise. The trend is a local line
     (:func:`smoothing.smooth`, with a window of ``width`` times the position to either side). The
@@ -63,15 +63,39 @@ def resample(
     ``optimum``, ``optimum_error``, ``optimum_censored`` are those of the trend, as for every
     simulator; ``source`` is the run that was drawn, and ``problem`` its problem, if there is one.
 
-    Raises ``ValueError`` for a parameter that is not allowed, or if no run has a finite error.
+    Parameters
+    ----------
+    n : int
+        Number of runs.
+    rng : numpy.random.Generator
+        Random number generator.
+    curves : CurveSet
+        Runs to resample.
+    block : int
+        Length of the bootstrap blocks, in checks.
+    width : float
+        Half the width of the smoothing window, as a multiple of the position.
 
+    Returns
+    -------
+    CurveSet
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not allowed, or if no run has a finite error.
+
+    References
+    ----------
+    H. R. Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of
+    Statistics 17, 1989, doi 10.1214/aos/1176347265.
+
+    Examples
+    --------
     >>> source = CurveSet.from_runs([{"run": "a", "val": [4.0, 2.1, 1.4, 1.1, 1.2, 0.9, np.nan]}])
     >>> more = resample(2, np.random.default_rng(0), curves=source, block=2)
     >>> more.meta["source"].tolist(), len(more[1].val), bool(np.isnan(more[1].val[-1]))
     (['a', 'a'], 7, True)
-
-    Source: H. R. Künsch, "The jackknife and the bootstrap for general stationary observations",
-    Annals of Statistics 17, 1989, doi 10.1214/aos/1176347265.
     """
     require_count("block", block)
     require_between("width", width, 0, 1)

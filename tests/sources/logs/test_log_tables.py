@@ -201,5 +201,5 @@ def test_cells_that_are_packed_are_those_that_were_added(gaps_and_cells):
 
 
 def test_an_empty_table_is_refused():
-    with pytest.raises(LogError, match="no rows below it"):
+    with pytest.raises(LogError, match="a header but no rows"):
         _read_carefully(source_of(b"a,b\n"))
