@@ -198,7 +198,7 @@ def test_sacred_metrics_keep_their_own_steps(tmp_path):
     metrics["bad"] = {"steps": [1], "values": [1, 2], "timestamps": []}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     found = read_logs(tmp_path)
-    assert "metric 'bad': 'step' has 1 values, 'bad' has 2" in found.skipped[0].reason
+    assert "metric 'bad': 'step' has 1 values, but 'bad' has 2" in found.skipped[0].reason
     assert str(found.curves[0].train.tolist()) == "[9.0, nan, 0.5, nan, nan, 0.1]"
 
 
