@@ -250,9 +250,9 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
     _report(found)
     if any("no validation loss found" in skipped.reason for skipped in found.skipped):
         print(
-            "note: to select a column such as an accuracy: earlystop import "
-            f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet, then "
-            "earlystop recommend curves.parquet",
+            "note: to use a score such as an accuracy, run earlystop import "
+            f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet and pass "
+            "curves.parquet instead",
             file=sys.stderr,
         )
     if not len(found.curves):
@@ -264,7 +264,9 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
 
 
 def _no_curve_set(path: Path) -> str:
-    """The reason why there is no curve set, as the end of a message."""
+    """The reason why there is no curve set, as the end of a message; none for names of logs."""
+    if path.is_file() and path.suffix not in (".arrow", ".parquet"):
+        return ""
     try:
         es.read_curves(path)
     except (ValueError, OSError) as error:

@@ -197,7 +197,7 @@ def naming(path: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
         named = path.suffix in (".arrow", ".parquet")
-        hint = "" if named else "; convert logs with earlystop import"
+        hint = "" if named else "; read a training log with read_logs"
         raise ValueError(f"{path}: not {kind} file ({error}){hint}") from error
     except (ValueError, KeyError, pa.ArrowException) as error:
         raise ValueError(f"{path}: {error}") from error

@@ -442,7 +442,9 @@ def test_a_file_that_is_no_curve_set_is_named(tmp_path, content, words):
 
 def test_a_log_in_place_of_a_curve_set_is_named(tmp_path):
     (tmp_path / "log.csv").write_text("epoch,val_loss\n1,0.5\n")
-    with pytest.raises(ValueError, match=r"not a Parquet file .*; convert logs with"):
+    with pytest.raises(
+        ValueError, match=r"not a Parquet file .*; read a training log with read_logs"
+    ):
         read_curves(tmp_path / "log.csv")
 
 

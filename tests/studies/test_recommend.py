@@ -652,7 +652,7 @@ def test_logs_of_accuracy_alone_are_sent_to_import_which_reads_them(earlystop, t
     code, _, err = earlystop("recommend", "logs")
     assert code == 2
     words = "import logs --val val_accuracy --mode max -o curves.parquet"
-    assert f"earlystop {words}, then earlystop recommend curves.parquet" in err
+    assert f"earlystop {words} and pass curves.parquet instead" in err
     assert earlystop(*words.split())[0] == 0
     code, out, _ = earlystop("recommend", "curves.parquet")
     assert code == 0
