@@ -219,20 +219,22 @@ stopping criteria.
 | error | classification: log loss (natural logarithm, mean over examples); regression: mean \
 squared error, targets scaled to variance 1 of the training set |
 | when measured | after the iteration's trees were added, on all examples of each part, without \
-subsampling; by the library itself (XGBoost's RMSE squared), for scikit-learn on its staged \
+subsampling; by the library itself (XGBoost's RMSE squared), for scikit-learn from its staged \
 predictions |
-| libraries | {libraries}; on one thread, all other options at their defaults but LightGBM's \
+| libraries | {libraries}; on one thread, with default options except LightGBM's \
 `num_leaves` = 2^depth and `min_data_in_leaf` = 5 |
-| problems | of `sklearn.datasets`: breast_cancer, wine, iris, digits, diabetes; `synthetic-...`: \
+| problems | from `sklearn.datasets`: breast_cancer, wine, iris, digits, diabetes; \
+`synthetic-...`: \
 its generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of \
 `experiments/recorded_problems.py` |
 | label noise | `-noise20`: each training label is replaced, with probability 0.2, by another \
-class; validation and test labels stay clean |
-| split | a permutation by the seed: a quarter validation, a quarter test, the rest training, of \
-which at most {largest} examples are used |
-| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ in \
-label noise alone), `library`, `version`, `learning_rate`, `depth`, `subsample`, `label_noise`, \
-`n_train`, `seed`; `val.metric` and its like, `epoch.unit` |
+class; validation and test labels are unchanged |
+| split | random permutation by the seed: a quarter validation, a quarter test, the rest training, \
+of which at most {largest} examples are used |
+| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ \
+only in \
+label noise), `library`, `version`, `learning_rate`, `depth`, `subsample`, `label_noise`, \
+`n_train`, `seed`; `val.metric` etc., `epoch.unit` |
 | random numbers | split and label noise: `numpy.random.default_rng(seed)`, seeds {seed_list}; the \
 library's own seed is the same number |
 | command | `python -m experiments.record_boosting` |

@@ -344,9 +344,9 @@ synthetic-friedman1 mean squared error, targets scaled to variance 1 of the trai
 `-squared` problems squared error against one-hot targets, summed over outputs, mean over examples |
 | when measured | after the epoch, on all examples of each part, without dropout |
 | networks | `mlp-A-B`: hidden layers of A and B rectified linear units; `conv-A-B`: two \
-convolutions 3 x 3 of A and B channels, each with rectifier and 2 x 2 max pooling; dropout after \
-each hidden layer, in `conv` before the output; first weights are torch's defaults |
-| training | batches of 32, for `-squared` problems 64, drawn anew every epoch; `sgd`, \
+convolutions 3 x 3 of A and B channels, each followed by ReLU and 2 x 2 max pooling; dropout after \
+each hidden layer, in `conv` before the output; initial weights are torch's defaults |
+| training | batches of 32 (64 for `-squared` problems), shuffled every epoch; `sgd`, \
 `momentum` (SGD, momentum 0.9) or `adam`, no weight decay; learning rate `constant`, `cosine` \
 to 0, `step` (a tenth at 50% and 75%), `restarts` (four cosines) or `warmup` (up in 10%, linearly \
 down to 0) |
@@ -354,17 +354,19 @@ down to 0) |
 generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of \
 `experiments/recorded_problems.py` |
 | label noise | `-noiseNN`: each training label is replaced, with probability NN%, by another \
-class; validation and test labels stay clean |
-| split | a permutation by the seed: a quarter validation, a quarter test, of the rest the first \
-`n_train` examples; inputs scaled to mean 0, variance 1 of the training set, digits to 0..1 |
-| learning rate | `lr`, that of every epoch as float32; `learning_rate` is the one that its \
-schedule starts from |
-| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ in \
-label noise or loss alone), `library`, `version`, `architecture`, `optimizer`, `learning_rate`, \
-`dropout`, `schedule`, `label_noise`, `batch`, `n_train`, `seed`; `val.metric` and its like, \
+class; validation and test labels are unchanged |
+| split | random permutation by the seed: a quarter validation, a quarter test, and the first \
+`n_train` of the other examples for training; inputs scaled to mean 0, variance 1 of the \
+training set, digits to 0..1 |
+| learning rate | `lr` is that of every epoch as float32; `learning_rate` is the initial value \
+of its schedule |
+| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ \
+only in \
+label noise or loss), `library`, `version`, `architecture`, `optimizer`, `learning_rate`, \
+`dropout`, `schedule`, `label_noise`, `batch`, `n_train`, `seed`; `val.metric` etc., \
 `epoch.unit` |
 | random numbers | split and label noise: `numpy.random.default_rng(seed)`; weights, batches and \
-dropout: `torch.manual_seed(seed)`; seeds 1 and 2, of the `-squared` problems 1 to 6 |
+dropout: `torch.manual_seed(seed)`; seeds 1 and 2, or 1 to 6 for the `-squared` problems |
 | command | `python -m experiments.record_modern_nets` |
 | made with | {made_with}; arithmetic is float64 on one thread |
 | recorded | November 2026 |
