@@ -95,7 +95,7 @@ def _as_curves(path: Path) -> Iterator[Path]:
 
     from earlystop_lab.curves import is_curves
 
-    if is_curves(path):
+    if is_curves(path) or not path.exists():
         yield path
         return
     with TemporaryDirectory() as folder:
@@ -244,7 +244,7 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
     """A curve set, or training logs converted to one; reports on stderr what cannot be read."""
     from earlystop_lab.curves import is_curves
 
-    if len(paths) == 1 and is_curves(paths[0]):
+    if len(paths) == 1 and (is_curves(paths[0]) or not paths[0].exists()):
         return es.read_curves(paths[0])
     found = es.read_logs(paths)
     _report(found)

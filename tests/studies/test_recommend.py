@@ -676,7 +676,7 @@ def test_curve_sets_are_answered_and_goals_are_shares(earlystop, tmp_path):
         (["x.parquet", "--max-loss", "much"], "--max-loss 'much': expected a share such as 1%"),
         (["x.parquet", "--max-loss", "1"], "'1': expected a share such as 1% or 0.01; write 1%"),
         (["x.parquet", "--max-loss", "nan"], "max_loss = nan; expected a share"),
-        (["nowhere"], "nowhere: neither a curve set nor a training log that can be read"),
+        (["nowhere"], "nowhere does not exist; expected a curve set"),
     ],
 )
 def test_mistakes_are_one_message(earlystop, tmp_path, words, message):

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar, get_args
 import pandas as pd
 
 from earlystop_lab._common.checks import one_of, require, require_mode
-from earlystop_lab.curves import CurveSet, Mode
+from earlystop_lab.curves import CurveSet, Mode, facts_of
 from earlystop_lab.sources.logs import (
     _apart,
     _elsewhere,
@@ -348,7 +348,21 @@ def read_logs(
         notes += file.told()
         skipped += _named(file.label, file.skipped)
     curves, apart = together(runs)
-    return LogImport(curves, (*skipped, *apart), tuple(notes))
+    return LogImport(curves, (*skipped, *apart), (*notes, *_all_end_at_their_best(curves)))
+
+
+def _all_end_at_their_best(curves: CurveSet) -> list[Note]:
+    """A note on each file if there are several runs, and the last check of each is its best."""
+    if len(curves) < 3 or curves.about("val").direction is None:
+        return []
+    known = facts_of(curves)
+    if not (known.censored & known.validated & (known.counts("val") > 1)).all():
+        return []
+    text = (
+        "the last check of every run is its best; histories that were cut to their best epoch, as "
+        "by skorch's Checkpoint(load_best=True), look like this and cannot tell when to stop"
+    )
+    return [Note(file, text) for file in dict.fromkeys(curves.meta["file"])]
 
 
 def _drained(items: list[T]) -> Iterator[T]:

@@ -607,3 +607,16 @@ def test_searches_are_refused_by_name(tmp_path, name):
 def test_settings_that_stay_the_same_are_no_search(tmp_path):
     text = lines('{{"step": {e}, "val_loss": {v}, "config": {{"lr": 0.1}}}}')
     assert curve_of(written(tmp_path, text, "log.jsonl")).val.tolist() == VAL
+
+
+@pytest.mark.parametrize(("last", "named"), [([0.5, 0.4, 0.3], True), ([0.5, 0.3, 0.4], False)])
+def test_histories_that_all_end_at_their_best_are_named(tmp_path, last, named):
+    """As skorch's Checkpoint(load_best=True) leaves them: it drops the epochs after the best."""
+    for i, losses in enumerate([[0.9, 0.8], [0.7, 0.9, 0.6], last]):
+        rows = [
+            {"epoch": epoch, "train_loss": loss / 2, "valid_loss": loss, "valid_loss_best": True}
+            for epoch, loss in enumerate(losses, 1)
+        ]
+        (tmp_path / f"history{i}.json").write_text(json.dumps(rows), encoding="utf-8")
+    said = [note for note in notes_of(tmp_path) if "last check of every run is its best" in note]
+    assert len(said) == (3 if named else 0)
