@@ -220,7 +220,7 @@ def test_a_frame_in_place_of_a_set_is_told_how_to_become_one(use, library):
     frames = pytest.importorskip(library)
     rows = FRAME.to_dict("list")
     given = frames.table(rows) if library == "pyarrow" else frames.DataFrame(rows)
-    with pytest.raises(TypeError, match=r"not a \w+ of \w+; .*CurveSet\.from_frame\(frame\)"):
+    with pytest.raises(TypeError, match=rf"not a {library} \w+; .*CurveSet\.from_frame\(frame\)"):
         use(given)
 
 
@@ -230,7 +230,7 @@ def test_a_frame_in_place_of_a_set_is_told_how_to_become_one(use, library):
         ([{"val": [1.0]}], r"not a list; .*CurveSet\.from_runs"),
         ({"val": [1.0]}, r"not a dict; .*CurveSet\.from_runs"),
         (CurveSet.from_runs([{"val": [1.0]}])[0], r"not a Curve; curve\.alone\(\)"),
-        (None, "not a NoneType or its path; see"),
+        (None, r"not a NoneType; make one with CurveSet\.from_runs"),
     ],
 )
 def test_what_is_no_set_is_told_how_to_become_one(given, hint):
