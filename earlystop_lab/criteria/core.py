@@ -183,7 +183,6 @@ class Family:
             return "; expected an integer"
         if name in self.off and number == 0:
             return " switches the rule off in its library; expected a value above 0"
-            return " switches the rule off in its library; expected more than 0"
         limits = ((words, each[name]) for words, each in self.bounds.items() if name in each)
         broken = (
             f"; expected {w} {limit:g}" for w, limit in limits if not _HOLDS[w](number, limit)

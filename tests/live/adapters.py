@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +94,23 @@ def run_page(name, namespace):
     assert len(text.splitlines()) <= 40
     exec(compile(snippet, f"docs/live/{name}.md", "exec"), namespace)
     return namespace
+
+
+def assert_ranks_agree(source, tmp_path):
+    """Run a script that trains with UP(1, k=1) on errors of 3, 2 and 2.5 in two processes.
+
+    Each prints its rank, the reason, and whether the weights are those of the second epoch.
+    """
+    script = tmp_path / "ranks.py"
+    script.write_text(source)
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "runs")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
+    words = "UP 1 >= 1 at epoch 3; best epoch 2; True"
+    assert said == [f"said {rank}: {words}" for rank in (0, 1)], done.stderr[-3000:]
+    (curve,) = read_curves(tmp_path / "runs")
+    assert curve.val.tolist() == [3, 2, 2.5]

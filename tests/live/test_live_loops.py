@@ -6,7 +6,15 @@ import sys
 
 import numpy as np
 import pytest
-from adapters import at, noisy, patience_stop, require_replayed, run_examples, run_page
+from adapters import (
+    assert_ranks_agree,
+    at,
+    noisy,
+    patience_stop,
+    require_replayed,
+    run_examples,
+    run_page,
+)
 
 from earlystop_lab import Channel, CurveSet, Keras, any_of, read_curves, replay
 from earlystop_lab.live import Stopper
@@ -438,19 +446,7 @@ if __name__ == "__main__":
 @pytest.mark.trained("Ignite", "distributed")
 def test_ignite_ranks_stop_together_and_one_records(tmp_path):
     pytest.importorskip("ignite")
-    script = tmp_path / "ranks.py"
-    script.write_text(IGNITE_RANKS)
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "runs")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
-    words = "UP 1 >= 1 at epoch 3; best epoch 2; True"
-    assert said == [f"said {rank}: {words}" for rank in (0, 1)], done.stderr[-3000:]
-    (curve,) = read_curves(tmp_path / "runs")
-    assert curve.val.tolist() == [3, 2, 2.5]
+    assert_ranks_agree(IGNITE_RANKS, tmp_path)
 
 
 @pytest.mark.trained("Ignite", "interrupted")

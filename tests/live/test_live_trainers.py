@@ -12,6 +12,7 @@ import pytest
 from adapters import (
     Fades,
     LowRate,
+    assert_ranks_agree,
     at,
     noisy,
     patience_stop,
@@ -403,19 +404,7 @@ print(f"said {trainer.global_rank}: {callback.stopper.reason}; {right}\\n", end=
 
 @pytest.mark.trained("Lightning", "distributed")
 def test_lightning_ranks_stop_together_and_one_records(lightning, tmp_path):
-    script = tmp_path / "ranks.py"
-    script.write_text(LIGHTNING_RANKS)
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "runs")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
-    words = "UP 1 >= 1 at epoch 3; best epoch 2; True"
-    assert said == [f"said {rank}: {words}" for rank in (0, 1)], done.stderr[-3000:]
-    (curve,) = read_curves(tmp_path / "runs")
-    assert curve.val.tolist() == [3, 2, 2.5]
+    assert_ranks_agree(LIGHTNING_RANKS, tmp_path)
 
 
 @lightning_warnings

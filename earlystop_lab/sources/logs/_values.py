@@ -52,8 +52,6 @@ def as_meant(log: Log, choice: Choice) -> Log:
                 notes.append(_doubt(log, name, zeros))
         if meant is not values and not wrong:
             columns[name] = Column(pa.array(meant), rows)
-    if choice.val is not None:
-        notes = [note for note in notes if note]
     return replace(log, columns=columns, notes=[*log.notes, *notes]) if notes else log
 
 
