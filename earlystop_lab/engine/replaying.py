@@ -170,11 +170,11 @@ class Stops:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw where each criterion stops the runs, see :func:`report.axes.plot_stops`.
 
-        Draws on the current matplotlib axes if ``ax`` is not given, and returns the axes.
+        Draws in a new figure if ``ax`` is not given, and returns the axes.
         """
-        from earlystop_lab.report.axes import plot_stops
+        from earlystop_lab.report.axes import new_axes, plot_stops
 
-        return plot_stops(self, ax)
+        return plot_stops(self, ax or new_axes())
 
     def with_meta(self, meta: pd.DataFrame) -> Stops:
         """The same stops with other metadata columns, for example groups for tables."""

@@ -118,8 +118,8 @@ class TradeoffTable(pd.DataFrame):
     ) -> Axes:
         """Draw one point per criterion, time against generalisation.
 
-        ``x`` and ``y`` name columns. Draws on the current matplotlib axes if ``ax`` is not given,
-        and returns the axes. Raises ``ValueError`` for a table made with ``by``, which has several
+        ``x`` and ``y`` name columns. Draws in a new figure if ``ax`` is not given, and returns the
+        axes. Raises ``ValueError`` for a table made with ``by``, which has several
         rows per criterion, and for a column that is not there.
         """
         if self["criterion"].duplicated().any():
@@ -132,9 +132,9 @@ class TradeoffTable(pd.DataFrame):
                 f"plot: there is no column {missing[0]!r}; {nearest(missing[0], self.columns)}"
                 f"columns: {', '.join(self.columns)}"
             )
-        from earlystop_lab.report.axes import plot_tradeoff
+        from earlystop_lab.report.axes import new_axes, plot_tradeoff
 
-        return plot_tradeoff(self, x, y, ax)
+        return plot_tradeoff(self, x, y, ax or new_axes())
 
 
 def tradeoff(

@@ -227,6 +227,11 @@ def plot_spread(
     return ax
 
 
+def new_axes() -> Axes:
+    """The axes of a new figure whose layout leaves room for all labels."""
+    return plt.subplots(layout="constrained")[1]
+
+
 def plot_stops(stops: Stops, ax: Axes | None = None) -> Axes:
     """Where each criterion stops the runs, one row per criterion.
 

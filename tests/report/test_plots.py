@@ -441,6 +441,17 @@ def test_stops_show_their_distribution_over_the_runs():
     assert crosses == [[mean, i] for i, mean in enumerate(STOPS.stop.mean(axis=0))]
 
 
+def test_stops_and_tables_are_drawn_whole_in_figures_of_their_own():
+    drawn = [STOPS.plot(), tradeoff(STOPS, reference="GL(2, k=1)").plot(), STOPS.plot()]
+    assert len({ax.figure for ax in drawn}) == 3
+    for ax in drawn:
+        ax.figure.canvas.draw()
+        whole = ax.figure.bbox
+        for text in [*ax.texts, *ax.get_yticklabels(), ax.xaxis.label]:
+            box = text.get_window_extent()
+            assert whole.x0 <= box.x0 <= box.x1 <= whole.x1, text
+
+
 def test_stops_of_steps_say_so():
     runs = [{"val": VAL, "epoch": np.arange(10) * 5, "epoch.unit": "step"}]
     _, (ax, other) = plt.subplots(1, 2)
