@@ -1,16 +1,32 @@
-"""Writing files so that nobody ever sees half of one, and one process at a time."""
+"""Writing files so that nobody ever sees half of one, and one process at a time.
+
+What is promised, and by which function:
+
+- An output is as it was or complete, also after a power failure: :func:`written_whole`.
+- Two processes never mix in one output that is made in steps; the second one is told who holds it:
+  :func:`held`.
+- Nothing that a killed process leaves behind disturbs the next one, which removes it: both.
+- Finished units of ``replay`` (not ``durable``) survive a kill, but need not survive a power
+  failure; those that did not are computed again.
+"""
 
 import errno
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from earlystop_lab._common.errors import EarlystopError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+#: the file in a temporary folder that is locked as long as the folder is used
+_LOCK = "lock"
 
 
 class BusyError(EarlystopError, OSError):
@@ -24,12 +40,18 @@ def renamed(error: OSError, path: str | Path) -> OSError:
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def written_whole(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary file name beside ``path``; rename it to ``path`` once all went well.
 
+    Whatever happens, ``path`` is either as it was or complete. If ``durable``, this includes a
+    power failure: the contents are on disk before the file is renamed, and the new name is on disk
+    when this ends. Otherwise, a power failure may leave a damaged file. A process that is killed
+    leaves a temporary folder, ``.NAME.1.tmp``, which the next call for ``path`` removes.
+
     The temporary name keeps the suffix, since writers choose their format by it. What the body
-    makes may also be a folder, as long as ``path`` is not there yet. Raises ``OSError`` at once
-    where ``path`` cannot be written.
+    makes may also be a folder, as long as ``path`` is not there yet. If several processes write
+    ``path`` at once, each writes a file of its own, and the last to finish replaces the others.
+    Raises ``OSError`` at once where ``path`` cannot be written.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "table.csv"
@@ -43,21 +65,20 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     _make_room(path)
     try:
-        room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:  # it names a folder or a temporary file, not what was asked for
-        raise renamed(error, path) from error
-    try:
-        temporary = room / path.name
-        yield temporary
-        os.replace(temporary, path)
+        with _own_folder(path) as folder:
+            temporary = folder / f"new{path.suffix}"
+            yield temporary
+            if durable:
+                _sync(temporary)
+            os.replace(temporary, path)
+            if durable:
+                sync_folder(path.parent)
     except OSError as error:
-        own = error.filename is None or str(error.filename).startswith(str(room))
+        own = error.filename is None or str(error.filename).startswith(str(_beside(path, "")))
         if error.errno is None or not own:
             raise
-        # it names the temporary file or none, as where the disk is full
+        # it names a temporary file or none, as where the disk is full
         raise renamed(error, path) from error
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
 
 
 @contextmanager
@@ -65,9 +86,11 @@ def held(path: str | Path) -> Iterator[None]:
     """Hold an output, so that no other process that holds it, too, writes it meanwhile.
 
     For results that are made in several steps: what :func:`written_whole` writes needs none of
-    this. A process that ends, in whatever way, holds nothing any more. Raises
-    :class:`BusyError`, which says who holds it, and ``OSError`` where nothing can be written.
+    this. A process that ends, in whatever way, holds nothing any more; temporary folders that it
+    left beside the output are removed. Raises :class:`BusyError`, which says who holds it, and
+    ``OSError`` where nothing can be written.
 
+    >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "stops.csv"
     >>> with held(target):
     ...     sorted(path.name for path in target.parent.iterdir())
@@ -75,44 +98,152 @@ def held(path: str | Path) -> Iterator[None]:
     >>> list(target.parent.iterdir())
     []
     """
-    from filelock import FileLock, Timeout
-
     place = Path(path).absolute()
-    lock, holder = (place.with_name(f".{place.name}.{what}") for what in ("lock", "holder"))
+    lock, holder = _beside(place, "lock"), _beside(place, "holder")
     made = [folder for folder in place.parents if not folder.exists()]
     _make_room(place)
     try:
-        waiting = FileLock(lock, timeout=0)
-        waiting.acquire()
-    except Timeout as error:
+        holding = _locked(lock)
+    except OSError as error:
+        raise renamed(error, path) from error
+    if holding is None:
         raise BusyError(
             f"{path}: another process is writing this output ({_text_of(holder) or 'just begun'}); "
             "wait until it is done, or choose another output"
-        ) from error
-    except OSError as error:
-        raise renamed(error, path) from error
+        )
     try:
-        began = datetime.now().isoformat(" ", "seconds")
-        who = f"process {os.getpid()} on {platform.node()} since {began}"
-        holder.write_text(who, encoding="utf-8")
+        try:
+            began = datetime.now().isoformat(" ", "seconds")
+            who = f"process {os.getpid()} on {platform.node()} since {began}"
+            holder.write_text(who, encoding="utf-8")
+        except OSError as error:
+            raise renamed(error, path) from error
+        _remove_left_behind(place, 1)
         yield
     finally:
         # while it is held: who waits for a lock that is gone looks again
         for file in (holder, lock):
             with suppress(OSError):
                 file.unlink()
-        waiting.release()
+        holding.release()
         for folder in made:
             with suppress(OSError):  # no longer empty
                 folder.rmdir()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the disk store the names of a folder's files, if the system supports it."""
+    if os.name != "posix":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # files may be made in it, but not listed
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # of some network disks
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    """Make the disk store a file, or a folder with all of its files."""
+    if path.is_dir():
+        for each in path.iterdir():
+            _sync(each)
+        sync_folder(path)
+        return
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _own_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that no other process uses; it has a lock in it."""
+    number = 1
+    while (lock := _entered(folder := _numbered(path, number))) is None:
+        number += 1
+    try:
+        for each in folder.iterdir():
+            if each.name != _LOCK:  # of a process that was killed
+                _remove(each)
+        _remove_left_behind(path, number + 1)
+        yield folder
+    finally:
+        _leave(folder, lock)
+
+
+def _remove_left_behind(path: Path, number: int) -> None:
+    """Remove temporary folders for ``path``, from that number on, whose process was killed."""
+    while (folder := _numbered(path, number)).is_dir():
+        with suppress(OSError):
+            if (lock := _entered(folder)) is not None:
+                _leave(folder, lock)
+        number += 1
+
+
+def _entered(folder: Path) -> "BaseFileLock | None":
+    """Make a folder, if it is not there, and lock it; None if it is another's."""
+    folder.mkdir(exist_ok=True)
+    try:
+        return _locked(folder / _LOCK)
+    except PermissionError:  # of another user
+        return None
+    except OSError:
+        with suppress(OSError):  # not empty
+            folder.rmdir()
+        raise
+
+
+def _leave(folder: Path, lock: "BaseFileLock") -> None:
+    # while it is locked, so that nobody enters before it is empty
+    _remove(folder)
+    lock.release()
+    if os.name != "posix":  # where an open file stays until it is closed
+        _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder as far as possible."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _locked(file: Path) -> "BaseFileLock | None":
+    """Make a file and lock it until this process ends; None if another process has it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    return lock
+
+
+def _beside(path: Path, what: str) -> Path:
+    """A hidden name beside an output."""
+    return path.with_name(f".{path.name}.{what}")
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return _beside(path, f"{number}.tmp")
 
 
 def _make_room(path: Path) -> None:
     """Make the folder of a file."""
     if path.parent.is_file():  # which would be called a file that exists
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent))
+    made = [folder for folder in path.absolute().parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in made:
+            sync_folder(folder.parent)
     except OSError as error:  # it names the folder, not what was asked for
         raise renamed(error, path) from error
 

@@ -33,7 +33,8 @@ def replay_to_file(
     """Replay a file or folder of curves and write the stops, one row per run and criterion.
 
     If interrupted, repeat the same call to resume: finished units of the curves are kept in a
-    folder next to ``out``.
+    folder next to ``out``. After a power failure, units that did not reach the disk are replayed
+    again.
 
     Parameters
     ----------
@@ -94,22 +95,37 @@ def _finished_units(
     curves: Path, asked: Plan, folder: Path, n_jobs: int, progress: bool
 ) -> Iterator[Path]:
     """The stops of every unit, one file each; units that are not in the folder are replayed."""
-    done = sorted(folder.glob("*.parquet"))
+    done = 0
     runs: set[str] = set()
-    for file in done:
-        _add(runs, pq.read_table(file, columns=["run"])["run"].unique().to_pylist(), curves)
+    # up to the first that is missing: a folder that was being removed may have some of them
+    while (found := _runs_of(file := _unit(folder, done))) is not None:
+        _add(runs, found, curves)
+        done += 1
         yield file
-    results = parts(curves, asked, n_jobs=n_jobs, skip=len(done))
-    for i, part in enumerate(shown(results, curves) if progress else results, start=len(done)):
+    results = parts(curves, asked, n_jobs=n_jobs, skip=done)
+    for i, part in enumerate(shown(results, curves) if progress else results, start=done):
         meta, look_up = part.meta.to_pandas(), part.looked_up.__getitem__
         frame = Stops(asked.texts, meta, look_up, part.about).to_frame()
         _add(runs, part.meta["run"].to_pylist(), curves)
-        file = folder / f"{i:08}.parquet"
-        with written_whole(file) as temporary:
-            frame.to_parquet(temporary, index=False)
-        yield file
+        # many and quick to compute, unlike the time that the disk takes for each
+        with written_whole(_unit(folder, i), durable=False) as temporary:
+            frame.to_parquet(temporary, index=False, write_page_checksum=True)
+        yield _unit(folder, i)
     if not runs:
         raise ValueError(f"replay: {curves} is empty; expected at least one run")
+
+
+def _unit(folder: Path, number: int) -> Path:
+    return folder / f"{number:08}.parquet"
+
+
+def _runs_of(file: Path) -> list[str] | None:
+    """The runs in the stops of a unit; None if it is missing or not as it was written."""
+    try:
+        table = pq.read_table(file, page_checksum_verification=True)
+    except (OSError, pa.ArrowException):
+        return None
+    return list(dict.fromkeys(table["run"].to_pylist()))
 
 
 def _key(curves: Path, asked: Plan) -> str:
@@ -141,7 +157,7 @@ def _begun(out: Path, key: str) -> Path:
     if out.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
     try:
-        with written_whole(mark) as temporary:
+        with written_whole(mark, durable=False) as temporary:
             temporary.write_text(key, encoding="utf-8")
     except OSError as error:  # it names the hidden folder instead of the output
         raise renamed(error, out) from error

@@ -1,8 +1,11 @@
 """Nobody ever sees half a file."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -122,6 +125,111 @@ def test_two_writers_at_once_do_not_meet(tmp_path):
     # the last one to finish
     assert path.read_text() == "one"
     assert everything(tmp_path) == ["table.csv"]
+
+
+# -- killed ------------------------------------------------------------------------------------
+
+DIE = """
+import os, sys
+from earlystop_lab._common.files import written_whole
+with written_whole(sys.argv[1]) as temporary:
+    temporary.mkdir()
+    (temporary / "part").write_text("half")
+    if sys.argv[2:]:
+        with written_whole(sys.argv[1]):
+            os._exit(9)
+    os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("nested", [[], ["nested"]])
+@pytest.mark.parametrize("next_start", [written_whole, held])
+def test_what_a_killed_process_leaves_is_removed_at_the_next_start(tmp_path, nested, next_start):
+    path = tmp_path / "table.csv"
+    assert subprocess.run([sys.executable, "-c", DIE, path, *nested]).returncode == 9
+    left = [".table.csv.1.tmp", ".table.csv.2.tmp"][: 1 + len(nested)]
+    assert [name for name in everything(tmp_path) if "/" not in name] == left
+    # what only looks alike is somebody's own
+    (tmp_path / ".table.csv.tmp").mkdir()
+    (tmp_path / ".other.csv.1.tmp").mkdir()
+    with next_start(path) as temporary:
+        if temporary is not None:
+            temporary.write_text("new")
+    kept = [".other.csv.1.tmp", ".table.csv.tmp"]
+    assert everything(tmp_path) == [*kept, *(["table.csv"] if temporary is not None else [])]
+
+
+def test_the_temporary_of_a_process_that_lives_is_left_alone(tmp_path):
+    path = tmp_path / "table.csv"
+    with written_whole(path) as one:
+        one.write_text("one")
+        with written_whole(path) as other:
+            other.write_text("other")
+        with held(path):
+            pass
+        assert one.read_text() == "one"
+    assert path.read_text() == "one"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be synced elsewhere")
+def test_the_contents_are_on_disk_before_the_name_and_then_the_name(tmp_path, monkeypatch):
+    said = []
+    real = {"fsync": os.fsync, "replace": os.replace}
+
+    def fsync(descriptor):
+        said.append(("fsync", os.fstat(descriptor).st_ino))
+        real["fsync"](descriptor)
+
+    def replace(source, target):
+        said.append(("replace", os.stat(source).st_ino))
+        real["replace"](source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    new, parent = tmp_path / "new", tmp_path.stat().st_ino
+    with written_whole(new / "table.csv") as temporary:
+        temporary.write_text("a,b")
+    file, folder = (new / "table.csv").stat().st_ino, new.stat().st_ino
+    assert said == [("fsync", parent), ("fsync", file), ("replace", file), ("fsync", folder)]
+    said.clear()
+    with written_whole(new / "curves") as temporary:
+        temporary.mkdir()
+        (temporary / "a").write_text("a")
+    inside, made = (new / "curves" / "a").stat().st_ino, (new / "curves").stat().st_ino
+    expected = [("fsync", inside), ("fsync", made), ("replace", made), ("fsync", folder)]
+    assert said == expected
+    said.clear()
+    with written_whole(new / "unit.parquet", durable=False) as temporary:
+        temporary.write_text("a")
+    assert [kind for kind, _ in said] == ["replace"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_temporary_of_another_user_is_no_obstacle(tmp_path):
+    (tmp_path / ".table.csv.1.tmp").mkdir()
+    (tmp_path / ".table.csv.1.tmp").chmod(0o500)
+    with written_whole(tmp_path / "table.csv") as temporary:
+        temporary.write_text("new")
+    assert everything(tmp_path) == [".table.csv.1.tmp", "table.csv"]
+
+
+def test_a_full_disk_is_said_of_the_file_and_leaves_nothing(tmp_path, monkeypatch):
+    """At any of the operations that a full disk refuses."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def refuse(*args, **options):
+        raise full
+
+    for owner, name in [(os, "replace"), (os, "fsync"), (Path, "mkdir"), (Path, "write_text")]:
+        for start in (written_whole, held):
+            if (start, name) in [(held, "replace"), (held, "fsync"), (held, "mkdir")]:
+                continue
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, refuse)
+                with pytest.raises(OSError, match="No space") as e, start(tmp_path / "a") as new:
+                    new.write_text("new")
+            assert e.value.filename == str(tmp_path / "a")
+            assert everything(tmp_path) == []
 
 
 # -- one process at a time -------------------------------------------------------------------

@@ -72,6 +72,37 @@ def test_the_same_call_goes_on_where_it_was_interrupted(folder, tmp_path, monkey
     assert (tmp_path / "stops.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
+def test_a_clean_up_that_was_interrupted_is_no_trouble(folder, tmp_path, monkeypatch):
+    """The finished units are removed in any order; so the first may be missing, or key.json."""
+    replay_to_file(folder, CRITERIA, tmp_path / "whole.parquet")
+    for missing in ("00000000.parquet", "00000004.parquet", "key.json"):
+        with monkeypatch.context() as patch:
+            skipped = interrupted_after(12, patch)
+            with pytest.raises(KeyboardInterrupt):
+                replay_to_file(folder, CRITERIA, tmp_path / "stops.parquet")
+            (tmp_path / ".stops.parquet.partial" / missing).unlink()
+            replay_to_file(folder, CRITERIA, tmp_path / "stops.parquet")
+        assert skipped == [0, 4 if missing.startswith("00000004") else 0]
+        whole = (tmp_path / "whole.parquet").read_bytes()
+        assert (tmp_path / "stops.parquet").read_bytes() == whole
+        assert not (tmp_path / ".stops.parquet.partial").exists()
+
+
+@pytest.mark.parametrize("lost", [(0, 0), (0, 1), (0.1, 0.4), (0.5, 1)])
+def test_units_that_a_power_failure_damaged_are_replayed_again(folder, tmp_path, monkeypatch, lost):
+    replay_to_file(folder, CRITERIA, tmp_path / "whole.parquet")
+    skipped = interrupted_after(7, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        replay_to_file(folder, CRITERIA, tmp_path / "stops.parquet")
+    unit = tmp_path / ".stops.parquet.partial" / "00000003.parquet"
+    content = unit.read_bytes()
+    begin, end = (int(share * len(content)) for share in lost)
+    unit.write_bytes(content[:begin] + bytes(end - begin) + content[end:] if end else b"")
+    replay_to_file(folder, CRITERIA, tmp_path / "stops.parquet")
+    assert skipped == [0, 3]
+    assert (tmp_path / "stops.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
 @pytest.mark.parametrize("change", ["criteria", "restore", "file"])
 def test_another_call_begins_anew(folder, tmp_path, monkeypatch, change):
     skipped = interrupted_after(7, monkeypatch)
@@ -155,7 +186,7 @@ def test_a_second_call_leaves_the_output_of_the_first_alone(folder, tmp_path, mo
 
 
 def test_a_full_disk_is_said_of_the_file_that_was_asked_for(folder, tmp_path, monkeypatch):
-    def full(frame, path, index):
+    def full(frame, path, **options):
         raise OSError(errno.ENOSPC, "Error writing bytes to file")
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", full)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from earlystop_lab.live.watch.saving import sync_folder
+from earlystop_lab._common.files import sync_folder
 
 #: of one process at a time; a commit is on disk when it returns
 _BEGIN = """

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import CurveSet, read_curves
 from earlystop_lab.live.watch.posts import Channels
 from earlystop_lab.live.watch.runs import Run
@@ -49,21 +47,7 @@ def save(run: Snapshot, folder: Path, event: int) -> None:
     mark = json.dumps({"event": event, **about})
     table = CurveSet.from_runs([row], channels=channels).table
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: mark})
-    with written_whole(file_of(folder, row["run"])) as temporary:
-        CurveSet(table).write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the disk store the names of a folder's files, if the system supports it."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    CurveSet(table).write(file_of(folder, row["run"]))
 
 
 def saved(folder: Path) -> Iterator[Path]:
