@@ -26,7 +26,7 @@ _LOOK = 50
 _TAKEN = frozenset({"run", "epoch", "val", "train", "test", "format", "file", "problem", "dataset"})
 _FACT = re.compile(r".*\.(?:metric|data|source|stand_in|unit)")
 #: LightGBM's name for a metric of a set
-_POSSESSIVE = re.compile(r"(.+)'s (.+)")
+_POSSESSIVE = re.compile(r"(.+)'s (.+)", re.DOTALL)
 _SET = "training|train|validation|valid|val|evaluation|eval|dev|testing|test"
 _BEFORE = re.compile(
     rf"(?:metrics/)?(?:(?:{_SET})(?:_\d+)?(?:[_/.\- ]+|(?=[A-Z])))?", re.IGNORECASE
@@ -62,8 +62,9 @@ def channels(log: Log, choice: Choice) -> dict[str, Named]:
     A name that is taken gets " (logged)" behind it.
     """
     chosen: dict[Role, str | None] = {"val": choice.val, "train": choice.train, "test": choice.test}
+    validated = {meaning(name).metric for name in log.columns if meaning(name).role == "val"}
     found: dict[str, Named] = {
-        role: Named(column, _of_role(log, choice, role, column))
+        role: Named(column, _of_role(log, choice, role, column, validated))
         for role, column in chosen.items()
         if column is not None
     }
@@ -76,7 +77,7 @@ def channels(log: Log, choice: Choice) -> dict[str, Named]:
         name = clean(_as_live(canonical(column)))
         if name in taken or name in found or _FACT.fullmatch(name):
             name = f"{name} (logged)"
-        about = _of_column(log, column)
+        about = _of_column(log, column, validated)
         known = about._replace(source=column if name != column else None)
         found.setdefault(name, Named(column, known))
     return found
@@ -99,9 +100,11 @@ def unit(log: Log, choice: Choice) -> str:
     return "round" if log.rounds or "_".join(words(choice.epoch)) in _ROUNDS else "step"
 
 
-def _of_role(log: Log, choice: Choice, role: Role, column: str) -> Channel:
+def _of_role(
+    log: Log, choice: Choice, role: Role, column: str, validated: set[tuple[str, ...]]
+) -> Channel:
     """What is known of an error that was chosen; without a name that says so, lower is better."""
-    about = _of_column(log, column)
+    about = _of_column(log, column, validated)
     direction: Mode = "max" if column in choice.higher else "min"
     return about._replace(
         role=role,
@@ -111,14 +114,15 @@ def _of_role(log: Log, choice: Choice, role: Role, column: str) -> Channel:
     )
 
 
-def _of_column(log: Log, column: str) -> Channel:
+def _of_column(log: Log, column: str, validated: set[tuple[str, ...]]) -> Channel:
+    """What is known of a column; ``validated`` are the metrics measured on a validation set."""
     said = meaning(column)
     by_name: dict[str, Mode] = {"loss": "min", "error": "min", "higher": "max"}
     direction = log.modes.get(column, by_name.get(said.kind))
     if direction is None and (said.kind == "aside" or is_position(column)):
         return Channel(unit=log.units.get(column, _unit_of(column)))
     known = log.sets.get(column, said.role)
-    if known is None and direction and _has_validation(log, column):
+    if known is None and direction and said.metric in validated:
         known = "train"
     role = next((role for role in ERRORS if role == known), None)
     if direction is None and role is None:
@@ -140,12 +144,6 @@ def _of_set(column: str) -> tuple[str | None, str]:
     if bare == column and meaning(column).role:
         bare = "_".join(meaning(column).metric)
     return None, bare or "loss"
-
-
-def _has_validation(log: Log, column: str) -> bool:
-    """Whether the same metric was measured on a validation set, so that this one is of training."""
-    metric = meaning(column).metric
-    return any(meaning(n).role == "val" and meaning(n).metric == metric for n in log.columns)
 
 
 @lru_cache(4096)

@@ -415,13 +415,14 @@ def _decoded(text: str, printed: bool) -> Any:
 
 _BARE = re.compile(r"[:,\[]\s*[+-]?(?:nan|inf|infinity)\s*[,}\]]", re.IGNORECASE)
 #: begins as a dictionary that Python printed: JSON has no single quotes
-_PRINTED = re.compile(r"[\[{\s]*[\[{]\s*'")
+_PRINTED = re.compile(r"\s*+[\[{][\[{\s]*+'")
 _LONGEST_PRINTED = 500_000
+#: no character is looked at again and again: a text may lack its end, and a word takes all letters
 _TOKEN = re.compile(
-    r"(?P<text>'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")"
-    r"|(?P<number>\d+\.?\d*(?:e[+-]?\d+)?)"
-    r"|(?P<call>(?:\w+\.)?(?:float\d+|array|tensor)\((?P<inner>[^()'\"=]*?)(?:,\s*[a-z_]+=[^()]*)?\))"
-    r"|(?P<word>[a-z_][\w.]*)",
+    r"(?P<text>'(?:[^'\\\n]|\\.)*+'?|\"(?:[^\"\\\n]|\\.)*+\"?)"
+    r"|(?P<number>\d++(?:\.\d*+)?(?:e[+-]?\d++)?)"
+    r"|(?P<call>(?:\w++\.)?(?:float\d++|array|tensor)\((?P<inner>[^()'\"=]*?)(?:,\s*+[a-z_]++=[^()]*+)?\))"
+    r"|(?P<word>[^\W\d][\w.]*+)",
     re.IGNORECASE,
 )
 _WORDS = {
@@ -441,6 +442,8 @@ def _as_json(text: str) -> str:
 
     def spelled(match: re.Match[str]) -> str:
         if match["text"]:
+            if len(match["text"]) < 2 or match["text"][0] != match["text"][-1]:
+                return match["text"]
             inner = match["text"][1:-1]
             if match["text"][0] == "'":
                 inner = inner.replace("\\'", "'").replace('"', '\\"')

@@ -14,6 +14,7 @@ from earlystop_lab.sources.logs._reading import Source, decode, read_bytes
 
 #: time, step for the order, and the number that the value has in its metric, with step and value
 Point = tuple[int, float, Row]
+_FACT = re.compile(r"^(run_name|lifecycle_stage): *+'?+([^'\n]++)'?+[ \t\r]*+$", re.MULTILINE)
 
 
 def owner(path: Path) -> Path | None:
@@ -90,7 +91,7 @@ def _counted(rows: list[Row]) -> list[Row]:
 def _about(folder: Path) -> list[str]:
     """What ``meta.yaml`` says of the run in its plain lines."""
     text, _ = decode(read_bytes(folder / "meta.yaml"))
-    about = dict(re.findall(r"^(run_name|lifecycle_stage): *'?([^'\n]+)'?\s*$", text, re.MULTILINE))
+    about = dict(_FACT.findall(text))
     notes = [f"run name {about['run_name']!r}"] if "run_name" in about else []
     if about.get("lifecycle_stage") == "deleted":
         raise LogError("the run was deleted; restore it in MLflow to import it")

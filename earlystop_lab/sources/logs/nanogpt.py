@@ -41,7 +41,7 @@ _POSITION = re.compile(
     rf"\[?(?:end of )?(?:{_SET}{_OF_RESULTS}[ |:\-]{{1,4}})?"
     r"(?P<name>global[_ ]?step|steps?|iterations?|iters?|epochs?|ep|updates?|up(?=\.? )|episode|s|"
     r"train(?=: \d+ \[))"
-    rf"\.?(?:\s?\((?P<of>{_SETS})\))?\s?[:=#,]?\s*[\[(]?\s*"
+    rf"\.?(?:\s?\((?P<of>{_SETS})\))?(?:\s?[:=#,])?+\s*+(?:[\[(]\s*+)?+"
     r"(?P<at>(?>\d+(?:[,_]\d+)*(?:\.\d+)?))(?![\d.]*[A-Za-z]|[,_]\d)(?:\s*/\s*\d+)?[\])]?",
     re.IGNORECASE,
 )
@@ -103,7 +103,7 @@ _PAIR = re.compile(
 #: what was meant as a number, whole or damaged: 1,05 or 1.5e-
 _LIKE_NUMBER = re.compile(r"[+\-\u2212]?(?=[.,_]*\d)[\d.,_]+(?:e[+\-\u2212]?\d*)?", re.IGNORECASE)
 #: lines of gradient boosting, and the words after which LightGBM repeats one of them
-_BOOSTED = re.compile(r"\s*(?:\[(?P<round>\d+)\]|(?P<at>\d+):)\s+(?P<rest>\S+[:'].*)")
+_BOOSTED = re.compile(r"\s*(?:\[(?P<round>\d+)\]|(?P<at>\d+):)\s+(?P<rest>\S+[:'].*)", re.DOTALL)
 _BOOSTED_PAIR = re.compile(
     r"(?P<name>[^:]+): ?(?P<value>[^\s:+]+(?:e[+-]\d+)?)(?: ?\+ ?\S+| \(\d+\))?"
 )

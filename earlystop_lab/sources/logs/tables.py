@@ -70,7 +70,7 @@ _LOOK = 20
 #: lines that one row may take, where a quoted cell has line ends in it
 _QUOTED = 100
 #: a line that only draws: under a header, or around a table
-_RULE = re.compile(r"[-=+|:\s]*[-=+|:]{3}[-=+|:\s]*")
+_RULE = re.compile(r"(?s:(?=.*?[-=+|:]{3}))[-=+|:\s]*+")
 _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 _POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 
@@ -373,10 +373,11 @@ def _arrow(
             include_columns=[] if only is None else [names[only]],
         ),
     )
-    for k, kind in enumerate(parsed.schema.types):
-        if pa.types.is_string(kind):
-            parsed = parsed.set_column(k, names[k], pc.ascii_trim_whitespace(parsed.column(k)))
-    return parsed
+    cells = [
+        pc.ascii_trim_whitespace(column) if pa.types.is_string(column.type) else column
+        for column in parsed.columns
+    ]
+    return pa.table(cells, parsed.column_names)
 
 
 def _written(data: bytes, table: _Beginning, column: int) -> list[str]:

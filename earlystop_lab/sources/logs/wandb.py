@@ -9,7 +9,7 @@ from earlystop_lab.sources.logs._columns import Log
 from earlystop_lab.sources.logs._reading import Source
 from earlystop_lab.sources.logs.tables import columns, read_table
 
-_CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?")
+_CHART = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<band>__MIN|__MAX)?", re.DOTALL)
 
 
 def _is_chart(source: Source) -> bool:

@@ -15,7 +15,7 @@ _LINE = re.compile(
     r"(?:Train tree (?P<tree>\d+)/\d+|\bIter:(?P<iter>\d+))"
     r"(?P<rest>(?:\s+[\w-]{1,60}:[^\s\[:]{1,40})+)"
 )
-_PAIR = re.compile(r"([\w-]+):(\S+)")
+_PAIR = re.compile(r"(?<![\w-])([\w-]+):(\S+)")
 
 
 def recognises(source: Source) -> bool:
