@@ -15,12 +15,14 @@ that need the same mean log time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from earlystop_lab._common.compiling import Function, compiled
 from earlystop_lab.inference.bootstrap import intervals
 from earlystop_lab.inference.interpolation import interpolated
 from earlystop_lab.inference.signs import adjusted, all_flips, holm
@@ -30,6 +32,8 @@ from earlystop_lab.inference.tables import FloatArray, unit_of
 GAP = 0.2
 #: mean log times closer than this are equal
 _NEAR = 1e-9
+#: numbers in one block of differences, which then stays in the processor's cache
+_BLOCK = 100_000
 #: the results for each difference
 _COLUMNS = ("difference", "better", "tied", "worse", "p", "p_max_t", "p_holm")
 
@@ -213,10 +217,10 @@ def compared(
     signs = np.vstack([np.ones(len(units)), flips.signs])
     contrasts: dict[tuple[str, str], _Contrast] = {}
     for name, pair in pairs.items():
-        at_times = _at_equal_time(pair, signs)
-        contrasts[name, ""] = _Contrast.of(at_times.mean(axis=2))
-        if pair.default is not None:
-            contrasts[name, "default_"] = _Contrast.of(at_times[:, :, pair.default])
+        average, by_default = _at_equal_time(pair, signs)
+        contrasts[name, ""] = _Contrast.of(average)
+        if by_default is not None:
+            contrasts[name, "default_"] = _Contrast.of(by_default)
         contrasts[name, "chosen_"] = _Contrast.of(_chosen_elsewhere(*pair.cost(rate), signs))
     sizes = np.column_stack([_rarity(each.sizes) for each in contrasts.values()])
     p, p_max_t = adjusted(flips, sizes[1:], sizes[0])
@@ -293,7 +297,7 @@ def pooled(
         for pairs, units in studies:
             if name in pairs:
                 at = clusters.get_indexer(units)
-                total[:, at] += _at_equal_time(pairs[name], signs[:, at]).mean(axis=2)
+                total[:, at] += _at_equal_time(pairs[name], signs[:, at])[0]
                 times[at] += 1
         contrasts[name] = _Contrast.of(total[:, times > 0] / times[times > 0])
         by_cluster = pd.Series(contrasts[name].by_cluster, clusters[times > 0])
@@ -313,29 +317,115 @@ def pooled(
     )
 
 
-def _at_equal_time(pair: Pair, signs: FloatArray) -> FloatArray:
-    """Differences of loss at the aligned times: (swaps, clusters, times). +1 keeps, -1 swaps.
+def _at_equal_time(pair: Pair, signs: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    """Differences of loss at the aligned times. +1 keeps, -1 swaps.
 
-    A swap mixes the times of both rules, so the thresholds with equal times are found again.
+    The result is their mean over the times, (swaps, clusters), and those at the default time, if
+    there is one. A swap mixes the times of both rules, so the thresholds with equal times are found
+    again.
     """
-    difference = np.zeros((*signs.shape, len(pair.at)))
-    for side in (1.0, -1.0):
-        kept = (side * signs > 0)[..., None]
-        time = np.where(kept, *pair.time).mean(axis=1)
-        loss = np.where(kept, *pair.loss)
-        at_times = interpolated(time, np.moveaxis(loss, 1, 0), pair.at, extended=True)
-        difference += side * at_times.swapaxes(0, 1)
-    return difference
+    average, by_default = np.empty(signs.shape), None
+    if pair.default is not None:
+        by_default = np.empty(signs.shape)
+    # contiguous along the clusters, over which the innermost loops run
+    times = [np.ascontiguousarray(each) for each in pair.time]
+    tables = [*times, *(np.ascontiguousarray(each.T) for each in pair.loss)]
+    kernel = _compiled(_swapped)
+    size = max(1, _BLOCK // max(1, tables[0].size))
+    for start in range(0, len(signs), size):
+        rows = slice(start, start + size)
+        difference = np.empty((len(signs[rows]), signs.shape[1], len(pair.at)))
+        kernel(signs[rows], *tables, pair.at, difference)
+        difference.mean(axis=2, out=average[rows])
+        if by_default is not None:
+            by_default[rows] = difference[:, :, pair.default]
+    return average, by_default
+
+
+def _swapped(signs, new_time, known_time, new_loss, known_loss, at, difference):  # type: ignore[no-untyped-def]
+    """Fill in the differences of loss, (swaps, clusters, times); other tables are transposed.
+
+    The arithmetic is that of :func:`inference.interpolation.interpolated`, extended.
+    """
+    clusters, thresholds = new_time.shape
+    last = thresholds - 1
+    total, time, order = np.empty(thresholds), np.empty(thresholds), np.empty(thresholds, np.int64)
+    kept, found = np.empty(clusters, np.bool_), np.empty((at.size, clusters))
+    for swap in range(signs.shape[0]):
+        for side in range(2):
+            for c in range(clusters):
+                kept[c] = (signs[swap, c] > 0) == (side == 0)
+            total[:] = 0.0
+            for c in range(clusters):
+                own = new_time[c] if kept[c] else known_time[c]
+                for t in range(thresholds):
+                    total[t] += own[t]
+            for t in range(thresholds):
+                moment = total[t] / clusters
+                # sorted by insertion, as they are nearly in order: stable, NaN last
+                i = t
+                while i > 0 and (time[i - 1] > moment or np.isnan(time[i - 1]) > np.isnan(moment)):
+                    time[i], order[i] = time[i - 1], order[i - 1]
+                    i -= 1
+                time[i], order[i] = moment, t
+            before = 0
+            for q in range(at.size):
+                moment = at[q]
+                while before < last and time[before + 1] <= moment:
+                    before += 1
+                one, other = order[before], order[min(before + 1, last)]
+                x0, x1 = time[before], time[min(before + 1, last)]
+                if moment <= x0 or before == last:
+                    for c in range(clusters):
+                        y = new_loss[one, c] if kept[c] else known_loss[one, c]
+                        found[q, c] = y if side == 0 else found[q, c] - y
+                    continue
+                gap, past, ahead = x1 - x0, moment - x0, moment - x1
+                for c in range(clusters):
+                    y0 = new_loss[one, c] if kept[c] else known_loss[one, c]
+                    y1 = new_loss[other, c] if kept[c] else known_loss[other, c]
+                    slope = (y1 - y0) / gap
+                    y = slope * past + y0
+                    # one side is infinite
+                    y = slope * ahead + y1 if y != y else y
+                    y = y0 if y0 == y1 else y
+                    found[q, c] = y if side == 0 else found[q, c] - y
+        for c in range(clusters):
+            for q in range(at.size):
+                difference[swap, c, q] = found[q, c]
 
 
 def _chosen_elsewhere(new: FloatArray, known: FloatArray, signs: FloatArray) -> FloatArray:
     """Differences of cost with thresholds chosen on the other clusters: (swaps, clusters)."""
-    difference = np.zeros(signs.shape)
-    for side in (1.0, -1.0):
-        kept = side * signs > 0
-        total = kept @ new + ~kept @ known
-        for i in range(signs.shape[1]):
-            mine = np.where(kept[:, i, None], new[i], known[i])
-            at = (total - mine).argmin(axis=1)
-            difference[:, i] += side * np.take_along_axis(mine, at[:, None], 1)[:, 0]
+    difference, kept = np.empty(signs.shape), signs > 0
+    kernel = _compiled(_chosen)
+    size = max(1, _BLOCK // new.size)
+    for start in range(0, len(signs), size):
+        rows = slice(start, start + size)
+        both = (each[rows] @ new + ~each[rows] @ known for each in (kept, ~kept))
+        kernel(kept[rows], *both, new, known, difference[rows])
     return difference
+
+
+def _chosen(kept, total, other_total, new, known, difference):  # type: ignore[no-untyped-def]
+    """Fill in these differences, given the costs of both mixtures over all clusters."""
+    for swap in range(kept.shape[0]):
+        for i in range(kept.shape[1]):
+            for side in range(2):
+                mine = new[i] if kept[swap, i] == (side == 0) else known[i]
+                every = total[swap] if side == 0 else other_total[swap]
+                at, least = 0, every[0] - mine[0]
+                for t in range(1, mine.size):
+                    elsewhere = every[t] - mine[t]
+                    # like argmin: the first of equal ones, and the first NaN before all others
+                    if elsewhere < least or np.isnan(elsewhere) > np.isnan(least):
+                        at, least = t, elsewhere
+                if side == 0:
+                    difference[swap, i] = mine[at]
+                else:
+                    difference[swap, i] -= mine[at]
+
+
+@cache
+def _compiled(kernel: Function) -> Function:
+    return compiled(kernel)

@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from earlystop_lab.inference.swaps import GAP, Pair, Sweep, aligned, compared, pooled
+from earlystop_lab.inference.interpolation import interpolated
+from earlystop_lab.inference.swaps import (
+    GAP,
+    Pair,
+    Sweep,
+    _at_equal_time,
+    _chosen_elsewhere,
+    aligned,
+    compared,
+    pooled,
+)
 
 PROBLEMS = pd.Index([f"p{i}" for i in range(7)], name="problem")
 
@@ -185,3 +195,34 @@ def test_a_rule_that_is_better_everywhere_is_found_and_holm_stands_beside():
     assert (table["p_max_t"] >= table["p"]).all()
     assert (table["p_holm"] >= table["p"]).all()
     assert table.at["worse", "smallest"] == 2 / 2**12
+
+
+@pytest.mark.parametrize("infinite", [False, True])
+def test_differences_in_every_swap_are_those_of_interpolated_mixtures(infinite):
+    rng = np.random.default_rng(13)
+    # times in any order, some of them equal
+    time = np.linspace(-1, 0, 10) + rng.normal(0, 0.3, (2, 5, 10)).round(1)
+    loss = rng.exponential(0.1, (2, 5, 10))
+    if infinite:
+        time[0, 3, 2], loss[0, 1, 4], loss[1, 2, 5] = -np.inf, np.inf, np.inf
+    pair = Pair(tuple(time), tuple(loss), np.linspace(-1.2, 0.2, 9), 4)
+    signs = np.array(list(itertools.product([1.0, -1.0], repeat=5)))
+    average, by_default = _at_equal_time(pair, signs)
+    chosen = None if infinite else _chosen_elsewhere(*loss, signs)
+    for k, keep in enumerate(signs > 0):
+        difference, costs = np.zeros((5, 9)), np.zeros(5)
+        for side, kept in ((1, keep), (-1, ~keep)):
+            mixed = np.where(kept[:, None], *loss)
+            mean = np.where(kept[:, None], *time).mean(axis=0)
+            with np.errstate(invalid="ignore"):
+                difference += (
+                    side * interpolated(mean[None], mixed[:, None], pair.at, extended=True)[:, 0]
+                )
+            for i in range(5):
+                elsewhere = np.delete(mixed, i, axis=0).sum(axis=0)
+                costs[i] += side * mixed[i, elsewhere.argmin()]
+        with np.errstate(invalid="ignore"):
+            assert np.array_equal(average[k], difference.mean(axis=1), equal_nan=True)
+        assert np.array_equal(by_default[k], difference[:, 4], equal_nan=True)
+        if chosen is not None:
+            assert chosen[k] == pytest.approx(costs, abs=1e-12)
