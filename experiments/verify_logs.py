@@ -127,7 +127,8 @@ def main() -> int:
         about = known[tool]
         wrong = verify(tool, about, options.environments)
         failed += bool(wrong)
-        print(f"{tool} ({', '.join(about['dependencies'])}): {'DIFFERENT' if wrong else 'alike'}")
+        packages = about["dependencies"] or [about["tool"]["earlystop"]["program"]]
+        print(f"{tool} ({', '.join(packages)}): {'DIFFERENT' if wrong else 'alike'}")
         for text in wrong:
             print(f"    {text}")
     print(f"{len(options.tool or known) - failed} tools alike, {failed} different")

@@ -214,12 +214,13 @@ def _verified(name: str) -> str:
     for path in sorted((ROOT / "experiments" / "log_tools").glob("drive_*.py")):
         block = _BLOCK.search(path.read_text())
         about = tomllib.loads("".join(f"{line[2:]}\n" for line in block["text"].splitlines()))
-        pin = about["dependencies"][0]
-        if name in about["tool"]["earlystop"]["formats"] or pin.startswith(f"{name}=="):
+        tool = about["tool"]["earlystop"]
+        pin = tool["program"] if "program" in tool else about["dependencies"][0]
+        if name in tool["formats"] or pin.startswith(f"{name}=="):
             found.append(pin)
     pins = (ROOT / "constraints.txt").read_text().splitlines()
     found += [pin for pin in pins if name in DRIVEN and pin.startswith(f"{DRIVEN[name]}==")]
-    return ", ".join(pin.replace("==", " ") for pin in found) or "read"
+    return ", ".join(pin.replace("==", " ") for pin in dict.fromkeys(found)) or "read"
 
 
 if __name__ == "__main__":
