@@ -18,18 +18,15 @@ import subprocess
 import sys
 import types
 import zipfile
-from pathlib import Path
 
 from _numbers import TRAIN, VAL, arguments, done, kept
 
 folder = arguments()
 wheel = folder.parent / "wheel"
-subprocess.run(
-    [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheel]
-    + ["--only-binary", ":all:", "--python-version", "38", "--platform", "manylinux1_x86_64"]
-    + ["fairseq==0.12.2"],
-    check=True,
-)
+#: pip takes wheels of another Python only where it builds nothing
+download = "--no-deps --only-binary :all: --python-version 38 --platform manylinux1_x86_64"
+command = [sys.executable, "-m", "pip", "download", "--quiet", *download.split()]
+subprocess.run([*command, "--dest", wheel, "fairseq==0.12.2"], check=True)
 zipfile.ZipFile(next(wheel.glob("*.whl"))).extractall(wheel)
 package = types.ModuleType("fairseq")
 package.__path__ = [str(wheel / "fairseq")]
