@@ -91,8 +91,7 @@ def _recognised(source: Source) -> str:
         raise
     _elsewhere.refuse(source)
     raise LogError(
-        f"not a log of a known format ({', '.join(FORMATS)}); "
-        f"the file begins with {shown(source.text.strip())}"
+        f"not a log of a known format; the file begins with {shown(source.text.strip())}"
     )
 
 

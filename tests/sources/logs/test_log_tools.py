@@ -274,6 +274,26 @@ def test_ydf_s_description_and_that_it_printed_some_iterations_only(tmp_path):
     ]
 
 
+def test_the_curves_that_autogluon_keeps_per_model(tmp_path):
+    for model, sets in (("LightGBM", ["train", "val"]), ("XGBoost", ["train", "val", "test"])):
+        path = tmp_path / "models" / model / "curves.json"
+        path.parent.mkdir(parents=True)
+        values = {"train": TRAIN, "val": VAL, "test": [v + 1 for v in VAL]}
+        lists = [[values[name] for name in sets], [[0.5] * len(VAL)] * len(sets)]
+        path.write_text(json.dumps([sets, ["log_loss", "f1"], lists]))
+    found = read_logs(tmp_path)
+    assert found.plan["format"].tolist() == ["autogluon", "autogluon"]
+    assert found.plan["direction"].tolist() == ["max", "max"]
+    (note,) = {note.text for note in found.notes}
+    assert note.startswith("assumed that 'log_loss' was optimised and recorded as a score")
+    lowest = read_logs(tmp_path, mode="min")
+    assert [curve.val.tolist() for curve in lowest.curves] == [VAL, VAL]
+    assert lowest.curves[1].test.tolist() == [v + 1 for v in VAL]
+    # a list of three lists that is nobody's curves
+    (tmp_path / "other.json").write_text("[[1], [2], [3]]")
+    assert len(read_logs(tmp_path / "other.json").curves) == 0
+
+
 def test_catboost_cv_of_a_score_alone(tmp_path):
     header = "iterations,test-AUC-mean,test-AUC-std,train-AUC-mean,train-AUC-std"
     (tmp_path / "cv.csv").write_text(f"{header}\n0,0.5,0.1,0.6,0.1\n1,0.7,0.1,0.8,0.1\n")
@@ -534,7 +554,10 @@ def verify_logs():
 def test_the_scripts_that_drive_the_tools_name_formats_and_pins(verify_logs):
     for name, about in verify_logs.tools().items():
         assert {*about["tool"]["earlystop"]["formats"]} <= {*FORMATS}, name
-        assert all("==" in package for package in about["dependencies"]), name
+        program = about["tool"]["earlystop"].get("program")
+        assert program or about["dependencies"], name
+        pins = [*about["dependencies"], *filter(None, [program])]
+        assert all("==" in package for package in pins), name
 
 
 @pytest.mark.parametrize(
