@@ -18,19 +18,21 @@ _plain: set[tuple[Any, ...]] = set()
 _warned: set[Function | None] = set()
 
 
-def compiled(function: Function, *, cache: bool = True) -> Function:
+def compiled(function: Function, *, cache: bool = True, inner: bool = False) -> Function:
     """The function compiled without the GIL and, if a cache folder is writable, cached.
 
-    No option here lets the compiler reorder sums: the results do not depend on the processor.
+    One that only compiled functions call (``inner``) is compiled faster. No option here lets the
+    compiler reorder sums: the results do not depend on the processor.
     """
     from numba import njit  # importing numba takes longer than importing this package
 
     from earlystop_lab._common import numba_constants  # noqa: F401  (registers them with numba)
 
+    options: Any = {"nogil": True, "no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
     try:
-        made: Function = njit(nogil=True, cache=cache)(function)
+        made: Function = njit(cache=cache, **options)(function)
     except RuntimeError:  # there is no writable folder for the cache
-        made = njit(nogil=True)(function)
+        made = njit(**options)(function)
     return made
 
 
@@ -119,7 +121,7 @@ def _jitted(function: Function, inside: tuple[Any, ...] = ()) -> Any:
         for name, helper in _helpers(function).items()
         if helper not in (*inside, function)
     }
-    return compiled(_rebound(function, **helpers), cache=False)
+    return compiled(_rebound(function, **helpers), cache=False, inner=True)
 
 
 def _with_helpers(function: Function) -> list[Function]:

@@ -1,14 +1,15 @@
 """First passage: where a statistic first passes its thresholds, with one driver for every rule.
 
-The drivers below are plain functions over a rule's ``step`` (and ``restores``). To bind a driver
-to a rule, a copy of the function gets the rule's step as a global. It is compiled by numba if the
-step allows it and stays plain Python otherwise (:mod:`_common.compiling`), so the same lines run
-in both cases. (``float()`` turns numpy scalars into floats so that the arithmetic is the same in
-both cases; in compiled code it has no effect.)
+The driver, :func:`record`, is a plain function over a rule's ``step`` (and ``restores``). To bind
+it to a rule, a copy of the function gets the rule's step as a global. It is compiled by numba if
+the step allows it and stays plain Python otherwise (:mod:`_common.compiling`), so the same lines
+run in both cases. (``float()`` turns numpy scalars into floats so that the arithmetic is the same
+in both cases; in compiled code it has no effect.) Each rule is compiled once, whatever is asked of
+it: the driver records the highs of its statistic, and everything else is computed from them.
 
-All thresholds of one family with the same parameters are answered together: sorted in the order
-in which a rising statistic passes them, they need one comparison per check, and a run is finished
-as soon as all have been passed.
+All thresholds of one family with the same parameters are answered together: only new highs of the
+statistic between the lowest and the highest threshold matter, and a run is finished as soon as all
+have been passed.
 """
 
 import math
@@ -33,6 +34,8 @@ Indices = NDArray[np.int32]
 Curves = Mapping[str, FloatArray]
 #: index of a check that is never reached
 NEVER = -1
+#: checks that are compared at once
+_BLOCK = 32
 _PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _JOINS = {"any_of": operator.or_, "all_of": operator.and_}
 
@@ -60,15 +63,19 @@ class Check(NamedTuple):
 
 
 class BoundRule(NamedTuple):
-    """A rule in the form that :func:`first_passages` takes: its initial state and its limits."""
+    """A rule in the form that :func:`record` takes, and which checks are recorded."""
 
     start: Any
-    #: ascending limits of a rising statistic, see :func:`_limits`
-    limits: FloatArray
-    #: -1 for a statistic that passes by falling (the limits are already multiplied by it)
+    #: -1 for a statistic that passes by falling, so that all statistics pass by rising
     sign: float
-    #: the rule cannot stop a run up to and including this epoch
+    #: nothing up to and including this epoch is recorded
     warmup: float
+    #: only values above this are recorded
+    floor: float
+    #: a run is finished once its statistic is above this
+    ceiling: float
+    #: record every check, not only new highs
+    every: bool
 
 
 class Highs(NamedTuple):
@@ -83,6 +90,17 @@ class Highs(NamedTuple):
     run: NDArray[np.int64]
 
 
+class Recorded(NamedTuple):
+    """What :func:`record` fills in: recorded checks, packed, and their number by run."""
+
+    value: FloatArray
+    #: index of the rule's check within its run
+    check: Indices
+    #: epoch that the rule's library would restore there; of no length if that is not needed
+    restored: FloatArray
+    number: NDArray[np.int64]
+
+
 class Passages(NamedTuple):
     """The result of :func:`first_passages`: indices of the rule's checks, (runs, columns)."""
 
@@ -90,7 +108,7 @@ class Passages(NamedTuple):
     stop: Indices
     #: the check with the lowest selectable error up to the stop
     best: Indices
-    #: the column of the first threshold; the others follow it
+    #: the column of the first limit; the others follow it
     column: int
 
 
@@ -104,13 +122,13 @@ def restores(state: Any) -> float:
     return np.nan
 
 
-def part(channels: Any, first: int, last: int) -> Any:
-    """Slice the channels from one index up to another; see :func:`_readers`."""
+def part(channels: Any, first: int, last: int, stride: Any) -> Any:
+    """The checks of a run at which steps are taken, of each channel; see :func:`_readers`."""
     raise NotImplementedError
 
 
-def thinned(channels: Any, stride: int) -> Any:
-    """Take every ``stride``-th check of the channels; see :func:`_readers`."""
+def places(epoch: FloatArray, first: int, last: int, stride: Any) -> FloatArray:
+    """The positions of these checks; see :func:`_readers`."""
     raise NotImplementedError
 
 
@@ -127,6 +145,46 @@ def cannot_pass(state: Any, bound: float, *values: float) -> bool:
 def pass_bound(limit: float) -> float:
     """What ``cannot_pass`` needs to know about a limit: by default the limit itself."""
     return limit
+
+
+def record(rule: BoundRule, stride, checks: Checks, recorded: Recorded):  # type: ignore[no-untyped-def]
+    """Fill in the new highs of the statistic in every run, or its value at every check.
+
+    The rule's step is taken at every ``stride``-th check, or at every check if that is None.
+    """
+    sign, warmup, every = rule.sign, rule.warmup, rule.every
+    epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
+    value, check, restored = recorded.value, recorded.check, recorded.restored
+    apart = 1 if stride is None else stride
+    found = 0
+    for run in range(offsets.size - 1):
+        # slices, since indices that start at 0 need no test for negative values
+        first, last, begin, before = offsets[run], offsets[run + 1], starts[run], found
+        positions = places(epoch, begin, begin + last - first, stride)
+        values = part(channels, first, last, stride)
+        state, high = rule.start, rule.floor
+        bound = pass_bound(sign * high)
+        for i in range(positions.size):
+            told = at(values, i)
+            if not every and cannot_pass(state, bound, *told):
+                # the statistic is unused here, so compiled code does not compute it
+                state = step(state, float(positions[i]), *told)[0]
+                continue
+            state, statistic = step(state, float(positions[i]), *told)
+            if every or (sign * statistic > high and positions[i] > warmup):
+                value[found], check[found] = sign * statistic, apart * (i + 1) - 1
+                if restored.size:
+                    restored[found] = restores(state)
+                found += 1
+                if not every:
+                    high = sign * statistic
+                    bound = pass_bound(sign * high)
+                    if high > rule.ceiling:
+                        break
+        recorded.number[run] = found - before
+
+
+# -- what does not depend on the rule ----------------------------------------------------------
 
 
 def selectable(strips: Any, check: int) -> bool:
@@ -151,115 +209,66 @@ def first_selectable(strips: Any, errors: FloatArray) -> int:
     return check
 
 
-def first_passages(  # type: ignore[no-untyped-def]
-    rule: BoundRule, stride, strips, checks: Checks, errors, passages: Passages
+def lowest_up_to(  # type: ignore[no-untyped-def]
+    strips, errors: FloatArray, best: int, lowest: float, check: int, last: int
 ):
-    """Fill ``passages`` with the first check past each threshold, or NEVER.
+    """Look at the selectable checks up to ``last``, inclusive, beginning with ``check``.
 
-    The rule's step is taken at every ``stride``-th check, or at every check if that is None.
-    (These are separate arguments because numba drops the branches that are not taken if an
-    argument is None, but not if a field is: without a stride it compiles to plain arrays.)
+    Returns the check with the lowest error so far (the earliest of ties), that error, and the next
+    selectable check.
+    """
+    if strips is None:
+        # blocks without a lower error, which most are, are compared at once
+        while check + _BLOCK <= last + 1:
+            lower = 0
+            for i in range(check, check + _BLOCK):
+                lower += errors[i] < lowest
+            if lower:
+                for i in range(check, check + _BLOCK):
+                    best = i if errors[i] < lowest else best
+                    lowest = errors[i] if errors[i] < lowest else lowest
+            check += _BLOCK
+    apart = 1 if strips is None else strips[0]
+    while check <= last:
+        if errors[check] < lowest and (strips is None or selectable(strips, check)):
+            best, lowest = check, float(errors[check])
+        check += apart
+    return best, lowest, check
+
+
+def first_passages(  # type: ignore[no-untyped-def]
+    limits: FloatArray, strips, offsets, errors, recorded: Recorded, passages: Passages
+):
+    """Fill ``passages`` with the first check past each limit (these ascend), or NEVER.
 
     ``errors`` has one value per check. Its lowest value is taken up to the passage, or up to the
     end of a run that never passes; the earliest of ties wins, and if no check was selectable it is
-    the last check itself. A check at which a step is taken is selectable if it is at the end of a
-    strip, see :func:`selectable`. Only one of ``stride`` and ``strips`` is given.
+    the last check itself. See :func:`selectable` for ``strips``.
     """
-    limits, sign, warmup = rule.limits, rule.sign, rule.warmup
-    epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
-    count = limits.size
-    columns = slice(passages.column, passages.column + count)
-    every = 1 if stride is None else stride
+    columns = slice(passages.column, passages.column + limits.size)
+    seen = 0
     for run in range(offsets.size - 1):
-        # slices, since indices that start at 0 need no test for negative values
         selected = errors[offsets[run] : offsets[run + 1]]
-        positions = epoch[starts[run] : starts[run] + selected.size]
-        values = part(channels, offsets[run], offsets[run + 1])
-        last = selected.size - 1
-        if stride is not None:
-            selected, positions = selected[stride - 1 :: stride], positions[stride - 1 :: stride]
-            values = thinned(values, stride)
         stops, bests = passages.stop[run, columns], passages.best[run, columns]
-        state = rule.start
-        passed = 0
         # NaN is never the lowest; infinity is if there is nothing else
         best, lowest = first_selectable(strips, selected), np.inf
-        left = 0 if strips is None else strips[0]
-        limit = float(limits[0])
-        bound = pass_bound(sign * limit)
-        for i in range(selected.size):
-            error = float(selected[i])
-            if strips is None:
-                if error < lowest:
-                    best, lowest = i, error
-            else:
-                left -= 1
-                if left == 0:
-                    left = strips[0]
-                    if error < lowest and (strips.size == 1 or selectable(strips, i)):
-                        best, lowest = i, error
-            told = at(values, i)
-            if cannot_pass(state, bound, *told):
-                # the statistic is unused here, so compiled code does not compute it
-                state = step(state, float(positions[i]), *told)[0]
-                continue
-            state, statistic = step(state, float(positions[i]), *told)
-            value = sign * statistic
-            if value > limit and positions[i] > warmup:
-                first = passed
-                while passed < count and value > limits[passed]:
-                    passed += 1
-                stops[first:passed] = every * (i + 1) - 1
-                bests[first:passed] = every * (min(i, best) + 1) - 1
-                if passed == count:
-                    break
-                limit = float(limits[passed])
-                bound = pass_bound(sign * limit)
-        stops[passed:] = NEVER
-        bests[passed:] = min(every * (best + 1) - 1, last)
-
-
-def record_highs(  # type: ignore[no-untyped-def]
-    rule: BoundRule, stride, checks: Checks, value: FloatArray, check: Indices, count
-):
-    """Fill in the highs of every run, packed, each with its check, and their number by run."""
-    sign, warmup = rule.sign, rule.warmup
-    epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
-    every = 1 if stride is None else stride
-    found = 0
-    for run in range(offsets.size - 1):
-        size = offsets[run + 1] - offsets[run]
-        positions = epoch[starts[run] : starts[run] + size]
-        values = part(channels, offsets[run], offsets[run + 1])
-        if stride is not None:
-            positions = positions[stride - 1 :: stride]
-            values = thinned(values, stride)
-        state = rule.start
-        high, before = -np.inf, found
-        bound = pass_bound(sign * high)
-        for i in range(positions.size):
-            told = at(values, i)
-            if cannot_pass(state, bound, *told):
-                state = step(state, float(positions[i]), *told)[0]
-                continue
-            state, statistic = step(state, float(positions[i]), *told)
-            if sign * statistic > high and positions[i] > warmup:
-                high = sign * statistic
-                bound = pass_bound(sign * high)
-                value[found], check[found] = high, every * (i + 1) - 1
-                found += 1
-        count[run] = found - before
-
-
-def scan(start, stride, epoch, channels, statistic, restored):  # type: ignore[no-untyped-def]
-    """Fill in the statistic and the restored epoch of every check of one run, as above."""
-    every = 1 if stride is None else stride
-    state = start
-    for check in range(epoch.size):
-        statistic[check] = np.nan
-        if (check + 1) % every == 0:
-            state, statistic[check] = step(state, float(epoch[check]), *at(channels, check))
-        restored[check] = restores(state)
+        check = 0 if strips is None else strips[0] - 1
+        passed = 0
+        for found in range(seen, seen + recorded.number[run]):
+            value, first = recorded.value[found], passed
+            while passed < limits.size and value > limits[passed]:
+                passed += 1
+            if passed > first:
+                at = recorded.check[found]
+                best, lowest, check = lowest_up_to(strips, selected, best, lowest, check, at)
+                stops[first:passed] = at
+                bests[first:passed] = min(at, best)
+        seen += recorded.number[run]
+        if passed < limits.size:
+            last = selected.size - 1
+            best, lowest, check = lowest_up_to(strips, selected, best, lowest, check, last)
+            stops[passed:] = NEVER
+            bests[passed:] = min(best, last)
 
 
 # -- public functions of this module -----------------------------------------------------------
@@ -307,20 +316,17 @@ def stops(
 def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Passages) -> None:
     """Fill in the rows of criteria that are answered in one pass."""
     rule = members[0]
-    family, watched = rule.family, watched_by(rule, runs)
-    checks = _told(rule, watched, runs)
+    watched, limits = watched_by(rule, runs), _limits(members)
     errors, nowhere_else, everywhere = runs.errors_at(watched, select)
-    looks = _looks(rule, select)
+    strips = strides(rule.strips(select))
+    recorded, checks = _recorded(rule, watched, runs, limits)
     # strips are counted in the checks at which the error was measured
-    whole = nowhere_else and (everywhere or looks == (None, None))
-    bound = BoundRule(start(rule, runs.about), _limits(members), family.sign, _gate(rule.warmup))
-    parts = {name: getattr(family, name) for name in ("step", "cannot_pass", "pass_bound")}
-    arguments = (bound, *looks, checks, errors, passages)
-    _drive(first_passages, parts, len(checks.values), *arguments, rule=family.name)
-    columns = slice(passages.column, passages.column + len(members))
-    stop, best = passages.stop[:, columns], passages.best[:, columns]
+    whole = nowhere_else and (everywhere or (strips is None and _stride(rule) is None))
+    _find_passages(limits, strips, checks.offsets, errors, recorded, passages)
     if watched.rows is None and whole:
         return
+    columns = slice(passages.column, passages.column + len(members))
+    stop, best = passages.stop[:, columns], passages.best[:, columns]
     stop[:] = watched.to_rows(stop)
     ended = np.where(stop == NEVER, runs.lengths[:, None] - 1, stop)
     if whole:
@@ -333,16 +339,8 @@ def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Pas
 
 def highs(criterion: Criterion, runs: Runs) -> Highs:
     """The highs of the criterion's statistic in every run, whatever its threshold."""
-    family, watched = criterion.family, watched_by(criterion, runs)
-    checks = _told(criterion, watched, runs)
-    bound = BoundRule(
-        start(criterion, runs.about), np.empty(0), family.sign, _gate(criterion.warmup)
-    )
-    value, check = np.empty(checks.offsets[-1]), np.empty(checks.offsets[-1], np.int32)
-    count = np.empty(len(runs), np.int64)
-    parts = {name: getattr(family, name) for name in ("step", "cannot_pass", "pass_bound")}
-    arguments = (bound, _looks(criterion, "val")[0], checks, value, check, count)
-    _drive(record_highs, parts, len(checks.values), *arguments, rule=family.name)
+    watched = watched_by(criterion, runs)
+    (value, check, _, count), checks = _recorded(criterion, watched, runs)
     run = np.repeat(np.arange(len(runs)), count)
     row = check[: len(run)]
     if watched.rows is not None:
@@ -350,15 +348,61 @@ def highs(criterion: Criterion, runs: Runs) -> Highs:
     return Highs(value[: len(run)].copy(), row, run)
 
 
-def _told(criterion: Criterion, watched: Watched, runs: Runs) -> Checks:
+def _recorded(
+    criterion: Criterion,
+    watched: Watched,
+    runs: Runs,
+    limits: FloatArray | None = None,
+    *,
+    every: bool = False,
+    restored: bool = False,
+    index: int | None = None,
+) -> tuple[Recorded, Checks]:
+    """The highs of the criterion's statistic that can pass the limits (by default all highs).
+
+    With ``every``, its value at every check at which a step is taken; with ``restored``, also what
+    its library would restore there. With ``index``, only those of one run.
+    """
+    family = criterion.family
+    checks = watched.checks
+    if index is not None:
+        part = slice(index, index + 1), slice(index, index + 2)
+        checks = checks._replace(starts=checks.starts[part[0]], offsets=checks.offsets[part[1]])
+    checks = _told(criterion, checks, runs)
+    floor, ceiling = (-math.inf, math.inf) if limits is None else (limits[0], limits[-1])
+    warmup = _gate(criterion.warmup)
+    bound = BoundRule(
+        start(criterion, runs.about), family.sign, warmup, float(floor), float(ceiling), every
+    )
+    size = int(checks.offsets[-1] - checks.offsets[0])
+    found = Recorded(
+        np.empty(size),
+        np.empty(size, np.int32),
+        np.empty(size if restored else 0),
+        np.empty(len(checks.offsets) - 1, np.int64),
+    )
+    named = ("step", "cannot_pass", "pass_bound", "restores")
+    parts = {name: getattr(family, name) for name in named} if family.step else {}
+    stride = _stride(criterion)
+    readers = _readers(len(checks.values), stride is not None)
+    call_bound(record, {**parts, **readers}, bound, stride, checks, found, rule=family.name)
+    return found, checks
+
+
+def _find_passages(*arguments: Any) -> None:
+    """Call :func:`first_passages`, compiled."""
+    call_bound(first_passages, {}, *arguments, rule="first_passages")
+
+
+def _told(criterion: Criterion, checks: Checks, runs: Runs) -> Checks:
     """What the rule's step is told; of an array rule, whose step stands in, the statistic."""
     if criterion.family.step is not None:
-        return watched.checks
+        return checks
     statistics = [
-        _array_statistic(criterion, _curves(criterion, watched, i), runs.about, runs.name(i))
+        _array_statistic(criterion, _curves(criterion, checks, i), runs.about, runs.name(i))
         for i in range(len(runs))
     ]
-    return watched.checks._replace(values=(read_only(np.concatenate(statistics)),))
+    return checks._replace(values=(read_only(np.concatenate(statistics)),))
 
 
 def watched_by(criterion: Criterion, runs: Runs) -> Watched:
@@ -392,39 +436,33 @@ def lowest_errors(
     """
     watched, errors = runs.selectable(select)
     last = watched.last_checks(stop)
-    # the default step returns the statistic, which is 1 at the last check up to the stop
-    marks = np.zeros(len(errors))
-    marks[(watched.checks.offsets[:-1] + last)[last >= 0]] = 1
+    # passed at the last check up to the stop
+    offsets, passed = watched.checks.offsets, last >= 0
+    recorded = Recorded(
+        np.ones(len(last)), last[passed].astype(np.int32), np.empty(0), passed.astype(np.int64)
+    )
     nowhere, best = np.empty((2, len(stop), 1), np.int32)
-    rule = BoundRule((0,), np.zeros(1), 1.0, -math.inf)
-    checks = watched.checks._replace(values=(read_only(marks),))
-    arguments = (rule, None, strides(strips), checks, errors, Passages(nowhere, best, 0))
-    _drive(first_passages, {}, 1, *arguments, rule="any_of")
+    _find_passages(
+        np.zeros(1), strides(strips), offsets, errors, recorded, Passages(nowhere, best, 0)
+    )
     rows = watched.to_rows(best)[:, 0]
-    found = (last >= 0) & runs.is_number(select, rows[:, None])[:, 0]
+    found = passed & runs.is_number(select, rows[:, None])[:, 0]
     return np.where(found, rows, stop).astype(np.int32)
 
 
-def _drive(
-    driver: Any, parts: Mapping[str, Any], channels: int, *arguments: Any, rule: str
-) -> None:
-    """Call a driver with a rule's parts and with readers for that many channels."""
-    call_bound(driver, {**parts, **_readers(channels)}, *arguments, rule=rule)
-
-
 @cache
-def _readers(channels: int) -> dict[str, Any]:
-    """The functions that read a tuple of that many channels.
+def _readers(channels: int, strided: bool) -> dict[str, Any]:
+    """The functions that read a tuple of that many channels, every check or every so many.
 
     They are generated because numba cannot build a tuple in a loop. They do not depend on which
     channels these are, so binding other channels does not compile anything again.
     """
+    run = "first + stride - 1 : last : stride" if strided else "first:last"
     reads = {
-        "part": ("first, last", "channels[{}][first:last]"),
-        "thinned": ("stride", "channels[{}][stride - 1 :: stride]"),
+        "part": ("first, last, stride", f"channels[{{}}][{run}]"),
         "at": ("check", "float(channels[{}][check])"),
     }
-    made = {}
+    made = {"places": eval(f"lambda epoch, first, last, stride: epoch[{run}]", globals())}
     for name, (arguments, read) in reads.items():
         parts = "".join(f"{read.format(k)}, " for k in range(channels))
         made[name] = eval(f"lambda channels, {arguments}: ({parts})", globals())
@@ -457,15 +495,21 @@ def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     """What the criterion sees of run ``index``: its statistic, where it passes, its own epoch."""
     family, watched = criterion.family, watched_by(criterion, runs)
     if family.step is None:
-        curves = _curves(criterion, watched, index)
+        curves = _curves(criterion, watched.checks, index)
         seen = array_trace(criterion, curves, runs.about, runs.name(index))
     else:
-        epoch, values = watched.checks.run(index)
-        statistic, restored = np.empty((2, len(epoch)))
-        parts = {"step": family.step, "restores": family.restores}
-        state, stride = start(criterion, runs.about), _looks(criterion, "val")[0]
-        arguments = (state, stride, epoch, values, statistic, restored)
-        _drive(scan, parts, len(values), *arguments, rule=family.name)
+        epoch, _ = watched.checks.run(index)
+        found, _ = _recorded(
+            criterion, watched, runs, every=True, restored=family.restores is not None, index=index
+        )
+        statistic, restored = np.full((2, len(epoch)), np.nan)
+        steps = found.check[: found.number[0]]
+        statistic[steps] = family.sign * found.value[: len(steps)]
+        if family.restores is not None:
+            # what is restored does not change until the next step
+            first = family.restores(start(criterion, runs.about))
+            counts = np.diff(steps, prepend=0, append=len(epoch))
+            restored[:] = np.repeat(np.append(first, found.restored[: len(steps)]), counts)
         seen = Trace(statistic, holds(criterion, epoch, statistic), restored)
     return seen if watched.rows is None else _at_rows(seen, runs, watched, index)
 
@@ -554,16 +598,14 @@ def _params(criterion: Criterion, about: Mapping[str, Channel]) -> dict[str, Val
     return params
 
 
-def _looks(criterion: Criterion, select: str) -> tuple[int | None, NDArray[np.int64] | None]:
-    """At which checks steps are taken and which are selectable, in the form the driver takes."""
-    if criterion.family.at_ends:
-        return (None if criterion.stride == 1 else criterion.stride), None
-    return None, strides(criterion.strips(select))
+def _stride(criterion: Criterion) -> int | None:
+    """The rule's step is taken at every so many checks; None if at every check."""
+    return None if criterion.stride == 1 else criterion.stride
 
 
-def _curves(criterion: Criterion, watched: Watched, index: int) -> Curves:
+def _curves(criterion: Criterion, checks: Checks, index: int) -> Curves:
     """The curves of one run, by the names that the rule's function uses."""
-    epoch, values = watched.checks.run(index)
+    epoch, values = checks.run(index)
     return {"epoch": epoch, **dict(zip(criterion.family.watches, values, strict=True))}
 
 
