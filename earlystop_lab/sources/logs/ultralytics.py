@@ -22,7 +22,7 @@ from earlystop_lab.sources.logs.tables import has_columns, read_table
 _MAP50 = r"metrics/mAP_?(?:50|0\.5)(?:\([A-Z]\))?"
 _MAP = r"metrics/mAP_?(?:50-95|0\.5:0\.95)(?:\([A-Z]\))?"
 _TOP = r"metrics/accuracy_top[15]"
-#: the weights in the fitness up to Ultralytics 8.3.196, YOLOv5 included, and from 8.3.198 on
+#: the weights in the fitness up to Ultralytics 8.3.197, YOLOv5 included, and from 8.3.198 on
 _WEIGHTS = {_MAP50: 0.1, _MAP: 0.9, _TOP: 0.5}
 _LATER_WEIGHTS = {_MAP: 1.0, _TOP: 0.5}
 #: the fitness of other versions, where nothing says which it is
@@ -54,6 +54,12 @@ def read(source: Source) -> list[Log]:
         if len(parts) > 1:
             log.columns[total] = _sum(log, parts)
             log.notes.append(f"the {role} loss is the sum of its weighted parts {', '.join(parts)}")
+    if repeated := _repeated(log, [f"val/{part}" for part in of_set["val"]]):
+        log.notes.append(
+            f"the validation losses of {repeated} of {len(log)} epochs are those of the epoch "
+            "before, as after an epoch without a step of the optimizer: Ultralytics accumulates "
+            "the gradients of 64 images (nbs) for one step, and its patience counts these epochs"
+        )
     measures: dict[str, tuple[str | None, str]] = dict.fromkeys(roles.values(), (None, "loss"))
     # YOLOv5 spells it otherwise
     is_later = False if "metrics/mAP_0.5" in log.columns else _is_later(source.path)
@@ -65,8 +71,9 @@ def read(source: Source) -> list[Log]:
         log.columns["fitness"] = _sum(log, list(weights), list(weights.values()))
         measures["fitness"] = (None, metric)
         roles["val"] = "fitness"
-        log.notes.append(f"val is Ultralytics' fitness, {_formula(weights)}")
         later = _fitness(log, _LATER_WEIGHTS)
+        release = " (8.3.198 and later)" if is_later and weights != _fitness(log, _WEIGHTS) else ""
+        log.notes.append(f"val is Ultralytics' fitness, {_formula(weights)}{release}")
         if is_later is None and later != weights:
             log.columns[_LATER] = _sum(log, list(later), list(later.values()))
             measures[_LATER] = (None, metric)
@@ -81,15 +88,25 @@ def read(source: Source) -> list[Log]:
 
 
 def _is_later(path: Path) -> bool | None:
-    """Whether a version wrote the log whose fitness is mAP50-95 alone; None where nothing says it.
+    """Whether a version wrote the log whose fitness is mAP50-95 alone; None if nothing says it.
 
-    The settings beside the log have ``compile`` from 8.3.196 on.
+    The settings beside the log have ``compile`` from 8.3.196 on, two releases before the change.
     """
     try:
         text = (path.parent / "args.yaml").read_bytes()[:_SETTINGS]
     except OSError:
         return None
     return re.search(rb"^compile:", text, re.MULTILINE) is not None
+
+
+def _repeated(log: Log, losses: Sequence[str]) -> int:
+    """At how many rows all of these losses are those of the row before."""
+    parts = [log.numbers(name) for name in losses]
+    if not parts or any(each.wrong for each in parts):
+        return 0
+    # a value that is missing is NaN, which equals nothing
+    values = np.array([each.in_rows(len(log))[0] for each in parts])
+    return int(np.all(values[:, 1:] == values[:, :-1], axis=0).sum())
 
 
 def _formula(weights: Mapping[str, float]) -> str:

@@ -318,6 +318,17 @@ def test_the_settings_say_which_fitness_a_version_has(tmp_path, settings, fitnes
     assert "fitness (mAP50-95)" not in found.curves.names
 
 
+def test_epochs_without_a_step_of_ultralytics_optimizer_are_counted(tmp_path):
+    head = "epoch,train/box_loss,train/cls_loss,metrics/mAP50-95(B),val/box_loss,val/cls_loss\n"
+    rows = [(1, 1.5, 2), (2, 1.5, 2), (3, 1.5, 1.9), (4, 1.4, 1.9), (5, 1.4, 1.9), (6, 1.4, 1.9)]
+    text = head + "".join(f"{at},{at},{at},0,{box},{cls}\n" for at, box, cls in rows)
+    said = [note.text for note in imported(tmp_path, text, "results.csv").notes]
+    repeats = "validation losses of 3 of 6 epochs are those of the epoch before"
+    assert sum(repeats in each for each in said) == 1
+    falling = imported(tmp_path, BOXES.replace("0.5,1\n", "0.5,0.9\n"), "results.csv")
+    assert not any("epoch before" in note.text for note in falling.notes)
+
+
 def test_the_fitness_of_masks_is_added_to_that_of_boxes(tmp_path):
     text = (
         "epoch,train/box_loss,metrics/mAP50(B),metrics/mAP50-95(B),metrics/mAP50(M),"
