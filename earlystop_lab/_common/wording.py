@@ -5,6 +5,22 @@ import math
 from collections.abc import Iterable, Sequence
 
 
+def visible(text: str) -> str:
+    """The text with every character that is not printable written as its escape sequence.
+
+    These are the characters that ``repr`` escapes: line ends and other control characters,
+    characters without a width, those that change the direction of text, and lone surrogates.
+
+    >>> print(visible("run\\x1b[2J\\n1"), visible("a\\u202eb"), visible("Übung"))
+    run\\x1b[2J\\n1 a\\u202eb Übung
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def percent(share: float) -> str:
     """A share in percent with two digits; beyond tenfold it is only reported as such.
 
@@ -84,6 +100,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     >>> listed(["GL"]), listed(["GL", "PQ", "UP"]), listed(["a", "b", "c", "d"], most=2)
     ('GL', 'GL, PQ and UP', 'a, b and 2 more')
     """
+    names = [*map(visible, names)]
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

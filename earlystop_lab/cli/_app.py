@@ -1,13 +1,46 @@
 """The table of commands, and the handling of user errors."""
 
+import errno
+import io
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from earlystop_lab._common.terminal import flush, say
+from earlystop_lab._common.wording import visible
 from earlystop_lab.cli import answers, curves, live, rules
 
+#: whichever library typer parses with
+_UsageError: Any = typer.BadParameter.__base__
+
+
+class _Group(TyperGroup):
+    """Commands whose usage errors show the words of the user as text."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _visible_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _visible_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _visible_errors() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = visible(error.message)
+        raise
+
+
 app = typer.Typer(
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # paragraphs are wrapped to the width of the screen
@@ -37,11 +70,14 @@ for group, name, command in (
     group.command(name)(command)
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        print(f"earlystop_lab {version('earlystop_lab')}")
+        say(f"earlystop_lab {version('earlystop_lab')}")
         raise typer.Exit
 
 
@@ -59,10 +95,17 @@ def _options(
 
 def main() -> None:
     """Run the command line; a user error is one message on stderr and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is
     try:
-        app(prog_name="earlystop")  # also for python -m
+        try:
+            app(prog_name="earlystop")  # also for python -m
+        finally:
+            flush()
     except (ValueError, OSError, MemoryError) as error:
-        print(f"earlystop: {_message(error)}", file=sys.stderr)
+        first, *more = _message(error).split("\n")
+        # indented, so that no line of a message looks like another one
+        say(f"earlystop: {first}", *(f"  {line}" for line in more), to=sys.stderr)
         sys.exit(2)
 
 
@@ -71,6 +114,8 @@ def _message(error: BaseException) -> str:
         return f"not enough memory for this command ({error})"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _FULL:  # of a file, its name is known
+        return f"standard output: {error.strerror}"
     if "channels={" in str(error):  # which no option can give
         return (
             f"{error}; in Python: read_curves('in.parquet', channels=...).write('out.parquet'), "

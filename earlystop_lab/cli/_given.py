@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from earlystop_lab._common.files import written_text
+from earlystop_lab._common.terminal import say
+from earlystop_lab._common.wording import visible
 
 Jobs = Annotated[
     int,
@@ -40,8 +42,14 @@ def show(
     """Print an answer as text or as JSON, and write it to a file in the format of its name."""
     if out is not None:
         forms = {".json": data, ".csv": csv or text}
-        written_text(out, f"{forms.get(out.suffix, text)().rstrip()}\n")
-    print(data() if json else text())
+        answer = forms.get(out.suffix, lambda: _visible_lines(text()))()
+        written_text(out, f"{answer.rstrip()}\n")
+    say(*(data() if json else text()).split("\n"))
+
+
+def _visible_lines(text: str) -> str:
+    """The text as it is printed, since files are often shown in a terminal."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def matching(option: str, text: str, pattern: str, expected: str) -> str:

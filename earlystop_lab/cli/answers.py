@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import earlystop_lab as es
+from earlystop_lab._common.terminal import say
 from earlystop_lab._common.wording import counted, listed
 from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, checkout, ending, share, show
 from earlystop_lab.cli.curves import curves_or_logs
@@ -47,7 +48,7 @@ def reproduce_command(
     show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
     folder = folder_of(folder, corpus)
     if not json:
-        print(f"Tables in {folder}, figures in {folder / 'figures'}")
+        say(f"Tables in {folder}, figures in {folder / 'figures'}")
 
 
 def recommend_command(
@@ -107,7 +108,7 @@ def survey_command(
     lowest validation error is at their last check) and how many diverged (an error is NaN or
     infinite).
     """
-    from earlystop_lab.report import as_json
+    from earlystop_lab.report import as_csv, as_json
     from earlystop_lab.sources.corpora import read_corpus
     from earlystop_lab.studies.surveys import survey
 
@@ -119,7 +120,7 @@ def survey_command(
         lambda: as_json(found),
         json=json,
         out=out,
-        csv=lambda: found.to_csv(index=False),
+        csv=lambda: as_csv(found),
     )
 
 

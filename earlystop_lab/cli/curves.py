@@ -12,6 +12,7 @@ import typer
 
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
+from earlystop_lab._common.terminal import say
 from earlystop_lab._common.wording import listed
 from earlystop_lab.cli._given import (
     Jobs,
@@ -83,9 +84,9 @@ def replay_command(
         try:
             rows = replay_to_file(source, criteria, out, **options)  # type: ignore[arg-type]
         except KeyboardInterrupt:
-            print("earlystop: interrupted; rerun the same command to resume", file=sys.stderr)
+            say("earlystop: interrupted; rerun the same command to resume", to=sys.stderr)
             raise typer.Exit(130) from None
-    print(f"{out}: {rows} stops")
+    say(f"{out}: {rows} stops")
 
 
 @contextmanager
@@ -213,10 +214,10 @@ def import_command(
     written = None if dry_run else out
     if written is not None:  # first, in case the reader closes the pipe of the output
         found.curves.write(written)
-    print(found.plan.to_string(index=False))
-    print(f"\n{_channels(found.curves)}")
+    say(*found.plan.to_string(index=False).split("\n"), "")
+    say(*_channels(found.curves).split("\n"))
     if written is not None:
-        print(f"{written}: {found.curves!r}")
+        say(f"{written}: {found.curves!r}")
 
 
 def _channels(curves: CurveSet) -> str:
@@ -234,10 +235,10 @@ def _report(found: LogImport) -> None:
     for note in found.notes:
         notes.setdefault(note.text, []).append(note.file)
     for text, files in notes.items():
-        print(f"note: {listed(files, most=1)}: {text}", file=sys.stderr)
+        say(f"note: {listed(files, most=1)}: {text}", to=sys.stderr)
     for file, line, reason in found.skipped:
         at = "" if line is None else f", line {line}"
-        print(f"skipped: {file}{at}: {reason}", file=sys.stderr)
+        say(f"skipped: {file}{at}: {reason}", to=sys.stderr)
 
 
 def curves_or_logs(paths: list[Path]) -> CurveSet:
@@ -249,11 +250,11 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
     found = es.read_logs(paths)
     _report(found)
     if any("no validation loss found" in skipped.reason for skipped in found.skipped):
-        print(
+        say(
             "note: to use a score such as an accuracy, run earlystop import "
             f"{' '.join(map(str, paths))} --val val_accuracy --mode max -o curves.parquet and pass "
             "curves.parquet instead",
-            file=sys.stderr,
+            to=sys.stderr,
         )
     if not len(found.curves):
         why = _no_curve_set(paths[0]) if len(paths) == 1 else ""
@@ -309,7 +310,7 @@ def simulate_command(
         given["curves"] = curves_or_logs([curves])
     found = es.simulate(family, n, seed=seed, **given)
     found.write(out)
-    print(f"{out}: {found!r}")
+    say(f"{out}: {found!r}")
 
 
 def train_proben1(
@@ -371,7 +372,7 @@ def train_proben1(
         seed=seed,
     )
     curves = record(jobs, output_path, n_jobs=n_jobs, progress=sys.stderr.isatty())
-    print(f"{output_path}: {curves!r}")
+    say(f"{output_path}: {curves!r}")
 
 
 def corpus_list(out: Out = None, json: Json = False) -> None:
@@ -427,5 +428,5 @@ def corpus_build(
 
     suffix = one_of("--format", file_format, ("parquet", "arrow"))
     facts = build(name, source, out, suffix=suffix)  # type: ignore[arg-type]
-    print(facts.to_string(index=False, max_colwidth=None))
-    print(f"{out}: {facts['runs'].sum()} runs")
+    say(*facts.to_string(index=False, max_colwidth=None).split("\n"))
+    say(f"{out}: {facts['runs'].sum()} runs")

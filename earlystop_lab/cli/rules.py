@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,8 @@ import typer
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.files import held, written_text
+from earlystop_lab._common.terminal import say
+from earlystop_lab._common.wording import visible
 from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, checkout, ending, show
 from earlystop_lab.cli.curves import curves_or_logs
 
@@ -36,7 +40,7 @@ def criteria_command(
 ) -> None:
     """List every rule: what it watches, its statistic, threshold, source and verification."""
     from earlystop_lab.criteria import catalogue
-    from earlystop_lab.report import as_json
+    from earlystop_lab.report import as_csv, as_json
 
     ending(out, ".csv", ".json", ".txt")
     frame = catalogue.rule_table()
@@ -45,7 +49,7 @@ def criteria_command(
         lambda: as_json(frame),
         json=json,
         out=out,
-        csv=lambda: frame.to_csv(index=False),
+        csv=lambda: as_csv(frame),
     )
 
 
@@ -62,10 +66,10 @@ def _as_table(frame: pd.DataFrame) -> str:
     for row in frame.itertuples(index=False):
         table.add_row(*map(escape, row))
     # a pipe has no width of its own
-    console = Console(width=None if sys.stdout.isatty() else 240)
-    with console.capture() as written:
-        console.print(table)
-    return written.get().rstrip("\n")
+    written = StringIO()
+    wide = get_terminal_size().columns if sys.stdout.isatty() else 240
+    Console(file=written, width=wide, color_system=None).print(table)
+    return written.getvalue().rstrip("\n")
 
 
 def check_command(
@@ -88,7 +92,10 @@ def check_command(
         es.check_criterion(made, seed=seed)
     data = {"rule": rule, "seed": seed, "passed": True}
     show(
-        lambda: f"{rule}: all conformance checks passed", lambda: as_json(data), json=json, out=out
+        lambda: f"{visible(rule)}: all conformance checks passed",
+        lambda: as_json(data),
+        json=json,
+        out=out,
     )
 
 
@@ -154,12 +161,12 @@ def bench_command(
             worth=worth,
             seed=seed,
             n_jobs=n_jobs,
-            said=lambda event: print(f"earlystop: {reason(event)}", file=sys.stderr),
+            said=lambda event: say(f"earlystop: {reason(event)}", to=sys.stderr),
         )
         show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
         files = _write_report(found, folder, asked)
     # beside JSON nothing else is printed
-    print(*files, sep="\n", file=sys.stderr if json else sys.stdout)
+    say(*map(str, files), to=sys.stderr if json else sys.stdout)
 
 
 @contextmanager

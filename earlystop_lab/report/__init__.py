@@ -5,12 +5,14 @@ from importlib.util import find_spec
 # importing these registers their messages
 from earlystop_lab.report import calibration, comparison, prechelt1997, recommendation
 from earlystop_lab.report.as_data import answer_as_json, as_json
+from earlystop_lab.report.as_tables import as_csv
 from earlystop_lab.report.comparison import tables
 from earlystop_lab.report.messages import in_words
 from earlystop_lab.studies.comparison import Bench
 
 __all__ = [
     "answer_as_json",
+    "as_csv",
     "as_json",
     "calibration",
     "comparison",

@@ -57,7 +57,13 @@ def as_json(data: Any) -> str:
       ]
     }
     """
-    return json.dumps(_plain(data), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_plain(data), indent=2, allow_nan=False, ensure_ascii=False)
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    """What JSON has for a character that would otherwise reach a terminal."""
+    return json.dumps(char)[1:-1]
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
+from earlystop_lab._common.wording import visible
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
+from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
 from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, Bench, OnCorpus, Verdict
 
@@ -139,26 +141,27 @@ def tables(bench: Bench, format: Format) -> str:
     True
     """
     if format == "csv":
-        return _stacked(bench, lambda rows: rows).to_csv(index=False, lineterminator="\n")
+        return as_csv(_stacked(bench, lambda rows: rows))
     if format not in get_args(Format):
         raise ValueError(f"format = {format!r}; expected one of {', '.join(get_args(Format))}")
-    from tabulate import tabulate
-
     shown = _stacked(bench, table).fillna("").astype(str)
-    style = {"md": "github", "tex": "latex_booktabs"}[format]
-    names = [str(name).strip() for name in shown]
-    # strings such as .010 must not be parsed as numbers
-    body = tabulate(shown.to_numpy().tolist(), names, tablefmt=style, disable_numparse=True)
+    shown.columns = [str(name).strip() for name in shown]
     words = words_of(bench)
     above = [line for text in (words.question, *words.answer) for line in text.splitlines()]
     # the first sentence has the numbers of runs and problems
     below = [
         " ".join([found[0], *rests]) for found, rests in zip(words.found, words.rests, strict=True)
     ]
+    # strings such as .010 must not be parsed as numbers
     if format == "tex":
+        from tabulate import tabulate
+
+        rows = shown.map(visible).to_numpy().tolist()
+        body = tabulate(rows, [*shown], tablefmt="latex_booktabs", disable_numparse=True)
         above, below = ([f"% {line}" for line in lines] for lines in (above, below))
         return "\n".join([*above, body, *below, ""])
-    return "\n\n".join([*above, body, *below, ""])
+    body = markdown_table(shown, disable_numparse=True)
+    return "\n\n".join([*map(as_markdown, above), body, *map(as_markdown, below), ""])
 
 
 def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from earlystop_lab._common.wording import counted, listed, percent, signed, too_few
+from earlystop_lab._common.wording import (
+    counted,
+    listed,
+    percent,
+    signed,
+    too_few,
+    visible,
+)
+from earlystop_lab.report.as_tables import markdown_table
 from earlystop_lab.studies.calibration import Caution
 from earlystop_lab.studies.comparison import INCOMPARABLE, Event, Verdict
 from earlystop_lab.studies.prechelt1997 import Claim
@@ -96,6 +104,7 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "best": lambda scores: "best score" if scores else "lowest error",
     "zero": lambda scores: "a best score of 0" if scores else "an error of 0",
     "estimate": estimate,
+    "table": markdown_table,
     "goal": lambda goal: said(goal.kind, goal._asdict()),
 }
 
@@ -107,14 +116,14 @@ MESSAGES: dict[str, str] = {
 
 Means over runs. 'best' and p_good are relative to {pool}.
 
-{printed}
+{printed:table}
 
 For the same runs: medians, and ratios of totals, relative to GL(2), which rank the criteria \
 differently; geometric mean of badness; share of runs ended by the criterion, by P_5 < 0.1 and by \
 the epoch limit; share of runs stopped by epoch 15 (a start-up transient); share of the total \
 excess test error over the best that is due to the worst 1% of runs.
 
-{further}
+{further:table}
 
 ## Pre-specified test
 
@@ -124,17 +133,17 @@ test error for 4 times the training time.
 
 ## Ranges, selected after seeing the table (descriptive)
 
-{spans}
+{spans:table}
 
 ## Comparison with the published numbers
 
 Table 1, reconstructed from memory and **unverified**: rank correlation of each column: {alike}.
 
-{claims}
+{claims:table}
 
 Technical report, tables 5 and 6 (verified), 36 data sets:
 
-{datasets}
+{datasets:table}
 
 ## The three selection rules
 
@@ -144,7 +153,7 @@ adjusted over the comparisons of a rule (Holm). A run is good if it is at least 
 best of the 14 criteria. Less and more overfitting are the halves of the problems by mean \
 log(last validation error / lowest): {overfitting}.
 
-{rules}
+{rules:table}
 """,
     "prechelt1997.note": "Means over {runs} runs of {corpus}; best and p_good: {pool}.",
     "prechelt1997.pool": "the 14 criteria of the study",
@@ -493,7 +502,8 @@ class _Wording(Formatter):
         name, _, more = format_spec.partition(" ")
         if name in WORDINGS:
             return WORDINGS[name](value, *filter(None, [more]))
-        return str(super().format_field(value, format_spec))
+        # a name may come from outside
+        return visible(str(super().format_field(value, format_spec)))
 
 
 def said(what: str, numbers: Mapping[Any, Any]) -> str:

@@ -8,6 +8,7 @@ run the code with the programs themselves.
 
 from typing import Literal, NamedTuple
 
+from earlystop_lab._common.wording import visible
 from earlystop_lab.criteria import Criterion, programs
 from earlystop_lab.studies.records import FITNESS
 
@@ -28,7 +29,7 @@ _CODE = {
     ),
     "Hugging Face": (
         'args = transformers.TrainingArguments(output_dir="checkpoints", eval_strategy="epoch", '
-        'save_strategy="epoch", load_best_model_at_end=True, metric_for_best_model="{metric}", '
+        'save_strategy="epoch", load_best_model_at_end=True, metric_for_best_model={metric}, '
         "greater_is_better={higher}, num_train_epochs={epochs})\n"
         "callbacks = [transformers.EarlyStoppingCallback("
         "early_stopping_patience={patience}{threshold})]",
@@ -139,9 +140,9 @@ restore_best_weights=True)
     having = programs(rule, fitness=monitor.startswith(FITNESS))
     delta = abs(float(str(dict(rule.params)["min_delta"])))
     words = {
-        "watched": f'monitor="{monitor}", mode="{mode}"',
+        "watched": f'monitor={_quoted(monitor)}, mode="{mode}"',
         # the Trainer adds this prefix to every metric of an evaluation
-        "metric": f"eval_{monitor.removeprefix('val_').removeprefix('eval_')}",
+        "metric": _quoted(f"eval_{monitor.removeprefix('val_').removeprefix('eval_')}"),
         "higher": mode == "max",
         # the limit must not be smaller than the patience
         "epochs": max(epochs, int(rule.threshold) + 1, 2),
@@ -164,14 +165,20 @@ def _boosted(metric: str | None, data: str | None) -> dict[str, str]:
         return dict.fromkeys(("of_metric", "named", "first_only", "only"), "")
     of_xgboost = {name: own for own, name in _LIGHTGBM.items()}.get(metric, metric)
     of_lightgbm = _LIGHTGBM.get(metric, metric)
-    of_set = f', data_name="{data}"' if data else ""
-    its = f'the set that evals= names "{data}"' if data else "the last set of evals="
-    sets = f'"{data}"' if data else "one"
+    of_set = f", data_name={_quoted(data)}" if data else ""
+    its = f"the set that evals= names {_quoted(data)}" if data else "the last set of evals="
+    sets = _quoted(data) if data else "one"
     return {
-        "of_metric": f', metric_name="{of_xgboost}"{of_set}',
-        "named": f"; watches {of_xgboost} on {its}",
+        "of_metric": f", metric_name={_quoted(of_xgboost)}{of_set}",
+        "named": f"; watches {visible(of_xgboost)} on {its}",
         "first_only": ", first_metric_only=True",
-        "only": f"; it stops on whichever metric and set stalls first, so {of_lightgbm} has to be "
-        f'the only metric or the first, metric=["{of_lightgbm}", ...], and {sets} the only set '
-        "beside that of training",
+        "only": f"; it stops on whichever metric and set stalls first, so {visible(of_lightgbm)} "
+        f"has to be the only metric or the first, metric=[{_quoted(of_lightgbm)}, ...], and {sets} "
+        "the only set beside that of training",
     }
+
+
+def _quoted(name: str) -> str:
+    """A name from a log as a string in Python, which cannot end it."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{visible(escaped)}"'

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from earlystop_lab._common.files import written_text
 from earlystop_lab.curves import read_curves
 from earlystop_lab.inference import MeanOverClusters
+from earlystop_lab.report.as_tables import as_csv, markdown_table
 from earlystop_lab.report.messages import MESSAGES, in_words, said
 from earlystop_lab.studies.prechelt1997 import (
     MAIN,
@@ -106,15 +107,12 @@ def _write(found: Reproduction, folder: Path, figure_folders: list[Path]) -> Non
     from earlystop_lab.report.prechelt1997_figures import figures
 
     for name, frame in _worded(found.tables).items():
-        written_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        written_text(folder / f"{name}.csv", as_csv(frame))
     table = found.tables["table1"][PRINTED]
     note = said("prechelt1997.note", _numbers(found))
-    for suffix, form, text in (
-        ("md", "github", "{body}\n\n{note}\n"),
-        ("tex", "latex_booktabs", "% {note}\n{body}\n"),
-    ):
-        body = tabulate(table.values.tolist(), list(table), tablefmt=form, floatfmt=".3f")
-        written_text(folder / f"table1.{suffix}", text.format(body=body, note=note))
+    written_text(folder / "table1.md", f"{markdown_table(table, floatfmt='.3f')}\n\n{note}\n")
+    latex = tabulate(table.values.tolist(), [*table], tablefmt="latex_booktabs", floatfmt=".3f")
+    written_text(folder / "table1.tex", f"% {note}\n{latex}\n")
     written_text(folder / "summary.md", in_words(found))
     for name, fig in figures(found):
         save(fig, *(each / name for each in figure_folders))
@@ -168,9 +166,7 @@ def _(found: Reproduction) -> str:
         "alike": ", ".join(f"{name} {value:.3f}" for name, value in alike.items()),
         "overfitting": ", ".join(f"{name} {value:.2f}" for name, value in overfitting.items()),
     }
-    for name, frame in shown.items():
-        numbers[name] = tabulate(frame.values.tolist(), list(frame), tablefmt="github")
-    return said("prechelt1997", numbers)
+    return said("prechelt1997", {**numbers, **shown})
 
 
 def _numbers(found: Reproduction) -> dict[str, Any]:

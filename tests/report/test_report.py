@@ -1,6 +1,7 @@
 """The report: what it embeds against replay, its tables, and the page in a real browser."""
 
 import base64
+import csv
 import gzip
 import io
 import json
@@ -15,7 +16,8 @@ from hypothesis import given, strategies as st
 
 from earlystop_lab import GL, H2O, PQ, UP, Channel, CurveSet, Keras, criterion, replay, simulate
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.report import page, tables
+from earlystop_lab.report import in_words, page, tables
+from earlystop_lab.report.as_tables import as_markdown
 from earlystop_lab.report.charts import short
 from earlystop_lab.report.comparison import table, words_of
 from earlystop_lab.studies.comparison import bench
@@ -353,7 +355,8 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     rules = len(found.pooled) + sum(len(each.comparisons) for each in found.corpora)
     markdown = tables(found, "md")
     words = words_of(found)
-    assert markdown.startswith(f"{words.question}\n\n{words.answer[0]}\n\n")
+    assert markdown.startswith(f"{as_markdown(words.question)}\n\n{words.answer[0]}\n\n")
+    assert re.search(r"(?<!\\)<", markdown) is None  # one corpus has HTML in its name
     rows = [
         line
         for line in markdown.splitlines()
@@ -361,7 +364,7 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     ]
     assert len(rows) == rules
     for each, line in zip(found.corpora, markdown.strip().split("\n\n")[-2:], strict=True):
-        assert line.startswith(f"{each.corpus}: ")
+        assert line.startswith(f"{as_markdown(each.corpus)}: ")
         assert "We permuted and bootstrapped over problems" in line
     latex = tables(found, "tex").splitlines()
     assert latex[0] == f"% {words.question}"
@@ -373,6 +376,23 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     assert all(row.endswith(r"\\") and "%" not in row.replace(r"\%", "") for row in body)
     columns = len(table(found.corpora[0].comparisons).columns) + 1
     assert all(row.replace(r"\&", "").count("&") == columns - 1 for row in body)
+
+
+def test_names_in_tables_are_neither_formulas_nor_markup_nor_lines():
+    name = "=1+1|<img src=x>[a](b)\n\\input{x}\x1b[2J\u202e"
+    rows = bench(AboveBest, {name: corpus(3, 4, 0), f"@{name}": corpus(3, 4, 1)}, known=[Keras])
+    cells = [*csv.reader(io.StringIO(tables(rows, "csv")))]
+    assert [row[0] for row in cells[1:]] == ["all corpora", f"'{name}", f"'@{name}"]
+    column = cells[0].index("difference")
+    assert {row[column][:1] for row in cells[1:]} <= set("-0123456789")  # as they are
+    assert re.search(r"(?<!\\)[<\[]", tables(rows, "md")) is None
+    body = [line for line in tables(rows, "md").splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in body}) == 1
+    for text in (tables(rows, "tex"), tables(rows, "md"), in_words(rows)):
+        assert "\\n" in text
+        assert text.replace("\n", "").isprintable()
+    lines = [line for line in tables(rows, "tex").splitlines() if line]
+    assert all(line[:1] in "%\\" or "&" in line for line in lines), lines
 
 
 def test_an_unknown_format_is_refused(found):

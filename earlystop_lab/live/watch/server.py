@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from earlystop_lab._common.terminal import say
 from earlystop_lab.engine.replaying import rule_of
 from earlystop_lab.live.watch.guard import REQUEST, Guard, Impatient
 from earlystop_lab.live.watch.posts import LARGEST_POST, Asked, PostError, named, read_post
@@ -116,7 +117,7 @@ def serve(
         )
         address = f"[{host}]" if ":" in host else host
         port = bound.getsockname()[1]
-        print(f"http://{address}:{port}/ shows the runs, which are saved in {folder}/", flush=True)
+        say(f"http://{address}:{port}/ shows the runs, which are saved in {folder}/")
         # the server ends by Ctrl-C, and has saved everything when this is raised
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[bound])
