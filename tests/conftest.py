@@ -15,6 +15,12 @@ settings.load_profile("repeatable")
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kept_apart(tmp_path_factory):
+    """Keeps results in a folder of this run instead of the user's cache folder."""
+    os.environ["EARLYSTOP_CACHE"] = str(tmp_path_factory.mktemp("kept"))
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium that selenium drives; skips where there is none."""

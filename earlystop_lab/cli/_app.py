@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from earlystop_lab._common.terminal import flush, say
 from earlystop_lab._common.wording import visible
-from earlystop_lab.cli import answers, curves, live, rules
+from earlystop_lab.cli import answers, cache, curves, live, rules
 
 #: whichever library typer parses with
 _UsageError: Any = typer.BadParameter.__base__
@@ -57,6 +57,7 @@ for group, name, command in (
     (app, "criteria", rules.criteria_command),
     (app, "check", rules.check_command),
     (app, "bench", rules.bench_command),
+    (app, "cache", cache.cache_command),
     (app, "import", curves.import_command),
     (app, "recommend", answers.recommend_command),
     (app, "survey", answers.survey_command),

@@ -130,6 +130,10 @@ def bench_command(
     ] = 0,
     json: Json = False,
     n_jobs: Jobs = 1,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Compute everything anew; see earlystop cache."),
+    ] = False,
 ) -> None:
     """Compare your own rule with every known one: is it better, and where?
 
@@ -141,6 +145,7 @@ def bench_command(
     from earlystop_lab.report import answer_as_json, in_words, require
     from earlystop_lab.report.messages import reason
     from earlystop_lab.studies.comparison import bench
+    from earlystop_lab.studies.kept import Kept, kept_in
 
     asked = [one_of("--format", text, FORMATS) for text in formats or ["html"]]
     made = _from_file(rule)
@@ -161,6 +166,7 @@ def bench_command(
             worth=worth,
             seed=seed,
             n_jobs=n_jobs,
+            kept=Kept(None if no_cache else kept_in()),
             said=lambda event: say(f"earlystop: {reason(event)}", to=sys.stderr),
         )
         show(lambda: in_words(found), lambda: answer_as_json(found), json=json)

@@ -282,6 +282,35 @@ def replay(
     return Stops(asked.texts, meta, whole.looked_up.__getitem__, whole.about)
 
 
+def stopped(
+    curves: CurveSet, criteria: Sequence[Criterion], *, restore: Restore = "best", n_jobs: int = 1
+) -> Stopped:
+    """The rows at which each criterion stops each run, or its last row, and which it selects.
+
+    See :func:`replay`; :func:`stops_at` makes its result of them.
+    """
+    asked = plan(criteria, restore)
+    replayed = list(parts(curves, asked, n_jobs=n_jobs))
+    stop, selected = map(np.concatenate, zip(*replayed, strict=True))
+    rows = _ended(stop, curves.lengths), selected
+    return Stopped(*(np.take(each, asked.columns, axis=1) for each in rows))
+
+
+def stops_at(curves: CurveSet, criteria: Sequence[Criterion], rows: Stopped) -> Stops:
+    """The stops of criteria that stop every run at these rows and select those.
+
+    A run that a criterion never stops is not told from one that it stops at its last row.
+
+    >>> from earlystop_lab import CurveSet, Keras
+    >>> curves = CurveSet.from_runs([{"val": [2.0, 1.0, 1.5, 3.0]}])
+    >>> rows = stopped(curves, [Keras(1), Keras(2)])
+    >>> stops_at(curves, [Keras(1), Keras(2)], rows).stop
+    array([[3., 4.]])
+    """
+    look_up = _LookUp(curves, [rows], list(range(len(criteria))))
+    return Stops([str(each) for each in criteria], curves.meta, look_up, look_up.about)
+
+
 class Plan(NamedTuple):
     """What to replay: criteria :func:`first_passage.in_order`, and their names."""
 

@@ -154,8 +154,7 @@ class Thresholds(NamedTuple):
     """All thresholds of a rule that matter on some curves, and how long each one trains.
 
     A statistic, negated if it passes by falling, reaches new finite highs. A threshold above a high
-    trains on to the next one. ``time`` below is the mean of log(t_s / T), stop over last epoch,
-    with weights of the runs that sum to 1.
+    trains on to the next one.
     """
 
     rule: Criterion
@@ -204,82 +203,19 @@ class Thresholds(NamedTuple):
 
     def sweep(self, n: int = MEMBERS) -> list[Criterion]:
         """See :func:`sweep`."""
-        values = self._whole(n) if self._is_whole() else self._real(n)
-        return self._members(values)
+        values = self._whole(n) if _is_whole(self.rule) else self._real(n)
+        return _with_thresholds(self.rule, values)
 
-    def times(self, weights: FloatArray) -> tuple[float, float]:
-        """The shortest and the longest time."""
-        low, high = (self.rule.family.sign * end for end in self._ends())
-        return self.time(low, weights), self.time(high, weights)
-
-    def time(self, threshold: float, weights: FloatArray) -> float:
-        """The time of one threshold."""
-        values, levels = self._levels(weights)
-        side: Literal["left", "right"] = "right" if self._is_strict() else "left"
-        return float(levels[np.searchsorted(values, self.rule.family.sign * threshold, side)])
-
-    def nearest(self, times: ArrayLike, weights: FloatArray) -> FloatArray:
-        """The distinct times of thresholds that are nearest to the given times.
-
-        >>> from earlystop_lab import GL, CurveSet
-        >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
-        >>> np.exp(Thresholds.of(GL(5, k=1), curves).nearest(np.log([0.5, 0.7]), np.ones(1)))
-        array([0.6])
-        """
-        low, high = self.times(weights)
-        levels = self._levels(weights)[1]
-        levels = np.unique(np.concatenate([levels[(levels > low) & (levels < high)], [low, high]]))
-        wanted = np.asarray(times, np.float64)
-        above = np.searchsorted(levels, wanted).clip(1, max(len(levels) - 1, 1))
-        below = levels[above - 1]
-        above = levels[np.minimum(above, len(levels) - 1)]
-        return np.unique(np.where(wanted - below <= np.abs(above - wanted), below, above))
-
-    def around(self, times: ArrayLike, weights: FloatArray) -> list[Criterion]:
-        """The members that train exactly that long or next shorter, and those next longer.
-
-        >>> from earlystop_lab import GL, CurveSet
-        >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
-        >>> Thresholds.of(GL(5, k=1), curves).around([np.log(0.7)], np.ones(1))
-        [GL(0, k=1), GL(50, k=1)]
-        """
-        values, levels = self._levels(weights)
-        below = np.searchsorted(levels, np.asarray(times) + 1e-9, "right") - 1
-        wanted = np.unique(np.concatenate([below, below + 1]).clip(0, len(levels) - 1))
-        low, high = self._ends()
-        # the threshold of a level is the last high below it, or the next one: to be at least that
-        # one, the statistic must have passed the last
-        chosen = [low, *values] if self._is_strict() else [low, *values[1:], high]
-        values = np.array([chosen[j] for j in wanted])
-        if self._is_whole():
-            values = np.floor(values) if self._is_strict() else np.ceil(values)
-        return self._members(np.unique(self._limits().hold(values)))
-
-    def _levels(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The highs, and the time if the threshold is above none, one, two, ... all of them."""
+    def levels(self, weights: FloatArray) -> Levels:
+        """How long each threshold trains on average, with weights of the runs that sum to 1."""
         last = np.flatnonzero(np.append(self.value[1:] != self.value[:-1], True)[: len(self.value)])
-        values = self.value[last]
         steps = np.cumsum(weights[self.run] * self.gain)[last]
-        return values, float(weights @ self.start) + np.concatenate([[0.0], steps])
-
-    def _members(self, values: FloatArray) -> list[Criterion]:
-        turned = self.rule.family.sign * values
-        return [self.rule.with_threshold(float(value)) for value in turned]
-
-    def _is_whole(self) -> bool:
-        family = self.rule.family
-        return family.kinds[_threshold(family)] is int
-
-    def _is_strict(self) -> bool:
-        return self.rule.family.passes in (">", "<")
-
-    def _limits(self) -> _Limits:
-        family = self.rule.family
-        return _Limits.of(family, _threshold(family), family.sign)
+        time = float(weights @ self.start) + np.concatenate([[0.0], steps])
+        return Levels(self.rule, self.value[last], time, *self._ends())
 
     def _whole(self, n: int) -> FloatArray:
         """Integer thresholds, ascending: all of them, or geometrically spaced."""
-        limits = self._limits()
+        limits = _Limits.of(self.rule.family)
         low, high = self._ends()
         # including an integer above a high of 15.5
         low, high = math.ceil(low), math.ceil(min(high, limits.high))
@@ -304,12 +240,12 @@ class Thresholds(NamedTuple):
             values = np.unique(np.array([_rounded(each, digits) for each in inner]))
             if len(values) >= 0.9 * len(inner):
                 break
-        ends = self._limits().hold(np.array([low, high]))
+        ends = _Limits.of(self.rule.family).hold(np.array([low, high]))
         return np.unique(np.concatenate([ends, values[(values > low) & (values < high)]]))
 
     def _ends(self) -> tuple[float, float]:
         """The threshold below every run's first high, or the lowest allowed, and one above all."""
-        limits = self._limits()
+        limits = _Limits.of(self.rule.family)
         if not len(self.value):
             low = limits.low if limits.low > -np.inf else min(0.0, limits.high)
             return low, max(low, min(low + 1, limits.high))
@@ -317,6 +253,74 @@ class Thresholds(NamedTuple):
         if low == -np.inf:
             low = min(-_above(-float(self.first.min())), limits.high)
         return low, max(low, min(_above(float(self.value[-1])), limits.high))
+
+
+class Levels(NamedTuple):
+    """The mean log time, log(t_s / T), of every threshold of a rule that matters on some curves."""
+
+    rule: Criterion
+    #: the distinct highs of all runs, negated if the rule passes by falling, ascending
+    value: FloatArray
+    #: the time if the threshold is above none of them, one, two, ... all of them, ascending
+    time: FloatArray
+    #: the threshold, negated likewise, that is passed at every run's first high, and one that is
+    #: above all
+    low: float
+    high: float
+
+    def ends(self) -> tuple[float, float]:
+        """The shortest and the longest time."""
+        low, high = (self.rule.family.sign * end for end in (self.low, self.high))
+        return self.of(low), self.of(high)
+
+    def of(self, threshold: float) -> float:
+        """The time of one threshold."""
+        side: Literal["left", "right"] = "right" if _is_strict(self.rule) else "left"
+        return float(
+            self.time[np.searchsorted(self.value, self.rule.family.sign * threshold, side)]
+        )
+
+    def nearest(self, times: ArrayLike) -> FloatArray:
+        """The distinct times of thresholds that are nearest to the given times.
+
+        >>> from earlystop_lab import GL, CurveSet
+        >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
+        >>> levels = Thresholds.of(GL(5, k=1), curves).levels(np.ones(1))
+        >>> np.exp(levels.nearest(np.log([0.5, 0.7])))
+        array([0.6])
+        """
+        low, high = self.ends()
+        inner = self.time[slice(*np.searchsorted(self.time, [np.nextafter(low, np.inf), high]))]
+        wanted = np.asarray(times, np.float64)
+        # only a few elements are read of arrays that may be mapped
+        at = np.searchsorted(inner, wanted) + (wanted > low) + (wanted > high)
+        below, above = (
+            np.array([low if i == 0 else high if i > len(inner) else inner[i - 1] for i in each])
+            for each in ((at - 1).clip(0, len(inner)), at.clip(1, len(inner) + 1))
+        )
+        return np.unique(np.where(wanted - below <= np.abs(above - wanted), below, above))
+
+    def around(self, times: ArrayLike) -> list[Criterion]:
+        """The members that train exactly that long or next shorter, and those next longer.
+
+        >>> from earlystop_lab import GL, CurveSet
+        >>> curves = CurveSet.from_runs([{"val": [4.0, 2.0, 3.0, 2.5, 4.0]}])
+        >>> Thresholds.of(GL(5, k=1), curves).levels(np.ones(1)).around([np.log(0.7)])
+        [GL(0, k=1), GL(50, k=1)]
+        """
+        below = np.searchsorted(self.time, np.asarray(times) + 1e-9, "right") - 1
+        wanted = np.unique(np.concatenate([below, below + 1]).clip(0, len(self.time) - 1))
+        # the threshold of a level is the last high below it, or the next one: to be at least that
+        # one, the statistic must have passed the last
+        strict, count = _is_strict(self.rule), len(self.value)
+        values = np.full(len(wanted), self.low)
+        inside = wanted > 0
+        values[inside] = self.value[(wanted[inside] - strict).clip(max=count - 1)]
+        if not strict and count:
+            values[wanted == count] = self.high
+        if _is_whole(self.rule):
+            values = np.floor(values) if strict else np.ceil(values)
+        return _with_thresholds(self.rule, np.unique(_Limits.of(self.rule.family).hold(values)))
 
 
 class _Limits(NamedTuple):
@@ -329,7 +333,10 @@ class _Limits(NamedTuple):
     below: bool
 
     @classmethod
-    def of(cls, family: Family, name: str, sign: float) -> _Limits:
+    def of(cls, family: Family, name: str | None = None) -> _Limits:
+        """The limits of the threshold, or of another parameter, which is not negated."""
+        sign = 1.0 if name else family.sign
+        name = name or _threshold(family)
         ends = {words: limits[name] for words, limits in family.bounds.items() if name in limits}
         low = max(ends.get("at least", -np.inf), ends.get("more than", -np.inf))
         high = min(ends.get("at most", np.inf), ends.get("less than", np.inf))
@@ -344,6 +351,19 @@ class _Limits(NamedTuple):
         low = values > self.low if self.above else values >= self.low
         high = values < self.high if self.below else values <= self.high
         return values[low & high]
+
+
+def _with_thresholds(rule: Criterion, values: FloatArray) -> list[Criterion]:
+    """The rule with other thresholds, which are negated if it passes by falling."""
+    return [rule.with_threshold(float(value)) for value in rule.family.sign * values]
+
+
+def _is_whole(rule: Criterion) -> bool:
+    return rule.family.kinds[_threshold(rule.family)] is int
+
+
+def _is_strict(rule: Criterion) -> bool:
+    return rule.family.passes in (">", "<")
 
 
 def _above(value: float) -> float:
@@ -379,7 +399,7 @@ def _over_parameter(rule: Criterion, curves: CurveSet, n: int) -> list[Criterion
     name = _swept(family)
     if name is None:
         raise ValueError(f"sweep: {rule} has neither a threshold nor a numeric first parameter")
-    limits = _Limits.of(family, name, 1.0)
+    limits = _Limits.of(family, name)
     low = 0.0 if limits.low == -np.inf else limits.low
     low = math.floor(low) + 1 if limits.above else math.ceil(low)
     longest = int(curves.lengths.max())
@@ -417,7 +437,7 @@ def _member(rule: Family | Criterion) -> Criterion:
     nothing = inspect.Parameter.empty
     if name is None or family.defaults[name] is not nothing:
         return family()
-    limits = _Limits.of(family, name, 1.0)
+    limits = _Limits.of(family, name)
     inner = [limits.low + limits.above, limits.high - limits.below, 0.0]
     return family(next(value for value in inner if math.isfinite(value)))
 

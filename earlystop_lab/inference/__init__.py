@@ -14,6 +14,7 @@ from earlystop_lab.inference.bootstrap import METHODS, intervals
 from earlystop_lab.inference.comparisons import (
     MeanOverClusters,
     mean_over_clusters,
+    mean_ranks,
     ranks,
     slopes,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "interpolated",
     "intervals",
     "mean_over_clusters",
+    "mean_ranks",
     "ranks",
     "slopes",
 ]

@@ -139,7 +139,13 @@ def sweep_means(
     return SweepMeans(list(rules), x, y, record, frozenset(falling))
 
 
-def front(means: SweepMeans, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
+def front(
+    means: SweepMeans,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+    bands: Mapping[str, tuple[FloatArray, FloatArray]] | None = None,
+) -> pd.DataFrame:
     """Time and regret of every criterion, with confidence bands: one row per criterion.
 
     Parameters
@@ -149,6 +155,8 @@ def front(means: SweepMeans, *, confidence: float = 0.95, seed: int = 0) -> pd.D
         Confidence of the bands.
     seed : int
         Seed of the bootstrap.
+    bands : dict of str to (ndarray, ndarray), optional
+        The result of :func:`band` for rules that have been computed before.
 
     Returns
     -------
@@ -183,7 +191,8 @@ def front(means: SweepMeans, *, confidence: float = 0.95, seed: int = 0) -> pd.D
     rules = np.array(means.rules, object)
     for name in dict.fromkeys(means.rules):
         mine = rules == name
-        low[mine], high[mine] = _band(means.of(name), confidence, seed)
+        known = (bands or {}).get(name)
+        low[mine], high[mine] = known or band(means.of(name), confidence=confidence, seed=seed)
         best_of_rule[mine] = undominated(time[mine], loss[mine])
     return pd.DataFrame(
         {
@@ -200,8 +209,10 @@ def front(means: SweepMeans, *, confidence: float = 0.95, seed: int = 0) -> pd.D
     )
 
 
-def _band(means: SweepMeans, confidence: float, seed: int) -> tuple[FloatArray, FloatArray]:
-    """The band of one rule's mean losses."""
+def band(
+    means: SweepMeans, *, confidence: float = 0.95, seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """The lower and upper ends of the band of one rule's mean losses; see :func:`front`."""
     low, high = np.full((2, len(means.rules)), np.nan)
     finite = np.isfinite(means.loss.to_numpy()).all(axis=0)
     if finite.any():

@@ -15,18 +15,19 @@ every problem; somewhat more do if the rules are equally good only on average.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require
 from earlystop_lab._common.wording import counted
-from earlystop_lab.criteria import FAMILIES, Criterion, Family, usual
+from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
-from earlystop_lab.engine.replaying import Restore, Stops, replay
+from earlystop_lab.engine.replaying import Restore, Stopped, stopped, stops_at
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept, watchable, watched_by
-from earlystop_lab.inference import ranks
+from earlystop_lab.inference import mean_ranks
 from earlystop_lab.inference.swaps import Pair, Sweep, aligned, compared, pooled
 from earlystop_lab.measures.fronts import (
     SweepMeans,
@@ -34,11 +35,12 @@ from earlystop_lab.measures.fronts import (
     equal_time,
     exchange_rate,
     front,
-    sweep_means,
 )
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.studies.conformance import check_criterion, check_on
+from earlystop_lab.studies.kept import Kept, digest_of
+from earlystop_lab.studies.known import Known, Setting, falling, known_on, mean_times, means_of
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import counting, differing, unbounded, unit_of, unvalidated
 
@@ -214,6 +216,7 @@ def bench(
     restore: Restore = "best",
     seed: int = 0,
     n_jobs: int = 1,
+    kept: Kept | None = None,
     said: Callable[[Reason], None] = lambda event: None,
 ) -> Bench:
     """Compare a new rule with every known one on every corpus.
@@ -240,6 +243,8 @@ def bench(
         Seed of the conformance checks, the permutations and the intervals.
     n_jobs : int
         Number of parallel jobs; -1 uses all cores.
+    kept : Kept, optional
+        Where results of built-in rules are kept between calls. The answer is the same.
     said : callable
         Called with progress messages: an :class:`Event` and its numbers.
 
@@ -292,6 +297,7 @@ def bench(
         restore=restore,
         seed=seed,
         n_jobs=n_jobs,
+        kept=kept or Kept(None),
     )
     answers: list[OnCorpus | Reason] = []
     for corpus, curves in corpora.items():
@@ -327,6 +333,13 @@ class _Plan(NamedTuple):
     used: dict[str, Criterion]
     #: the mean log times at which it is compared with the new one
     times: dict[str, FloatArray]
+    #: the known rules
+    known: list[Known]
+
+    @property
+    def bands(self) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """The bands of the known rules' mean losses."""
+        return {rule.family.name: (rule.low, rule.high) for rule in self.known}
 
 
 class _Study(NamedTuple):
@@ -341,6 +354,7 @@ class _Study(NamedTuple):
     restore: Restore
     seed: int
     n_jobs: int
+    kept: Kept
 
     def on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason:
         """The result on a corpus, or why nothing can be compared there."""
@@ -357,41 +371,42 @@ class _Study(NamedTuple):
         known = [each for each in self.known if each not in counted_out]
         divide = unbounded(known, kept)
         lacking = [e for e in known if e not in divide and not watchable(e, kept).all()]
-        plan = self._planned(kept, known)
-        members = list(dict.fromkeys([*plan.drawn, *plan.close]))
-        stops = replay(
-            kept, [each for _, each in members], restore=self.restore, n_jobs=self.n_jobs
+        setting = Setting(
+            curves=kept,
+            digest=digest_of(kept),
+            error=error,
+            restore=self.restore,
+            weights=_weights(kept),
+            most=MEMBERS,
+            seed=self.seed,
+            n_jobs=self.n_jobs,
         )
-        values = regrets(stops, kept)
-        losses: FloatArray = getattr(values, error)
-        nested = error == "val" and self.restore == "best"
-        means = sweep_means(
-            facts_of(kept).clusters,
-            [rule for rule, _ in members],
-            stops.criteria,
-            values.time,
-            losses,
-            facts_of(kept).lasts,
-            [rule for rule, each in plan.drawn if nested and each.family.threshold],
-        )
+        plan = self._planned(setting, known)
+        means, rows = self._replayed(setting, plan)
         pairs = self._aligned(means, plan, kept)
         if not pairs:
             stopped = (means.of(self.name).time < 0).any(axis=None)
             why = Incomparable.NO_COMMON_TIME if stopped else Incomparable.STOPS_NOTHING
             return Reason(why, {"rule": self.name, "corpus": corpus})
         clusters = means.loss.index
-        rows = compared(pairs, clusters, rate=self.rate, seed=self.seed)
-        rows.insert(1, "default", [str(plan.used[name]) for name in rows["rule"]])
-        rows.insert(2, "alike", _alike(self.name, means, stops, pairs))
+        comparisons = compared(pairs, clusters, rate=self.rate, seed=self.seed)
+        comparisons.insert(1, "default", [str(plan.used[name]) for name in comparisons["rule"]])
+        comparisons.insert(2, "alike", _alike(self.name, means, rows, pairs))
         for each in CONTRASTS:
-            rows[f"{each}p_adjusted"] = (rows[f"{each}p_max_t"] * self.corpora).clip(upper=1)
-        rows["verdict"] = _verdicts(rows, CONTRASTS)
+            comparisons[f"{each}p_adjusted"] = (comparisons[f"{each}p_max_t"] * self.corpora).clip(
+                upper=1
+            )
+        comparisons["verdict"] = _verdicts(comparisons, CONTRASTS)
         drawn = means.first(len(plan.drawn))
         costs = pd.Series(
             cost(drawn.time.mean().to_numpy(), drawn.loss.mean().to_numpy(), self.rate)
         )
         chosen = costs.groupby(drawn.rules, sort=False).idxmin().to_numpy()
         names = [drawn.criteria[j] for j in chosen]
+        best = [each for _, each in plan.drawn]
+        own = Stopped(*(np.take(each, chosen, axis=1) for each in rows))
+        values = regrets(stops_at(kept, [best[j] for j in chosen], own), kept)
+        losses: FloatArray = getattr(values, error)
         differences = {
             name: (pair.loss[0] - pair.loss[1]).mean(axis=1) for name, pair in pairs.items()
         }
@@ -401,11 +416,11 @@ class _Study(NamedTuple):
             left_out=len(validated) - len(kept),
             unvalidated=unvalidated(curves),
             error=error,
-            front=front(drawn, seed=self.seed).assign(
+            front=front(drawn, seed=self.seed, bands=plan.bands).assign(
                 member=np.array([each for _, each in plan.drawn], object),
                 chosen=costs.index.isin(chosen),
             ),
-            comparisons=rows,
+            comparisons=comparisons,
             apart=[name for name in plan.used if name not in pairs],
             lacking=[each.name for each in lacking],
             unbounded=[each.name for each in divide],
@@ -413,8 +428,8 @@ class _Study(NamedTuple):
             differing=differing(kept, error),
             by_problem=pd.DataFrame(differences, index=clusters),
             pairs=pairs,
-            regret_profile=regret_profile(losses[:, chosen], names, WITHIN),
-            time_profile=time_profile(losses[:, chosen], values.time[:, chosen], names, SPENT),
+            regret_profile=regret_profile(losses, names, WITHIN),
+            time_profile=time_profile(losses, values.time, names, SPENT),
             ranks=self._ranks(means),
         )
 
@@ -432,47 +447,70 @@ class _Study(NamedTuple):
         numbers = {"rule": self.name, "corpus": corpus, "channels": ", ".join(channels)}
         return Reason(why, numbers)
 
-    def _planned(self, curves: CurveSet, known: Sequence[Family]) -> _Plan:
+    def _planned(self, setting: Setting, families: Sequence[Family]) -> _Plan:
         """The times are those of the known rule's thresholds, or of the new rule's if it is
         coarse: a rule without a threshold has only a few members. The other rule is fitted to them.
         """
-        weights, mine = _weights(curves), _finely(self.rule, curves)
+        curves = setting.curves
+        mine = _finely(self.rule, curves)
         if mine is not None:
-            own = mine.sweep(MEMBERS)
-            grid = np.linspace(*mine.times(weights), ALIGNED)
+            own, levels = mine.sweep(MEMBERS), mine.levels(setting.weights)
+            grid = np.linspace(*levels.ends(), ALIGNED)
         else:
             single = self.rule() if isinstance(self.rule, Family) else self.rule
             own = sweep(self.rule, curves, MEMBERS) if swept([self.rule], curves) else [single]
-            grid = np.unique(self._times(own, curves))
-        plan = _Plan([(self.name, each) for each in own], [], {}, {})
-        wanted = []
-        for family in swept(known, curves):
-            used, fine = usual(family), _finely(family, curves)
-            members = sweep(family, curves, MEMBERS) if fine is None else fine.sweep(MEMBERS)
-            members = list(dict.fromkeys([*members, used]))
-            plan.drawn.extend((family.name, each) for each in members)
-            if fine is None:
-                times = self._times(members, curves)
-                default = times[[members.index(used)]]
-            else:
-                times = fine.nearest(grid, weights)
-                default = np.array([fine.time(used.threshold or 0, weights)])
-            plan.used[family.name] = used
-            plan.times[family.name] = at = times if mine is not None else grid
-            if fine is not None:
-                plan.close.extend((family.name, each) for each in fine.around(at, weights))
-            wanted += [times, default]
-        if mine is not None:
-            near = mine.around(np.unique(np.concatenate(wanted)), weights)
-            plan.close.extend((self.name, each) for each in near)
+            levels = None
+            grid = np.unique(mean_times(own, self._stopped(setting, own), setting))
+        plan = _Plan([(self.name, each) for each in own], [], {}, {}, [])
+        wanted: list[FloatArray] = []
+        for family in swept(families, curves):
+            each = known_on(family, setting, self.kept)
+            plan.known.append(each)
+            plan.drawn.extend((family.name, member) for member in each.members)
+            times = each.times if each.levels is None else each.levels.nearest(grid)
+            plan.used[family.name] = each.used
+            plan.times[family.name] = at = times if levels is not None else grid
+            if each.levels is not None:
+                plan.close.extend((family.name, member) for member in each.levels.around(at))
+            wanted += [times, np.array([each.default])]
+        if levels is not None:
+            near = levels.around(np.unique(np.concatenate(wanted)))
+            plan.close.extend((self.name, member) for member in near)
         return plan
 
-    def _times(self, criteria: list[Criterion], curves: CurveSet) -> FloatArray:
-        """The mean log times of criteria that have no threshold, by replay."""
-        stops = replay(curves, criteria, restore="last", n_jobs=self.n_jobs)
-        with np.errstate(divide="ignore"):
-            logs: FloatArray = np.log(regrets(stops, curves).time)
-        return _weights(curves) @ logs
+    def _replayed(self, setting: Setting, plan: _Plan) -> tuple[SweepMeans, Stopped]:
+        """The means of all members of the plan, and where they stop; some of them are known."""
+        members = list(dict.fromkeys([*plan.drawn, *plan.close]))
+        before = dict.fromkeys((r.family.name, member) for r in plan.known for member in r.members)
+        fresh = [member for member in members if member not in before]
+        rules, criteria = [rule for rule, _ in fresh], [member for _, member in fresh]
+        rows = self._stopped(setting, criteria)
+        means = means_of(setting, rules, criteria, rows)
+        place = {member: j for j, member in enumerate([*before, *fresh])}
+        order = [place[member] for member in members]
+
+        def together(known: Iterable[NDArray[Any]], new: NDArray[Any]) -> NDArray[Any]:
+            return np.take(np.concatenate([*known, new], axis=1), order, axis=1)
+
+        time, loss = (
+            pd.DataFrame(
+                together([getattr(rule, name) for rule in plan.known], getattr(means, name)),
+                index=means.loss.index,
+                columns=[str(member) for _, member in members],
+            )
+            for name in ("time", "loss")
+        )
+        falls = {rule for rule, member in plan.drawn if falling(setting, member)}
+        return (
+            SweepMeans([rule for rule, _ in members], time, loss, means.record, frozenset(falls)),
+            Stopped(
+                together([rule.rows.stop for rule in plan.known], rows.stop),
+                together([rule.rows.selected for rule in plan.known], rows.selected),
+            ),
+        )
+
+    def _stopped(self, setting: Setting, criteria: list[Criterion]) -> Stopped:
+        return stopped(setting.curves, criteria, restore=self.restore, n_jobs=self.n_jobs)
 
     def _aligned(self, means: SweepMeans, plan: _Plan, curves: CurveSet) -> dict[str, Pair]:
         """The new rule and each known one at the times that both can take."""
@@ -492,11 +530,7 @@ class _Study(NamedTuple):
             time: pd.DataFrame({name: each[time] for name, each in tables.items()}).dropna(axis=1)
             for time in TIMES
         }
-        mean = {
-            time: ranks(table, seed=self.seed)["estimate"]
-            for time, table in reached.items()
-            if not table.empty
-        }
+        mean = {time: mean_ranks(table) for time, table in reached.items() if not table.empty}
         return pd.DataFrame(mean).reindex(list(tables)).dropna(how="all")
 
 
@@ -537,17 +571,16 @@ def _ends(curves: CurveSet) -> tuple[float, float]:
     return float(_weights(curves) @ logs), 0.0
 
 
-def _alike(name: str, means: SweepMeans, stops: Stops, pairs: Mapping[str, Pair]) -> list[bool]:
+def _alike(name: str, means: SweepMeans, stops: Stopped, pairs: Mapping[str, Pair]) -> list[bool]:
     """Whether each known rule stops every run where the new one does, and selects the same check.
 
     This is tested at every time at which they are compared, except for mixtures of two thresholds.
     """
     times, rules = means.time.mean().to_numpy(), np.array(means.rules)
-    columns = np.vstack([stops.stop, stops.selected])
 
     def at(rule: str, time: float) -> set[bytes]:
         these = np.flatnonzero((rules == rule) & (np.abs(times - time) <= 1e-9))
-        return {columns[:, j].tobytes() for j in these}
+        return {b"".join(rows[:, j].tobytes() for rows in stops) for j in these}
 
     return [all(at(name, t) & at(known, t) for t in pair.at) for known, pair in pairs.items()]
 

@@ -845,6 +845,23 @@ def test_json_of_stops_is_no_file_of_stops(earlystop):
 
 
 @pytest.mark.usefixtures("rules")
+def test_bench_keeps_what_it_computed_and_says_where(earlystop, tmp_path, monkeypatch):
+    monkeypatch.setenv("EARLYSTOP_CACHE", str(tmp_path / "kept"))
+    words = ["bench", "rules.py:AboveBest", "--corpus", "flow.parquet", "--format", "csv"]
+    asked = [earlystop(*words, *more) for more in (["--no-cache"], [], [])]
+    assert asked[0][0] == 0
+    assert asked == asked[:1] * 3
+    assert json.loads(earlystop("cache", "--json")[1])["files"] == 2
+    code, said, _ = earlystop("cache", "-o", "told.txt")
+    assert code == 0
+    assert said.startswith(f"{tmp_path / 'kept'}: 2 files, 0.")
+    assert said.endswith(" MB of at most 2147 MB\n")
+    assert (tmp_path / "told.txt").read_text() == said
+    assert earlystop("cache", "--clear")[1].startswith("2 files removed\n")
+    assert json.loads(earlystop("cache", "--clear", "--json")[1])["removed"] == 0
+
+
+@pytest.mark.usefixtures("rules")
 def test_bench_answers_in_json_and_still_writes_the_report(earlystop, tmp_path):
     words = ["bench", "rules.py:AboveBest", "--corpus", "flow.parquet", "--format", "csv"]
     code, said, told = earlystop(*words, "--json", "-o", "out")

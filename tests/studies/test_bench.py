@@ -214,7 +214,7 @@ def test_the_numbers_are_those_of_a_loop(flow):
     weights = np.full(60, 1 / 60)  # five runs a problem
     used = regrets(replay(flow, [GL(5)]), flow)
     moment = np.log(used.time[:, 0]).mean()
-    around = Thresholds.of(Seer, flow).around([moment], weights)
+    around = Thresholds.of(Seer, flow).levels(weights).around([moment])
     near = regrets(replay(flow, around), flow)
     times = np.log(near.time).mean(axis=0)
     assert times[0] <= moment <= times[-1]

@@ -1,0 +1,165 @@
+"""What a comparison needs of a known rule on one corpus, whatever the new rule is."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earlystop_lab.criteria import FAMILIES, Criterion, Family, parse, usual
+from earlystop_lab.criteria.first_passage import Indices
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of
+from earlystop_lab.engine.replaying import Restore, Stopped, stopped, stops_at
+from earlystop_lab.engine.thresholds import Levels, Thresholds, sweep
+from earlystop_lab.measures.fronts import SweepMeans, band, sweep_means
+from earlystop_lab.measures.hindsight import regrets
+from earlystop_lab.studies.kept import Arrays, Kept
+
+
+class Setting(NamedTuple):
+    """What all rules on a corpus have in common."""
+
+    #: the runs that are compared, and a digest of them
+    curves: CurveSet
+    digest: str
+    error: Literal["val", "test"]
+    restore: Restore
+    #: weights of the runs that give every problem equal weight
+    weights: FloatArray
+    #: maximum number of members of a sweep
+    most: int
+    #: seed of the bootstrap
+    seed: int
+    n_jobs: int
+
+
+class Known(NamedTuple):
+    """A known rule on one corpus."""
+
+    family: Family
+    #: the rule at its usual threshold, which is one of the members, and its mean log time
+    used: Criterion
+    default: float
+    members: list[Criterion]
+    #: the rows at which the members stop and which they select: (runs, members)
+    rows: Stopped
+    #: mean log time and mean log(1 + regret) of every problem and member
+    time: FloatArray
+    loss: FloatArray
+    #: the band of the members' mean losses
+    low: FloatArray
+    high: FloatArray
+    #: every threshold; None for a rule without one, which has the mean log times of its members
+    levels: Levels | None
+    times: FloatArray
+
+
+def known_on(family: Family, setting: Setting, kept: Kept) -> Known:
+    """The rule on these runs, computed or kept.
+
+    Only built-in rules are kept: what the code of another rule depends on cannot be known.
+    """
+    if FAMILIES.get(family.name) is not family:
+        return _computed(family, setting)
+    settings = [setting.error, str(setting.restore), setting.most, setting.seed]
+    what = ["known rule", family.name, setting.digest, *settings]
+    return _from_arrays(family, kept.arrays(what, lambda: _arrays(_computed(family, setting))))
+
+
+def means_of(
+    setting: Setting, rules: list[str], members: list[Criterion], rows: Stopped
+) -> SweepMeans:
+    """The mean log time and loss of criteria that stop and select at these rows."""
+    curves = setting.curves
+    values = regrets(stops_at(curves, members, rows), curves)
+    return sweep_means(
+        facts_of(curves).clusters,
+        rules,
+        list(map(str, members)),
+        values.time,
+        getattr(values, setting.error),
+        facts_of(curves).lasts,
+        rules if falling(setting, members[0]) else [],
+    )
+
+
+def falling(setting: Setting, member: Criterion) -> bool:
+    """Whether the regret of a rule cannot rise from a faster to a slower threshold in any run."""
+    nested = setting.error == "val" and setting.restore == "best"
+    return nested and member.family.threshold is not None
+
+
+def _computed(family: Family, setting: Setting) -> Known:
+    curves, used = setting.curves, usual(family)
+    fine = Thresholds.of(family, curves) if family.threshold is not None else None
+    members = sweep(family, curves, setting.most) if fine is None else fine.sweep(setting.most)
+    members = list(dict.fromkeys([*members, used]))
+    rows = stopped(curves, members, restore=setting.restore, n_jobs=setting.n_jobs)
+    means = means_of(setting, [family.name] * len(members), members, rows)
+    levels = None if fine is None else fine.levels(setting.weights)
+    times = mean_times(members, rows, setting) if levels is None else np.empty(0)
+    default = times[members.index(used)] if levels is None else levels.of(used.threshold or 0)
+    low, high = band(means, seed=setting.seed)
+    time, loss = means.time.to_numpy(), means.loss.to_numpy()
+    return Known(family, used, float(default), members, rows, time, loss, low, high, levels, times)
+
+
+def mean_times(members: list[Criterion], rows: Stopped, setting: Setting) -> FloatArray:
+    """The mean log times of criteria that stop at these rows."""
+    with np.errstate(divide="ignore"):
+        stops = stops_at(setting.curves, members, rows)
+        logs: FloatArray = np.log(regrets(stops, setting.curves).time)
+    return setting.weights @ logs
+
+
+def _arrays(rule: Known) -> Arrays:
+    """A known rule as arrays; see :func:`_from_arrays`."""
+    texts = [] if rule.levels else list(map(str, rule.members))
+    thresholds = [each.threshold for each in rule.members] if rule.levels else []
+    levels = rule.levels
+    return {
+        "texts": np.frombuffer(json.dumps(texts).encode(), np.uint8),
+        "thresholds": np.array(thresholds, np.float64),
+        "used": np.array(rule.members.index(rule.used)),
+        "default": np.array(rule.default),
+        "stop": _narrow(rule.rows.stop),
+        "selected": _narrow(rule.rows.selected),
+        **{name: getattr(rule, name) for name in ("time", "loss", "low", "high", "times")},
+        "levels": np.empty((2, 0)) if levels is None else np.array([levels.low, levels.high]),
+        "value": np.empty(0) if levels is None else levels.value,
+        "level": np.empty(0) if levels is None else levels.time,
+    }
+
+
+def _from_arrays(family: Family, found: Arrays) -> Known:
+    usually, ends = usual(family), found["levels"]
+    levels = None
+    if family.threshold is None:
+        rules = (
+            parse(text, {family.name: family}) for text in json.loads(found["texts"].tobytes())
+        )
+        members = [rule for rule in rules if isinstance(rule, Criterion)]
+    else:
+        members = [usually.with_threshold(each) for each in found["thresholds"].tolist()]
+        levels = Levels(usually, found["value"], found["level"], float(ends[0]), float(ends[1]))
+    rows = Stopped(*(found[name].astype(np.int32) for name in ("stop", "selected")))
+    return Known(
+        family,
+        members[int(found["used"])],
+        float(found["default"]),
+        members,
+        rows,
+        found["time"],
+        found["loss"],
+        found["low"],
+        found["high"],
+        levels,
+        found["times"],
+    )
+
+
+def _narrow(rows: Indices) -> NDArray[np.int16] | Indices:
+    """The rows in the smallest type that holds them; NEVER is -1."""
+    return rows.astype(np.int16) if rows.max(initial=0) < 2**15 else rows
