@@ -158,8 +158,7 @@ def _numeric(log: Log) -> Iterator[str]:
     for name, column in log.columns.items():
         if not name or not _may_be_numeric(column):
             continue
-        numbers = log.numbers(name)
-        if len(numbers.rows) > len(numbers.wrong):
+        if log.numbers(name).prevail:
             yield name
 
 

@@ -371,9 +371,11 @@ class _Chooser:
         if scores := [n for n in self._free("val") if self.log.modes.get(n) == "max"]:
             self.notes.append(f"val is {shown(scores[0])} (higher is better)")
             return scores[0]
-        if refused := [n for n in self._free("val") if meaning(n).kind in ("higher", "unknown")]:
-            raise _to_choose(refused)
-        if losses := self._losses("test"):
+        losses = self._losses("test")
+        refused = [n for n in self._free("val") if meaning(n).kind in ("higher", "unknown")]
+        if refused := [n for n in refused if self.log.numbers(n).prevail]:
+            raise _to_choose([*refused, *losses])
+        if losses:
             self.notes.append(f"no validation curve; {shown(losses[0])} is used as val")
             return losses[0]
         losses = self._losses("train", None)

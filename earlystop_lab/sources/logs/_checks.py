@@ -433,6 +433,9 @@ def _as_epochs(log: Log, choice: Choice, at: FloatArray) -> FloatArray | None:
         if np.isin(checks, epochs.rows, assume_unique=True).sum() <= len(checks) / 2:
             return None
     rows = np.intersect1d(steps.rows, epochs.rows, assume_unique=True)
+    # a row from before training, as H2O writes it, would say that epochs are counted from 0
+    curves = [log.numbers(name).rows for name in (choice.val, choice.train) if name is not None]
+    rows = rows[rows >= min((measured[0] for measured in curves if len(measured)), default=0)]
     return epochs_of(
         at,
         steps.values[np.searchsorted(steps.rows, rows)],

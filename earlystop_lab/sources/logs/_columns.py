@@ -33,6 +33,11 @@ class Numbers(NamedTuple):
     #: what is no number, by row
     wrong: Mapping[int, LogError]
 
+    @property
+    def prevail(self) -> bool:
+        """Whether more cells are numbers than are something else."""
+        return len(self.rows) > len(self.wrong)
+
     def in_rows(self, rows: int) -> tuple[FloatArray, NDArray[np.bool_]]:
         """A value for each of so many rows, NaN where there is none, and where there is one."""
         values, there = np.full(rows, np.nan), np.zeros(rows, bool)

@@ -92,7 +92,7 @@ _SET_BEHIND = re.compile(
 _BEFORE_A_SET = (" (", " [", " on ", " for ", " of ", " over ")
 _VALUE_OF_SET = re.compile(rf"\s*{_SET} loss \S", re.IGNORECASE)
 _PAIR = re.compile(
-    r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])|(?<=[A-Za-z])\d{1,2}(?=[=:_])){0,80}+"
+    r"(?<![A-Za-z_])([A-Za-z](?:[A-Za-z_/]|-(?=[A-Za-z])|(?<=[A-Za-z_])\d{1,2}(?=[=:_])){0,80}+"
     r"(?:\.? [A-Za-z_/]{1,20}){0,2}"
     r"(?:@\d{1,3})?)"
     r"(?:\s?[:= ]\s{0,2}|\s?,\s{0,2}(?=[+-]?\d*\.\d|nan|inf))"

@@ -620,3 +620,45 @@ def test_histories_that_all_end_at_their_best_are_named(tmp_path, last, named):
         (tmp_path / f"history{i}.json").write_text(json.dumps(rows), encoding="utf-8")
     said = [note for note in notes_of(tmp_path) if "last check of every run is its best" in note]
     assert len(said) == (3 if named else 0)
+
+
+# -- further tools -------------------------------------------------------------------------------
+
+
+def test_a_score_whose_name_has_a_number_is_no_reason_to_take_the_training_loss(tmp_path):
+    text = "".join(
+        f"epoch {k}  | loss: {loss} | val_0_auc: {auc} |  0:00:0{k}s\n"
+        for k, (loss, auc) in enumerate([(0.68, 0.7), (0.6, 0.75), (0.55, 0.74)])
+    )
+    path = written(tmp_path, text, "tabnet.log")
+    assert "--val val_0_auc" in refusal(path)
+    chosen = curve_of(path, val="val_0_auc", mode="max")
+    assert checks(chosen) == [(1, 0.7), (2, 0.75), (3, 0.74)]
+
+
+def test_lists_of_metrics_are_no_validation_curve_to_choose(tmp_path):
+    rows = [(20.5, 18.0, [0.1, 0.2], 0.5), (15.5, 14.0, [0.15, 0.25], 0.75)]
+    entries = [
+        {"train_loss": train, "test_loss": test, "test_coco_eval_bbox": ap, "epoch": k}
+        for k, (train, test, ap, _) in enumerate(rows)
+    ]
+    text = "".join(f"{json.dumps(each)}\n" for each in entries)
+    detr = curve_of(written(tmp_path, text, "log.txt"))
+    assert (checks(detr), checks(detr, "train")) == (epochs(18, 14), epochs(20.5, 15.5))
+    # a score of the validation set and a loss of the test set: both are offered
+    scored = "".join(
+        f"{json.dumps({**each, 'val_auc': auc})}\n"
+        for each, (*_, auc) in zip(entries, rows, strict=True)
+    )
+    assert "choose one of val_auc, test_loss" in refusal(written(tmp_path, scored, "scored.txt"))
+
+
+def test_the_row_that_h2o_writes_before_training_is_not_the_first_epoch(tmp_path):
+    head = "duration,epochs,iterations,samples,training_logloss,validation_logloss\n"
+    text = "0.1,0.0,0,0,,\n0.2,1.0,1,100,0.6,0.65\n0.3,2.0,2,200,0.5,0.6\n0.4,3.0,3,300,0.4,0.7\n"
+    curve = curve_of(written(tmp_path, head + text, "history.csv"))
+    assert checks(curve) == [(1, 0.65), (2, 0.6), (3, 0.7)]
+    # trees are counted, and the model has an error before the first one
+    trees = "number_of_trees,training_rmse,validation_rmse\n0,0.7,0.8\n1,0.5,0.6\n2,0.4,0.7\n"
+    forest = curve_of(written(tmp_path, trees, "trees.csv"))
+    assert checks(forest) == [(0, 0.8), (1, 0.6), (2, 0.7)]
