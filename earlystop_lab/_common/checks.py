@@ -27,6 +27,17 @@ def require_count(name: str, value: object, least: int = 1) -> None:
     require(name, value, whole, f"an integer >= {least}")
 
 
+def require_jobs(name: str, n_jobs: object) -> None:
+    """Raise ``ValueError`` unless ``n_jobs`` is a number of parallel jobs, or -1.
+
+    >>> require_jobs("replay: n_jobs", -5)
+    Traceback (most recent call last):
+    ValueError: replay: n_jobs = -5; expected an integer >= 1, or -1 for all cores
+    """
+    whole = is_number(n_jobs, Integral) and (n_jobs == -1 or int(n_jobs) >= 1)  # type: ignore[call-overload]
+    require(name, n_jobs, whole, "an integer >= 1, or -1 for all cores")
+
+
 def require_mode(mode: object) -> None:
     """Raise ``ValueError`` unless ``mode`` says which values of a metric are better."""
     if mode not in ("min", "max"):

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab._common.files import written_whole
+from earlystop_lab._common.names import file_name
 from earlystop_lab._common.wording import counted, listed
 from earlystop_lab.curves.channels import (
     ERRORS,
@@ -622,11 +623,13 @@ class CurveSet:
         if "problem" not in self.table.column_names:
             yield "curves", self
             return
-        problems = map(str, self.table["problem"].to_pylist())
-        # problems whose names give the same file name share a file
-        labels = np.array([re.sub(r"[^\w-]", "_", name) for name in problems])
-        for label in dict.fromkeys(labels):
-            yield label, self.select(labels == label)
+        problems = [*map(str, self.table["problem"].to_pylist())]
+        # problems whose names give the same file name, on some system, share a file
+        labels = {name: file_name(re.sub(r"[^\w-]", "_", name)) for name in problems}
+        files = {label.casefold(): label for label in reversed(labels.values())}
+        of_run = np.array([labels[name].casefold() for name in problems])
+        for file in dict.fromkeys(of_run.tolist()):
+            yield files[file], self.select(of_run == file)
 
     # -- internal --------------------------------------------------------------------------
 

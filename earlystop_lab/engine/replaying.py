@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from earlystop_lab._common.checks import require
+from earlystop_lab._common.checks import require, require_jobs
 from earlystop_lab._common.wording import listed
 from earlystop_lab.criteria import (
     Combination,
@@ -369,7 +369,7 @@ def parts(
 ) -> Iterator[Any]:
     """The stops of one part of the runs after another, in order; ``skip`` skips units of a file."""
     require_curves("replay", curves, paths=True)
-    require("replay: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for all cores")
+    require_jobs("replay: n_jobs", n_jobs)
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     if isinstance(curves, CurveSet):
         count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)

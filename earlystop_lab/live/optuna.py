@@ -1,9 +1,9 @@
 """Optuna: a pruner that ends a trial where the criterion stops."""
 
-import re
 from pathlib import Path
 from typing import Any
 
+from earlystop_lab._common.names import file_in
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Channel, CurveSet, Mode
 from earlystop_lab.engine.replaying import replay, rule_of
@@ -71,8 +71,7 @@ class StopPruner(BasePruner):
         """Write a finished trial: ``study.optimize(..., callbacks=[pruner.record_trial])``."""
         if self.record is not None and trial.intermediate_values:
             curves = self._curve(study, trial)
-            name = re.sub(r"[^\w.-]", "_", curves.runs[0])
-            curves.write(self.record / f"{name}.parquet")
+            curves.write(file_in(self.record, curves.runs[0]))
 
     def _curve(self, study: Any, trial: Any) -> CurveSet:
         """What the trial reported, as a run."""

@@ -1,5 +1,7 @@
 """A criterion during training: given the errors of each check, it says when to stop, and why."""
 
+import hashlib
+import json
 import math
 import time
 import uuid
@@ -10,6 +12,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from earlystop_lab._common.checks import as_number, require, require_mode
+from earlystop_lab._common.names import file_in
 from earlystop_lab.criteria import Criterion, Rule
 from earlystop_lab.criteria.first_passage import (
     Check,
@@ -446,14 +449,18 @@ class Stopper:
         """
         columns = self._columns.items() if self._count else ()
         lists = {name: _plain(column.tolist()) for name, column in columns}
-        return {**self._settings, "run": self.run, "unit": self._unit, "channels": lists}
+        state = {**self._settings, "run": self.run, "unit": self._unit, "channels": lists}
+        return {**state, "checksum": _checksum(state)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the saved state of a stopper, by replaying the curves in it.
 
         The run id and the unit of the positions are restored as well, so that the whole run is one
-        record. Raises ``ValueError`` if it is not a state, or has other settings.
+        record. Raises ``ValueError`` if it is not a state, is damaged, or has other settings;
+        nothing changes then. A state of an earlier version has no checksum.
         """
+        if not isinstance(state, Mapping):
+            raise ValueError(f"{state!r} is not the saved state of a Stopper")
         for name, value in self._settings.items():
             if name not in state or state[name] != value:
                 raise ValueError(
@@ -461,15 +468,21 @@ class Stopper:
                     f"{value!r}; use the settings that the run began with"
                 )
         try:
-            run, unit = _named(state["run"]), state["unit"]
-            lists = {
-                str(name): [None if value is None else float(value) for value in values]
-                for name, values in state["channels"].items()
-            }
+            run, unit = _named(state["run"], saved=True), state["unit"]
+            checked("epoch", Channel(unit=unit))
+            lists = {name: [*map(_saved, values)] for name, values in state["channels"].items()}
             if lists:
+                if "run" in lists or not all(map(_is_position, lists["epoch"])):
+                    raise ValueError("expected a finite position in every row")
                 CurveSet.from_runs([{"run": run, **lists}])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not the saved state of a Stopper: {error}") from error
+        own = {**self._settings, **{name: state[name] for name in ("run", "unit", "channels")}}
+        if "checksum" in state and state["checksum"] != _checksum(own):
+            raise ValueError(
+                "the saved state is damaged: its checksum differs; load the state of another "
+                "checkpoint"
+            )
         self._begin()
         self.run, self._unit = run, unit
         for name, values in lists.items():
@@ -583,13 +596,36 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
-def _named(run: str | None) -> str:
+def _checksum(state: Mapping[str, Any]) -> str:
+    """A digest of a state, which is the same after it was stored as JSON."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+def _saved(value: object) -> float | None:
+    """A value of a saved state: a number, or the text of one that JSON lacks."""
+    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
+        return float(value)
+    if value is None:
+        return None
+    if (number := as_number(value)) is None:
+        raise ValueError(f"expected a number, found {type(value).__name__}")
+    return number
+
+
+def _is_position(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _named(run: str | None, *, saved: bool = False) -> str:
     """The run id, checked to be usable as a file name."""
-    if run is None:
+    if run is None and not saved:
         return f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
-    wrong = not isinstance(run, str) or run in ("", ".", "..") or set(run) & set('/\\\0:*?"<>|')
-    require("run", run, not wrong, "a name that a file can have, without folders")
-    return run
+    odd = set('/\\\0:*?"<>|')
+    fine = isinstance(run, str) and run not in ("", ".", "..") and odd.isdisjoint(run)
+    # half of a character, which no file can store
+    fine = fine and not any("\ud800" <= char <= "\udfff" for char in str(run))
+    require("run", run, fine, "a name that a file can have, without folders")
+    return str(run)
 
 
 def _is_file(record: Path) -> bool:
@@ -603,7 +639,7 @@ def _made(record: Path) -> Path:
 
 
 def _file(record: Path, run: str) -> Path:
-    return record if _is_file(record) else record / f"{run}.parquet"
+    return record if _is_file(record) else file_in(record, run)
 
 
 def _plain(values: Iterable[float | None]) -> list[float | str | None]:

@@ -21,7 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from earlystop_lab._common.checks import require
+from earlystop_lab._common.checks import require_jobs
 from earlystop_lab._common.files import held, renamed
 from earlystop_lab.curves import CurveSet, read_curves
 
@@ -53,7 +53,7 @@ def record(
         raise ValueError(f"{str(path)!r} is not a valid name; expected a file or folder")
     if not jobs:
         raise ValueError("no runs to record: every list of settings needs at least one entry")
-    require("n_jobs", n_jobs, n_jobs != 0, "a number of processes, or -1 for every core")
+    require_jobs("n_jobs", n_jobs)
     ids = [job.meta["run"] for job in jobs]
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)

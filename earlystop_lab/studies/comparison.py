@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlystop_lab._common.checks import require
+from earlystop_lab._common.checks import require_jobs
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
@@ -282,7 +282,7 @@ def bench(
     rivals = list(FAMILIES.values() if known is None else known)
     if any(name == each.name for each in rivals):
         raise ValueError(f"{name}: a known rule has this name; choose another one")
-    require("bench: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for all cores")
+    require_jobs("bench: n_jobs", n_jobs)
     rate = exchange_rate(worth)
     check_criterion(rule, seed=seed)
     for corpus, curves in corpora.items():

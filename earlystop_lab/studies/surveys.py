@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._common.checks import require
+from earlystop_lab._common.checks import require_jobs
 from earlystop_lab.criteria import FAMILIES, Rule, parse, usual
 from earlystop_lab.curves import CurveSet, facts_of, require_curves
 from earlystop_lab.curves.files import Unit, chunks, units
@@ -114,7 +114,7 @@ def survey(
     rules = [parse(item) if isinstance(item, str) else item for item in asked]
     names = plan(rules).texts
     require_curves("survey", curves, paths=True)
-    require("survey: n_jobs", n_jobs, n_jobs != 0, "a number of jobs, or -1 for all cores")
+    require_jobs("survey: n_jobs", n_jobs)
     tasks: list[CurveSet] | list[Unit]
     if isinstance(curves, CurveSet):
         tasks = [curves[i : i + _RUNS] for i in range(0, len(curves), _RUNS)]

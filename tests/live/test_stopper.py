@@ -1,6 +1,7 @@
 """The stopper: live it decides what the replay does, whatever the rule, also saved and restored."""
 
 import json
+import math
 import re
 import tracemalloc
 
@@ -327,6 +328,7 @@ def test_a_genuine_trainer_state_stops_live_where_its_import_and_its_record_do()
         ({"restore": "first"}, "restore = 'first'; expected 'best'"),
         ({"run": "a/b"}, "run = 'a/b'; expected a name that a file can have"),
         ({"run": ""}, "run = ''; expected a name"),
+        ({"run": "a\ud800"}, "expected a name"),
         ({"run": 3}, "run = 3; expected a name"),
     ],
 )
@@ -378,10 +380,28 @@ def test_a_refused_check_was_not_seen(check, words):
         ({"channels": {"epoch": [2.0, 1.0], "val": [1.0, 2.0]}}, "epochs must increase"),
         (
             {"channels": {"epoch": [1.0, 2.0], "val": ["x", 1.0]}},
-            "not the saved state of a Stopper: could not convert",
+            "not the saved state of a Stopper: expected a number, found str",
         ),
         ({"channels": None}, "not the saved state of a Stopper"),
         ({"run": "../a"}, "run = '../a'"),
+        ({"run": None}, "run = None"),
+        ({"unit": 3}, "unit = 3; expected a string"),
+        ({"run": "c"}, "the saved state is damaged: its checksum differs"),
+        ({"checksum": None}, "the saved state is damaged"),
+        *(
+            ({"channels": {"epoch": [1.0, 2.0], "val": [1.0, value]}}, "expected a number, found")
+            for value in (10**400, 10**5000, [1.0], {}, True, "1_0", "NaN", b"1")
+        ),
+        *(
+            ({"channels": {"epoch": [1.0, value], "val": [1.0, 2.0]}}, "not the saved state of a")
+            for value in (math.nan, math.inf, None, 1.0, 0.5, "nan", 10**400)
+        ),
+        ({"channels": {"val": [1.0, 2.0]}}, "not the saved state of a Stopper"),
+        ({"channels": {"epoch": [1.0], "val": [1.0, 2.0]}}, "not the saved state of a Stopper"),
+        ({"channels": {"epoch": [1.0], "run": [1.0]}}, "not the saved state of a Stopper"),
+        ({"channels": {3: [1.0]}}, "not the saved state of a Stopper"),
+        ({"channels": [1.0]}, "not the saved state of a Stopper"),
+        ({"channels": {"epoch": 1.0}}, "not the saved state of a Stopper"),
     ],
 )
 def test_a_state_that_is_none_changes_nothing(change, words):
@@ -394,7 +414,42 @@ def test_a_state_that_is_none_changes_nothing(change, words):
         other.load_state_dict({**stopper.state_dict(), **change})
     with pytest.raises(ValueError, match="the saved state has criterion = None"):
         other.load_state_dict({})
+    for nothing in (None, 10**400, [], "state"):
+        with pytest.raises(ValueError, match="is not the saved state of a Stopper"):
+            other.load_state_dict(nothing)
     assert other.state_dict() == before
+
+
+def test_any_damage_to_a_state_is_noticed():
+    stopper = Stopper("PQ(2, k=1)", run="a")
+    for val, train in ((3.0, 2.5), (2.0, math.nan), (math.inf, 1.0)):
+        stopper.update(val=val, train=train)
+    state = json.loads(json.dumps(stopper.state_dict()))
+    text, rng, refused = json.dumps(state), np.random.default_rng(1), 0
+    for _ in range(2000):
+        at = int(rng.integers(len(text)))
+        damaged = text[:at] + chr(rng.integers(32, 127)) + text[at + 1 :]
+        try:
+            changed = json.loads(damaged)
+        except ValueError:
+            continue
+        other = Stopper("PQ(2, k=1)", run="b")
+        try:
+            other.load_state_dict(changed)
+        except ValueError:
+            refused += 1
+        else:  # 3.0 may be written 30e-1; a key of another name is no checksum
+            assert other.state_dict() == state
+    assert refused > 500
+
+
+def test_a_state_of_an_earlier_version_has_no_checksum():
+    stopper, other = Stopper("GL(2)", run="a"), Stopper("GL(2)", run="b")
+    stopper.update(val=1.0)
+    state = stopper.state_dict()
+    del state["checksum"]
+    other.load_state_dict(state)
+    assert other.state_dict() == stopper.state_dict()
 
 
 # -- recorded -----------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ from adapters import LowRate
 from hypothesis import given, strategies as st
 
 from earlystop_lab import Channel, CurveSet, criterion, read_curves, replay, trace
+from earlystop_lab._common.names import file_in
 from earlystop_lab.live.watch import runs as limits
 from earlystop_lab.live.watch.journal import Journal
 from earlystop_lab.live.watch.posts import Asked, Post, PostError
 from earlystop_lab.live.watch.runs import Board, Run
-from earlystop_lab.live.watch.saving import file_of, load, save, saved, snapshot
+from earlystop_lab.live.watch.saving import load, save, saved, snapshot
 from earlystop_lab.live.watch.views import POINTS, detail, overview
 from earlystop_lab.live.watch.watching import Watching
 
@@ -305,7 +306,7 @@ def test_a_run_is_saved_and_read_whatever_its_name(tmp_path, name):
         post(run, epoch, val_loss=val, loss=1 / 3)
     save(snapshot(run), tmp_path, event=7)
     (path,) = tmp_path.iterdir()
-    assert path == file_of(tmp_path, run.name)
+    assert path == file_in(tmp_path, run.name)
     assert len(path.name.encode()) < 200
     again, event = load(path, ["Keras(2)"])
     assert (event, again.name, again.called, again.number) == (7, run.name, name, 2)
@@ -344,7 +345,7 @@ def test_a_score_is_kept_and_saved_as_it_was_posted(tmp_path):
     assert curves.about("epoch").unit == "epoch"
     stops = replay(curves, [each.criterion for each in run.verdicts])
     assert stops.stop.tolist() == [[3, 4, 2]]
-    again, _ = load(file_of(tmp_path, "a"), ["Keras(1)"])
+    again, _ = load(file_in(tmp_path, "a"), ["Keras(1)"])
     assert (again.channels, again.best) == (run.channels, run.best)
     assert evaluated(again).verdicts[0].stopper.stop_epoch == 3
 
@@ -413,7 +414,7 @@ def test_another_server_keeps_the_channels_that_a_file_has(tmp_path):
     run = Run("a", 1, ["Keras(5, val='val_accuracy')"])
     post(run, 1, val_loss=1.0, val_accuracy=0.5)
     save(snapshot(run), tmp_path, event=1)
-    again, _ = load(file_of(tmp_path, "a"), ["Keras(5)"])
+    again, _ = load(file_in(tmp_path, "a"), ["Keras(5)"])
     post(again, 2, val_loss=1.0, val_accuracy=0.75, other=1.0)
     assert again.curve("val_accuracy").tolist() == [0.5, 0.75]
 
@@ -422,7 +423,7 @@ def test_a_file_of_an_earlier_version_knows_nothing_of_this_journal(tmp_path):
     run = Run("a", 1, [])
     post(run, 1, val_loss=0.5)
     save(snapshot(run), tmp_path, event=7)
-    path = file_of(tmp_path, "a")
+    path = file_in(tmp_path, "a")
     table = pq.read_table(path)
     mark = json.loads(table.schema.metadata[b"earlystop watch"])
     # it counted the pieces of a journal of its own

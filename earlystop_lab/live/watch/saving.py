@@ -1,24 +1,20 @@
 """Runs as files: each a curve set with one run in Parquet, written atomically."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from earlystop_lab._common.names import file_in
 from earlystop_lab.curves import CurveSet, read_curves
 from earlystop_lab.live.watch.posts import Channels
 from earlystop_lab.live.watch.runs import Run
 
 #: the key under which a file says that it was written here
 _MARK = b"earlystop watch"
-#: maximum number of characters of a run's name that are used in the file name
-_PLAIN = " ()+,=@"
-_LONGEST = 150
 
 
 #: the curve set of a run at one moment, and what else is needed to continue it
@@ -33,21 +29,13 @@ def snapshot(run: Run) -> Snapshot:
     return row, run.channels, {"called": run.called, "number": run.number}
 
 
-def file_of(folder: Path, run: str) -> Path:
-    """The file of a run, derived from its name, whatever that is."""
-    name = quote(run, safe=_PLAIN)
-    if len(name) > _LONGEST:
-        name = f"{name[:_LONGEST]}-{hashlib.sha256(run.encode()).hexdigest()[:16]}"
-    return folder / f"{name}.parquet"
-
-
 def save(run: Snapshot, folder: Path, event: int) -> None:
     """Write the run, which includes everything in the journal up to that event."""
     row, channels, about = run
     mark = json.dumps({"event": event, **about})
     table = CurveSet.from_runs([row], channels=channels).table
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: mark})
-    CurveSet(table).write(file_of(folder, row["run"]))
+    CurveSet(table).write(file_in(folder, row["run"]))
 
 
 def saved(folder: Path) -> Iterator[Path]:

@@ -7,11 +7,12 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from earlystop_lab._common.names import file_in
 from earlystop_lab.curves import Curve
 from earlystop_lab.live.watch.journal import Journal
 from earlystop_lab.live.watch.posts import Asked, Channels, Post, PostError
 from earlystop_lab.live.watch.runs import Board, Event, Run, name_of
-from earlystop_lab.live.watch.saving import file_of, load, save, saved, snapshot
+from earlystop_lab.live.watch.saving import load, save, saved, snapshot
 from earlystop_lab.sources.logs import read_logs
 
 #: seconds between two reads of log files, and the minimum pause as a multiple of the reading time
@@ -56,12 +57,12 @@ class Watching:
             name = name_of(event["called"], event["number"])
             if name not in held:
                 run, held[name] = Run(event["called"], event["number"], board.criteria), 0
-                if (file := file_of(self.folder, name)).exists():
+                if (file := file_in(self.folder, name)).exists():
                     run, held[name] = load(file, board.criteria)
                 board.runs[name] = self._unsaved[name] = run
             if number > held[name]:
                 board.runs[name].apply(event)
-        files = {file_of(self.folder, name) for name in held}
+        files = {file_in(self.folder, name) for name in held}
         for path in (path for path in saved(self.folder) if path not in files):
             run, last = load(path, board.criteria)
             if not board.has_room(run):
@@ -183,7 +184,7 @@ class Watching:
 
     def _is_taken(self, name: str) -> bool:
         """Whether a run has the name, possibly one that is not shown."""
-        return name in self._unsaved or file_of(self.folder, name).exists()
+        return name in self._unsaved or file_in(self.folder, name).exists()
 
     async def save(self) -> None:
         """Write the files of all changed runs, and drop the journal up to here."""
