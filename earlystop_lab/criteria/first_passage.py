@@ -34,8 +34,6 @@ Indices = NDArray[np.int32]
 Curves = Mapping[str, FloatArray]
 #: index of a check that is never reached
 NEVER = -1
-#: checks that are compared at once
-_BLOCK = 32
 _PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _JOINS = {"any_of": operator.or_, "all_of": operator.and_}
 
@@ -70,10 +68,6 @@ class BoundRule(NamedTuple):
     sign: float
     #: nothing up to and including this epoch is recorded
     warmup: float
-    #: only values above this are recorded
-    floor: float
-    #: a run is finished once its statistic is above this
-    ceiling: float
     #: record every check, not only new highs
     every: bool
 
@@ -101,8 +95,17 @@ class Recorded(NamedTuple):
     number: NDArray[np.int64]
 
 
+class Asked(NamedTuple):
+    """The passages that are asked for."""
+
+    #: ascending limits of a rising statistic, see :func:`_limits`; none if no passage is asked for
+    limits: FloatArray
+    #: the error of which the lowest is selected, one value per check
+    errors: FloatArray
+
+
 class Passages(NamedTuple):
-    """The result of :func:`first_passages`: indices of the rule's checks, (runs, columns)."""
+    """The result of :func:`record`: indices of the rule's checks, (runs, columns)."""
 
     #: the first check past each threshold, or NEVER
     stop: Indices
@@ -127,8 +130,8 @@ def part(channels: Any, first: int, last: int, stride: Any) -> Any:
     raise NotImplementedError
 
 
-def places(epoch: FloatArray, first: int, last: int, stride: Any) -> FloatArray:
-    """The positions of these checks; see :func:`_readers`."""
+def thinned(values: FloatArray, first: int, last: int, stride: Any) -> FloatArray:
+    """These checks of a single array; see :func:`_readers`."""
     raise NotImplementedError
 
 
@@ -147,41 +150,79 @@ def pass_bound(limit: float) -> float:
     return limit
 
 
-def record(rule: BoundRule, stride, checks: Checks, recorded: Recorded):  # type: ignore[no-untyped-def]
-    """Fill in the new highs of the statistic in every run, or its value at every check.
+def record(  # type: ignore[no-untyped-def]
+    rule: BoundRule,
+    stride,
+    strips,
+    checks: Checks,
+    recorded: Recorded,
+    asked: Asked,
+    passages: Passages,
+):
+    """Find the passages that are asked for, or else record the highs of the statistic.
 
-    The rule's step is taken at every ``stride``-th check, or at every check if that is None.
+    The rule's step is taken at every ``stride``-th check, or at every check if that is None. A
+    passage is the first check past a limit, or NEVER. The lowest error is taken up to the passage,
+    or up to the end of a run that never passes; the earliest of ties wins, and if no check was
+    selectable it is the last check itself. A check at which a step is taken is selectable if it is
+    at the end of a strip, see :func:`selectable`. Only one of ``stride`` and ``strips`` is given.
+    (These are separate arguments because numba drops the branches that are not taken if an
+    argument is None, but not if a field is: without strips there is nothing to count.)
     """
     sign, warmup, every = rule.sign, rule.warmup, rule.every
     epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
-    value, check, restored = recorded.value, recorded.check, recorded.restored
+    limits = asked.limits
     apart = 1 if stride is None else stride
     found = 0
     for run in range(offsets.size - 1):
         # slices, since indices that start at 0 need no test for negative values
-        first, last, begin, before = offsets[run], offsets[run + 1], starts[run], found
-        positions = places(epoch, begin, begin + last - first, stride)
+        first, last, begin = offsets[run], offsets[run + 1], starts[run]
+        positions = thinned(epoch, begin, begin + last - first, stride)
+        selected = thinned(asked.errors, first, last, stride)
         values = part(channels, first, last, stride)
-        state, high = rule.start, rule.floor
-        bound = pass_bound(sign * high)
-        for i in range(positions.size):
+        state, before, passed = rule.start, found, 0
+        # NaN is never the lowest; infinity is if there is nothing else
+        best, lowest = first_selectable(strips, selected), np.inf
+        left = 0 if strips is None else strips[0]
+        limit = limits[0] if limits.size else -np.inf
+        bound = pass_bound(sign * limit)
+        for i in range(selected.size):
+            error = float(selected[i])
+            if strips is None:
+                if error < lowest:
+                    best, lowest = i, error
+            else:
+                left -= 1
+                if left == 0:
+                    left = strips[0]
+                    if error < lowest and (strips.size == 1 or selectable(strips, i)):
+                        best, lowest = i, error
             told = at(values, i)
             if not every and cannot_pass(state, bound, *told):
                 # the statistic is unused here, so compiled code does not compute it
                 state = step(state, float(positions[i]), *told)[0]
                 continue
             state, statistic = step(state, float(positions[i]), *told)
-            if every or (sign * statistic > high and positions[i] > warmup):
-                value[found], check[found] = sign * statistic, apart * (i + 1) - 1
-                if restored.size:
-                    restored[found] = restores(state)
-                found += 1
-                if not every:
-                    high = sign * statistic
-                    bound = pass_bound(sign * high)
-                    if high > rule.ceiling:
+            value = sign * statistic
+            if every or (value > limit and positions[i] > warmup):
+                check = apart * (i + 1) - 1
+                if limits.size:
+                    kept = apart * (min(i, best) + 1) - 1
+                    passed = passing(value, passed, check, kept, run, limits, passages)
+                    if passed == limits.size:
                         break
-        recorded.number[run] = found - before
+                    limit = limits[passed]
+                else:
+                    recorded.value[found], recorded.check[found] = value, check
+                    if recorded.restored.size:
+                        recorded.restored[found] = restores(state)
+                    found, limit = found + 1, value
+                bound = pass_bound(sign * limit)
+        if limits.size:
+            kept = min(apart * (best + 1), last - first) - 1
+            passing(np.inf, passed, NEVER, kept, run, limits, passages)
+        else:
+            recorded.number[run] = found - before
 
 
 # -- what does not depend on the rule ----------------------------------------------------------
@@ -209,66 +250,40 @@ def first_selectable(strips: Any, errors: FloatArray) -> int:
     return check
 
 
-def lowest_up_to(  # type: ignore[no-untyped-def]
-    strips, errors: FloatArray, best: int, lowest: float, check: int, last: int
-):
-    """Look at the selectable checks up to ``last``, inclusive, beginning with ``check``.
+def passing(
+    value: float,
+    passed: int,
+    stop: int,
+    best: int,
+    run: int,
+    limits: FloatArray,
+    passages: Passages,
+) -> int:
+    """Fill in the stop and the best check of the limits that a value passes, after the first ones.
 
-    Returns the check with the lowest error so far (the earliest of ties), that error, and the next
-    selectable check.
+    Returns how many have been passed. There may be many more limits than are passed at once.
     """
-    if strips is None:
-        # blocks without a lower error, which most are, are compared at once
-        while check + _BLOCK <= last + 1:
-            lower = 0
-            for i in range(check, check + _BLOCK):
-                lower += errors[i] < lowest
-            if lower:
-                for i in range(check, check + _BLOCK):
-                    best = i if errors[i] < lowest else best
-                    lowest = errors[i] if errors[i] < lowest else lowest
-            check += _BLOCK
-    apart = 1 if strips is None else strips[0]
-    while check <= last:
-        if errors[check] < lowest and (strips is None or selectable(strips, check)):
-            best, lowest = check, float(errors[check])
-        check += apart
-    return best, lowest, check
+    low, high, apart = passed, passed, 1
+    while high < limits.size and value > limits[high]:
+        low, high, apart = high + 1, high + apart, 2 * apart
+    high = min(high, limits.size)
+    while low < high:
+        middle = (low + high) // 2
+        if value > limits[middle]:
+            low = middle + 1
+        else:
+            high = middle
+    stops = passages.stop[run, passages.column + passed : passages.column + low]
+    bests = passages.best[run, passages.column + passed : passages.column + low]
+    for j in range(stops.size):
+        stops[j] = stop
+    for j in range(bests.size):
+        bests[j] = best
+    return low
 
 
-def first_passages(  # type: ignore[no-untyped-def]
-    limits: FloatArray, strips, offsets, errors, recorded: Recorded, passages: Passages
-):
-    """Fill ``passages`` with the first check past each limit (these ascend), or NEVER.
-
-    ``errors`` has one value per check. Its lowest value is taken up to the passage, or up to the
-    end of a run that never passes; the earliest of ties wins, and if no check was selectable it is
-    the last check itself. See :func:`selectable` for ``strips``.
-    """
-    columns = slice(passages.column, passages.column + limits.size)
-    seen = 0
-    for run in range(offsets.size - 1):
-        selected = errors[offsets[run] : offsets[run + 1]]
-        stops, bests = passages.stop[run, columns], passages.best[run, columns]
-        # NaN is never the lowest; infinity is if there is nothing else
-        best, lowest = first_selectable(strips, selected), np.inf
-        check = 0 if strips is None else strips[0] - 1
-        passed = 0
-        for found in range(seen, seen + recorded.number[run]):
-            value, first = recorded.value[found], passed
-            while passed < limits.size and value > limits[passed]:
-                passed += 1
-            if passed > first:
-                at = recorded.check[found]
-                best, lowest, check = lowest_up_to(strips, selected, best, lowest, check, at)
-                stops[first:passed] = at
-                bests[first:passed] = min(at, best)
-        seen += recorded.number[run]
-        if passed < limits.size:
-            last = selected.size - 1
-            best, lowest, check = lowest_up_to(strips, selected, best, lowest, check, last)
-            stops[passed:] = NEVER
-            bests[passed:] = min(best, last)
+#: where no passages are found
+_NOWHERE = Passages(np.empty((0, 0), np.int32), np.empty((0, 0), np.int32), 0)
 
 
 # -- public functions of this module -----------------------------------------------------------
@@ -318,11 +333,11 @@ def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Pas
     rule = members[0]
     watched, limits = watched_by(rule, runs), _limits(members)
     errors, nowhere_else, everywhere = runs.errors_at(watched, select)
-    strips = strides(rule.strips(select))
-    recorded, checks = _recorded(rule, watched, runs, limits)
+    asked, strips = Asked(limits, errors), _strips(rule, select)
     # strips are counted in the checks at which the error was measured
-    whole = nowhere_else and (everywhere or (strips is None and _stride(rule) is None))
-    _find_passages(limits, strips, checks.offsets, errors, recorded, passages)
+    counts = strips is None and rule.stride == 1
+    whole = nowhere_else and (everywhere or counts)
+    _record(rule, watched, runs, strips, asked, passages)
     if watched.rows is None and whole:
         return
     columns = slice(passages.column, passages.column + len(members))
@@ -340,42 +355,37 @@ def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Pas
 def highs(criterion: Criterion, runs: Runs) -> Highs:
     """The highs of the criterion's statistic in every run, whatever its threshold."""
     watched = watched_by(criterion, runs)
-    (value, check, _, count), checks = _recorded(criterion, watched, runs)
-    run = np.repeat(np.arange(len(runs)), count)
+    (value, check, _, number), checks = _record(criterion, watched, runs, _strips(criterion))
+    run = np.repeat(np.arange(len(runs)), number)
     row = check[: len(run)]
     if watched.rows is not None:
         row = (watched.rows[checks.offsets[run] + row] - runs.offsets[run]).astype(np.int32)
     return Highs(value[: len(run)].copy(), row, run)
 
 
-def _recorded(
+def _record(
     criterion: Criterion,
     watched: Watched,
     runs: Runs,
-    limits: FloatArray | None = None,
+    strips: NDArray[np.int64] | None,
+    asked: Asked | None = None,
+    passages: Passages = _NOWHERE,
     *,
     every: bool = False,
     restored: bool = False,
-    index: int | None = None,
 ) -> tuple[Recorded, Checks]:
-    """The highs of the criterion's statistic that can pass the limits (by default all highs).
+    """Find the passages that are asked for, or else record the highs of the statistic.
 
     With ``every``, its value at every check at which a step is taken; with ``restored``, also what
-    its library would restore there. With ``index``, only those of one run.
+    its library would restore there.
     """
-    family = criterion.family
-    checks = watched.checks
-    if index is not None:
-        part = slice(index, index + 1), slice(index, index + 2)
-        checks = checks._replace(starts=checks.starts[part[0]], offsets=checks.offsets[part[1]])
-    checks = _told(criterion, checks, runs)
-    floor, ceiling = (-math.inf, math.inf) if limits is None else (limits[0], limits[-1])
-    warmup = _gate(criterion.warmup)
-    bound = BoundRule(
-        start(criterion, runs.about), family.sign, warmup, float(floor), float(ceiling), every
-    )
-    size = int(checks.offsets[-1] - checks.offsets[0])
-    found = Recorded(
+    family, checks = criterion.family, _told(criterion, watched, runs)
+    rule = BoundRule(start(criterion, runs.about), family.sign, _gate(criterion.warmup), every)
+    size = 0
+    if asked is None:  # then no error is selected either
+        size = int(checks.offsets[-1])
+        asked = Asked(np.empty(0), read_only(np.zeros(size)))
+    recorded = Recorded(
         np.empty(size),
         np.empty(size, np.int32),
         np.empty(size if restored else 0),
@@ -383,26 +393,22 @@ def _recorded(
     )
     named = ("step", "cannot_pass", "pass_bound", "restores")
     parts = {name: getattr(family, name) for name in named} if family.step else {}
-    stride = _stride(criterion)
+    stride = None if criterion.stride == 1 else criterion.stride
     readers = _readers(len(checks.values), stride is not None)
-    call_bound(record, {**parts, **readers}, bound, stride, checks, found, rule=family.name)
-    return found, checks
+    arguments = (rule, stride, strips, checks, recorded, asked, passages)
+    call_bound(record, {**parts, **readers}, *arguments, rule=family.name)
+    return recorded, checks
 
 
-def _find_passages(*arguments: Any) -> None:
-    """Call :func:`first_passages`, compiled."""
-    call_bound(first_passages, {}, *arguments, rule="first_passages")
-
-
-def _told(criterion: Criterion, checks: Checks, runs: Runs) -> Checks:
+def _told(criterion: Criterion, watched: Watched, runs: Runs) -> Checks:
     """What the rule's step is told; of an array rule, whose step stands in, the statistic."""
     if criterion.family.step is not None:
-        return checks
+        return watched.checks
     statistics = [
-        _array_statistic(criterion, _curves(criterion, checks, i), runs.about, runs.name(i))
+        _array_statistic(criterion, _curves(criterion, watched, i), runs.about, runs.name(i))
         for i in range(len(runs))
     ]
-    return checks._replace(values=(read_only(np.concatenate(statistics)),))
+    return watched.checks._replace(values=(read_only(np.concatenate(statistics)),))
 
 
 def watched_by(criterion: Criterion, runs: Runs) -> Watched:
@@ -436,17 +442,19 @@ def lowest_errors(
     """
     watched, errors = runs.selectable(select)
     last = watched.last_checks(stop)
-    # passed at the last check up to the stop
-    offsets, passed = watched.checks.offsets, last >= 0
-    recorded = Recorded(
-        np.ones(len(last)), last[passed].astype(np.int32), np.empty(0), passed.astype(np.int64)
-    )
     nowhere, best = np.empty((2, len(stop), 1), np.int32)
-    _find_passages(
-        np.zeros(1), strides(strips), offsets, errors, recorded, Passages(nowhere, best, 0)
-    )
+    # the default step returns the statistic, which is 1 at the last check up to the stop
+    marks = np.zeros(len(errors))
+    marks[(watched.checks.offsets[:-1] + last)[last >= 0]] = 1
+    rule = BoundRule((0,), 1.0, -math.inf, False)
+    checks = watched.checks._replace(values=(read_only(marks),))
+    one, number = np.empty(1, np.int32), np.empty(len(stop), np.int64)
+    recorded = Recorded(np.empty(1), one, np.empty(0), number)
+    asked = Asked(np.zeros(1), errors)
+    arguments = (rule, None, strides(strips), checks, recorded, asked, Passages(nowhere, best, 0))
+    call_bound(record, _readers(1, False), *arguments, rule="any_of")
     rows = watched.to_rows(best)[:, 0]
-    found = passed & runs.is_number(select, rows[:, None])[:, 0]
+    found = (last >= 0) & runs.is_number(select, rows[:, None])[:, 0]
     return np.where(found, rows, stop).astype(np.int32)
 
 
@@ -462,7 +470,7 @@ def _readers(channels: int, strided: bool) -> dict[str, Any]:
         "part": ("first, last, stride", f"channels[{{}}][{run}]"),
         "at": ("check", "float(channels[{}][check])"),
     }
-    made = {"places": eval(f"lambda epoch, first, last, stride: epoch[{run}]", globals())}
+    made = {"thinned": eval(f"lambda values, first, last, stride: values[{run}]", globals())}
     for name, (arguments, read) in reads.items():
         parts = "".join(f"{read.format(k)}, " for k in range(channels))
         made[name] = eval(f"lambda channels, {arguments}: ({parts})", globals())
@@ -491,16 +499,28 @@ def strides(strips: frozenset[int]) -> NDArray[np.int64] | None:
     return np.array([*strips] if len(strips) == 1 else [math.gcd(*strips), *strips], np.int64)
 
 
+def _strips(criterion: Criterion, select: str = "val") -> NDArray[np.int64] | None:
+    """Strip lengths, in that form, among the checks at which steps are taken."""
+    return None if criterion.family.at_ends else strides(criterion.strips(select))
+
+
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     """What the criterion sees of run ``index``: its statistic, where it passes, its own epoch."""
     family, watched = criterion.family, watched_by(criterion, runs)
     if family.step is None:
-        curves = _curves(criterion, watched.checks, index)
+        curves = _curves(criterion, watched, index)
         seen = array_trace(criterion, curves, runs.about, runs.name(index))
     else:
-        epoch, _ = watched.checks.run(index)
-        found, _ = _recorded(
-            criterion, watched, runs, every=True, restored=family.restores is not None, index=index
+        epoch, values = watched.checks.run(index)
+        offsets = np.array([0, len(epoch)])
+        alone = Checks(epoch, read_only(offsets[:1]), read_only(offsets), values)
+        found, _ = _record(
+            criterion,
+            watched._replace(checks=alone),
+            runs,
+            _strips(criterion),
+            every=True,
+            restored=family.restores is not None,
         )
         statistic, restored = np.full((2, len(epoch)), np.nan)
         steps = found.check[: found.number[0]]
@@ -598,14 +618,9 @@ def _params(criterion: Criterion, about: Mapping[str, Channel]) -> dict[str, Val
     return params
 
 
-def _stride(criterion: Criterion) -> int | None:
-    """The rule's step is taken at every so many checks; None if at every check."""
-    return None if criterion.stride == 1 else criterion.stride
-
-
-def _curves(criterion: Criterion, checks: Checks, index: int) -> Curves:
+def _curves(criterion: Criterion, watched: Watched, index: int) -> Curves:
     """The curves of one run, by the names that the rule's function uses."""
-    epoch, values = checks.run(index)
+    epoch, values = watched.checks.run(index)
     return {"epoch": epoch, **dict(zip(criterion.family.watches, values, strict=True))}
 
 

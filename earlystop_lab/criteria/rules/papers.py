@@ -413,4 +413,4 @@ def SuccessiveStrips(*, k: int = 5, tol: float = 0.001) -> Rises:
     >>> replay(curves, [SuccessiveStrips(2, k=1), UP(2, k=1)]).to_frame()["fired"].tolist()
     [True, False]
     """
-    return Rises(float(tol), math.nan, 0)
+    return Rises(float(tol), math.nan, 0.0)

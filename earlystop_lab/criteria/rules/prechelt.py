@@ -34,7 +34,7 @@ class Rises(NamedTuple):
 
     tol: float
     before: float
-    ups: int
+    ups: float
 
 
 def relative_excess(value: float, reference: float) -> float:
@@ -100,8 +100,8 @@ def rises_step(s: Rises, epoch: float, val: float) -> tuple[Rises, float]:
     """Successive strips whose last error is above that of the previous strip, minus a tolerance."""
     # branchless, since the branch would be unpredictable
     rose = (val > s.before) | (val > s.before - s.tol * abs(s.before))
-    ups = (s.ups + 1) * rose
-    return Rises(s.tol, val, ups), math.nan if math.isnan(val) else float(ups)
+    ups = (s.ups + 1.0) * rose
+    return Rises(s.tol, val, ups), math.nan if math.isnan(val) else ups
 
 
 @criterion(
@@ -237,7 +237,7 @@ def UP(*, k: int = 5) -> Rises:
         criterion  stop  selected
     0  UP(2, k=1)     6         2
     """
-    return Rises(0.0, math.nan, 0)
+    return Rises(0.0, math.nan, 0.0)
 
 
 @criterion(
