@@ -81,9 +81,11 @@ BASE ?= 4fa5c29
 same: $(VENV)/.installed-report
 	$(BIN)/python benchmarks/same_numbers.py --base $(BASE)
 
-# what the tests try in small, many times over: damaged curve files; takes some five minutes
-hard: $(VENV)/.installed
-	$(BIN)/python tests/damage.py --count 10000
+# what the tests try in small, many times over: commands that are killed or meet a full disk, two
+# writers of one output, damaged files, hostile posts; takes about an hour. PART names some of:
+# kills,disks,races,same,posts,damage,logs
+hard: $(VENV)/.installed-test
+	$(BIN)/python tests/hard $(if $(PART),--only $(PART))
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -64,8 +64,9 @@ def written_whole(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     _make_room(path)
+    absolute = path.absolute()
     try:
-        with _own_folder(path) as folder:
+        with _own_folder(absolute) as folder:
             temporary = folder / f"new{path.suffix}"
             yield temporary
             if durable:
@@ -74,8 +75,8 @@ def written_whole(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
             if durable:
                 sync_folder(path.parent)
     except OSError as error:
-        own = error.filename is None or str(error.filename).startswith(str(_beside(path, "")))
-        if error.errno is None or not own:
+        named = error.filename and os.path.abspath(error.filename)
+        if error.errno is None or (named and not named.startswith(str(_beside(absolute, "")))):
             raise
         # it names a temporary file or none, as where the disk is full
         raise renamed(error, path) from error

@@ -1,16 +1,14 @@
 """Tables in files: what is read is what was written, by whatever reads it, or it is refused."""
 
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import damage
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hard import damage
 
 from earlystop_lab.curves import storing
 
@@ -126,10 +124,10 @@ def test_damage_is_refused_and_the_file_named(path, seed):
 
 def test_the_harness_finds_nothing_in_files_with_and_without_a_seal():
     # in processes of its own: what has no seal could crash its reader
-    command = [sys.executable, damage.__file__, "--count", "60", "--seed", "6000"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.count("0 unnamed, 0 crashed") == len([*damage.SEALED, *damage.FOREIGN])
+    cells = list(damage.attempts(60, seed=6000))
+    assert [cell.what for cell in cells] == [*damage.KINDS]
+    assert {cell.attempts for cell in cells} == {60}
+    assert not any(cell.failures for cell in cells), [cell.note for cell in cells]
 
 
 def test_no_damage_hides_the_seal_and_leaves_other_data(path):

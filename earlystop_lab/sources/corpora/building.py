@@ -116,9 +116,12 @@ def build(
     if suffix not in ("parquet", "arrow"):
         raise ValueError(f"format {suffix!r}: expected 'parquet' or 'arrow'")
     source, out = Path(source), Path(out)
-    if not out.name or out.exists():
-        raise FileExistsError(f"{out} exists already; remove it or choose another folder")
+    there = f"{out} exists already; remove it or choose another folder"
+    if not out.name:
+        raise FileExistsError(there)
     with held(out):
+        if out.exists():
+            raise FileExistsError(there)
         return _built(name, source, out, suffix)
 
 

@@ -1,16 +1,16 @@
-"""Curve files damaged in every way that we can think of, from a seed, and what reading them gives.
+"""Files damaged in every way that we can think of, from a seed, and what reading them gives.
 
-As a program: many of each format, in processes of their own, since a damaged file may crash its
-reader: ``python tests/damage.py --count 10000``.
+Curve files of each format and journals of ``watch``, many of each in processes of their own, since
+a damaged file may crash its reader.
 """
 
-import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earlystop_lab.curves import storing
+from earlystop_lab.live.watch.journal import Journal
+from hard.cells import Cell
 
 #: files with a seal; and files of other programs, which have none
 SEALED, FOREIGN = ("parquet", "arrow"), ("foreign-parquet", "foreign-arrow")
+KINDS = (*SEALED, *FOREIGN, "journal")
 #: what reading a damaged file may give
 VERDICTS = ("refused", "same", "different", "unnamed", "crashed")
 #: every so many files are damaged in place, with their old times, after they were read
@@ -153,10 +156,47 @@ def small_groups() -> None:
     storing._ROW_GROUP, storing._BATCH = 20, 4096
 
 
-# -- as a program --------------------------------------------------------------------------
+# -- journals ------------------------------------------------------------------------------
 
 
-def _work(kind: str, first: int, count: int) -> None:
+def write_journal(folder: Path, seed: int) -> list[dict[str, object]]:
+    """A journal that a server left behind; its events."""
+    shutil.rmtree(folder / ".watch", ignore_errors=True)
+    rng = np.random.default_rng(seed)
+    events: list[dict[str, object]] = [
+        {"called": "a", "number": 1, "check": {"epoch": i, "val": round(float(rng.normal()), 3)}}
+        for i in range(int(rng.integers(1, 60)))
+    ]
+    journal = Journal(folder)
+    journal.append(events)
+    journal.drop(int(rng.integers(0, len(events))))
+    kept = [event for _, event in journal.events()]
+    journal.close()
+    return kept
+
+
+def verdict_of_journal(folder: Path, whole: list[dict[str, object]]) -> str:
+    """What a server reads from a journal; one of ``VERDICTS``."""
+    path = folder / ".watch" / "journal.sqlite"
+    try:
+        journal = Journal(folder)
+        try:
+            return "same" if [event for _, event in journal.events()] == whole else "different"
+        finally:
+            journal.close()
+    except ValueError as error:
+        return "refused" if str(error).startswith(f"{path}: ") else "unnamed"
+    except OSError as error:
+        return "refused" if error.filename == str(path) else "unnamed"
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return "unnamed"
+
+
+# -- many of them --------------------------------------------------------------------------
+
+
+def work(kind: str, first: int, count: int) -> None:
     """Damage and read files, a line of standard output each."""
     import resource  # these are not everywhere
     import signal
@@ -164,65 +204,57 @@ def _work(kind: str, first: int, count: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (16 * 2**30,) * 2)
     small_groups()
     with tempfile.TemporaryDirectory() as folder:
-        path = path_of(kind, Path(folder))
-        for seed in range(first, first + count):
+        look = _journals if kind == "journal" else _tables
+        for found in look(kind, Path(folder), first, count):
+            print(found, flush=True)
             signal.alarm(20)  # what hangs is ended, and counts as crashed
-            table = sample(seed // 20)
-            write(table, kind, path)
+
+
+def _tables(kind: str, folder: Path, first: int, count: int) -> Iterator[str]:
+    path = path_of(kind, folder)
+    for seed in range(first, first + count):
+        table = sample(seed // 20)
+        write(table, kind, path)
+        whole = path.read_bytes()
+        if seed % _IN_PLACE == 0:
+            time.sleep(0.15)  # else nothing is remembered of it
+            assert verdict(path, table) == "same"
+            stat = path.stat()
+        path.write_bytes(damaged(whole, seed))
+        if seed % _IN_PLACE == 0:
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        yield verdict(path, table)
+
+
+def _journals(kind: str, folder: Path, first: int, count: int) -> Iterator[str]:
+    path = folder / ".watch" / "journal.sqlite"
+    for seed in range(first, first + count):
+        if seed == first or seed % 20 == 0:
+            events = write_journal(folder, seed // 20)
             whole = path.read_bytes()
-            if seed % _IN_PLACE == 0:
-                time.sleep(0.15)  # else nothing is remembered of it
-                assert verdict(path, table) == "same"
-                stat = path.stat()
-            path.write_bytes(damaged(whole, seed))
-            if seed % _IN_PLACE == 0:
-                os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-            print(verdict(path, table), flush=True)
+        for file in path.parent.iterdir():
+            file.unlink()
+        path.write_bytes(damaged(whole, seed))
+        yield verdict_of_journal(folder, events)
 
 
-def _counted(kind: str, count: int, seed: int) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    done = 0
-    while done < count:
-        command = [sys.executable, __file__, "--work", kind]
-        command += ["--seed", str(seed + done), "--count", str(count - done)]
-        worker = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        verdicts = worker.stdout.split()
-        for i, each in enumerate(verdicts, start=seed + done):
-            counts[each] += 1
-            if each in ("unnamed", *(["different"] if kind in SEALED else [])):
-                print(f"{kind}: seed {i}: {each}")
-        done += len(verdicts)
-        if worker.returncode and done < count:
+def attempts(count: int, seed: int) -> Iterator[Cell]:
+    """Damage so many files of each kind; what has no digests can be read as other data."""
+    for kind in KINDS:
+        verdicts = dict.fromkeys(VERDICTS, 0)
+        cell = Cell("damage", kind)
+        while cell.attempts < count:
+            first = seed + cell.attempts
+            code = "import sys; sys.path.insert(0, sys.argv[1]); from hard.damage import work; "
+            code += "work(sys.argv[2], *map(int, sys.argv[3:]))"
+            words = [str(Path(__file__).parents[1]), kind, str(first), str(count - cell.attempts)]
+            worker = subprocess.run([sys.executable, "-c", code, *words], stdout=-1, text=True)
+            found = worker.stdout.split()
             if worker.returncode > 0:
-                raise SystemExit(f"the harness itself failed on seed {seed + done}")
-            print(f"{kind}: seed {seed + done}: signal {-worker.returncode}")
-            counts["crashed"] += 1
-            done += 1
-    return counts
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Damage curve files and read them.")
-    parser.add_argument("--count", type=int, default=10_000, help="files of each kind")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", choices=[*SEALED, *FOREIGN], help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.work:
-        _work(given.work, given.seed, given.count)
-        return
-    failed = 0
-    for kind in (*SEALED, *FOREIGN):
-        began = time.monotonic()
-        counts = _counted(kind, given.count, given.seed)
-        row = ", ".join(f"{counts[each]} {each}" for each in VERDICTS)
-        print(f"{kind}: {given.count} damaged: {row} ({time.monotonic() - began:.0f} s)")
-        failed += counts["crashed"] + counts["unnamed"]
-        # what has no digests can be read as other data
-        failed += counts["different"] if kind in SEALED else 0
-    if failed:
-        raise SystemExit(f"{failed} failures")
-
-
-if __name__ == "__main__":
-    main()
+                raise SystemExit(f"the harness itself failed on seed {first + len(found)}")
+            for i, each in enumerate([*found, *["crashed"] * (worker.returncode < 0)], first):
+                verdicts[each] += 1
+                fine = ("refused", "same", *(["different"] if kind in FOREIGN else []))
+                cell.attempt(f"seed {i}", "" if each in fine else each)
+        cell.note = ", ".join(f"{number} {each}" for each, number in verdicts.items() if number)
+        yield cell
