@@ -103,7 +103,11 @@ def main() -> None:
             app(prog_name="earlystop")  # also for python -m
         finally:
             flush()
-    except (ValueError, OSError, MemoryError) as error:
+    except Exception as error:
+        # Arrow's exceptions are of many types
+        users = isinstance(error, (ValueError, OSError, MemoryError))
+        if not users and not type(error).__module__.startswith("pyarrow"):
+            raise
         first, *more = _message(error).split("\n")
         # indented, so that no line of a message looks like another one
         say(f"earlystop: {first}", *(f"  {line}" for line in more), to=sys.stderr)

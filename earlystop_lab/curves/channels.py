@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -241,6 +242,23 @@ def _field_facts(field: pa.Field) -> dict[str, Any]:
             require(f"column {field.name!r}: upper", facts["upper"], False, "a number")
     checked(field.name, Channel(**facts))
     return facts
+
+
+@contextmanager
+def arrow_errors(what: str) -> Iterator[None]:
+    """Turn what Arrow raises, of whatever type, into ``ValueError``, and say what it is about.
+
+    >>> with arrow_errors("column 'a'"):
+    ...     pa.array([1, "x"])
+    Traceback (most recent call last):
+    ValueError: column 'a': Could not convert 'x' with type str: tried to convert to int64
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(f"{what}: {error}") from error
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def checked(name: str, channel: Channel) -> Channel:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import is_number
-from earlystop_lab.curves.channels import NAMED, canonical, without_views
+from earlystop_lab.curves.channels import NAMED, arrow_errors, canonical, without_views
 
 
 def row_of(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,11 +122,10 @@ def metadata_array(name: str, cells: list[Any], rows: list[dict[str, Any]]) -> p
                 f"run {row['run']!r}, metadata {name!r}: expected one scalar or a list of numbers, "
                 f"got {type(cell).__name__}"
             )
-    try:
+    kinds = sorted({type(cell).__name__ for cell in cells})
+    mixed = f"mixed types ({', '.join(kinds)}); use a single type: " if len(kinds) > 1 else ""
+    with arrow_errors(f"metadata {name!r}: {mixed}".rstrip(": ")):
         return pa.array(cells)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        kinds = ", ".join(sorted({type(cell).__name__ for cell in cells}))
-        raise ValueError(f"metadata {name!r}: mixed types ({kinds}); use a single type") from error
 
 
 def table_of_frame(frame: pd.DataFrame) -> pa.Table:
@@ -137,11 +136,12 @@ def table_of_frame(frame: pd.DataFrame) -> pa.Table:
     """
     columns = {}
     for name, cells in frame.items():
-        if cells.dtype == object and any(isinstance(cell, (list, np.ndarray)) for cell in cells):
-            lists = [None if np.ndim(cell) == 0 else cell for cell in cells]
-            columns[str(name)] = pa.array(lists)
-        else:
-            columns[str(name)] = pa.Array.from_pandas(cells)
+        with arrow_errors(f"column {str(name)!r}"):
+            if cells.dtype == object and any(isinstance(c, (list, np.ndarray)) for c in cells):
+                lists = [None if np.ndim(cell) == 0 else cell for cell in cells]
+                columns[str(name)] = pa.array(lists)
+            else:
+                columns[str(name)] = pa.Array.from_pandas(cells)
     return pa.table(columns)
 
 
@@ -152,10 +152,8 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
         for name, cells in frame.items():
             # in numpy floats, NaN is a measured value here as well
             plain = isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "f"
-            try:
+            with arrow_errors(f"from_frame: column {str(name)!r}"):
                 columns[str(name)] = pa.array(cells.to_numpy()) if plain else pa.array(cells)
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise ValueError(f"from_frame: column {str(name)!r}: {error}") from error
         table = pa.table(columns)
     else:
         table = without_views(pa.table(frame))
@@ -163,7 +161,8 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
         raise ValueError(
             f"from_frame: run = {run!r} is not a column; the frame has {_names(table)}"
         )
-    ids = table[run].cast(pa.string()).combine_chunks()
+    with arrow_errors(f"from_frame: column {run!r}"):
+        ids = table[run].cast(pa.string()).combine_chunks()
     if ids.null_count:
         at = int(pc.index(pc.is_null(ids), True).as_py())
         raise ValueError(f"from_frame: row {at}, column {run!r}: missing run id")
@@ -178,7 +177,8 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
     for name in table.column_names:
         if name == run:
             continue
-        cells = table[name].combine_chunks().take(order)
+        with arrow_errors(f"from_frame: column {name!r}"):
+            cells = table[name].combine_chunks().take(order)
         own = "epoch" if name == epoch else canonical(name)
         if own in made:
             raise ValueError(f"from_frame: duplicate column {own!r}, also named {name!r}")
@@ -187,7 +187,8 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
         if own in NAMED and not numbers:
             raise ValueError(f"from_frame: column {name!r}: expected numbers, found {cells.type}")
         of_runs = own not in NAMED and not pa.types.is_floating(cells.type)
-        changes = _changes(cells, firsts, offsets) if of_runs else None
+        with arrow_errors(f"from_frame: column {name!r}"):
+            changes = _changes(cells, firsts, offsets) if of_runs else None
         if of_runs and changes is None:
             made[own] = firsts
         elif numbers:
@@ -225,6 +226,8 @@ def _positions(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
 
 def _changes(cells: pa.Array, firsts: pa.Array, offsets: NDArray[np.int64]) -> int | None:
     """The first run in which the cells are not all equal; None if they are in every run."""
+    if pa.types.is_null(cells.type):
+        return None
     runs = np.repeat(np.arange(len(firsts)), np.diff(offsets))
     expected = firsts.take(runs)
     same = pc.fill_null(pc.equal(cells, expected), False)

@@ -33,6 +33,7 @@ from earlystop_lab.curves.channels import (
     OF_RUNS,
     Channel,
     Form,
+    arrow_errors,
     canonical,
     channel_of,
     concatenated,
@@ -204,9 +205,10 @@ class CurveSet:
     def __init__(self, table: Any, channels: Mapping[str, Channel] | None = None) -> None:
         if isinstance(table, pd.DataFrame):
             table = table_of_frame(table)
-        elif not isinstance(table, pa.Table):
-            table = pa.table(table)
-        self._keep(*_validated(with_channels(table.combine_chunks(), channels or {})))
+        with arrow_errors("curves"):
+            if not isinstance(table, pa.Table):
+                table = pa.table(table)
+            self._keep(*_validated(with_channels(table.combine_chunks(), channels or {})))
 
     @classmethod
     def from_runs(
@@ -510,7 +512,8 @@ class CurveSet:
 
         Raises ``ValueError`` if a channel has another direction or unit in the other set.
         """
-        return CurveSet(concatenated([self.table, other.table]))
+        with arrow_errors("curves to concatenate"):
+            return CurveSet(concatenated([self.table, other.table]))
 
     def channel(self, name: str) -> Recorded:
         """The values of a channel as recorded, in float64; a run without it has no values.
@@ -609,12 +612,12 @@ class CurveSet:
         if not path.name:
             raise ValueError(f"{str(path)!r} is not a valid name; expected a file or folder")
         if path.suffix in (".parquet", ".arrow"):
-            with written_whole(path) as temporary:
+            with written_whole(path) as temporary, arrow_errors(str(path)):
                 write_table(self.table, temporary)
             return
         if path.exists():
             raise FileExistsError(f"{path} already exists; remove it or choose another folder")
-        with written_whole(path) as folder:
+        with written_whole(path) as folder, arrow_errors(str(path)):
             folder.mkdir()
             for name, part in self._by_problem():
                 write_table(part.table, folder / f"{name}.parquet")
