@@ -682,7 +682,9 @@ class CurveSet:
         return column is not None and bool(column.offsets[row + 1] > column.offsets[row])
 
 
-def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = None) -> CurveSet:
+def read_curves(
+    path: str | Path, *, channels: Mapping[str, Channel] | None = None, mapped: bool = True
+) -> CurveSet:
     """Read a curve set from a Parquet or Arrow file, or from a folder of such files.
 
     An Arrow file of up to 16 GiB is mapped into memory, not copied. Files written by this package
@@ -694,6 +696,11 @@ def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = No
     path : str or Path
     channels : dict of str to Channel, optional
         Facts about channels that the file does not know, see :meth:`CurveSet.from_runs`.
+    mapped : bool
+        Whether Arrow files are mapped. With False, they are copied into memory. Choose this for
+        files that another program may overwrite or truncate in place while they are in use: a
+        process that reads a mapped part that was cut off is killed by the system. This package
+        never writes in place.
 
     Returns
     -------
@@ -709,7 +716,7 @@ def read_curves(path: str | Path, *, channels: Mapping[str, Channel] | None = No
     path = Path(path)
     tables = []
     for file in curve_files(path):
-        tables.append(read_table(file))
+        tables.append(read_table(file, mapped=mapped))
         with naming(file):
             _require_curves(tables[-1].schema)
     with naming(path):

@@ -10,7 +10,8 @@ A group is a row group of a Parquet file or a record batch of an Arrow file. It 
 is parsed, once per file as identified by path, times, size and inode. The mark is on both sides of
 the footer, so that no single damage can hide the seal and still leave a readable footer. A file
 without marks is from another program or of version 1; its contents are fully validated instead.
-No check helps if a file is modified while it is mapped; this package never writes in place.
+No check helps if a file is modified while it is mapped, and a process that reads a part that was
+cut off is killed by the system; this package never writes in place.
 """
 
 import os
@@ -104,8 +105,8 @@ def write_table(table: pa.Table, path: Path) -> None:
     _put_seal(path, ends)
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read the table in a file; Arrow data are mapped and not copied.
+def read_table(path: Path, *, mapped: bool = True) -> pa.Table:
+    """Read the table in a file; Arrow data are mapped and not copied, unless ``mapped`` is False.
 
     Raises ``OSError`` if the file cannot be read, and ``ValueError`` naming it if it is neither
     Parquet nor Arrow, or cannot be trusted (:class:`UnreadableError`).
@@ -113,10 +114,13 @@ def read_table(path: Path) -> pa.Table:
     with naming(path):
         file = _looked_at(path)
         if path.suffix == ".arrow":
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            source = pa.memory_map(str(path)) if mapped else pa.py_buffer(path.read_bytes())
+            reader = pa.ipc.open_file(source)
             schema = _of_a_known_version(reader.schema)
             batches = [_batch(file, reader, i) for i in range(reader.num_record_batches)]
             table = pa.Table.from_batches(batches, reader.schema)
+            if not mapped:  # the file may have changed between its check and its copy
+                table.validate(full=True)
         else:
             with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
                 schema = _of_a_known_version(parquet.schema_arrow)

@@ -210,6 +210,33 @@ def test_an_arrow_file_of_another_program_is_validated_before_it_is_used(tmp_pat
     assert damage.verdict(path, TABLE) == "refused"
 
 
+@pytest.mark.parametrize("foreign", [False, True])
+def test_what_was_copied_stays_when_the_file_is_truncated(tmp_path, foreign):
+    """As another program may do it; a mapped file would end the process."""
+    path = tmp_path / "curves.arrow"
+    storing.write_table(TABLE, path)
+    if foreign:
+        unsealed(TABLE, path)
+    copied = storing.read_table(path, mapped=False)
+    with path.open("rb+") as file:
+        file.truncate(10)
+    assert damage.same(copied, TABLE)
+    with pytest.raises(ValueError, match=r"curves\.arrow: "):
+        storing.read_table(path, mapped=False)
+
+
+def test_what_changed_between_the_check_and_the_copy_is_validated(tmp_path, monkeypatch):
+    path = tmp_path / "curves.arrow"
+    storing.write_table(TABLE, path)
+    whole = path.read_bytes()
+    # where the lists of a channel begin and end
+    at = whole.index(TABLE["val"].chunk(0)[:5].offsets.to_numpy().tobytes()) + 4
+    changed = whole[:at] + (2**31 - 1).to_bytes(4, "little") + whole[at + 4 :]
+    monkeypatch.setattr(Path, "read_bytes", lambda self: changed)
+    with pytest.raises(ValueError, match=r"curves\.arrow: .*offset"):
+        storing.read_table(path, mapped=False)
+
+
 # -- versions ------------------------------------------------------------------------------
 
 

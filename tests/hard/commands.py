@@ -32,6 +32,8 @@ def Waiting(val):
     return np.arange(len(val)) - at
 """
 KNOWN = ("Keras", "GL", "MaxEpochs")
+#: the folder of kept results, in the folder that a command runs in
+CACHE = "cache"
 #: seconds after which a command counts as hung
 PATIENCE = 120
 
@@ -118,7 +120,11 @@ def _train(data: Path, seed: int) -> tuple[str, ...]:
 
 
 def few_rules() -> None:
-    """Let ``bench`` compare with few rules and without checks, which matter to no file."""
+    """Let ``bench`` compare with few rules and without checks, which matter to no file.
+
+    What it keeps for the next call is beside its output.
+    """
+    os.environ["EARLYSTOP_CACHE"] = CACHE
     comparison.FAMILIES = {name: comparison.FAMILIES[name] for name in KNOWN}
     comparison.check_criterion = lambda *args, **options: None
 
@@ -290,10 +296,14 @@ def renew(folder: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Every file with its bytes, and every folder, by its path."""
+    """Every file with its bytes, and every folder, by its path.
+
+    Of kept results only what is no such result: a full disk or another request may have others.
+    """
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
+        if path.name != CACHE and (path.parent.name != CACHE or path.suffix != ".arrow")
     }
 
 

@@ -1,9 +1,10 @@
 """Files damaged in every way that we can think of, from a seed, and what reading them gives.
 
-Curve files of each format and journals of ``watch``, many of each in processes of their own, since
-a damaged file may crash its reader.
+Curve files of each format, journals of ``watch``, saved states of stoppers and kept results, many
+of each in processes of their own, since a damaged file may crash its reader.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,12 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from earlystop_lab.curves import storing
+from earlystop_lab.live import Stopper
 from earlystop_lab.live.watch.journal import Journal
+from earlystop_lab.studies.kept import Kept
 from hard.cells import Cell
 
 #: files with a seal; and files of other programs, which have none
 SEALED, FOREIGN = ("parquet", "arrow"), ("foreign-parquet", "foreign-arrow")
-KINDS = (*SEALED, *FOREIGN, "journal")
+KINDS = (*SEALED, *FOREIGN, "journal", "state", "cache")
 #: what reading a damaged file may give
 VERDICTS = ("refused", "same", "different", "unnamed", "crashed")
 #: every so many files are damaged in place, with their old times, after they were read
@@ -193,6 +196,43 @@ def verdict_of_journal(folder: Path, whole: list[dict[str, object]]) -> str:
         return "unnamed"
 
 
+# -- states and kept results ---------------------------------------------------------------
+
+
+def write_state(path: Path, seed: int) -> Stopper:
+    """The saved state of a stopper in a JSON file; the stopper."""
+    rng = np.random.default_rng(seed)
+    stopper = Stopper("any_of(GL(5, k=1), Keras(3))")
+    for _ in range(int(rng.integers(1, 20))):
+        stopper.update(val=round(float(rng.normal()), 3), lr=0.1)
+    path.write_text(json.dumps(stopper.state_dict()))
+    return stopper
+
+
+def verdict_of_state(path: Path, whole: Stopper) -> str:
+    """What a stopper takes from a state; one of ``VERDICTS``."""
+    try:
+        state = json.loads(path.read_bytes())
+    except ValueError:
+        return "refused"
+    stopper = Stopper("any_of(GL(5, k=1), Keras(3))")
+    try:
+        stopper.load_state_dict(state)
+    except ValueError:
+        return "refused"
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return "unnamed"
+    return "same" if stopper.state_dict() == whole.state_dict() else "different"
+
+
+def verdict_of_kept(kept: Kept, seed: int) -> str:
+    """What is read of results, which are computed again where they are damaged."""
+    whole = np.random.default_rng(seed).normal(size=(7, 30))
+    found = kept.arrays(["seed", seed], lambda: {"whole": whole})
+    return "same" if np.array_equal(found["whole"], whole) else "different"
+
+
 # -- many of them --------------------------------------------------------------------------
 
 
@@ -204,7 +244,7 @@ def work(kind: str, first: int, count: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (16 * 2**30,) * 2)
     small_groups()
     with tempfile.TemporaryDirectory() as folder:
-        look = _journals if kind == "journal" else _tables
+        look = {"journal": _journals, "state": _states, "cache": _kept}.get(kind, _tables)
         for found in look(kind, Path(folder), first, count):
             print(found, flush=True)
             signal.alarm(20)  # what hangs is ended, and counts as crashed
@@ -236,6 +276,26 @@ def _journals(kind: str, folder: Path, first: int, count: int) -> Iterator[str]:
             file.unlink()
         path.write_bytes(damaged(whole, seed))
         yield verdict_of_journal(folder, events)
+
+
+def _states(kind: str, folder: Path, first: int, count: int) -> Iterator[str]:
+    path = folder / "state.json"
+    for seed in range(first, first + count):
+        if seed == first or seed % 20 == 0:
+            stopper = write_state(path, seed // 20)
+            whole = path.read_bytes()
+        path.write_bytes(damaged(whole, seed))
+        yield verdict_of_state(path, stopper)
+
+
+def _kept(kind: str, folder: Path, first: int, count: int) -> Iterator[str]:
+    kept = Kept(folder)
+    for seed in range(first, first + count):
+        assert verdict_of_kept(kept, seed // 20) == "same"
+        ((path, _),) = kept.files()
+        path.write_bytes(damaged(path.read_bytes(), seed))
+        yield verdict_of_kept(kept, seed // 20)
+        path.unlink()
 
 
 def attempts(count: int, seed: int) -> Iterator[Cell]:
