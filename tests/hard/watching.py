@@ -7,14 +7,12 @@ import os
 import random
 import resource
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from earlystop_lab import read_curves
 from earlystop_lab.live.watch import watching
-from earlystop_lab.live.watch.posts import PostError, named, read_post
 from hard.cells import Cell, rng_of
 from hard.commands import (
     MAKING,
@@ -25,9 +23,8 @@ from hard.commands import (
     renew,
     start,
 )
+from hard.hostile import JSON, PUBLISH, hostile, is_valid, sent
 
-PUBLISH = "/publish/epoch/end/"
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 #: what a refused post may be answered
 REFUSED = (*range(400, 500), 507)
 
@@ -187,78 +184,6 @@ def _full(server: Server, size: int, acknowledged: dict[str, list[int]]) -> str:
 # -- hostile posts -----------------------------------------------------------------------------
 
 
-def hostile(rng: random.Random) -> tuple[str, list[tuple[str, str]], bytes, bool]:
-    """A path, headers and a body, and whether the body is sent in chunks."""
-    deep = rng.randrange(1, 30_000)
-    number = rng.choice(["1e400", "-1", "9" * 5000, "NaN", "Infinity", '"0"', "null", "true", "[]"])
-    value = rng.choice(['"<script>"', "{}", "[1, 2]", "true", '"1e5x"', '{"$gt": 0}', '"\\ud800"'])
-    bodies = [
-        b"",
-        b"\x00" * rng.randrange(1000),
-        b"[" * deep,
-        b'{"a":' * deep,
-        b'{"epoch": 0, "val_loss": ' + b"[" * deep + b"]" * deep + b"}",
-        f'{{"epoch": {number}, "val_loss": 1}}'.encode(),
-        f'{{"epoch": 0, "val_loss": {value}}}'.encode(),
-        b'{"epoch": 0, "epoch": 1}',
-        b'{"epoch": 0}',
-        b"9" * 60_000,
-        b'"' + b"x" * 60_000 + b'"',
-        json.dumps({"epoch": 0, **{f"m{j}": j for j in range(100)}}).encode(),
-        json.dumps({"epoch": 0, "x" * rng.randrange(101, 5000): 1}).encode(),
-        json.dumps({"epoch": 0, "val\u202eloss\x1b[31m": 1}).encode(),
-        b"x" * rng.choice([65_537, 300_000]),
-        rng.randbytes(rng.randrange(1, 400)),
-        b"data=" + b"%" * rng.randrange(1000),
-        b"&".join(b"data=1" for _ in range(rng.randrange(2, 1000))),
-        _mutated(rng, b'{"epoch": 3, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75}'),
-    ]
-    names = ["..", "../../../etc/passwd", "%2e%2e%2f", "<img src=x>", "a" * 500, "%00", ".x", "a/b"]
-    name = rng.choice(names) if rng.random() < 0.25 else "enemy"
-    kind = rng.choice([JSON, JSON, FORM, "text/plain", "", "a" * 3000])
-    headers = [("Host", "localhost"), ("Content-Type", kind)]
-    return f"/runs/{name}{PUBLISH}", headers, rng.choice(bodies), rng.random() < 0.3
-
-
-def _mutated(rng: random.Random, text: bytes) -> bytes:
-    """A post with some bytes replaced, lost or repeated."""
-    data = bytearray(text)
-    for _ in range(rng.randrange(1, 5)):
-        at = rng.randrange(len(data))
-        match rng.randrange(3):
-            case 0:
-                data[at] = rng.randrange(256)
-            case 1:
-                del data[at : at + rng.randrange(8)]
-            case _:
-                data[at:at] = data[at : at + rng.randrange(8)] * rng.randrange(4)
-        data = data or bytearray(b"x")
-    return bytes(data)
-
-
-def sent(port: int, path: str, headers: list[tuple[str, str]], body: bytes, chunked: bool) -> int:
-    """The status of the answer to a post; 413 if it was refused while it was being sent."""
-    framing = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(body)))
-    lines = [f"POST {path.replace(' ', '%20')} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in [*headers, framing, ("Connection", "close")]]
-    if chunked:
-        parts = [body[at : at + 5000] for at in range(0, len(body), 5000)]
-        body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
-    answer = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        try:
-            connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        except (BrokenPipeError, ConnectionResetError):
-            return 413
-        try:
-            while more := connection.recv(65536):
-                answer += more
-        except ConnectionResetError:
-            if not answer:
-                return 413
-    return int(answer.split()[1]) if answer.startswith(b"HTTP/1.1 ") else 0
-
-
 def posts(folder: Path, count: int, seed: int) -> Iterator[Cell]:
     """Hostile posts; a run of somebody else is as it was after all of them."""
     cell = Cell("posts", "watch")
@@ -273,24 +198,22 @@ def posts(folder: Path, count: int, seed: int) -> Iterator[Cell]:
             status = server.send("good", epochs[-1], val_loss=1 / epochs[-1])
             if status != 200:
                 cell.attempt(i, f"a good post was answered {status}")
-            before = server.get("/api/run?name=good")
+            before = _state(server)
         path, headers, body, chunked = hostile(rng_of(seed, "posts", i))
         status = sent(server.port, path, headers, body, chunked)
-        # a mutation may leave a valid post
-        taken = status == 200 and _is_valid(path, headers, body)
+        # a mutation may leave a valid post, of a run that is called enemy
+        taken = status == 200 and is_valid(path, headers, body)
         cell.attempt(i, "" if status in REFUSED or taken else f"answered {status}: {body[:200]!r}")
-        if i % 100 == 99 and server.get("/api/run?name=good") != before:
-            cell.attempt(i, "changed a run of somebody else")
+        if i % 100 == 99 and _state(server) != before:
+            cell.attempt(i, "changed a run of somebody else, or made one")
     code, said = server.end(signal.SIGINT)
     if code or said:
         cell.attempt("the end", f"exit code {code}: {said[-500:]}")
     yield cell
 
 
-def _is_valid(path: str, headers: list[tuple[str, str]], body: bytes) -> bool:
-    try:
-        named(path.split("/")[2])
-        post = read_post(dict(headers)["Content-Type"], body)
-    except PostError:
-        return False
-    return bool(post.metrics)
+def _state(server: Server) -> tuple[dict[str, object], list[str]]:
+    """A run of somebody else, without the time since its last post, and the names of the others."""
+    runs = [run["run"] for run in server.get("/api/runs")["runs"]]  # type: ignore[attr-defined]
+    others = [name for name in runs if not name.startswith("enemy")]
+    return {**server.get("/api/run?name=good"), "silent": None}, others
