@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from earlystop_lab._common.progress import progress_shown
 from earlystop_lab._common.terminal import flush, say
 from earlystop_lab._common.wording import visible
 from earlystop_lab.cli import answers, cache, curves, live, rules
@@ -100,7 +101,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is
     try:
         try:
-            app(prog_name="earlystop")  # also for python -m
+            with progress_shown(sys.stderr.isatty()):
+                app(prog_name="earlystop")  # also for python -m
         finally:
             flush()
     except Exception as error:

@@ -12,6 +12,7 @@ import typer
 
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
+from earlystop_lab._common.progress import progress_shown
 from earlystop_lab._common.terminal import say
 from earlystop_lab._common.wording import listed
 from earlystop_lab.cli._given import (
@@ -72,10 +73,9 @@ def replay_command(
     ending(out, ".parquet", ".csv")
     if json and out is not None:
         raise ValueError("--json prints the stops; give it without --out")
-    progress = sys.stderr.isatty() and not quiet
-    with _workers(scheduler) as jobs, _as_curves(curves) as source:
-        asked = {"restore": restore, "select": select}
-        options = {**asked, "n_jobs": jobs or n_jobs, "progress": progress}
+    shown = progress_shown(sys.stderr.isatty() and not quiet)
+    with shown, _workers(scheduler) as jobs, _as_curves(curves) as source:
+        options = {"restore": restore, "select": select, "n_jobs": jobs or n_jobs}
         if out is None:
             stops = es.replay(source.resolve() if scheduler else source, criteria, **options)  # type: ignore[arg-type]
             frame = stops.to_frame()

@@ -103,7 +103,7 @@ def _finished_units(
         done += 1
         yield file
     results = parts(curves, asked, n_jobs=n_jobs, skip=done)
-    for i, part in enumerate(shown(results, curves) if progress else results, start=done):
+    for i, part in enumerate(shown(results, curves, progress), start=done):
         meta, look_up = part.meta.to_pandas(), part.looked_up.__getitem__
         frame = Stops(asked.texts, meta, look_up, part.about).to_frame()
         _add(runs, part.meta["run"].to_pylist(), curves)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require, require_jobs
+from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import listed
 from earlystop_lab.criteria import (
     Combination,
@@ -265,10 +265,7 @@ def replay(
     1     Keras(1)     3  1.0
     """
     asked = plan(criteria, restore, chunk_size, select)
-    results = parts(curves, asked, n_jobs=n_jobs)
-    if progress:
-        results = shown(results, curves)
-    replayed = list(results)
+    replayed = list(shown(parts(curves, asked, n_jobs=n_jobs), curves, progress))
     if not replayed:
         name = "the curve set" if isinstance(curves, CurveSet) else curves
         raise ValueError(f"replay: {name} is empty; expected at least one run")
@@ -290,7 +287,7 @@ def stopped(
     See :func:`replay`; :func:`stops_at` makes its result of them.
     """
     asked = plan(criteria, restore)
-    replayed = list(parts(curves, asked, n_jobs=n_jobs))
+    replayed = list(shown(parts(curves, asked, n_jobs=n_jobs), curves, False))
     stop, selected = map(np.concatenate, zip(*replayed, strict=True))
     rows = _ended(stop, curves.lengths), selected
     return Stopped(*(np.take(each, asked.columns, axis=1) for each in rows))
@@ -502,28 +499,12 @@ def _chunk_size(curves: CurveSet, size: int | None, n_jobs: int) -> int:
     return size or max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
 
 
-def shown(results: Iterable[Any], curves: CurveSet | str | Path) -> Iterator[Any]:
-    """The parts as they arrive, with a progress bar on stderr once they have taken a second."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    began = time.monotonic()
-    columns = (BarColumn(), TextColumn("{task.completed:.0f} runs, {task.fields[speed]} runs/s"))
-    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+def shown(
+    results: Iterable[Any], curves: CurveSet | str | Path, progress: bool = True
+) -> Iterator[Any]:
+    """The parts as they arrive, with their progress; see :func:`_common.progress.followed`."""
     sizes = [len(curves)] if isinstance(curves, CurveSet) else [u.runs for u in units(Path(curves))]
-    task = bar.add_task("replay", total=sum(sizes), speed="-")
-    done = 0
-    try:
-        for part in results:
-            yield part
-            done += len(part[0])
-            passed = time.monotonic() - began
-            if passed > 1:
-                bar.start()
-                bar.update(task, completed=done, speed=f"{done / passed:.0f}")
-    finally:
-        if bar.live.is_started:
-            bar.stop()
+    return followed(results, "replay", sum(sizes), "runs", size=lambda p: len(p[0]), shown=progress)
 
 
 def _replay_unit(unit: Unit, asked: Plan) -> Part:

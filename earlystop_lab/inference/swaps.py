@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab._common.compiling import Function, compiled
+from earlystop_lab._common.progress import followed
 from earlystop_lab.inference.bootstrap import intervals
 from earlystop_lab.inference.interpolation import interpolated
 from earlystop_lab.inference.signs import adjusted, all_flips, holm
@@ -216,7 +217,7 @@ def compared(
     flips = all_flips(len(units), seed=seed)
     signs = np.vstack([np.ones(len(units)), flips.signs])
     contrasts: dict[tuple[str, str], _Contrast] = {}
-    for name, pair in pairs.items():
+    for name, pair in followed(pairs.items(), "permutation tests", len(pairs), "rules"):
         average, by_default = _at_equal_time(pair, signs)
         contrasts[name, ""] = _Contrast.of(average)
         if by_default is not None:

@@ -21,6 +21,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
+from earlystop_lab._common.progress import followed
 from earlystop_lab.criteria import Criterion, first_passage
 from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs, facts_of
 from earlystop_lab.engine.replaying import Restore, replay
@@ -132,7 +133,7 @@ def _packed(found: OnCorpus, restore: Restore, curves: CurveSet) -> Iterator[tup
     stops = replay(curves, [member for members in sweeps for member in members], restore=restore)
     losses = getattr(regrets(stops, curves), found.error)
     runs = curves.laid_out()
-    for i, curve in enumerate(curves):
+    for i, curve in enumerate(followed(curves, f"{found.corpus}: page", len(curves), "runs")):
         rules, column = [], 0
         for members in sweeps:
             mine = slice(column, column + len(members))

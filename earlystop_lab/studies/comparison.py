@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require_jobs
+from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
@@ -381,7 +382,7 @@ class _Study(NamedTuple):
             seed=self.seed,
             n_jobs=self.n_jobs,
         )
-        plan = self._planned(setting, known)
+        plan = self._planned(corpus, setting, known)
         means, rows = self._replayed(setting, plan)
         pairs = self._aligned(means, plan, kept)
         if not pairs:
@@ -447,7 +448,7 @@ class _Study(NamedTuple):
         numbers = {"rule": self.name, "corpus": corpus, "channels": ", ".join(channels)}
         return Reason(why, numbers)
 
-    def _planned(self, setting: Setting, families: Sequence[Family]) -> _Plan:
+    def _planned(self, corpus: str, setting: Setting, families: Sequence[Family]) -> _Plan:
         """The times are those of the known rule's thresholds, or of the new rule's if it is
         coarse: a rule without a threshold has only a few members. The other rule is fitted to them.
         """
@@ -463,7 +464,8 @@ class _Study(NamedTuple):
             grid = np.unique(mean_times(own, self._stopped(setting, own), setting))
         plan = _Plan([(self.name, each) for each in own], [], {}, {}, [])
         wanted: list[FloatArray] = []
-        for family in swept(families, curves):
+        known = swept(families, curves)
+        for family in followed(known, f"{corpus}: known rules", len(known), "rules"):
             each = known_on(family, setting, self.kept)
             plan.known.append(each)
             plan.drawn.extend((family.name, member) for member in each.members)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.checks import require_jobs
+from earlystop_lab._common.progress import followed
 from earlystop_lab.criteria import FAMILIES, Rule, parse, usual
 from earlystop_lab.curves import CurveSet, facts_of, require_curves
 from earlystop_lab.curves.files import Unit, chunks, units
@@ -122,9 +123,13 @@ def survey(
         tasks = units(Path(curves))
     # starting a process takes longer than a small corpus
     jobs = max(1, min(joblib.effective_n_jobs(n_jobs), len(tasks)))
-    parts: list[tuple[list[str], list[pd.DataFrame]]] = joblib.Parallel(jobs, prefer="processes")(
+    done = joblib.Parallel(jobs, prefer="processes", return_as="generator")(
         joblib.delayed(_surveyed)(task, rules) for task in tasks
     )
+    total = sum(len(task) if isinstance(task, CurveSet) else task.runs for task in tasks)
+    parts: list[tuple[list[str], list[pd.DataFrame]]] = [
+        *followed(done, "survey", total, "runs", size=lambda part: len(part[0]))
+    ]
     name = "the curve set" if isinstance(curves, CurveSet) else curves
     runs = pd.Series([run for ids, _ in parts for run in ids])
     if not len(runs):

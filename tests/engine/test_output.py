@@ -238,7 +238,7 @@ def test_a_killed_worker_costs_no_result(folder, tmp_path):
         # a real scheduler, and two worker processes, of which one dies with its first units
         original, killed = into_files.shown, []
 
-        def shown(results, curves):
+        def shown(results, curves, progress):
             for part in results:
                 if not killed:
                     victim = next(iter(cluster.workers.values())).pid

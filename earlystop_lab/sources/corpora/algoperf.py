@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from earlystop_lab._common.progress import followed
 from earlystop_lab.curves import CurveSet
 from earlystop_lab.sources.corpora.reading import Reading, named
 
@@ -115,7 +116,7 @@ def _read_tree(source: Path) -> Reading:
             f"{source}: no AlgoPerf logs; expected {_FILE} somewhere below, or *curves_long.csv.gz"
         )
     runs = []
-    for file in files:
+    for file in followed(files, "reading logs", len(files), "files"):
         with named(file):
             # one run per set, so that errors name the file
             runs.append(CurveSet.from_runs([_run(file)]).table)
@@ -169,7 +170,8 @@ def _long_runs(
     ends = np.append(starts[1:], len(ids))
     places = {run: (path, n) for run, path, n in zip(*index.values(), strict=True)}
     _check_index(ids, starts, index)
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+    parts = zip(starts.tolist(), ends.tolist(), strict=True)
+    for start, end in followed(parts, "reading runs", len(starts), "runs"):
         path, checks = places[ids[start]]
         if end - start != checks:
             raise ValueError(

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earlystop_lab._common.progress import followed
 from earlystop_lab.curves import CurveSet
 from earlystop_lab.sources.corpora.reading import Reading, named
 
@@ -61,7 +62,8 @@ def read(source: Path) -> Reading:
     for file in archives:
         with named(file):
             tasks.update(_archive(file))
-    for file in sorted(set(files) - set(archives)):
+    others = sorted(set(files) - set(archives))
+    for file in followed(others, "reading tasks", len(others), "files"):
         task = file.name.removesuffix(".gz").removesuffix(".json")
         with named(file):
             if task in tasks:

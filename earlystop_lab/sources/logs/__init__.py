@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar, get_args
 import pandas as pd
 
 from earlystop_lab._common.checks import one_of, require, require_mode
+from earlystop_lab._common.progress import followed
 from earlystop_lab.curves import CurveSet, Mode, facts_of
 from earlystop_lab.sources.logs import (
     _apart,
@@ -329,7 +330,8 @@ def read_logs(
     notes: list[Note] = []
     # a folder with one file is named as that file: shorter to find, and no two are the same
     shown_as = [source.files[0] if len(source.files) == 1 else source.path for _, source in sources]
-    for label, (name, source) in zip(labels(shown_as, given), _drained(sources), strict=True):
+    count, each = len(sources), zip(labels(shown_as, given), _drained(sources), strict=True)
+    for label, (name, source) in followed(each, "reading logs", count, "files"):
         with limited(largest):
             twin = twins.of(source)
         if twin is not None:
