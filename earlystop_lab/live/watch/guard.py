@@ -76,33 +76,81 @@ class Guard:
             return False
 
 
-class Impatient(H11Protocol):
-    """HTTP that disconnects clients that do not finish, when sending or receiving."""
+class Clocks:
+    """Disconnect clients that do not finish, when sending a request or taking its answer.
 
-    _clock: asyncio.TimerHandle
+    A connection has :data:`REQUEST` seconds until the head of its request is complete, which is
+    when the application is called, and then :data:`ANSWER` seconds until it is answered.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Any, Connection] = {}
+
+    def protocol(self, **server: Any) -> asyncio.Protocol:
+        """A new connection, as ``uvicorn.Config(http=...)`` makes them."""
+        return Connection(H11Protocol(**server), self._open)
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """The application, during which the time for an answer runs."""
+
+        async def timed(scope: Scope, receive: Receive, send: Send) -> None:
+            connection = self._open.get(scope.get("client"))
+            if connection is None:
+                await app(scope, receive, send)
+                return
+            connection.allow(ANSWER)
+            try:
+                await app(scope, receive, send)
+            finally:
+                connection.allow(REQUEST)
+
+        return timed
+
+
+class Connection(asyncio.Protocol):
+    """A connection of the server with a clock, by nothing but the protocol of asyncio."""
+
+    def __init__(self, server: asyncio.Protocol, others: dict[Any, "Connection"]) -> None:
+        self._server, self._open = server, others
+        self._clock: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for a request."""
-        super().connection_made(transport)
-        self._clock = self.loop.call_later(REQUEST, transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        """Take the data; only the complete head of a request extends the time."""
-        before = self.cycle
-        super().data_received(data)
-        if self.cycle is not before:
-            self._allow(ANSWER)
-
-    def on_response_complete(self) -> None:
-        """Wait for the next request."""
-        super().on_response_complete()
-        self._allow(REQUEST)
+        self._transport = transport
+        # the address by which the application knows it; of IPv6 there is more
+        self._client = tuple((transport.get_extra_info("peername") or ())[:2])
+        self._open[self._client] = self
+        self.allow(REQUEST)
+        self._server.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        super().connection_lost(exc)
-        self._clock.cancel()
+        if self._open.get(self._client) is self:
+            del self._open[self._client]
+        if self._clock is not None:
+            self._clock.cancel()
+        self._server.connection_lost(exc)
 
-    def _allow(self, seconds: float) -> None:
-        self._clock.cancel()
-        self._clock = self.loop.call_later(seconds, self.transport.abort)
+    def data_received(self, data: bytes) -> None:
+        """Pass the data on, which do not extend the time."""
+        self._server.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass on that nothing follows."""
+        return self._server.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass on that the client is slower."""
+        self._server.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on that the client has caught up."""
+        self._server.resume_writing()
+
+    def allow(self, seconds: float) -> None:
+        """Give the client so much time from now on."""
+        if self._clock is not None:
+            self._clock.cancel()
+        if self._open.get(self._client) is self:
+            loop = asyncio.get_running_loop()
+            self._clock = loop.call_later(seconds, self._transport.abort)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from earlystop_lab._common.terminal import say
 from earlystop_lab.engine.replaying import rule_of
-from earlystop_lab.live.watch.guard import REQUEST, Guard, Impatient
+from earlystop_lab.live.watch.guard import REQUEST, Clocks, Guard
 from earlystop_lab.live.watch.posts import LARGEST_POST, Asked, PostError, named, read_post
 from earlystop_lab.live.watch.views import detail, overview
 from earlystop_lab.live.watch.watching import Watching, follow
@@ -40,6 +40,9 @@ _FILES = {
 def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlette:
     """The ASGI application over runs, some of them in log files."""
 
+    #: one at a time, so that many clients that post at once leave time for others
+    reading = asyncio.Semaphore(1)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await watching.start(follow(paths, watching))
@@ -52,7 +55,10 @@ def application(watching: Watching, paths: Sequence[Path], host: str) -> Starlet
         try:
             name = named(request.path_params.get("run", DEFAULT_RUN))
             body = await _body(request)
-            post = read_post(request.headers.get("content-type", ""), body)
+            async with reading:
+                # in a thread, so that others are answered meanwhile
+                kind = request.headers.get("content-type", "")
+                post = await asyncio.to_thread(read_post, kind, body)
             taken = await watching.take(name, post)
             return JSONResponse({"run": taken.name, "checks": len(taken)})
         except PostError as error:
@@ -107,9 +113,11 @@ def serve(
     texts = dict.fromkeys(str(rule_of(criterion)) for criterion in criteria)
     with _bound(host, port) as bound:
         watching = Watching(folder, [*texts], asked)
+        clocks = Clocks()
         config = uvicorn.Config(
-            application(watching, paths, host),
-            http=Impatient,
+            clocks.around(application(watching, paths, host)),
+            http=clocks.protocol,  # type: ignore[arg-type]
+            proxy_headers=False,  # a client is who it is, not who it says
             ws="none",
             log_level="error",
             access_log=False,
