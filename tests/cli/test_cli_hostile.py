@@ -173,6 +173,19 @@ def test_data_are_written_as_they_are(earlystop, tmp_path):
     assert (row["run"], float(row["val"])) == ("=1+1", -2.0)
 
 
+def test_check_and_bench_run_the_file_of_the_rule(earlystop, tmp_path):
+    trace = tmp_path / "trace"
+    code = f"from pathlib import Path\nPath({str(trace)!r}).touch()\nBad = 3\n"
+    (tmp_path / "rule.py").write_text(code)
+    for command in ("check", "bench"):
+        assert earlystop(command, "rule.py:Bad")[0] == 2
+        assert trace.exists()
+        trace.unlink()
+    for words in (["import", "rule.py", "--dry-run"], ["replay", "rule.py", "-c", "GL(2)"]):
+        earlystop(*words)
+        assert not trace.exists()
+
+
 def test_only_one_function_prints():
     for file in [*(PACKAGE / "cli").glob("*.py"), *(PACKAGE / "live/watch").glob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
