@@ -111,12 +111,23 @@ def test_a_commit_that_was_being_written_was_never_acknowledged(tmp_path):
     journal.close()
 
 
-@pytest.mark.parametrize("damage", ["notes", "middle", "event"])
+CHANGES = {
+    "cut": "UPDATE event SET what = '{\"epo' WHERE id = 7",
+    "another value": "UPDATE event SET what = replace(what, '7', '8') WHERE id = 8",
+    "another number": "UPDATE event SET id = 1000 WHERE id = 500",
+    "lost": "DELETE FROM event WHERE id = 1",
+    "another total": "UPDATE total SET events = 499",
+    "no total": "DELETE FROM total",
+    "version": "PRAGMA user_version = 100",
+}
+
+
+@pytest.mark.parametrize("damage", ["notes", "middle", *CHANGES])
 def test_a_damaged_journal_is_named(tmp_path, damage):
     journal = Journal(tmp_path)
     journal.append([{"epoch": i, "text": "x" * 100} for i in range(500)])
-    if damage == "event":
-        journal._database.execute("UPDATE event SET what = '{\"epo' WHERE id = 7")
+    if damage in CHANGES:
+        journal._database.execute(CHANGES[damage])
         journal._database.commit()
     journal.close()
     path = file_of(tmp_path)
