@@ -61,10 +61,14 @@ docs: $(VENV)/.installed-test
 	$(BIN)/python tests/log_page.py > docs/logs.md.new
 	mv docs/logs.md.new docs/logs.md
 
-# speed against peers, as ratios; takes some minutes, 4 GB of memory and 7 GB of disk
-bench: $(VENV)/.installed-bench
-	$(BIN)/python benchmarks/bench.py
-	$(BIN)/python benchmarks/logs.py
+# speed against peers and against commit BASE, as ratios; takes some 20 minutes, 4 GB of memory and
+# 7 GB of disk; PART names one of the three
+BASE ?= 4fa5c29
+PART ?= waits bench logs
+bench: $(VENV)/.installed-bench $(VENV)/.installed-report
+	@for part in $(PART); do \
+	    BASE=$(BASE) $(BIN)/python benchmarks/$$part.py || exit 1; \
+	done
 
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"
@@ -76,8 +80,7 @@ findings:
 	    else echo "$$script: FAILED, exit code $$?"; echo "$$said"; failed=1; fi; \
 	done; test -z "$$failed"
 
-# numbers and texts beside those of an older commit; takes some ten minutes a tree
-BASE ?= 4fa5c29
+# numbers and texts beside those of commit BASE; takes some ten minutes a tree
 same: $(VENV)/.installed-report
 	$(BIN)/python benchmarks/same_numbers.py --base $(BASE)
 

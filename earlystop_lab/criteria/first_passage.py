@@ -506,44 +506,68 @@ def _strips(criterion: Criterion, select: str = "val") -> NDArray[np.int64] | No
 
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
     """What the criterion sees of run ``index``: its statistic, where it passes, its own epoch."""
-    family, watched = criterion.family, watched_by(criterion, runs)
-    if family.step is None:
-        curves = _curves(criterion, watched, index)
-        seen = array_trace(criterion, curves, runs.about, runs.name(index))
-    else:
-        epoch, values = watched.checks.run(index)
-        offsets = np.array([0, len(epoch)])
-        alone = Checks(epoch, read_only(offsets[:1]), read_only(offsets), values)
-        found, _ = _record(
-            criterion,
-            watched._replace(checks=alone),
-            runs,
-            _strips(criterion),
-            every=True,
-            restored=family.restores is not None,
+    watched = watched_by(criterion, runs)
+    if criterion.family.step is None:
+        seen = array_trace(
+            criterion, _curves(criterion, watched, index), runs.about, runs.name(index)
         )
-        statistic, restored = np.full((2, len(epoch)), np.nan)
-        steps = found.check[: found.number[0]]
-        statistic[steps] = family.sign * found.value[: len(steps)]
-        if family.restores is not None:
-            # what is restored does not change until the next step
-            first = family.restores(start(criterion, runs.about))
-            counts = np.diff(steps, prepend=0, append=len(epoch))
-            restored[:] = np.repeat(np.append(first, found.restored[: len(steps)]), counts)
-        seen = Trace(statistic, holds(criterion, epoch, statistic), restored)
-    return seen if watched.rows is None else _at_rows(seen, runs, watched, index)
+        return seen if watched.rows is None else _at_rows(seen, watched.alone(index))
+    return _traced(criterion, watched.alone(index), runs)
 
 
-def _at_rows(seen: Trace, runs: Runs, watched: Watched, index: int) -> Trace:
-    """Expand a trace over a rule's checks to the rows of the run."""
-    count = int(runs.lengths[index])
-    rows = watched.rows_of(index)
-    statistic, passes = np.full(count, np.nan), np.zeros(count, np.bool_)
+def traces(criterion: Criterion, runs: Runs) -> Trace:
+    """What the criterion sees of all runs, one after the other, in one pass."""
+    if criterion.family.step is not None:
+        return _traced(criterion, watched_by(criterion, runs), runs)
+    each = [trace(criterion, runs, i) for i in range(len(runs))]
+    return Trace(*map(np.concatenate, zip(*each, strict=True)))
+
+
+def _traced(criterion: Criterion, watched: Watched, runs: Runs) -> Trace:
+    """What a scan sees of the checks watched."""
+    family, restores = criterion.family, criterion.family.restores
+    found, checks = _record(
+        criterion,
+        watched,
+        runs,
+        _strips(criterion),
+        every=True,
+        restored=restores is not None,
+    )
+    counts, taken = np.diff(checks.offsets), int(found.number.sum())
+    first = np.repeat(checks.offsets[:-1], counts)
+    epoch = checks.epoch[np.repeat(checks.starts, counts) + np.arange(len(first)) - first]
+    statistic, restored = np.full((2, len(first)), np.nan)
+    steps = np.repeat(checks.offsets[:-1], found.number) + found.check[:taken]
+    statistic[steps] = family.sign * found.value[:taken]
+    if restores is not None:
+        begun = restores(start(criterion, runs.about))
+        restored[:] = _carried(found.restored[:taken], steps, checks.offsets, begun)
+    seen = Trace(statistic, holds(criterion, epoch, statistic), restored)
+    return seen if watched.rows is None else _at_rows(seen, watched)
+
+
+def _carried(
+    values: FloatArray, places: NDArray[Any], offsets: NDArray[np.int64], begun: float
+) -> FloatArray:
+    """Values at some places of every run, carried on to the next place; ``begun`` before them."""
+    number = np.zeros(offsets[-1], np.int64)
+    number[places] = 1
+    number = np.cumsum(number)
+    before = np.concatenate([[0], number])[offsets[:-1]]
+    some = number > np.repeat(before, np.diff(offsets))
+    return np.where(some, np.append(values, begun)[number - 1], begun)
+
+
+def _at_rows(seen: Trace, watched: Watched) -> Trace:
+    """Expand a trace over a rule's checks to the rows of the runs."""
+    rows = watched.rows
+    assert rows is not None
+    size = int(watched.offsets[-1])
+    statistic, passes = np.full(size, np.nan), np.zeros(size, np.bool_)
     statistic[rows], passes[rows] = seen.statistic, seen.holds
     # the restored epoch does not change until the next check
-    before = np.searchsorted(rows, np.arange(count), side="right") - 1
-    restored = np.append(seen.restored, np.nan)[before]
-    return Trace(statistic, passes, restored)
+    return Trace(statistic, passes, _carried(seen.restored, rows, watched.offsets, math.nan))
 
 
 def array_trace(

@@ -617,17 +617,18 @@ def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
 def _restored(policy: Criterion, runs: Runs, stop: Indices, fired: NDArray[np.bool_]) -> Indices:
     """The row that a rule's library would restore at each stop; the stop if it restores none."""
     selected = stop.copy()
-    by_stop = first_passage.restores_by_stop(policy)
-    for i, at in enumerate(stop):
-        seen = first_passage.trace(policy, runs, i)
-        restored = seen.restored[at]
-        if by_stop:
+    seen = first_passage.traces(policy, runs)
+    first = runs.offsets[:-1, None]
+    restored = seen.restored[first + stop]
+    if first_passage.restores_by_stop(policy):
+        before = seen.restored[first + np.maximum(stop - 1, 0)]
+        for run, at in enumerate((first + stop).tolist()):
             checks = (Check(*(column[check] for column in seen)) for check in at)
-            before = seen.restored[np.maximum(at - 1, 0)]
-            told = zip(checks, before, fired[i], strict=True)
-            restored = np.array([first_passage.restored_at(policy, *each) for each in told])
-        some = ~np.isnan(restored)
-        selected[i, some] = np.searchsorted(runs.epochs(i), restored[some])
+            told = zip(checks, before[run], fired[run], strict=True)
+            restored[run] = [first_passage.restored_at(policy, *each) for each in told]
+    some = ~np.isnan(restored)
+    for i in np.flatnonzero(some.any(axis=1)).tolist():
+        selected[i, some[i]] = np.searchsorted(runs.epochs(i), restored[i, some[i]])
     return selected
 
 
