@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from earlystop_lab.criteria import Family, Rule
     from earlystop_lab.studies.comparison import Bench
+    from earlystop_lab.studies.kept import Kept
 
 
 FORMATS = ("html", "md", "tex", "csv")
@@ -159,6 +160,7 @@ def bench_command(
     folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
     if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
         raise ValueError(f"--out {folder}: is inside or equal to a file; expected a new folder")
+    kept = Kept(None if no_cache else kept_in())
     with held(folder), _no_exit(rule):
         found = bench(
             made,
@@ -166,11 +168,11 @@ def bench_command(
             worth=worth,
             seed=seed,
             n_jobs=n_jobs,
-            kept=Kept(None if no_cache else kept_in()),
+            kept=kept,
             said=lambda event: say(f"earlystop: {reason(event)}", to=sys.stderr),
         )
         show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
-        files = _write_report(found, folder, asked)
+        files = _write_report(found, folder, asked, kept)
     # beside JSON nothing else is printed
     say(*map(str, files), to=sys.stderr if json else sys.stdout)
 
@@ -186,7 +188,7 @@ def _no_exit(rule: str) -> Iterator[None]:
         ) from error
 
 
-def _write_report(found: Bench, folder: Path, formats: list[str]) -> list[Path]:
+def _write_report(found: Bench, folder: Path, formats: list[str], kept: Kept) -> list[Path]:
     """Write the report in each format, and the figure next to it."""
     from earlystop_lab.report import page, tables
     from earlystop_lab.report.axes import fronts, save
@@ -195,7 +197,7 @@ def _write_report(found: Bench, folder: Path, formats: list[str]) -> list[Path]:
     files = [
         written_text(
             folder / f"report.{each}",
-            page(found) if each == "html" else tables(found, each),  # type: ignore[arg-type]
+            page(found, kept) if each == "html" else tables(found, each),  # type: ignore[arg-type]
         )
         for each in formats
     ]

@@ -9,6 +9,7 @@ from earlystop_lab.report.as_tables import as_csv
 from earlystop_lab.report.comparison import tables
 from earlystop_lab.report.messages import in_words
 from earlystop_lab.studies.comparison import Bench
+from earlystop_lab.studies.kept import NOTHING_KEPT, Kept
 
 __all__ = [
     "answer_as_json",
@@ -28,7 +29,7 @@ __all__ = [
 _EXTRA = ("altair", "vl_convert", "jinja2", "tsdownsample")
 
 
-def page(bench: Bench) -> str:
+def page(bench: Bench, kept: Kept = NOTHING_KEPT) -> str:
     """The comparison as one HTML file that works offline, in light and dark mode, and in print.
 
     The page has the question, the answer, and for every corpus the front of time and regret with
@@ -43,6 +44,8 @@ def page(bench: Bench) -> str:
     ----------
     bench : Bench
         The comparison.
+    kept : Kept, optional
+        Where parts that do not depend on the new rule are kept between calls. The page is the same.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def page(bench: Bench) -> str:
     require()
     from earlystop_lab.report.pages import page_of
 
-    return page_of(bench)
+    return page_of(bench, kept)
 
 
 def require() -> None:

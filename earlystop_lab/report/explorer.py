@@ -13,6 +13,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,11 @@ from tsdownsample import M4Downsampler
 from earlystop_lab._common.progress import followed
 from earlystop_lab.criteria import Criterion, first_passage
 from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs, facts_of
-from earlystop_lab.engine.replaying import Restore, replay
+from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.charts import short
 from earlystop_lab.studies.comparison import OnCorpus
+from earlystop_lab.studies.kept import NOTHING_KEPT, Kept
 
 #: maximum number of runs per problem, and per corpus
 RUNS_A_PROBLEM, RUNS = 3, 36
@@ -46,7 +48,9 @@ SHOWN = 0.97
 Checks = NDArray[np.int64]
 
 
-def explored(found: OnCorpus, restore: Restore, room: int) -> dict[str, Any]:
+def explored(
+    found: OnCorpus, restore: Restore, room: int, kept: Kept = NOTHING_KEPT
+) -> dict[str, Any]:
     """The data of one corpus; contains as many of the sampled runs as fit into ``room`` bytes.
 
     ``rules`` has every rule with its members, fastest first, and their points on the front.
@@ -68,7 +72,7 @@ def explored(found: OnCorpus, restore: Restore, room: int) -> dict[str, Any]:
     ]
     room -= embedded_size(rules)
     runs: list[dict[str, str]] = []
-    for unit, (run, packed) in zip(units, _packed(found, restore, curves), strict=False):
+    for unit, (run, packed) in zip(units, _packed(found, restore, curves, kept), strict=False):
         problem = "" if units.name == "run" else str(unit)
         one = {"run": run, "problem": problem, "packed": packed}
         room -= embedded_size(one)
@@ -127,33 +131,65 @@ def thinned(
 # -- the runs ------------------------------------------------------------------------------
 
 
-def _packed(found: OnCorpus, restore: Restore, curves: CurveSet) -> Iterator[tuple[str, str]]:
-    """The name of each run, and its other data: compressed JSON in base64."""
-    sweeps = [list(rows["member"]) for rows in found.sweeps.values()]
-    stops = replay(curves, [member for members in sweeps for member in members], restore=restore)
-    losses = getattr(regrets(stops, curves), found.error)
-    runs = curves.laid_out()
+def _packed(
+    found: OnCorpus, restore: Restore, curves: CurveSet, kept: Kept
+) -> Iterator[tuple[str, str]]:
+    """The name of each run, and its other data: compressed JSON in base64.
+
+    What is said of the known rules does not depend on the new one, and is kept.
+    """
+    own, *others = [list(rows["member"]) for rows in found.sweeps.values()]
+    new, known = _Seen(found, restore, curves, [own]), _Seen(found, restore, curves, others)
+    place = kept if found.digest else Kept(None)
     for i, curve in enumerate(followed(curves, f"{found.corpus}: page", len(curves), "runs")):
+        what = ["explored run", curve.run, found.digest, found.error, str(restore), known.names]
+        before = place.arrays(what, lambda i=i: known.of(i))  # type: ignore[misc]
+        after = new.of(i)
+        selected = np.concatenate([each["selected"] for each in (after, before)])
+        first, last = short(curve.epoch[[0, -1]], None)
+        drawn = _drawn(curve, np.unique(_checks(curve, selected)))
+        start = json.dumps({"first": first, "last": last, **drawn, "rules": []}, **JSON)
+        rules = b",".join(each["rules"].tobytes() for each in (after, before) if len(each["rules"]))
+        text = start.encode()[:-2] + rules + b"]}"
+        # no time in the header, so that the bytes are always the same
+        yield curve.run, base64.b64encode(gzip.compress(text, mtime=0)).decode()
+
+
+class _Seen:
+    """Where rules stop sampled runs, and what they see of them."""
+
+    def __init__(
+        self, found: OnCorpus, restore: Restore, curves: CurveSet, sweeps: list[list[Criterion]]
+    ) -> None:
+        self._found, self._restore, self._curves, self._sweeps = found, restore, curves, sweeps
+        self.names = [[str(member) for member in members] for members in sweeps]
+
+    @cached_property
+    def _replayed(self) -> tuple[Stops, FloatArray, Runs]:
+        members = [member for members in self._sweeps for member in members]
+        stops = replay(self._curves, members, restore=self._restore)
+        losses = getattr(regrets(stops, self._curves), self._found.error)
+        return stops, losses, self._curves.laid_out()
+
+    def of(self, i: int) -> dict[str, NDArray[Any]]:
+        """Of one run: the rules as JSON, separated by commas, and the positions they select."""
+        stops, losses, runs = self._replayed
         rules, column = [], 0
-        for members in sweeps:
+        for members in self._sweeps:
             mine = slice(column, column + len(members))
             column = mine.stop
-            rules.append(
-                {
-                    "stop": short(stops.stop[i, mine], None),
-                    "selected": short(stops.selected[i, mine], None),
-                    "fired": stops.fired[i, mine].astype(int).tolist(),
-                    "error": short(stops.val[i, mine]),
-                    "regret": short(losses[i, mine]),
-                    **_statistics(members, runs, i, _checks(curve, stops.stop[i, mine])),
-                }
-            )
-        kept = np.unique(_checks(curve, stops.selected[i]))
-        first, last = short(curve.epoch[[0, -1]], None)
-        one = {"first": first, "last": last, **_drawn(curve, kept), "rules": rules}
-        text = json.dumps(one, **JSON)
-        # no time in the header, so that the bytes are always the same
-        yield curve.run, base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+            at = _checks(self._curves[i], stops.stop[i, mine])
+            rule = {
+                "stop": short(stops.stop[i, mine], None),
+                "selected": short(stops.selected[i, mine], None),
+                "fired": stops.fired[i, mine].astype(int).tolist(),
+                "error": short(stops.val[i, mine]),
+                "regret": short(losses[i, mine]),
+                **_statistics(members, runs, i, at),
+            }
+            rules.append(json.dumps(rule, **JSON))
+        text = np.frombuffer(",".join(rules).encode(), np.uint8)
+        return {"rules": text, "selected": np.unique(stops.selected[i])}
 
 
 def _checks(curve: Curve, epochs: FloatArray) -> Checks:

@@ -20,6 +20,7 @@ from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_diffe
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
 from earlystop_lab.report.messages import quality, said
 from earlystop_lab.studies.comparison import Bench, OnCorpus
+from earlystop_lab.studies.kept import Kept
 
 #: maximum number of bytes of a page; runs of the explorer fill what the rest leaves
 MOST = 9_900_000
@@ -61,7 +62,7 @@ TERMS = {
 }
 
 
-def page_of(bench: Bench) -> str:
+def page_of(bench: Bench, kept: Kept) -> str:
     """See :func:`report.page`."""
     words, sections, drawn = words_of(bench), [], []
     for i, found in enumerate(bench.corpora):
@@ -93,7 +94,7 @@ def page_of(bench: Bench) -> str:
         "version": version("earlystop_lab"),
         "css": Markup((_HERE / "page.css").read_text("utf-8")),
         "js": Markup((_HERE / "page.js").read_text("utf-8")),
-        "bundle": Markup(_bundle()),
+        "bundle": Markup(_bundle(kept)),
     }
     if bench.pooled is not None:
         differ = sorted({what_differs(found) for found in bench.corpora})
@@ -102,7 +103,7 @@ def page_of(bench: Bench) -> str:
     room = MOST - len(template.render(shown, data=data).encode())
     for i, found in enumerate(bench.corpora):
         # what one corpus leaves unused is available to the others
-        part = explored(found, bench.restore, room // (len(bench.corpora) - i))
+        part = explored(found, bench.restore, room // (len(bench.corpora) - i), kept)
         names = {"what": numbers_of(found)["what"], "kept": _kept(found), "unit": found.counted_in}
         one = {"name": found.corpus, **names, **part}
         room -= embedded_size(one)
@@ -127,12 +128,21 @@ def _template() -> jinja2.Template:
     return made.get_template("page.html")
 
 
-@cache
-def _bundle() -> str:
+def _bundle(kept: Kept) -> str:
     """Vega, Vega-Lite and Vega-Embed in one script, escaped so that it cannot end its element."""
     # the version of Vega-Lite that Altair writes: 6.4 for v6.4.1
     major, minor = alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]
-    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", f"{major}.{minor}")
+    vega_lite = f"{major}.{minor}"
+    found = kept.arrays(
+        ["script of the page", vega_lite, version("vl-convert-python")],
+        lambda: {"script": np.frombuffer(_javascript(vega_lite).encode(), np.uint8)},
+    )
+    return found["script"].tobytes().decode()
+
+
+@cache
+def _javascript(vega_lite: str) -> str:
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vega_lite)
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 

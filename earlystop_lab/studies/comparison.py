@@ -41,7 +41,15 @@ from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.studies.conformance import check_criterion, check_on
 from earlystop_lab.studies.kept import Kept, digest_of
-from earlystop_lab.studies.known import Known, Setting, falling, known_on, mean_times, means_of
+from earlystop_lab.studies.known import (
+    Known,
+    Setting,
+    built_in,
+    falling,
+    known_on,
+    mean_times,
+    means_of,
+)
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import counting, differing, unbounded, unit_of, unvalidated
 
@@ -165,6 +173,8 @@ class OnCorpus(NamedTuple):
     time_profile: pd.DataFrame
     #: mean rank of every rule at several equal times: one row per rule, one column per time
     ranks: pd.DataFrame
+    #: digest of the runs; None if a known rule is not built-in
+    digest: str | None = None
 
     @property
     def unit(self) -> str:
@@ -432,6 +442,7 @@ class _Study(NamedTuple):
             regret_profile=regret_profile(losses, names, WITHIN),
             time_profile=time_profile(losses, values.time, names, SPENT),
             ranks=self._ranks(means),
+            digest=setting.digest if all(map(built_in, known)) else None,
         )
 
     def _unwatchable(self, corpus: str, curves: CurveSet) -> Reason:

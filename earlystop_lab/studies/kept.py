@@ -114,6 +114,10 @@ class Kept(NamedTuple):
         return sum(_removed(file) for file, _ in self.files())
 
 
+#: what keeps nothing
+NOTHING_KEPT = Kept(None)
+
+
 def _trim(place: Path) -> None:
     """Remove files until the others are within the limit."""
     files = Kept(place).files()

@@ -61,11 +61,16 @@ def known_on(family: Family, setting: Setting, kept: Kept) -> Known:
 
     Only built-in rules are kept: what the code of another rule depends on cannot be known.
     """
-    if FAMILIES.get(family.name) is not family:
+    if not built_in(family):
         return _computed(family, setting)
     settings = [setting.error, str(setting.restore), setting.most, setting.seed]
     what = ["known rule", family.name, setting.digest, *settings]
     return _from_arrays(family, kept.arrays(what, lambda: _arrays(_computed(family, setting))))
+
+
+def built_in(family: Family) -> bool:
+    """Whether the rule is one of this package."""
+    return FAMILIES.get(family.name) is family
 
 
 def means_of(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from earlystop_lab import GL, UP, CurveSet, Keras, Slope, criterion, read_curves, simulate
-from earlystop_lab.report import answer_as_json
+from earlystop_lab.report import answer_as_json, page
 from earlystop_lab.studies import kept, known
 from earlystop_lab.studies.comparison import bench
 from earlystop_lab.studies.kept import Kept, digest_of, digest_of_files
@@ -61,6 +61,25 @@ def test_the_answer_is_the_same_computed_kept_and_without(corpora, computed, tmp
     assert not made
     assert answer(corpora) == computed
     assert made == [rule.name for rule in RULES] * 2
+
+
+def test_the_page_is_the_same_with_and_without(corpora, tmp_path, monkeypatch):
+    for library in ("altair", "vl_convert", "jinja2", "tsdownsample"):
+        pytest.importorskip(library)
+    from earlystop_lab.report import explorer
+
+    found = bench(Waiting, corpora, known=RULES, kept=Kept(tmp_path))
+    files = len(Kept(tmp_path).files())
+    computed = page(found)
+    assert page(found, Kept(tmp_path)) == computed
+    assert len(Kept(tmp_path).files()) > files + 1
+    # the new rule is computed, and no other
+    asked, explore = [], explorer._statistics
+    monkeypatch.setattr(
+        explorer, "_statistics", lambda rules, *rest: asked.extend(rules) or explore(rules, *rest)
+    )
+    assert page(found, Kept(tmp_path)) == computed
+    assert {rule.family for rule in asked} == {Waiting}
 
 
 def test_what_was_kept_before_an_interruption_is_not_computed_again(
