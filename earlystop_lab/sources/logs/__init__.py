@@ -66,6 +66,8 @@ T = TypeVar("T")
 
 #: lines of one file that are named one by one; further ones are counted
 MOST_LINES = 20
+#: cells of a run above which at least this share of them has to be filled
+_MOST_EMPTY, _LEAST_FILLED = 10_000_000, 0.01
 
 
 class Format(NamedTuple):
@@ -421,6 +423,7 @@ class _File:
     def _add_run(self, name: str, log: Log, choice: Choice) -> None:
         try:
             named = channels(log, choice)
+            _require_filled(log, choice.val, [each.column for each in named.values()])
             measured = measure(log, choice, named, self.between)
         except LogError as error:
             self._refuse(log, error)
@@ -444,6 +447,18 @@ class _File:
         for run, text in self.notes:
             runs.setdefault(text, []).append(run)
         return [Note(self.label, clean(_about_runs(its) + text)) for text, its in runs.items()]
+
+
+def _require_filled(log: Log, val: str | None, columns: Sequence[str]) -> None:
+    """Raise :class:`LogError` where a short text would become a huge table with hardly a value."""
+    checks = len(log) if val is None else log.columns[val].filled
+    cells = len(columns) * checks
+    filled = sum(log.columns[name].filled for name in columns)
+    if cells > _MOST_EMPTY and filled < _LEAST_FILLED * cells:
+        raise LogError(
+            f"only {filled} of {cells} cells are filled ({len(columns)} columns, {checks} checks); "
+            "expected the same metrics at most checks"
+        )
 
 
 def _about_runs(runs: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """What readers do with much: sizes that are refused, and work that grows with the size alone."""
 
 import gzip
+import json
 from unittest.mock import patch
 
 import pytest
@@ -51,3 +52,14 @@ def test_what_was_packed_is_not_unpacked_beyond_the_limit(tmp_path):
         assert (
             "unpacks to more than the limit of 1000 bytes" in read_logs(tmp_path).skipped[0].reason
         )
+
+
+def test_a_table_with_hardly_a_value_is_refused(tmp_path):
+    lines = [{"epoch": i, "val_loss": 0.5, f"k{i}": 1} for i in range(3200)]
+    (tmp_path / "x.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    found = read_logs(tmp_path / "x.jsonl")
+    assert not len(found.curves)
+    assert found.skipped[0].reason == (
+        "only 6400 of 10243200 cells are filled (3201 columns, 3200 checks); expected the same "
+        "metrics at most checks"
+    )
