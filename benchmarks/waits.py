@@ -144,6 +144,8 @@ class Tree:
         rules = "any_of(GL(2), PQ(1), UP(2), Progress(0.1), MaxEpochs(3000))"
         first = "data/curves/prechelt1997/cancer.parquet"
         self.run("replay", first, "-o", str(self.folder / "first.csv"), "-c", rules)
+        if " survey " in (self.place / "Makefile").read_text():  # which compiles all rules
+            self.run("survey", first, "-o", str(self.folder / "survey.csv"))
         self.run("reproduce", "--out", str(self.folder / "study"))
 
 
