@@ -119,7 +119,7 @@ def held(path: str | Path) -> Iterator[None]:
             holder.write_text(who, encoding="utf-8")
         except OSError as error:
             raise renamed(error, path) from error
-        _remove_left_behind(place, 1)
+        remove_left_behind(place)
         yield
     finally:
         # while it is held: who waits for a lock that is gone looks again
@@ -170,14 +170,17 @@ def _own_folder(path: Path) -> Iterator[Path]:
         for each in folder.iterdir():
             if each.name != _LOCK:  # of a process that was killed
                 _remove(each)
-        _remove_left_behind(path, number + 1)
+        remove_left_behind(path, number + 1)
         yield folder
     finally:
         _leave(folder, lock)
 
 
-def _remove_left_behind(path: Path, number: int) -> None:
-    """Remove temporary folders for ``path``, from that number on, whose process was killed."""
+def remove_left_behind(path: Path, number: int = 1) -> None:
+    """Remove temporary folders for ``path``, from that number on, whose process was killed.
+
+    For outputs that are not written again once they are there; others need none of this.
+    """
     while (folder := _numbered(path, number)).is_dir():
         with suppress(OSError):
             if (lock := _entered(folder)) is not None:

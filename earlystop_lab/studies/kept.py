@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from earlystop_lab._common.files import written_whole
+from earlystop_lab._common.files import remove_left_behind, written_whole
 from earlystop_lab.curves import CurveSet
 from earlystop_lab.curves.storing import read_table, write_table
 
@@ -93,6 +93,7 @@ class Kept(NamedTuple):
         with suppress(OSError, ValueError):  # not there, damaged, or of other contents
             found = _unpacked(read_table(file), key)
             os.utime(file)
+            remove_left_behind(file)
             return found
         made = make()
         with suppress(OSError):  # results are the same without

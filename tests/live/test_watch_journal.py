@@ -122,7 +122,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("damage", ["notes", "middle", *CHANGES])
+@pytest.mark.parametrize("damage", ["notes", "middle", "schema", *CHANGES])
 def test_a_damaged_journal_is_named(tmp_path, damage):
     journal = Journal(tmp_path)
     journal.append([{"epoch": i, "text": "x" * 100} for i in range(500)])
@@ -133,6 +133,10 @@ def test_a_damaged_journal_is_named(tmp_path, damage):
     path = file_of(tmp_path)
     if damage == "notes":
         path.write_text("notes\n" * 1000)
+    elif damage == "schema":
+        content = path.read_bytes()
+        assert b"PRIMARY KEY" in content
+        path.write_bytes(content.replace(b"PRIMARY KEY", b"PRIM\xec\xa0 KEY"))
     elif damage == "middle":
         content = bytearray(path.read_bytes())
         content[8192:20480] = bytes(12288)

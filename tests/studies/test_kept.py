@@ -157,6 +157,18 @@ def test_a_damaged_file_is_replaced(tmp_path, share):
     assert cache.arrays(["a"], lambda: {"x": numbers})["x"].tolist() == numbers.tolist()
 
 
+def test_what_a_killed_process_left_beside_a_result_is_removed(tmp_path):
+    """As after a kill between the rename and the removal of the temporary folder."""
+    kept = Kept(tmp_path)
+    kept.arrays(["a"], lambda: {"a": np.arange(3)})
+    ((file, _),) = kept.files()
+    left = tmp_path / f".{file.name}.1.tmp"
+    left.mkdir()
+    (left / "lock").touch()
+    assert kept.arrays(["a"], dict)["a"].tolist() == [0, 1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
 def test_a_file_under_the_name_of_another_is_not_used(tmp_path):
     cache = Kept(tmp_path)
     cache.arrays(["a"], lambda: {"x": np.arange(2)})
