@@ -118,7 +118,6 @@ def Bad(val):
         ["recommend", "CURVES"],
         ["recommend", "CURVES", "--json"],
         ["recommend", "LOG", "--max-loss", NASTY],
-        ["survey", "CURVES", "--n-jobs", "1"],
         ["survey", "LOG", "--n-jobs", "1", "-o", f"{NASTY}.csv"],
         ["import", "LOG", "--dry-run"],
         ["import", "LOG", "-o", f"{NASTY}.parquet"],
