@@ -41,9 +41,11 @@ _LOSSES = word_set(
 _ERRORS = word_set(
     """
     error err errors mse rmse mae mape smape wmape rmsle msle l1 l2 wer cer ter perplexity ppl
-    brier ece huber poisson gamma tweedie quantile fid hinge fair mphe rmspe
+    brier ece fid hinge mphe rmspe
     """
 )
+#: losses of boosting whose names are those of a distribution or a parameter: of a set only
+_OBJECTIVES = word_set("huber poisson gamma tweedie quantile fair")
 _HIGHER = word_set(
     """
     accuracy acc auc auroc auprc aucpr prauc rocauc ap f1 fbeta f2 precision recall r2 score
@@ -176,18 +178,19 @@ def meaning(name: str) -> Meaning:
     role = _SETS[every[sets[-1]]] if sets else None
     noisy = not {"step", "batch", "iter"}.isdisjoint(rest)
     # of a set, "total" is the sum of its losses; alone it may count anything
-    kind = "loss" if role and metric == ("total",) else _kind(metric, rest)
+    kind = "loss" if role and metric == ("total",) else _kind(metric, rest, role)
     return Meaning(role, metric, kind, noisy)
 
 
 def _kind(
-    metric: Sequence[str], rest: Sequence[str]
+    metric: Sequence[str], rest: Sequence[str], role: Role | None
 ) -> Literal["loss", "error", "higher", "unknown", "aside"]:
     bare = {word.rstrip("0123456789") for word in metric} | {*metric}
     if not _NEVER.isdisjoint(rest) or (rest and not metric):
         return "aside"
     loss = any(word in _LOSSES or word.endswith("loss") for word in bare)
     error = any(word in _ERRORS or word.endswith("error") for word in bare)
+    error |= role is not None and not bare.isdisjoint(_OBJECTIVES)
     higher = {
         word
         for word in metric

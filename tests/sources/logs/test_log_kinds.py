@@ -636,6 +636,20 @@ def test_a_score_whose_name_has_a_number_is_no_reason_to_take_the_training_loss(
     assert checks(chosen) == [(1, 0.7), (2, 0.75), (3, 0.74)]
 
 
+def test_a_parameter_named_like_a_loss_of_boosting_is_no_training_curve(tmp_path):
+    text = "Using start_step=10 ref_gamma=-0.075\n" + "".join(
+        f"step:{step}/40 val_loss:{loss} train_time:{step}ms\n"
+        for step, loss in [(0, 4.5), (20, 3.5), (40, 3.25)]
+    )
+    curve = curve_of(written(tmp_path, text, "speedrun.txt"))
+    assert checks(curve) == [(0, 4.5), (20, 3.5), (40, 3.25)]
+    assert checks(curve, "train") is None
+    # of a set it is the metric of that name
+    boosted = json.dumps({"valid_0": {"gamma": [3.5, 3.25]}, "training": {"gamma": [3.0, 2.5]}})
+    curve = curve_of(written(tmp_path, boosted, "lgb.json"))
+    assert (checks(curve), checks(curve, "train")) == (epochs(3.5, 3.25), epochs(3, 2.5))
+
+
 def test_lists_of_metrics_are_no_validation_curve_to_choose(tmp_path):
     rows = [(20.5, 18.0, [0.1, 0.2], 0.5), (15.5, 14.0, [0.15, 0.25], 0.75)]
     entries = [
