@@ -14,7 +14,7 @@ import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.progress import progress_shown
 from earlystop_lab._common.terminal import say
-from earlystop_lab._common.wording import listed
+from earlystop_lab._common.wording import counted, listed
 from earlystop_lab.cli._given import (
     Jobs,
     Json,
@@ -382,8 +382,21 @@ def corpus_list(out: Out = None, json: Json = False) -> None:
 
     ending(out, ".txt", ".json")
     facts = ("description", "citation", "licence")
-    known = {name: {f: getattr(corpus, f) for f in facts} for name, corpus in CORPORA.items()}
-    lines = [f"{name}: " + "\n    ".join(said.values()) for name, said in known.items()]
+    known = {
+        name: {
+            **{fact: getattr(corpus, fact) for fact in facts},
+            **corpus.size._asdict(),
+            "costs": corpus.size.costs,
+        }
+        for name, corpus in CORPORA.items()
+    }
+    lines = [
+        f"{name}: {of['description']}\n    {of['runs']:,} runs, {of['checks']:,} checks, "
+        f"{counted(of['problems'], 'problem')}, {counted(of['datasets'], 'data set')}; channels "
+        f"{of['channels']}{'; times in ' + of['costs'] if of['costs'] else ''}\n    "
+        f"{of['citation']}\n    {of['licence']}"
+        for name, of in known.items()
+    ]
     show(lambda: "\n".join(lines), lambda: as_json(known), json=json, out=out)
 
 

@@ -93,7 +93,8 @@ def test_a_tree_of_logs_is_read(tree):
     assert curves[SPEECH].val.tolist() == [31, 2]
     assert curves[SPEECH].test is None
     assert curves.meta.iloc[0].to_dict() == {
-        "run": RUN, "problem": "wmt", "framework": "jax", "version": "algoperf_v05",
+        "run": RUN, "problem": "wmt", "dataset": "wmt", "framework": "jax",
+        "version": "algoperf_v05",
         "ruleset": "external_tuning", "submission": "amos", "study": "study_0",
         "trial": "trial_1", "loss": "loss",
     }  # fmt: skip

@@ -4,6 +4,7 @@ Nothing is downloaded, and no corpus is part of this package: :func:`build` read
 given path and writes a curve set with its data card.
 """
 
-from earlystop_lab.sources.corpora.building import CORPORA, Corpus, build, read_corpus
+from earlystop_lab.sources.corpora.building import CORPORA, build, read_corpus
+from earlystop_lab.sources.corpora.reading import Corpus
 
 __all__ = ["CORPORA", "Corpus", "build", "read_corpus"]

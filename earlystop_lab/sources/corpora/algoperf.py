@@ -17,11 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import csv
 
 from earlystop_lab._common.progress import followed
 from earlystop_lab.curves import CurveSet
-from earlystop_lab.sources.corpora.reading import Reading, named
+from earlystop_lab.sources.corpora.reading import Corpus, Reading, Size, columns_of, named
 
 
 class Workload(NamedTuple):
@@ -83,9 +82,10 @@ def read(source: Path) -> Reading:
 def run_facts(path: str, loss: str) -> dict[str, Any]:
     """A run's id and metadata, derived from its path in the tree of logs.
 
-    ``problem`` is the workload without its framework. A run whose path names no workload is
-    ``librispeech_unnamed`` if its loss is the CTC loss, which only speech has, and ``unnamed``
-    otherwise. Raises ``ValueError`` if it is not a path of AlgoPerf.
+    ``problem`` is the workload without its framework, and ``dataset`` is what its variants share.
+    The problem of a run whose path names no workload is ``librispeech_unnamed`` if its loss is the
+    CTC loss, which only speech has, and ``unnamed`` otherwise. Raises ``ValueError`` if it is not a
+    path of AlgoPerf.
 
     >>> facts = run_facts("algoperf_v05/logs/self_tuning/sinv6/study_0/wmt_jax/trial_1", "loss")
     >>> facts["problem"], facts["framework"], facts["submission"], facts["study"], facts["trial"]
@@ -103,7 +103,9 @@ def run_facts(path: str, loss: str) -> dict[str, Any]:
     problem, framework = workload or unnamed, None
     if cut := re.fullmatch(r"(.+)_(jax|pytorch)", problem):
         problem, framework = cut[1], cut[2]
-    return {"run": match[0], "problem": problem, "framework": framework, **facts, "loss": loss}
+    dataset = next((name for name in WORKLOADS if problem.startswith(name)), problem)
+    names = {"run": match[0], "problem": problem, "dataset": dataset, "framework": framework}
+    return {**names, **facts, "loss": loss}
 
 
 # -- the tree of logs ------------------------------------------------------------------------
@@ -135,7 +137,7 @@ def _run(file: Path) -> dict[str, Any]:
         )
     channels = {"train": f"train/{loss}", "val": f"validation/{loss}", "test": f"test/{loss}"}
     present = {key: name for key, name in channels.items() if name in header}
-    columns = _columns(
+    columns = columns_of(
         file, {"global_step": pa.int64(), **dict.fromkeys(present.values(), pa.float64())}
     )
     curves = {key: columns[name] for key, name in present.items()}
@@ -154,9 +156,9 @@ def _read_long(file: Path) -> Reading:
             f"found {_names(indices) or 'none'}"
         )
     with named(indices[0]):
-        index = _columns(indices[0], _INDEX)
+        index = columns_of(indices[0], _INDEX)
     with named(file):
-        columns = _columns(file, _LONG)
+        columns = columns_of(file, _LONG)
         curves = CurveSet.from_runs(_long_runs(columns, index))
     digits = "The long table gives losses to 6 digits, so small differences appear as ties."
     return Reading(curves, [file, indices[0]], [digits, _EMPTY])
@@ -211,30 +213,7 @@ def _check_index(
         )
 
 
-# -- CSV -------------------------------------------------------------------------------------
-
-
-def _columns(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[Any]]:
-    """Some columns of a CSV file; losses may be empty, other columns may not."""
-    table = csv.read_csv(
-        file,
-        # a single thread, since otherwise errors do not name the row
-        read_options=csv.ReadOptions(use_threads=False),
-        convert_options=csv.ConvertOptions(
-            include_columns=list(types),
-            column_types=dict(types),
-            null_values=["", "nan", "NaN"],
-            strings_can_be_null=True,
-        ),
-    )
-    arrays = {}
-    for name, kind in types.items():
-        column = table[name].combine_chunks()
-        if column.null_count and not pa.types.is_floating(kind):
-            row = int(np.asarray(column.is_null()).argmax())
-            raise ValueError(f"row {row + 2}, column {name!r}: empty; expected a value")
-        arrays[name] = column.to_numpy(zero_copy_only=False)
-    return arrays
+# -- files -----------------------------------------------------------------------------------
 
 
 def _tables(folder: Path, ending: str) -> list[Path]:
@@ -244,3 +223,34 @@ def _tables(folder: Path, ending: str) -> list[Path]:
 
 def _names(files: list[Path]) -> str:
     return ", ".join(file.name for file in files)
+
+
+_ALGOPERF_ERRORS = "; ".join(
+    f"{name}: `{load.column}`, {load.loss} (the benchmark's target: {load.target})"
+    for name, load in WORKLOADS.items()
+)
+
+CORPUS = Corpus(
+    read,
+    "Runs of the AlgoPerf benchmark, 4,379 in all: many training algorithms on eight "
+    "workloads and their variants",
+    "https://github.com/mlcommons/submissions_algorithms, "
+    "previous_leaderboards/algoperf_v05/logs and algoperf_v06/logs: a tree of "
+    "eval_measurements.csv, or a long table of them with its run index",
+    'G. E. Dahl et al., "Benchmarking Neural Network Training Algorithms", 2023, arXiv:2306.07179',
+    "Apache-2.0",
+    Size(runs=4379, checks=304052, problems=20, datasets=7, channels="val, train, test"),
+    {
+        "error": "the loss on the training, validation and test split, lower is better. "
+        "By the start of a problem's name, " + _ALGOPERF_ERRORS,
+        "position": "`epoch` is the global step as logged, the first is 1. Submissions "
+        "lawa_queue and lawa_ema (669 of all runs) log much coarser steps, their records end "
+        "at about 1% of the others' steps: compare positions within a run, not across them",
+        "end of the record": "a validation target or a budget reached: many runs are cut "
+        "while they improve",
+        "cluster": "`dataset`, the data of a workload; `problem`, the workload without its "
+        "framework, counts variants apart. Runs whose place names no workload are "
+        "`librispeech_unnamed` (their loss is CTC) or `unnamed`; `mnist` is test data of the "
+        "scoring code",
+    },
+)

@@ -1,83 +1,39 @@
 """The table of known corpora, and how curve sets with data cards are made from them."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 
 from earlystop_lab._common.files import held, written_whole
 from earlystop_lab.curves.facts import info
-from earlystop_lab.sources.corpora import algoperf, taskset
-from earlystop_lab.sources.corpora.reading import Reading, checked_sums, sha256
-
-
-class Corpus(NamedTuple):
-    """A public corpus: how to read it, and the facts for its data card."""
-
-    #: reads a copy of it at a path
-    read: Callable[[Path], Reading]
-    description: str
-    #: where it comes from, and which path to pass to ``build``
-    source: str
-    citation: str
-    licence: str
-    #: how it was recorded: what the errors and positions are
-    record: Mapping[str, str]
-
-
-_ALGOPERF_ERRORS = "; ".join(
-    f"{name}: `{load.column}`, {load.loss} (the benchmark's target: {load.target})"
-    for name, load in algoperf.WORKLOADS.items()
+from earlystop_lab.sources.corpora import (
+    algoperf,
+    gluon,
+    lcbench,
+    mlperf,
+    multi_power_law,
+    reinforcement,
+    speedruns,
+    taskset,
 )
+from earlystop_lab.sources.corpora.reading import Corpus, Reading, checked_sums, sha256
 
 #: every known corpus by its name
 CORPORA: dict[str, Corpus] = {
-    "algoperf": Corpus(
-        algoperf.read,
-        "Runs of the AlgoPerf benchmark, 4,379 in all: many training algorithms on eight "
-        "workloads and their variants",
-        "https://github.com/mlcommons/submissions_algorithms, "
-        "previous_leaderboards/algoperf_v05/logs and algoperf_v06/logs: a tree of "
-        "eval_measurements.csv, or a long table of them with its run index",
-        'G. E. Dahl et al., "Benchmarking Neural Network Training Algorithms", 2023, '
-        "arXiv:2306.07179",
-        "Apache-2.0",
-        {
-            "error": "the loss on the training, validation and test split, lower is better. "
-            "By the start of a problem's name, " + _ALGOPERF_ERRORS,
-            "position": "`epoch` is the global step as logged, the first is 1. Submissions "
-            "lawa_queue and lawa_ema (669 of all runs) log much coarser steps, their records end "
-            "at about 1% of the others' steps: compare positions within a run, not across them",
-            "end of the record": "a validation target or a budget reached: many runs are cut "
-            "while they improve",
-            "cluster": "`problem`, the workload without its framework; a variant of a workload is "
-            "a problem of its own. Runs whose place names no workload are `librispeech_unnamed` "
-            "(their loss is CTC) or `unnamed`; `mnist` is test data of the scoring code",
-        },
-    ),
-    "taskset": Corpus(
-        taskset.read,
-        "Runs of TaskSet, 12,000 in all: twelve recurrent text classifiers, 1,000 settings of "
-        "Adam each",
-        "https://github.com/releaunifreiburg/DPL, data/taskset: *.json, or an .npz archive of them",
-        'L. Metz et al., "Using a thousand optimization tasks to learn hyperparameter search '
-        'strategies", 2020, arXiv:2002.11887; redistributed by A. Kadra et al., "Scaling Laws '
-        'for Hyperparameter Optimization", NeurIPS 2023, arXiv:2302.00441',
-        "Apache-2.0",
-        {
-            "error": "cross-entropy on batches of the training, validation and test split, lower "
-            "is better; divergence also shows as errors up to 1e34",
-            "position": "checks are counted 1 to 51, the files record no step; TaskSet measures "
-            "at step 0 and every 200 of 10,000 steps",
-            "end of the record": "the budget of 10,000 steps for every run, none ended early; "
-            "once NaN, a run is NaN to its end",
-            "cluster": "`problem`, the task",
-        },
-    ),
+    "algoperf": algoperf.CORPUS,
+    "gluon": gluon.CORPUS,
+    "lcbench-surrogate": lcbench.CORPUS,
+    "mlperf-losses": mlperf.LOSSES,
+    "mlperf-scores": mlperf.SCORES,
+    "multi-power-law": multi_power_law.CORPUS,
+    "nanogpt-speedruns": speedruns.CORPUS,
+    "rl-evaluations": reinforcement.CORPUS,
+    "taskset": taskset.CORPUS,
 }
 
 

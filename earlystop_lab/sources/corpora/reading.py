@@ -2,15 +2,38 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
-from earlystop_lab.curves import CurveSet
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from earlystop_lab.curves import Channel, CurveSet
 
 #: lists of checksums as written by ``sha256sum``, which are looked for next to the files
 _LISTS = ("SHA256SUMS", "SHA256SUMS.txt", "sha256sums.txt", "checksums.sha256")
+
+
+#: what reading a damaged .npz raises, besides ValueError, OSError and EOFError
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    OverflowError,
+    MemoryError,
+    SyntaxError,
+)
 
 
 class Reading(NamedTuple):
@@ -21,6 +44,47 @@ class Reading(NamedTuple):
     files: list[Path]
     #: remarks about this copy for its data card
     notes: list[str]
+
+
+class Size(NamedTuple):
+    """How much the copy has that the corpus was described from; others may have more or less."""
+
+    runs: int
+    #: rows of all runs together
+    checks: int
+    problems: int
+    #: the clusters of statistics
+    datasets: int
+    #: names of the channels, separated by commas
+    channels: str
+
+    @property
+    def costs(self) -> str:
+        """Units in which time can be measured, beside that of the positions."""
+        return "s" if "seconds" in self.channels.split(", ") else ""
+
+
+class Corpus(NamedTuple):
+    """A public corpus: how to read it, and the facts for its data card."""
+
+    #: reads a copy of it at a path
+    read: Callable[[Path], Reading]
+    description: str
+    #: where it comes from, and which path to pass to ``build``
+    source: str
+    citation: str
+    licence: str
+    size: Size
+    #: how it was recorded: what the errors and positions are
+    record: Mapping[str, str]
+
+
+def set_of(runs: Iterable[Mapping[str, Any]], about: Mapping[str, Channel]) -> CurveSet:
+    """The curve set of these runs, with what is known of those channels that a run has."""
+    listed = list(runs)
+    there = {name for run in listed for name in run}
+    known = {name: channel for name, channel in about.items() if name in there}
+    return CurveSet.from_runs(listed, channels=known)
 
 
 @contextmanager
@@ -84,3 +148,53 @@ def _listed(listing: Path) -> dict[Path, tuple[str, Path]]:
             )
         sums[(listing.parent / match[2]).resolve()] = (match[1].lower(), listing)
     return sums
+
+
+def columns_of(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[Any]]:
+    """Some columns of a CSV file; numbers of type float may be empty, other columns may not."""
+    table = csv.read_csv(
+        file,
+        # a single thread, since otherwise errors do not name the row
+        read_options=csv.ReadOptions(use_threads=False),
+        convert_options=csv.ConvertOptions(
+            include_columns=list(types),
+            column_types=dict(types),
+            null_values=["", "nan", "NaN"],
+            strings_can_be_null=True,
+        ),
+    )
+    arrays = {}
+    for name, kind in types.items():
+        column = table[name].combine_chunks()
+        if column.null_count and not pa.types.is_floating(kind):
+            row = int(np.asarray(column.is_null()).argmax())
+            raise ValueError(f"row {row + 2}, column {name!r}: empty; expected a value")
+        arrays[name] = column.to_numpy(zero_copy_only=False)
+    return arrays
+
+
+@contextmanager
+def unpacked(source: Path, ending: tuple[str, ...]) -> Iterator[tuple[Path, list[Path]]]:
+    """A folder with the logs of a copy, and the files that were read: tar archives or the logs.
+
+    Archives (``*.tar.gz`` in a folder, or one file) are unpacked to a temporary folder; without
+    any, the source is the folder.
+    """
+    archives = [source] if source.is_file() else sorted(source.glob("*.tar.gz"))
+    if not archives:
+        files = sorted(path for path in source.rglob("*") if path.name.endswith(ending))
+        if not files:
+            raise FileNotFoundError(
+                f"{source}: no logs; expected *.tar.gz or files that end in {' or '.join(ending)}"
+            )
+        yield source, files
+        return
+    with TemporaryDirectory() as made:
+        for archive in archives:
+            with named(archive):
+                try:
+                    with tarfile.open(archive) as members:
+                        members.extractall(made, filter="data")
+                except (tarfile.TarError, zlib.error) as error:
+                    raise ValueError(f"not a complete tar archive ({error})") from error
+        yield Path(made), archives

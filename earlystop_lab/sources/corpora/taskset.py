@@ -11,7 +11,7 @@ Optimization", NeurIPS 2023, arXiv:2302.00441.
 
 import gzip
 import json
-import struct
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -23,22 +23,11 @@ from numpy.typing import NDArray
 
 from earlystop_lab._common.progress import followed
 from earlystop_lab.curves import CurveSet
-from earlystop_lab.sources.corpora.reading import Reading, named
+from earlystop_lab.sources.corpora.reading import DAMAGED, Corpus, Reading, Size, named
 
 #: the splits in the files, in the order of the archive, and the names of their curves
 SPLITS = {"train": "train", "valid": "val", "test": "test"}
-_TAKEN = {"run", "problem", "epoch", *SPLITS.values()}
-#: what reading a damaged .npz raises, besides ValueError, OSError and EOFError
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-    OverflowError,
-    MemoryError,
-    SyntaxError,
-)
+_TAKEN = {"run", "problem", "dataset", "epoch", *SPLITS.values()}
 Runs = list[dict[str, Any]]
 
 
@@ -93,7 +82,7 @@ def _archive(file: Path) -> Iterator[tuple[str, Runs]]:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             for task in archive.files:
                 yield task, _array_runs(task, archive[task])
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise ValueError(f"not a complete .npz archive ({error})") from error
 
 
@@ -139,7 +128,9 @@ def _entry(task: str, i: int, entry: Any) -> dict[str, Any]:
 
 
 def _named(task: str, i: int, run: Mapping[str, Any]) -> dict[str, Any]:
-    return {"run": f"{task}/{i}", "problem": task, **run}
+    # FixedTextRNNClassification_imdb_patch128_LSTM128_bs64
+    told = re.fullmatch(r"FixedTextRNNClassification_([^_]+)_.*", task)
+    return {"run": f"{task}/{i}", "problem": task, "dataset": told[1] if told else task, **run}
 
 
 def _with_settings(archived: Runs, read: Runs) -> Runs:
@@ -154,3 +145,26 @@ def _with_settings(archived: Runs, read: Runs) -> Runs:
                     f"run {mine['run']!r}, {channel}: differs from the curve in the archive"
                 )
     return [{**other, **mine} for mine, other in zip(archived, read, strict=True)]
+
+
+CORPUS = Corpus(
+    read,
+    "Runs of TaskSet, 12,000 in all: twelve recurrent text classifiers, 1,000 settings of "
+    "Adam each",
+    "https://github.com/releaunifreiburg/DPL, data/taskset: *.json, or an .npz archive of them",
+    'L. Metz et al., "Using a thousand optimization tasks to learn hyperparameter search '
+    'strategies", 2020, arXiv:2002.11887; redistributed by A. Kadra et al., "Scaling Laws '
+    'for Hyperparameter Optimization", NeurIPS 2023, arXiv:2302.00441',
+    "Apache-2.0",
+    Size(runs=12000, checks=612000, problems=12, datasets=1, channels="val, train, test"),
+    {
+        "error": "cross-entropy on batches of the training, validation and test split, lower "
+        "is better; divergence also shows as errors up to 1e34",
+        "position": "checks are counted 1 to 51, the files record no step; TaskSet measures "
+        "at step 0 and every 200 of 10,000 steps",
+        "end of the record": "the budget of 10,000 steps for every run, none ended early; "
+        "once NaN, a run is NaN to its end",
+        "cluster": "`dataset`, which is IMDB for all twelve tasks, so there is one cluster; "
+        "`problem` is the task",
+    },
+)

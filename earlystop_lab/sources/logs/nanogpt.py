@@ -100,6 +100,10 @@ _PAIR = re.compile(
     r"(?: \(\s*([^\s()]+)\))?",
     re.IGNORECASE,
 )
+#: seconds of training so far, without those of validation: train_time:100ms
+_TRAIN_TIME = re.compile(
+    r"(?<![A-Za-z_])train_time: ?(?P<time>\d{1,15}(?:\.\d{1,9})?)(?P<unit>ms|s)\b"
+)
 #: what was meant as a number, whole or damaged: 1,05 or 1.5e-
 _LIKE_NUMBER = re.compile(r"[+\-\u2212]?(?=[.,_]*\d)[\d.,_]+(?:e[+\-\u2212]?\d*)?", re.IGNORECASE)
 #: lines of gradient boosting, and the words after which LightGBM repeats one of them
@@ -144,6 +148,8 @@ def read(source: Source) -> list[Log]:
     if not len(log):
         raise LogError("no line has a position and a loss, such as 'step 250: val loss 3.2'")
     log = printed(log)
+    if "train_time" in log.columns:
+        log.units = {**log.units, "train_time": "s"}
     _name_accuracies(log)
     log.skipped += [
         LogError(f"the line has {len(line)} characters; expected at most {_LONGEST}", i)
@@ -202,12 +208,20 @@ def _rows(lines: Iterable[str]) -> Iterator[Row]:
             known = place is not None and place.alone and place.cells == at
             place = _Place(at, alone=known or not cells)
             if cells:
-                yield i, {**run, **at, **cells}
+                yield i, {**run, **at, **cells, **_train_time(rest)}
         elif place:
             own, cells = _at_place(line, place)
             place = place._replace(own="" if cells else own)
             if cells:
                 yield i, {**run, **place.cells, **cells}
+
+
+def _train_time(text: str) -> dict[str, str]:
+    match = _TRAIN_TIME.search(text)
+    if match is None:
+        return {}
+    seconds = float(match["time"]) / (1000 if match["unit"] == "ms" else 1)
+    return {"train_time": repr(seconds)}
 
 
 def _written(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
