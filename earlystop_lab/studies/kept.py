@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from earlystop_lab._common.files import remove_left_behind, written_whole
 from earlystop_lab.curves import CurveSet
@@ -49,12 +50,7 @@ def kept_in() -> Path:
     """The folder of kept results: ``EARLYSTOP_CACHE``, or one in the user's cache folder."""
     if given := os.environ.get(VARIABLE):
         return Path(given)
-    homes = {
-        "win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local"),
-        "darwin": "~/Library/Caches",
-    }
-    usual = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(homes.get(sys.platform, usual)).expanduser() / "earlystop_lab"
+    return user_cache_path("earlystop_lab", appauthor=False)
 
 
 class Kept(NamedTuple):
