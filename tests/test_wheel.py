@@ -153,7 +153,7 @@ COMMANDS = {
     "recommend x.parquet": "Keras",
     "survey x.parquet --n-jobs 1": "20 runs",
     "import log.csv -o log.parquet": "log.parquet: CurveSet: 1 run",
-    "cache": "0 files",
+    "cache": "MB of at most",
     "corpus list": "taskset",
     "corpus info x.parquet": "val",
 }

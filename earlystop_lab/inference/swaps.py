@@ -63,6 +63,11 @@ class Pair(NamedTuple):
         one, other = (a + rate * b for a, b in zip(self.loss, self.time, strict=True))
         return one, other
 
+    def contents(self) -> tuple[bytes, ...]:
+        """The same for pairs of equal numbers."""
+        arrays = (*self.time, *self.loss, self.at)
+        return (*(each.tobytes() for each in arrays), str(self.default).encode())
+
     def mean(self) -> Pair:
         """All clusters averaged into one."""
         time, loss = (
@@ -216,16 +221,20 @@ def compared(
     """
     flips = all_flips(len(units), seed=seed)
     signs = np.vstack([np.ones(len(units)), flips.signs])
-    contrasts: dict[tuple[str, str], _Contrast] = {}
+    tested: dict[tuple[bytes, ...], dict[str, tuple[_Contrast, FloatArray]]] = {}
+    contrasts: dict[tuple[str, str], tuple[_Contrast, FloatArray]] = {}
     for name, pair in followed(pairs.items(), "permutation tests", len(pairs), "rules"):
-        average, by_default = _at_equal_time(pair, signs)
-        contrasts[name, ""] = _Contrast.of(average)
-        if by_default is not None:
-            contrasts[name, "default_"] = _Contrast.of(by_default)
-        contrasts[name, "chosen_"] = _Contrast.of(_chosen_elsewhere(*pair.cost(rate), signs))
-    sizes = np.column_stack([_rarity(each.sizes) for each in contrasts.values()])
+        # rules that stop alike are tested once
+        if (contents := pair.contents()) not in tested:
+            average, by_default = _at_equal_time(pair, signs)
+            chosen = _chosen_elsewhere(*pair.cost(rate), signs)
+            differences = {"": average, "default_": by_default, "chosen_": chosen}
+            found = {p: _Contrast.of(each) for p, each in differences.items() if each is not None}
+            tested[contents] = {p: (each, _rarity(each.sizes)) for p, each in found.items()}
+        contrasts |= {(name, prefix): each for prefix, each in tested[contents].items()}
+    sizes = np.column_stack([rarity for _, rarity in contrasts.values()])
     p, p_max_t = adjusted(flips, sizes[1:], sizes[0])
-    by_cluster = pd.DataFrame({name: contrasts[name, ""].by_cluster for name in pairs}, units)
+    by_cluster = pd.DataFrame({name: contrasts[name, ""][0].by_cluster for name in pairs}, units)
     within = intervals(by_cluster, seed=seed)
     rows: dict[str, dict[str, object]] = {
         name: {
@@ -238,7 +247,7 @@ def compared(
         for name, pair in pairs.items()
     }
     every = zip(contrasts.items(), p, p_max_t, holm(list(p)), strict=True)
-    for ((name, prefix), contrast), *tests in every:
+    for ((name, prefix), (contrast, _)), *tests in every:
         named = zip(_COLUMNS, [*contrast.summary(), *tests], strict=True)
         rows[name] |= {f"{prefix}{column}": value for column, value in named}
     columns = [f"{prefix}{column}" for prefix in ("", "default_", "chosen_") for column in _COLUMNS]

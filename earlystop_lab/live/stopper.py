@@ -346,8 +346,9 @@ class Stopper:
         for name in curve.channels:
             measured = zip(curve[name][seen], curve.measured(name)[seen], strict=True)
             lists[name] = _plain(float(value) if there else None for value, there in measured)
-        channels = lists if seen.any() else {}
-        self.load_state_dict({**self.state_dict(), "channels": channels})
+        state = {**self.state_dict(), "channels": lists if seen.any() else {}}
+        del state["checksum"]  # of other channels
+        self.load_state_dict(state)
 
     # -- state ---------------------------------------------------------------------------------
 

@@ -451,9 +451,10 @@ class _File:
 
 def _require_filled(log: Log, val: str | None, columns: Sequence[str]) -> None:
     """Raise :class:`LogError` where a short text would become a huge table with hardly a value."""
-    checks = len(log) if val is None else log.columns[val].filled
-    cells = len(columns) * checks
-    filled = sum(log.columns[name].filled for name in columns)
+    # a run that ended before its first check lacks the column
+    counts = {name: log.columns[name].filled for name in columns if name in log.columns}
+    checks = len(log) if val is None else counts.get(val, 0)
+    cells, filled = len(columns) * checks, sum(counts.values())
     if cells > _MOST_EMPTY and filled < _LEAST_FILLED * cells:
         raise LogError(
             f"only {filled} of {cells} cells are filled ({len(columns)} columns, {checks} checks); "
