@@ -66,8 +66,3 @@ def _attempt(argv, work, rng, seconds, most, expected):
         return f"killed {told}, then exit code {ended.code}: {ended.stderr[-500:]}"
     wrong = different(contents(work), expected)
     return wrong and f"killed {told}, then {wrong}"
-
-
-def _is_done(ended):
-    """Whether it says that its output is there already: a corpus is not built again."""
-    return ended.code == 2 and "exists already" in ended.stderr
