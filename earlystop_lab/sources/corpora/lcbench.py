@@ -4,15 +4,13 @@ Source: L. Zimmer, M. Lindauer and F. Hutter, "Auto-PyTorch Tabular", IEEE TPAMI
 doi 10.1109/TPAMI.2021.3067763; F. Pfisterer et al., "YAHPO Gym", AutoML 2022, arXiv:2109.03670.
 """
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab.curves import Channel
-from earlystop_lab.sources.corpora.reading import DAMAGED, Corpus, Reading, Size, named, set_of
+from earlystop_lab.sources.corpora.reading import Corpus, Reading, Size, arrays_of, named, set_of
 
 #: arrays of the archive: tasks x configurations x epochs
 _CURVES = {
@@ -47,17 +45,7 @@ def read(source: Path) -> Reading:
     """
     file = source / "lcbench_surrogate.npz" if source.is_dir() else source
     with named(file):
-        if not zipfile.is_zipfile(file):
-            if not file.is_file():
-                raise FileNotFoundError(f"{file} does not exist; expected an .npz archive")
-            raise ValueError("not a complete .npz archive")
-        try:
-            # opened here, since NumPy would leave a damaged archive open
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except DAMAGED as error:
-            raise ValueError(f"not a complete .npz archive ({error})") from error
-        curves = set_of(_runs(arrays), _ABOUT)
+        curves = set_of(_runs(dict(arrays_of(file))), _ABOUT)
     return Reading(curves, [file], [])
 
 

@@ -1,6 +1,8 @@
 """The result of reading a corpus, and the checksums of the files read."""
 
+import gzip
 import hashlib
+import json
 import re
 import struct
 import tarfile
@@ -24,7 +26,7 @@ _LISTS = ("SHA256SUMS", "SHA256SUMS.txt", "sha256sums.txt", "checksums.sha256")
 
 
 #: what reading a damaged .npz raises, besides ValueError, OSError and EOFError
-DAMAGED = (
+_DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
     NotImplementedError,
@@ -171,6 +173,34 @@ def columns_of(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArra
             raise ValueError(f"row {row + 2}, column {name!r}: empty; expected a value")
         arrays[name] = column.to_numpy(zero_copy_only=False)
     return arrays
+
+
+def arrays_of(file: Path) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The arrays of an ``.npz`` archive by name; nothing is unpickled.
+
+    Raises ``FileNotFoundError``, and ``ValueError`` if it is damaged or no archive.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} does not exist; expected an .npz archive")
+    if not zipfile.is_zipfile(file):
+        raise ValueError("not a complete .npz archive")
+    try:
+        # opened here, since NumPy would leave a damaged archive open
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            for name in archive.files:
+                yield name, archive[name]
+    except _DAMAGED as error:
+        raise ValueError(f"not a complete .npz archive ({error})") from error
+
+
+def json_of(file: Path) -> Any:
+    """The document in a JSON file, also a compressed one; ``ValueError`` if it is damaged."""
+    opened = gzip.open if file.suffix == ".gz" else open
+    try:
+        with opened(file, "rt", encoding="utf-8") as stream:
+            return json.load(stream)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
+        raise ValueError(f"not a JSON file ({error})") from error
 
 
 @contextmanager

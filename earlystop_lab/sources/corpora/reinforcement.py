@@ -5,10 +5,7 @@ Source: S. Fujimoto et al., 2018, arXiv:1802.09477 (TD3); D. Yarats et al., 2021
 D. Hafner et al., 2023, arXiv:2301.04104 (DreamerV3).
 """
 
-import gzip
-import json
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from earlystop_lab.curves import Channel
-from earlystop_lab.sources.corpora.reading import Corpus, Reading, Size, columns_of, named, set_of
+from earlystop_lab.sources.corpora.reading import (
+    Corpus,
+    Reading,
+    Size,
+    columns_of,
+    json_of,
+    named,
+    set_of,
+)
 
 
 class _Table(NamedTuple):
@@ -99,11 +104,7 @@ def _of_table(name: str, table: _Table, file: Path) -> Iterator[dict[str, Any]]:
 
 def _of_scores(file: Path) -> Iterator[dict[str, Any]]:
     name = file.name.removesuffix(".json.gz")
-    try:
-        with gzip.open(file, "rt", encoding="utf-8") as stream:
-            entries = json.load(stream)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
-        raise ValueError(f"not a JSON file ({error})") from error
+    entries = json_of(file)
     for i, entry in enumerate(entries if isinstance(entries, list) else [entries]):
         if not isinstance(entry, dict) or not {"task", "seed", "xs", "ys"} <= entry.keys():
             raise ValueError(f"entry {i}: expected an object with task, seed, xs and ys")

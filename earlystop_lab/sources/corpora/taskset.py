@@ -9,12 +9,8 @@ strategies", 2020, arXiv:2002.11887; A. Kadra et al., "Scaling Laws for Hyperpar
 Optimization", NeurIPS 2023, arXiv:2302.00441.
 """
 
-import gzip
-import json
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,7 @@ from numpy.typing import NDArray
 
 from earlystop_lab._common.progress import followed
 from earlystop_lab.curves import CurveSet
-from earlystop_lab.sources.corpora.reading import DAMAGED, Corpus, Reading, Size, named
+from earlystop_lab.sources.corpora.reading import Corpus, Reading, Size, arrays_of, json_of, named
 
 #: the splits in the files, in the order of the archive, and the names of their curves
 SPLITS = {"train": "train", "valid": "val", "test": "test"}
@@ -50,7 +46,7 @@ def read(source: Path) -> Reading:
     notes = []
     for file in archives:
         with named(file):
-            tasks.update(_archive(file))
+            tasks.update((task, _array_runs(task, array)) for task, array in arrays_of(file))
     others = sorted(set(files) - set(archives))
     for file in followed(others, "reading tasks", len(others), "files"):
         task = file.name.removesuffix(".gz").removesuffix(".json")
@@ -74,18 +70,6 @@ def _files(source: Path) -> list[Path]:
     return sorted(files)
 
 
-def _archive(file: Path) -> Iterator[tuple[str, Runs]]:
-    if not zipfile.is_zipfile(file):
-        raise ValueError("not a complete .npz archive; expected one array per task")
-    try:
-        # opened here, since NumPy would leave a damaged archive open
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            for task in archive.files:
-                yield task, _array_runs(task, archive[task])
-    except DAMAGED as error:
-        raise ValueError(f"not a complete .npz archive ({error})") from error
-
-
 def _array_runs(task: str, array: NDArray[Any]) -> Runs:
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{task!r} in the archive is not an array")
@@ -100,12 +84,7 @@ def _array_runs(task: str, array: NDArray[Any]) -> Runs:
 
 
 def _task(file: Path, task: str) -> Runs:
-    opened = gzip.open if file.suffix == ".gz" else open
-    try:
-        with opened(file, "rt", encoding="utf-8") as stream:
-            entries = json.load(stream)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
-        raise ValueError(f"not a JSON file ({error})") from error
+    entries = json_of(file)
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"expected a list of runs, got {type(entries).__name__} or an empty list")
     return [_entry(task, i, entry) for i, entry in enumerate(entries)]
