@@ -266,6 +266,14 @@ def test_an_empty_folder_is_no_corpus(tmp_path, name):
         read_corpus(name, tmp_path)
 
 
+def test_a_copy_without_runs_of_the_corpus_is_named(tmp_path):
+    archive(tmp_path / "flux1.tar.gz", {"v5.1/A/b/flux1/result_0.txt": mllog("flux1", (1, 0.5))})
+    with pytest.raises(ValueError, match=r": no runs; expected a copy of mlperf-scores"):
+        read_corpus("mlperf-scores", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"curves_long\.csv\.gz does not exist"):
+        read_corpus("gluon", tmp_path)
+
+
 # -- whole copies ---------------------------------------------------------------------------------
 
 

@@ -50,7 +50,10 @@ def read_corpus(name: str, source: str | Path) -> Reading:
         raise FileNotFoundError(
             f"{source} does not exist; expected a copy of {name}: {CORPORA[name].source}"
         )
-    return CORPORA[name].read(source)
+    reading = CORPORA[name].read(source)
+    if not len(reading.curves):
+        raise ValueError(f"{source}: no runs; expected a copy of {name}: {CORPORA[name].source}")
+    return reading
 
 
 def build(

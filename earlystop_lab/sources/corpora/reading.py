@@ -154,6 +154,8 @@ def _listed(listing: Path) -> dict[Path, tuple[str, Path]]:
 
 def columns_of(file: Path, types: Mapping[str, pa.DataType]) -> dict[str, NDArray[Any]]:
     """Some columns of a CSV file; numbers of type float may be empty, other columns may not."""
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} does not exist; expected a CSV table")
     table = csv.read_csv(
         file,
         # a single thread, since otherwise errors do not name the row
