@@ -231,7 +231,7 @@ its generators, 800 examples, random_state {data_seed}; options in `PROBLEMS` of
 class; validation and test labels are unchanged |
 | split | random permutation by the seed: a quarter validation, a quarter test, the rest training, \
 of which at most {largest} examples are used |
-| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ \
+| metadata | `problem`, `dataset` (the cluster for statistics, shared by problems that differ \
 only in \
 label noise), `library`, `version`, `learning_rate`, `depth`, `subsample`, `label_noise`, \
 `n_train`, `seed`; `val.metric` etc., `epoch.unit` |

@@ -360,7 +360,7 @@ class; validation and test labels are unchanged |
 training set, digits to 0..1 |
 | learning rate | `lr` is that of every epoch as float32; `learning_rate` is the initial value \
 of its schedule |
-| metadata | `problem` (the cluster for statistics), `dataset` (shared by problems that differ \
+| metadata | `problem`, `dataset` (the cluster for statistics, shared by problems that differ \
 only in \
 label noise or loss), `library`, `version`, `architecture`, `optimizer`, `learning_rate`, \
 `dropout`, `schedule`, `label_noise`, `batch`, `n_train`, `seed`; `val.metric` etc., \

@@ -56,6 +56,15 @@ def counted(n: int, unit: str) -> str:
     return f"{n} {unit}{'' if n == 1 else 's'}"
 
 
+def spoken(column: str) -> str:
+    """What a column that clusters are named by is called in a sentence.
+
+    >>> spoken("dataset"), spoken("run")
+    ('data set', 'run')
+    """
+    return {"dataset": "data set"}.get(column, column)
+
+
 def too_few(n: int, unit: str) -> str:
     """A statement that the count is too small.
 

@@ -147,15 +147,20 @@ class Facts:
 
     @cached_property
     def clusters(self) -> pd.Index:
-        """The problem of each run, or the run itself without such a column; the name says which."""
+        """What each run is a sample of: its data set, since runs on the same data are alike.
+
+        Without a column ``dataset``, it is the problem, and without a column ``problem`` the run
+        itself; the name of the index says which. ``ValueError`` if some runs have none.
+        """
         curves = self._curves
-        if not curves.has("problem"):
+        name = next((name for name in ("dataset", "problem") if curves.has(name)), None)
+        if name is None:
             return pd.Index(curves.runs, name="run")
-        problems = curves.meta["problem"]
-        if problems.isna().any():
-            run = curves.runs[int(problems.isna().to_numpy().argmax())]
-            raise ValueError(f"run {run!r} has no problem; give every run a problem, or none")
-        return pd.Index(problems.astype(str), name="problem")
+        clusters = curves.meta[name]
+        if clusters.isna().any():
+            run = curves.runs[int(clusters.isna().to_numpy().argmax())]
+            raise ValueError(f"run {run!r} has no {name}; give every run a {name}, or none")
+        return pd.Index(clusters.astype(str), name=name)
 
     def counts(self, name: str) -> NDArray[np.int64]:
         """How often a channel was measured in each run: its number of checks."""

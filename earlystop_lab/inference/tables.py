@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from earlystop_lab._common.wording import spoken
+
 FloatArray = NDArray[np.float64]
 
 
@@ -73,4 +75,5 @@ def unit_of(table: pd.DataFrame) -> str:
 
 def averaged(table: pd.DataFrame) -> str:
     """What the rows are that a mean is taken over, in words."""
-    return f"one value a {unit_of(table)}, each {unit_of(table)} counted once"
+    unit = spoken(unit_of(table))
+    return f"one value a {unit}, each {unit} counted once"

@@ -1,5 +1,6 @@
 """The guarantee of a calibrated threshold in words."""
 
+from earlystop_lab._common.wording import spoken
 from earlystop_lab.report.messages import in_words, reason, said, share_of
 from earlystop_lab.studies.calibration import Calibrated
 
@@ -10,6 +11,7 @@ def _(found: Calibrated) -> str:
     kind = "mean" if promise.exceed is None else "exceed"
     how = "conformal" if promise.confidence is None else "tested"
     numbers = found._asdict() | promise._asdict()
+    numbers["unit"] = spoken(promise.unit)
     numbers["of_positions"] = share_of(found.watched.unit)
     below = "calibration.below" if found.watched.scores else "calibration.above"
     numbers["excess_of"] = said(below, numbers)

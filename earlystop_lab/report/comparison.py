@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._common.wording import visible
+from earlystop_lab._common.wording import spoken, visible
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
@@ -148,7 +148,7 @@ def tables(bench: Bench, format: Format) -> str:
     shown.columns = [str(name).strip() for name in shown]
     words = words_of(bench)
     above = [line for text in (words.question, *words.answer) for line in text.splitlines()]
-    # the first sentence has the numbers of runs and problems
+    # the first sentence has the numbers of runs and data sets
     below = [
         " ".join([found[0], *rests]) for found, rests in zip(words.found, words.rests, strict=True)
     ]
@@ -178,21 +178,23 @@ def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.
 
 
 def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
-    """The answer over the problems of all corpora together."""
+    """The answer over the data sets of all corpora together."""
     unit = str(rows["unit"].iloc[0])
     numbers = {
         "rule": bench.rule,
         "rules": len(rows),
         "corpora": len(bench.corpora),
-        "unit": unit,
+        "unit": spoken(unit),
         "clusters": int(rows["clusters"].max()),
         "lowest": rows.loc[rows["verdict"] == Verdict.NOT_SHOWN, "p_adjusted"].min(),
     }
     verdicts = "; ".join(_verdicts(rows, "bench.pooled", numbers))
     words = [said("bench.pooled", {**numbers, "verdicts": verdicts})]
-    alone = [each.corpus for each in bench.corpora if each.unit == "run"]
-    if unit == "problem" and alone:
-        words.append(said("bench.pooled.one_problem", {"corpora": alone}))
+    for other in {"problem", "run"} - {unit}:
+        names = [each.corpus for each in bench.corpora if each.unit == other]
+        if unit != "run" and names:
+            numbers = {"corpora": names, "unit": spoken(unit)}
+            words.append(said(f"bench.pooled.of_{other}s", numbers))
     word = {"word": word_of(bench.corpora)}
     words += [said("bench.pooled.against", {**row, **word}) for row in _spoken_of(rows)]
     return words + _carried(rows)
@@ -243,7 +245,7 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
     left_out = said("bench.left_out", numbers) if found.left_out else ""
     for why in map(reason, found.unvalidated):
         left_out += said("bench.unvalidated", {"why": why})
-    first = "bench.runs" if found.unit == "run" else "bench.problems"
+    first = "bench.runs" if found.unit == "run" else "bench.clusters"
     words = [said(first, {**numbers, "left_out": left_out}), *_verdicts(rows, "bench", numbers)]
     missing = ("bench.apart", "bench.lacking", "bench.unbounded", "bench.counting")
     words += [said(what, numbers) for what in missing if numbers[what.removeprefix("bench.")]]
@@ -256,13 +258,15 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
 def _rests(found: OnCorpus) -> list[str]:
     """What was bootstrapped, averaged and adjusted for, and where that is insufficient."""
     of_runs = found.unit == "run"
-    over = said("bench.over_runs" if of_runs else "bench.over_problems", {})
+    alone = len(found.by_problem) == 1 and not of_runs
+    numbers = numbers_of(found)
+    numbers["over"] = said("bench.over_runs" if of_runs else "bench.over_clusters", numbers)
     holds = {
         "bench.rests": True,
-        "bench.too_few": len(found.by_problem) < FEWEST_CLUSTERS,
+        "bench.too_few": len(found.by_problem) < FEWEST_CLUSTERS and not alone,
+        "bench.one_cluster": alone,
         "bench.these_runs": of_runs,
     }
-    numbers = {**numbers_of(found), "over": over}
     words = [said(what, numbers) for what, true in holds.items() if true]
     return words + [f"{text[0].upper()}{text[1:]}." for text in map(reason, found.differing)]
 
@@ -279,7 +283,7 @@ def numbers_of(found: OnCorpus) -> dict[str, Any]:
         "what": quality(found.error, found.curves.about(found.error).direction),
         "what_differs": what_differs(found),
         "word": word_of([found]),
-        "unit": found.unit,
+        "unit": spoken(found.unit),
         "clusters": len(found.by_problem),
         "rules": len(found.comparisons),
         "apart": found.apart,
@@ -320,11 +324,11 @@ def _verdicts(rows: pd.DataFrame, scope: str, numbers: Mapping[str, Any]) -> lis
 def _spoken_of(rows: pd.DataFrame) -> list[dict[Any, Any]]:
     """The rows of the known rules that have a sentence of their own."""
     kept = rows["rule"].isin(SHOWN) & (rows["verdict"] != Verdict.SAME)
-    return rows[kept].to_dict("records")
+    return [{**row, "unit": spoken(row["unit"])} for row in rows[kept].to_dict("records")]
 
 
 def _carried(rows: pd.DataFrame) -> list[str]:
     """What to say if a test rejects but the interval of the same difference contains 0."""
     held = (rows["p_adjusted"] <= LEVEL) & (rows["low"] < 0) & (rows["high"] > 0) & ~rows["alike"]
     known, unit = list(rows.loc[held, "rule"]), rows["unit"].iloc[0]
-    return [said("bench.carried", {"known": known, "unit": unit})] if known else []
+    return [said("bench.carried", {"known": known, "unit": spoken(unit)})] if known else []

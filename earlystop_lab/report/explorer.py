@@ -24,7 +24,7 @@ from tsdownsample import M4Downsampler
 
 from earlystop_lab._common.progress import followed
 from earlystop_lab.criteria import Criterion, first_passage
-from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs, facts_of
+from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs
 from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.charts import short
@@ -57,8 +57,7 @@ def explored(
     ``runs`` has at least one run: its name, its problem and the rest ``packed``. ``of`` is the
     number of runs from which they were sampled.
     """
-    curves = CurveSet(found.curves.table.take(sample(facts_of(found.curves).clusters)))
-    units = facts_of(curves).clusters
+    curves = CurveSet(found.curves.table.take(sample(_problems(found.curves))))
     rules = [
         {
             "name": name,
@@ -72,14 +71,20 @@ def explored(
     ]
     room -= embedded_size(rules)
     runs: list[dict[str, str]] = []
-    for unit, (run, packed) in zip(units, _packed(found, restore, curves, kept), strict=False):
-        problem = "" if units.name == "run" else str(unit)
+    problems = _problems(curves) if curves.has("problem") else [""] * len(curves)
+    packs = _packed(found, restore, curves, kept)
+    for problem, (run, packed) in zip(problems, packs, strict=False):
         one = {"run": run, "problem": problem, "packed": packed}
         room -= embedded_size(one)
         if runs and room < 0:
             break
         runs.append(one)
     return {"rules": rules, "runs": runs, "of": len(found.curves)}
+
+
+def _problems(curves: CurveSet) -> pd.Index:
+    """The problem of each run, or the run itself."""
+    return pd.Index(curves.meta["problem"].map(str) if curves.has("problem") else curves.runs)
 
 
 def embedded_size(value: Any) -> int:

@@ -198,8 +198,8 @@ log(last validation error / lowest): {overfitting}.
     **INCOMPARABLE,
     # over all corpora
     "bench.pooled": (
-        "Over all {corpora} corpora and {clusters:counted {unit}} (those with the same name count "
-        "once), at equal time, adjusted for {rules:counted known rule}: {verdicts}."
+        "Over all {corpora} corpora and {clusters:counted {unit}} (one that several corpora have "
+        "counts once), at equal time, adjusted for {rules:counted known rule}: {verdicts}."
     ),
     f"bench.pooled.{Verdict.BETTER}": "{rule} is better than {known:listed}",
     f"bench.pooled.{Verdict.WORSE}": "{rule} is worse than {known:listed}",
@@ -207,8 +207,12 @@ log(last validation error / lowest): {overfitting}.
     f"bench.pooled.{Verdict.NOT_SHOWN}": (
         "no significant difference from {known:listed} (lowest adjusted p {lowest:p})"
     ),
-    "bench.pooled.one_problem": (
-        "A corpus without a column 'problem' counts as a single problem: {corpora:listed}."
+    "bench.pooled.of_runs": (
+        "A corpus without a column 'dataset' or 'problem' counts as a single {unit}: "
+        "{corpora:listed}."
+    ),
+    "bench.pooled.of_problems": (
+        "Without a column 'dataset', every problem counts as a data set: {corpora:listed}."
     ),
     "bench.pooled.against": (
         "Against {rule}: better on {better}, tied on {tied} and worse on {worse} of {clusters}, "
@@ -216,7 +220,7 @@ log(last validation error / lowest): {overfitting}.
     ),
     # on one corpus
     "bench.runs": "{corpus}: {runs:counted run}, {what}{left_out}.",
-    "bench.problems": (
+    "bench.clusters": (
         "{corpus}: {runs:counted run}, {clusters:counted {unit}}, {what}{left_out}."
     ),
     "bench.left_out": (
@@ -266,12 +270,16 @@ log(last validation error / lowest): {overfitting}.
         "are adjusted for {rules} known rules, three contrasts each, and the number of corpora."
     ),
     "bench.over_runs": "first over times, then over runs",
-    "bench.over_problems": (
-        "first over the runs of a problem, then over times, then over problems with equal weight"
+    "bench.over_clusters": (
+        "first over the runs of a {unit}, then over times, then over {unit}s with equal weight"
     ),
     "bench.too_few": "{clusters:too_few {unit}} for an interval.",
+    "bench.one_cluster": (
+        "All runs are of one {unit}, so nothing can be said about others: the differences describe "
+        "these runs, and there are no p values below 1 and no intervals."
+    ),
     "bench.these_runs": (
-        "There is no column 'problem', so the answer holds only for runs like these."
+        "There is no column 'dataset' or 'problem', so the answer holds only for runs like these."
     ),
     # on its page: parts of captions, and captions
     "page.averaged": (
@@ -385,14 +393,16 @@ log(last validation error / lowest): {overfitting}.
         "{rules:listed} were excluded: they divide by an error, and the upper bound of the scores "
         "is unknown"
     ),
-    Why.NO_PROBLEM: "there is no column 'problem', so the answer holds only for runs like these",
-    Why.TOO_FEW_PROBLEMS: (
-        "{problems:too_few problem} to generalise to other problems: we bootstrapped over runs, "
-        "and the answer holds only for runs of the same problems"
+    Why.NO_CLUSTERS: (
+        "there is no column 'dataset' or 'problem', so the answer holds only for runs like these"
     ),
-    Why.PROBLEMS: (
-        "we held out and bootstrapped whole problems ({problems} of them), so the answer holds for "
-        "a new problem like these"
+    Why.TOO_FEW_CLUSTERS: (
+        "{clusters:too_few {unit}} to say anything about other {unit}s: we bootstrapped over runs, "
+        "and the answer holds only for runs like these"
+    ),
+    Why.CLUSTERS: (
+        "we held out and bootstrapped whole {unit}s ({clusters} of them), so the answer holds for "
+        "a new {unit} like these"
     ),
     Why.NOTHING_KEEPS: "no patience meets the goal: {goal:goal}",
     Why.BREAKS: "on runs held out from the choice, the rule misses the goal: {goal:goal}",
@@ -454,6 +464,7 @@ log(last validation error / lowest): {overfitting}.
     "calibration.tested_error": "test error relative to the end of the run",
     "calibration.run": "run like these",
     "calibration.problem": "problem like these, averaged over its runs",
+    "calibration.dataset": "data set like these, averaged over its runs",
     "calibration.conformal": "conformal risk control, on average over calibration sets",
     "calibration.tested": "learn-then-test, for at least {confidence:.0%} of calibration sets",
     "calibration.mean_counts": (

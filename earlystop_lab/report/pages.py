@@ -13,7 +13,7 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
-from earlystop_lab._common.wording import signed
+from earlystop_lab._common.wording import signed, spoken
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report import charts
 from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_differs, words_of
@@ -24,15 +24,15 @@ from earlystop_lab.studies.kept import Kept
 
 #: maximum number of bytes of a page; runs of the explorer fill what the rest leaves
 MOST = 9_900_000
-#: maximum number of columns of a table that has one column per problem
+#: maximum number of columns of a table that has one column per data set
 WIDEST = 40
 _HERE = Path(__file__).parent
 
 TERMS = {
-    "Run, problem, corpus": (
-        "A run is one recorded training run, from its start to its end. Runs of the same problem "
-        "are not independent, so we average, permute and bootstrap over problems. A corpus is a "
-        "set of recorded runs."
+    "Run, problem, data set, corpus": (
+        "A run is one recorded training run, from its start to its end, on one problem. Problems "
+        "that were made from one data set, and their runs, are not independent, so we average, "
+        "permute and bootstrap over data sets. A corpus is a set of recorded runs."
     ),
     "Time": (
         "The epoch (or step, round, or other unit of the positions) at which a rule stops a run, "
@@ -54,10 +54,10 @@ TERMS = {
         "rule takes a given time as a mixture of both. Otherwise a slower rule would look better."
     ),
     "p": (
-        "The share of permutations of the two rules within problems that give at least as large a "
+        "The share of permutations of the two rules within data sets that give at least as large a "
         "difference, with every choice of a threshold repeated in every permutation, adjusted for "
         "all comparisons. It may be small although the interval, which is that of the mean, "
-        "contains 0: then a few problems account for most of the difference."
+        "contains 0: then a few data sets account for most of the difference."
     ),
 }
 
@@ -219,7 +219,7 @@ def _ranks(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """One row per known rule, one column per problem; larger differences have stronger tints."""
+    """One row per known rule, one column per data set; larger differences have stronger tints."""
     order = found.comparisons.sort_values("difference", kind="stable")["rule"]
     shares = np.expm1(found.by_problem[list(order)].T.to_numpy(float))
     finite = np.abs(shares[np.isfinite(shares)])
@@ -239,7 +239,11 @@ def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compared(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[str, Any]:
     shown = table(comparisons)
-    numbers = {"rule": new, "differ": " or ".join(differ), "unit": comparisons["unit"].iloc[0]}
+    numbers = {
+        "rule": new,
+        "differ": " or ".join(differ),
+        "unit": spoken(comparisons["unit"].iloc[0]),
+    }
     return {
         "caption": said("page.comparison_table", numbers),
         "columns": [str(name).strip() for name in shown],

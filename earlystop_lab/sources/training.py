@@ -89,6 +89,10 @@ class Rprop:
 
 STUDY_RPROP = Rprop()
 
+#: the data set of a problem, where it has another name: hearta has the examples of heart with
+#: another output, heartc and heartac have a part of them
+_DATASETS = {"hearta": "heart", "heartc": "heart", "heartac": "heart", "diabetes": "pima"}
+
 
 def weight_count(inputs: int, hidden: tuple[int, ...], outputs: int) -> int:
     """Number of weights, including biases, of a network with all shortcuts.
@@ -179,8 +183,7 @@ def _job(
     meta = {
         "run": run,
         "problem": data.problem,
-        # hearta has the examples of heart with another output
-        "dataset": {"hearta": "heart"}.get(data.problem, data.problem),
+        "dataset": _DATASETS.get(data.problem, data.problem),
         "data_file": data.name,
         "permutation": data.permutation,
         "topology": topology,

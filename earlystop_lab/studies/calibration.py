@@ -6,14 +6,14 @@ assumption: future runs are drawn from the same distribution as the recorded one
 """
 
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.checks import require
 from earlystop_lab._common.errors import EarlystopError
-from earlystop_lab._common.wording import counted
+from earlystop_lab._common.wording import counted, spoken
 from earlystop_lab.criteria import Criterion, Family, MaxEpochs
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
 from earlystop_lab.engine.replaying import replay
@@ -51,8 +51,8 @@ class Promise(NamedTuple):
     exceed: float | None
     #: probability over calibration sets; None if the guarantee is an average over them
     confidence: float | None
-    #: what was calibrated on: runs or problems
-    unit: Literal["run", "problem"]
+    #: what was calibrated on: runs, or data sets by the column that names them
+    unit: Literal["run", "dataset", "problem"]
 
 
 class Calibrated(NamedTuple):
@@ -63,7 +63,7 @@ class Calibrated(NamedTuple):
 
     criterion: Criterion
     promise: Promise
-    #: number of runs or problems used for calibration
+    #: number of runs or data sets used for calibration
     units: int
     #: the quantity that had to be at most ``at_most``, or a p value of at most 1 - confidence
     reached: float
@@ -90,7 +90,7 @@ def calibrate(
     cap: float | None = None,
     confidence: float | None = None,
     exceed: float | None = None,
-    unit: Literal["run", "problem"] = "run",
+    unit: Literal["run", "dataset"] = "run",
     seed: int = 0,
 ) -> Calibrated:
     """The fastest threshold of a family whose loss on a new run is bounded, with a guarantee.
@@ -126,9 +126,10 @@ def calibrate(
         Probability over calibration sets, in (0, 1). See above.
     exceed : float, optional
         Bound the probability of a larger regret instead of its mean. Excludes ``cap``.
-    unit : {"run", "problem"}
-        With ``"problem"``, the guarantee is for a new problem, averaged over its runs, and each
-        problem has one loss, the mean of those of its runs.
+    unit : {"run", "dataset"}
+        With ``"dataset"``, the guarantee is for a new data set, averaged over its runs, and each
+        data set has one loss, the mean of those of its runs. Without a column ``dataset``, problems
+        are taken for data sets.
     seed : int
         Seed of the order in which losses are bet on. Without ``confidence``, nothing is random.
 
@@ -180,11 +181,11 @@ def calibrate(
         )
     error: Literal["val", "test"] = "val" if confidence is None else "test"
     seen = measured(curves, family, error)
-    clusters = facts.clusters if unit == "problem" else pd.Index(curves.runs, name="run")
+    clusters = facts.clusters if unit == "dataset" else pd.Index(curves.runs, name="run")
     losses = (
         np.minimum(seen.losses, promise.cap) if exceed is None else seen.losses > exceed
     ).astype(np.float64)
-    if unit == "problem":
+    if unit == "dataset":
         # rounding may put the mean of losses at the cap above the cap
         losses = np.minimum(cluster_means(losses, clusters).to_numpy(), promise.cap)
     at, reached, other = chosen(losses, seen.time, at_most, promise.cap, confidence, seed)
@@ -268,7 +269,7 @@ def _promised(
     cap: float | None,
     confidence: float | None,
     exceed: float | None,
-    unit: Literal["run", "problem"],
+    unit: Literal["run", "dataset"],
 ) -> Promise:
     """The guarantee; ``ValueError`` if the arguments are inconsistent."""
     limited = 0 < at_most < (1 if exceed is not None else np.inf)
@@ -281,10 +282,13 @@ def _promised(
     require("cap", cap, at_most < bound < np.inf, f"a number above at_most = {at_most}")
     if confidence is not None:
         require("confidence", confidence, 0 < confidence < 1, "a number in (0, 1), such as 0.9")
-    require("unit", unit, unit in ("run", "problem"), "'run' or 'problem'")
-    if unit == "problem" and not curves.has("problem"):
-        raise ValueError("unit = 'problem', but the curves have no column 'problem'")
-    return Promise(at_most, bound, exceed, confidence, unit)
+    require("unit", unit, unit in ("run", "dataset"), "'run' or 'dataset'")
+    if unit == "run":
+        return Promise(at_most, bound, exceed, confidence, "run")
+    column: Any = facts_of(curves).clusters.name
+    if column == "run":
+        raise ValueError("unit = 'dataset', but the curves have no column 'dataset' or 'problem'")
+    return Promise(at_most, bound, exceed, confidence, column)
 
 
 def chosen(
@@ -327,7 +331,8 @@ def chosen(
 
 
 def _refusal(family: str, n: int, promise: Promise) -> str:
-    at_most, cap, _, confidence, unit = promise
+    at_most, cap, _, confidence, column = promise
+    unit = spoken(column)
     needed = (
         risk.fewest_conformal(at_most, cap)
         if confidence is None

@@ -26,6 +26,7 @@ from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
+from earlystop_lab.curves.datasets import across
 from earlystop_lab.engine.replaying import Restore, Stopped, stopped, stops_at
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept, watchable, watched_by
 from earlystop_lab.inference import mean_ranks
@@ -164,7 +165,7 @@ class OnCorpus(NamedTuple):
     counting: list[str]
     #: properties that differ between runs
     differing: list[Reason]
-    #: difference of mean log(1 + regret) at equal time, one row per problem, one column per rule
+    #: difference of mean log(1 + regret) at equal time, one row per cluster, one column per rule
     by_problem: pd.DataFrame
     #: both rules at the times at which they are compared, by the name of the known one
     pairs: dict[str, Pair]
@@ -178,7 +179,7 @@ class OnCorpus(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """What was permuted and bootstrapped over: ``problem``, or ``run`` if none is recorded."""
+        """What was permuted and bootstrapped over: ``dataset``, else ``problem``, else ``run``."""
         return str(self.by_problem.index.name)
 
     @property
@@ -617,18 +618,18 @@ def _verdicts(rows: pd.DataFrame, contrasts: Sequence[str]) -> list[Verdict]:
 
 
 def _pooled(done: list[OnCorpus], same: list[str], seed: int) -> pd.DataFrame:
-    """Each known rule over the problems of all corpora."""
-    several = any(each.unit != "run" for each in done)
+    """Each known rule over the data sets of all corpora."""
+    units = {each.unit for each in done}
+    unit = next(name for name in ("dataset", "problem", "run") if name in units)
+    several = unit != "run"
     studies = []
     for each in done:
         pairs, clusters = each.pairs, each.by_problem.index
         if each.unit == "run" and several:
-            # the number of problems among its runs is unknown; one is the safe assumption
+            # the number of data sets among its runs is unknown; one is the safe assumption
             pairs = {name: pair.mean() for name, pair in pairs.items()}
-            clusters = pd.Index([each.corpus], name="problem")
-        elif each.unit == "run":  # runs with the same name are different runs
-            clusters = (each.corpus + ": " + clusters.astype(str)).rename(clusters.name)
-        studies.append((pairs, clusters))
+            clusters = pd.Index([each.corpus])
+        studies.append((pairs, across(each.corpus, clusters).rename(unit)))
     rows = pooled(studies, seed=seed)
     rows = rows.assign(alike=rows["rule"].isin(same), p_adjusted=rows["p_max_t"])
     return rows.assign(verdict=_verdicts(rows, [""]))

@@ -4,9 +4,9 @@ The recommended rule is one that frameworks have: a patience in round numbers, w
 ``min_delta``. Other rules are shown on the front. A rule that just meets a limit on the runs used
 for the choice misses it on other runs about every second time, so a candidate must meet the limit
 with its mean plus :data:`SURE` standard errors. Losses and savings are estimated on held-out data:
-for each problem (or run, if there are too few problems), the rule is chosen on the others, and the
-mean of its results on the held-out ones is reported. Nothing is tuned on that mean: if it misses
-the goal, the answer says so.
+for each data set (or run, if there are too few data sets), the rule is chosen on the others, and
+the mean of its results on the held-out ones is reported. Nothing is tuned on that mean: if it
+misses the goal, the answer says so.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require
+from earlystop_lab._common.wording import spoken
 from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs, Program, programs
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
 from earlystop_lab.engine.replaying import replay
@@ -52,7 +53,7 @@ from earlystop_lab.studies.records import (
 
 Verdict = Literal["recommended", "tentative", "declined"]
 
-#: with fewer problems or runs there is no interval, and no recommendation
+#: with fewer data sets or runs there is no interval, and no recommendation
 FEWEST = 6
 #: with fewer runs, a recommendation is tentative
 FEW = 30
@@ -98,11 +99,11 @@ class Why(StrEnum):
     SPACING_IN = "recommendation.spacing_in"
     #: some ``rules`` divide by an error, and the upper bound of the scores is unknown
     UNBOUNDED = "recommendation.unbounded"
-    #: runs are bootstrapped: there is no column ``problem``, or there are too few ``problems``
-    NO_PROBLEM = "recommendation.no_problem"
-    TOO_FEW_PROBLEMS = "recommendation.too_few_problems"
-    #: ``problems`` are held out and bootstrapped
-    PROBLEMS = "recommendation.problems"
+    #: runs are bootstrapped: there is no column ``dataset`` or ``problem``, or too few ``clusters``
+    NO_CLUSTERS = "recommendation.no_clusters"
+    TOO_FEW_CLUSTERS = "recommendation.too_few_clusters"
+    #: ``clusters`` are held out and bootstrapped
+    CLUSTERS = "recommendation.clusters"
     #: no patience meets the ``goal``
     NOTHING_KEEPS = "recommendation.nothing_keeps"
     #: on held-out data, the rule's mean misses the ``goal``, or may miss it
@@ -133,7 +134,7 @@ class Goal(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean on held-out problems (or runs), and its 95% interval."""
+    """A mean on held-out data sets (or runs), and its 95% interval."""
 
     mean: float
     low: float
@@ -235,14 +236,15 @@ def recommend(
     """The patience for runs like these: one recommendation for each goal.
 
     The loss is the validation regret against each run's own lowest error
-    (:mod:`measures.hindsight`); its mean is geometric over runs, and problems have equal weight.
+    (:mod:`measures.hindsight`); its mean is geometric over runs, and data sets have equal weight.
     For scores, the loss is the share of the best score that was lost.
 
     Parameters
     ----------
     curves : CurveSet
-        The runs. If there is a column ``problem`` with at least 6 values, problems are held out
-        and bootstrapped. Otherwise runs are, and the answer holds only for runs like these.
+        The runs. If there is a column ``dataset`` (else ``problem``) with at least 6 values, data
+        sets are held out and bootstrapped. Otherwise runs are, and the answer holds only for runs
+        like these.
     max_loss : float, optional
         Goal: the fastest rule with a mean loss of at most this. The default goal is 0.01.
     max_epochs : float, optional
@@ -373,12 +375,13 @@ def _declined(curves: CurveSet) -> Reason | None:
 def _clusters(curves: CurveSet) -> tuple[pd.Index, Reason]:
     """What is held out and bootstrapped, and how far the answer generalises."""
     runs, clusters = pd.Index(curves.runs, name="run"), facts_of(curves).clusters
-    if not curves.has("problem"):
-        return runs, Reason(Why.NO_PROBLEM, {})
-    problems = {"problems": clusters.nunique()}
-    if problems["problems"] < FEWEST:
-        return runs, Reason(Why.TOO_FEW_PROBLEMS, problems)
-    return clusters, Reason(Why.PROBLEMS, problems)
+    if clusters.name == "run":
+        return runs, Reason(Why.NO_CLUSTERS, {})
+    count = clusters.nunique()
+    numbers = {"clusters": count, "unit": spoken(str(clusters.name))}
+    if count < FEWEST:
+        return runs, Reason(Why.TOO_FEW_CLUSTERS, numbers)
+    return clusters, Reason(Why.CLUSTERS, numbers)
 
 
 # -- the candidates ------------------------------------------------------------------------

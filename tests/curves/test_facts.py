@@ -101,7 +101,14 @@ def test_a_copy_has_the_same_positions_and_errors_and_more_than_one_check():
     assert copies.tolist() == [False, False, True, False, True, False, False]
 
 
-def test_clusters_are_problems_or_runs():
+def test_clusters_are_data_sets_else_problems_else_runs():
+    runs = [{"val": [1], "problem": p, "dataset": p[0]} for p in ("a", "a-noise", "b")]
+    named = facts_of(CurveSet.from_runs(runs)).clusters
+    assert (named.tolist(), named.name) == (["a", "a", "b"], "dataset")
+    # a data set that only some runs name is no reason to fall back on problems
+    some = CurveSet.from_runs([*runs, {"run": "z", "val": [1], "problem": "c"}])
+    with pytest.raises(ValueError, match="run 'z' has no dataset; give every run a dataset, or"):
+        _ = facts_of(some).clusters
     named = facts_of(CurveSet.from_runs([{"val": [1], "problem": p} for p in "aab"])).clusters
     assert (named.tolist(), named.name) == (["a", "a", "b"], "problem")
     alone = facts_of(CurveSet.from_runs([{"run": r, "val": [1]} for r in "xy"])).clusters

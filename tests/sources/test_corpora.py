@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from earlystop_lab import read_curves
+from earlystop_lab.curves.datasets import SHARED
 from earlystop_lab.sources.proben1 import DATASETS
 from earlystop_lab.sources.recording import record
 from earlystop_lab.sources.training import Rprop, proben1_jobs
@@ -49,7 +50,9 @@ def test_corpus_is_the_whole_study(corpus):
     meta = curves.meta
     assert len(curves) == 1296
     assert list(meta["data_file"].unique()) == list(DATASETS)
-    assert set(meta["dataset"]) == set(meta["problem"]) - {"hearta"}
+    # hearta has the examples of heart; scikit-learn's diabetes is other data
+    assert set(meta["dataset"]) == set(meta["problem"]) - {"hearta", "diabetes"} | {"pima"}
+    assert set(meta["dataset"]) <= set(SHARED)
     assert curves.about("epoch").unit == "epoch"
     assert (meta.groupby(["data_file", "topology", "output"]).size().unstack() == [2, 1]).all(
         axis=None

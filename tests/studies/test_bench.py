@@ -20,6 +20,7 @@ from earlystop_lab import (
     simulate,
 )
 from earlystop_lab.cli.rules import bench_command
+from earlystop_lab.curves.datasets import SHARED
 from earlystop_lab.engine.thresholds import Thresholds
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import in_words
@@ -253,8 +254,8 @@ def test_what_no_corpus_can_show_by_itself_all_together_can():
     assert found.pooled["verdict"].tolist() == [Verdict.BETTER] * 3
     words = words_of(found)
     assert words.answer[0] == (
-        "Over all 3 corpora and 15 problems (those with the same name count once), at equal time, "
-        "adjusted for 3 known rules: Seer is better than Keras, UP and GL."
+        "Over all 3 corpora and 15 problems (one that several corpora have counts once), at equal "
+        "time, adjusted for 3 known rules: Seer is better than Keras, UP and GL."
     )
     assert words.answer[1].startswith("Against Keras: better on 15, tied on 0 and worse on 0 of 15")
     assert words.answer[-2:] == [
@@ -265,13 +266,49 @@ def test_what_no_corpus_can_show_by_itself_all_together_can():
     assert all("with so many problems is .19 (" in " ".join(each) for each in words.found)
 
 
-def test_a_corpus_that_is_there_twice_counts_once(flow):
-    twice = bench(Seer, {"a": flow, "b": flow}, known=[Keras, UP]).pooled
-    once = bench(Seer, {"a": flow}, known=[Keras, UP])
+def test_data_that_two_corpora_have_counts_once_if_the_table_knows_its_name(flow):
+    known = dict(zip(flow.meta["problem"].unique(), SHARED, strict=False))
+    assert len(known) == 12
+    shared = CurveSet.from_runs(
+        c.as_run() | {"dataset": known[name]}
+        for c, name in zip(flow, flow.meta["problem"], strict=True)
+    )
+    twice = bench(Seer, {"a": shared, "b": shared}, known=[Keras, UP])
+    once = bench(Seer, {"a": shared}, known=[Keras, UP])
     assert once.pooled is None
+    assert "a: 60 runs, 12 data sets, test error." in in_words(once)
+    assert words_of(twice).answer[0].startswith("Over all 2 corpora and 12 data sets (one that")
+    twice = twice.pooled
     assert twice["clusters"].tolist() == [12, 12]
     for name in ("difference", "low", "high", "p"):
         assert twice[name].tolist() == pytest.approx(once.corpora[0].comparisons[name].tolist())
+
+
+def test_equal_names_that_the_table_does_not_know_are_other_data(flow):
+    found = bench(Seer, {"a": flow, "b": flow}, known=[Keras]).pooled
+    assert found["clusters"].tolist() == [24]
+
+
+def test_problems_of_one_data_set_are_one_cluster(flow):
+    names = [f"d{int(name.split('-')[1]) % 7}" for name in flow.meta["problem"]]
+    runs = [c.as_run() | {"dataset": name} for c, name in zip(flow, names, strict=True)]
+    found = bench(Seer, {"flow": CurveSet.from_runs(runs)}, known=[Keras]).corpora[0]
+    assert found.comparisons["unit"].tolist() == ["dataset"]
+    assert found.by_problem.index.tolist() == list(dict.fromkeys(names))
+    # each data set has equal weight, however many problems were made from it
+    renamed = [c.as_run() | {"problem": name} for c, name in zip(flow, names, strict=True)]
+    as_problems = bench(Seer, {"flow": CurveSet.from_runs(renamed)}, known=[Keras]).corpora[0]
+    np.testing.assert_array_equal(found.by_problem, as_problems.by_problem)
+
+
+def test_runs_of_one_data_set_say_nothing_about_others(flow):
+    runs = [c.as_run() | {"dataset": "imdb"} for c in flow]
+    found = bench(Seer, {"flow": CurveSet.from_runs(runs)}, known=[Keras, GL])
+    rows = found.corpora[0].comparisons
+    assert rows["verdict"].tolist() == [Verdict.NOT_SHOWN] * 2
+    assert (rows["p"].tolist(), rows["smallest"].tolist()) == ([1, 1], [1, 1])
+    assert rows[["low", "high"]].isna().all(axis=None)
+    assert "All runs are of one data set, so nothing can be said about others" in in_words(found)
 
 
 def without_problems(curves):
@@ -286,6 +323,16 @@ def test_runs_of_two_corpora_are_other_runs_whatever_their_names(flow):
     assert words_of(found).answer[0].startswith("Over all 2 corpora and 40 runs")
 
 
+def test_problems_stand_for_data_sets_beside_a_corpus_that_names_them(flow):
+    other = CurveSet.from_runs(
+        c.as_run() | {"dataset": name} for c, name in zip(flow, flow.meta["problem"], strict=True)
+    )
+    found = bench(Seer, {"flow": flow, "other": other}, known=[Keras])
+    assert (found.pooled["unit"][0], found.pooled["clusters"][0]) == ("dataset", 24)
+    said = "Without a column 'dataset', every problem counts as a data set: flow."
+    assert said in words_of(found).answer
+
+
 def test_a_corpus_without_problems_is_one_problem_among_those_with_them(flow):
     mine = without_problems(planted("gradient_flow", 20, 2))
     found = bench(Seer, {"flow": flow, "mine": mine}, known=[Keras])
@@ -293,7 +340,7 @@ def test_a_corpus_without_problems_is_one_problem_among_those_with_them(flow):
     of_runs = found.corpora[1].by_problem["Keras"]
     of_all = [*found.corpora[0].by_problem["Keras"], of_runs.mean()]
     assert found.pooled["difference"][0] == pytest.approx(np.mean(of_all))
-    alone = "A corpus without a column 'problem' counts as a single problem: mine."
+    alone = "A corpus without a column 'dataset' or 'problem' counts as a single problem: mine."
     assert alone in words_of(found).answer
 
 

@@ -118,7 +118,7 @@ def test_the_test_error_is_tested_from_the_slowest_on():
 
 
 def test_a_problem_is_one_loss():
-    found = calibrate(PROBLEMS, Keras, 0.02, cap=0.2, unit="problem")
+    found = calibrate(PROBLEMS, Keras, 0.02, cap=0.2, unit="dataset")
     problems = pd.Series([f"p{i % 12}" for i in range(100)])
     risks = {}
     for p in PATIENCES:
@@ -127,6 +127,13 @@ def test_a_problem_is_one_loss():
     assert found.criterion.threshold == smallest_patience(risks, 0.02)
     assert (found.promise.unit, found.units) == ("problem", 12)
     assert "for a new problem like these" in in_words(found)
+    runs = [
+        c.as_run() | {"problem": c.run, "dataset": f"p{i % 12}"} for i, c in enumerate(PROBLEMS)
+    ]
+    same = calibrate(CurveSet.from_runs(runs), Keras, 0.02, cap=0.2, unit="dataset")
+    assert (same.promise.unit, same.reached) == ("dataset", found.reached)
+    assert "for a new data set like these" in in_words(same)
+    assert "On the 12 calibration data sets" in in_words(same)
 
 
 @pytest.mark.parametrize("each", [3, 12, 13])
@@ -139,7 +146,7 @@ def test_the_mean_of_capped_losses_is_never_above_the_cap(each, confidence):
     )
     # refused for what is lost, not for a loss beyond the cap
     with pytest.raises(RefusedError, match="12 problems"):
-        calibrate(curves, Keras, unit="problem", confidence=confidence)
+        calibrate(curves, Keras, unit="dataset", confidence=confidence)
 
 
 def test_the_sweep_s_losses_can_only_fall_and_diverged_runs_count_as_the_cap():
@@ -235,8 +242,8 @@ def test_a_threshold_that_never_stops_a_run_early_is_a_refusal():
         ({"cap": 1, "exceed": 0.1}, "pass only one of them"),
         ({"exceed": -1}, "exceed = -1; expected"),
         ({"confidence": 90}, "confidence = 90; expected a number in"),
-        ({"unit": "epoch"}, "unit = 'epoch'; expected 'run' or 'problem'"),
-        ({"unit": "problem"}, "no column 'problem'"),
+        ({"unit": "epoch"}, "unit = 'epoch'; expected 'run' or 'dataset'"),
+        ({"unit": "dataset"}, "no column 'dataset' or 'problem'"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(options, message):

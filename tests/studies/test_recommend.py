@@ -498,12 +498,16 @@ def test_problems_are_held_out_where_there_are_enough():
     for i, run in enumerate(many):
         run["val"] = run["val"] * (1 + i / 100)
     found = recommend(CurveSet.from_runs(many))
-    assert found.reasons[-1] == (Why.PROBLEMS, {"problems": 8})
+    assert found.reasons[-1] == (Why.CLUSTERS, {"clusters": 8, "unit": "problem"})
     assert "we held out and bootstrapped whole problems (8 of them)" in in_words(found)
     assert sum(found.advice[0].chosen.values()) == 8
     few = recommend(CurveSet.from_runs(many[:18]))
-    assert few.reasons[-1] == (Why.TOO_FEW_PROBLEMS, {"problems": 3})
+    assert few.reasons[-1] == (Why.TOO_FEW_CLUSTERS, {"clusters": 3, "unit": "problem"})
     assert "3 problems are too few" in in_words(few)
+    # problems made from one data set are not independent
+    alike = recommend(CurveSet.from_runs({**run, "dataset": "imdb"} for run in many))
+    assert alike.reasons[-1] == (Why.TOO_FEW_CLUSTERS, {"clusters": 1, "unit": "data set"})
+    assert "1 data set is too few to say anything about other data sets" in in_words(alike)
 
 
 def test_what_is_promised_is_what_happens_elsewhere():
