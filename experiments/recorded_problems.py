@@ -128,7 +128,7 @@ def counts(curves: CurveSet) -> dict[str, int]:
         "problems": int(curves.meta["problem"].nunique()),
         "shortest": int(lengths.min()),
         "longest": int(lengths.max()),
-        "late": int((lowest.row >= 0.9 * lengths).sum()),
+        "late": known.endings.late,
         "rising": int((last > 1.05 * lowest.value).sum()),
         "diverged": sum(
             not all(

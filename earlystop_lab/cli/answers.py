@@ -104,9 +104,9 @@ def survey_command(
 ) -> None:
     """Replay every rule at its usual threshold: share of runs stopped, time and regret of each.
 
-    A patience counts checks, not epochs. The first line says how many runs are censored (their
-    lowest validation error is at their last check) and how many diverged (an error is NaN or
-    infinite).
+    A patience counts checks, not epochs. Below the table it says how many runs are censored (their
+    lowest validation error is at their last check), how many diverged (an error is NaN or
+    infinite), and for how many the regret is a lower bound.
     """
     from earlystop_lab.report import as_csv, as_json
     from earlystop_lab.sources.corpora import read_corpus
@@ -138,6 +138,13 @@ def _survey_in_words(found: pd.DataFrame) -> str:
         f"{whole['censored']} are censored and {whole['diverged']} diverged; regret is over the "
         f"{whole['val_runs']} runs (test: {whole['test_runs']}) whose errors are finite and not 0"
     )
+    if whole["late"]:
+        at_target = f" ({whole['at_target']} ended at a target)" if whole["at_target"] else ""
+        parts.append(
+            f"{whole['late']} of these runs ({whole['late'] / whole['runs']:.0%}) have their "
+            f"lowest validation error in the last tenth of the run{at_target}, so the regret on "
+            "them is a lower bound"
+        )
     if whole["stand_ins"]:
         parts.append(
             f"{whole['stand_ins']} of these runs have a training curve in place of a validation "

@@ -410,9 +410,9 @@ def corpus_info(
     """Describe a curve set: one row per problem, and every channel.
 
     last_tenth is the share of runs whose lowest validation error is in the last tenth of the run.
-    The next columns count runs: censored, the lowest error is at the last check; diverged, a
-    validation error is NaN or infinite; never_finite, all of them are; repeated, a copy of an
-    earlier run; one_check, a single check.
+    The next columns count runs: censored, the lowest error is at the last check; at_target, ended
+    because a target was reached; diverged, a validation error is NaN or infinite; never_finite, all
+    of them are; repeated, a copy of an earlier run; one_check, a single check.
     """
     from earlystop_lab.curves.facts import info
     from earlystop_lab.report import as_json

@@ -6,7 +6,7 @@ Every measure, study and table needs some of these; :func:`facts_of` computes ea
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from earlystop_lab.curves.flat import FloatArray, read_only
 from earlystop_lab.curves.sets import CurveSet, read_curves, require_curves
 
 Mask = NDArray[np.bool_]
+#: what the column ``ended`` says of a run that ended because it had reached a target
+TARGET = "target"
 
 
 class Lowest(NamedTuple):
@@ -27,6 +29,27 @@ class Lowest(NamedTuple):
     epoch: FloatArray
     #: its row, counted from 0; -1 if there is none
     row: NDArray[np.intp]
+
+
+class Endings(NamedTuple):
+    """How the runs of a set end: losses against the lowest error of late ones are lower bounds."""
+
+    #: runs with a finite validation error, among which the others are counted
+    runs: int
+    #: the lowest one is in the last tenth of the run; of these, at the last check
+    late: int
+    censored: int
+    #: runs that ended at a target
+    at_target: int
+
+    def share(self, name: Literal["late", "censored", "at_target"]) -> float:
+        """A count as a share of the runs; 0 if there are none.
+
+        >>> Endings(runs=4, late=3, censored=1, at_target=0).share("late")
+        0.75
+        """
+        count: int = getattr(self, name)
+        return count / max(self.runs, 1)
 
 
 class Facts:
@@ -80,6 +103,33 @@ class Facts:
         """Runs whose lowest finite validation error is at the last check: it might fall further."""
         at = self.lowest("val", finite=True).row
         return read_only((at >= 0) & (at == self.last_row("val")))
+
+    @cached_property
+    def late(self) -> Mask:
+        """Runs whose lowest finite validation error is in the last tenth of their positions.
+
+        Further training might find a lower one, so that losses against it are lower bounds.
+        """
+        return read_only(self.lowest("val", finite=True).epoch > 0.9 * self.last)
+
+    @cached_property
+    def at_target(self) -> Mask:
+        """Runs that ended because they had reached a target: their column ``ended`` says so."""
+        curves = self._curves
+        if not curves.has("ended"):
+            return read_only(np.zeros(len(curves), bool))
+        return read_only((curves.meta["ended"] == TARGET).fillna(False).to_numpy(bool))
+
+    @cached_property
+    def endings(self) -> Endings:
+        """How many runs end before it is known how low their error would fall."""
+        known = self.lowest("val", finite=True).row >= 0
+        return Endings(
+            runs=int(known.sum()),
+            late=int(self.late.sum()),
+            censored=int(self.censored.sum()),
+            at_target=int((self.at_target & known).sum()),
+        )
 
     @cached_property
     def diverged(self) -> Mask:
@@ -275,10 +325,12 @@ def outcomes(curves: CurveSet) -> pd.DataFrame:
     DataFrame
         Columns: ``run``; ``problem`` (``curves`` if none is recorded); ``checks``; ``best_epoch``,
         the position of the lowest finite validation error, the earliest of ties, NaN if none is
-        finite; ``last_epoch``; and four boolean columns: ``censored``, the lowest error is at the
-        last check, so a longer run might reach a lower one; ``diverged``, some validation error is
-        NaN or infinite; ``never_finite``, all of them are; ``repeated``, the run has more than one
-        check and equals an earlier run of the set in all positions and errors.
+        finite; ``last_epoch``; and six boolean columns: ``late``, the lowest error is in the last
+        tenth of the run (best epoch > 0.9 x last epoch), so a longer run might reach a lower one;
+        ``censored``, it is at the last check; ``at_target``, the run ended because it had reached
+        a target (its column ``ended`` is "target"); ``diverged``, some validation error is NaN or
+        infinite; ``never_finite``, all of them are; ``repeated``, the run has more than one check
+        and equals an earlier run of the set in all positions and errors.
 
     Examples
     --------
@@ -298,7 +350,9 @@ def outcomes(curves: CurveSet) -> pd.DataFrame:
             "checks": known.counts("val"),
             "best_epoch": known.lowest("val", finite=True).epoch,
             "last_epoch": known.last,
+            "late": known.late,
             "censored": known.censored,
+            "at_target": known.at_target,
             "diverged": known.diverged,
             "never_finite": known.never_finite,
             "repeated": known.copies,
@@ -319,9 +373,9 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
         Columns: ``problem``; ``runs``; ``checks_min``; ``checks_max``; ``last_tenth``, the share of
         the runs with a finite error whose lowest error is in the last tenth of the run (best epoch
         > 0.9 x last epoch; NaN if there are no such runs); the numbers of runs ``censored``,
-        ``diverged``, ``never_finite`` and ``repeated`` (see :func:`outcomes`); ``one_check``, the
-        number of runs with a single check, which cannot say when to stop; and ``channels``, the
-        channels that any run has.
+        ``at_target``, ``diverged``, ``never_finite`` and ``repeated`` (see :func:`outcomes`);
+        ``one_check``, the number of runs with a single check, which cannot say when to stop; and
+        ``channels``, the channels that any run has.
 
     Raises
     ------
@@ -334,17 +388,16 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
     >>> info(CurveSet.from_runs([{"val": [2.0, 1.0]}, {"val": [1.0, 2.0]}])).iloc[0].to_dict()
     ... # doctest: +NORMALIZE_WHITESPACE
     {'problem': 'curves', 'runs': 2, 'checks_min': 2, 'checks_max': 2, 'last_tenth': 0.5,
-     'censored': 1, 'diverged': 0, 'never_finite': 0, 'repeated': 0, 'one_check': 0,
-     'channels': 'val'}
+     'censored': 1, 'at_target': 0, 'diverged': 0, 'never_finite': 0, 'repeated': 0,
+     'one_check': 0, 'channels': 'val'}
     """
     require_curves("info", curves, paths=True)
     if not isinstance(curves, CurveSet):
         curves = read_curves(curves)
     runs = outcomes(curves)
-    late = runs["best_epoch"] > 0.9 * runs["last_epoch"]
     recorded = {name: facts_of(curves).counts(name) > 0 for name in curves.names}
     groups = runs.assign(
-        last_tenth=late.where(runs["best_epoch"].notna()), one_check=runs["checks"] == 1
+        last_tenth=runs["late"].where(runs["best_epoch"].notna()), one_check=runs["checks"] == 1
     ).groupby("problem", sort=True)
     table = groups.agg(
         runs=("run", "size"),
@@ -352,6 +405,7 @@ def info(curves: CurveSet | str | Path) -> pd.DataFrame:
         checks_max=("checks", "max"),
         last_tenth=("last_tenth", lambda share: share.astype(float).mean()),
         censored=("censored", "sum"),
+        at_target=("at_target", "sum"),
         diverged=("diverged", "sum"),
         never_finite=("never_finite", "sum"),
         repeated=("repeated", "sum"),

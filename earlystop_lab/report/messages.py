@@ -351,8 +351,12 @@ log(last validation error / lowest): {overfitting}.
         "of {patience} or more cannot be judged; record some runs to their end"
     ),
     Hidden.LATE: (
-        "{share:.0%} of the runs have their {scores:best} in the last tenth of the run, so the "
-        "loss of a rule on them is a lower bound"
+        "{share:.0%} of the runs have their {scores:best} in the last tenth of the run "
+        "({censored:.0%} at the last check), so the loss of a rule on them is a lower bound"
+    ),
+    Hidden.TARGET: (
+        "{share:.0%} of the runs ended because they had reached a target, not because training "
+        "would not have helped: their losses are lower bounds, and their lengths are no budget"
     ),
     "verdict.recommended": "Recommendation.",
     "verdict.tentative": "Tentative recommendation: only a rough guide.",

@@ -22,8 +22,11 @@ class Hidden(StrEnum):
 
     #: ``stopped`` of the ``ended`` runs that ended before the longest were stopped by ``patience``
     STOPPED = "records.stopped"
-    #: a ``share`` of the runs has its lowest error (best of ``scores``) in the last tenth
+    #: a ``share`` of the runs has its lowest error (best of ``scores``) in the last tenth, and
+    #: ``censored`` has it at the last check
     LATE = "records.late"
+    #: a ``share`` of the runs ended because they had reached a target
+    TARGET = "records.target"
 
 
 class Recorded(StrEnum):
@@ -172,10 +175,13 @@ def hidden(curves: CurveSet) -> list[Reason]:
     >>> hidden(CurveSet.from_runs([{"val": [3.0, 2.0, 1.0, 2.0]}]))
     []
     """
-    facts = facts_of(curves)
-    late = float((facts.lowest("val").epoch > 0.9 * facts.last).mean())
-    numbers = {"share": late, "scores": of_scores(curves)}
-    return [*_stopped(curves), *([Reason(Hidden.LATE, numbers)] if late > 0 else [])]
+    ends, found = facts_of(curves).endings, _stopped(curves)
+    if ends.at_target:
+        found.append(Reason(Hidden.TARGET, {"share": ends.share("at_target")}))
+    if ends.late:
+        shares = {"share": ends.share("late"), "censored": ends.share("censored")}
+        found.append(Reason(Hidden.LATE, {**shares, "scores": of_scores(curves)}))
+    return found
 
 
 def much(reason: Reason) -> bool:

@@ -31,7 +31,9 @@ _SUMS = [
     "epochs",
     "time",
     "too_early",
+    "late",
     "censored",
+    "at_target",
     "diverged",
     "stand_ins",
     "val_runs",
@@ -50,7 +52,9 @@ _COLUMNS = [
     "test_regret",
     "val_runs",
     "test_runs",
+    "late",
     "censored",
+    "at_target",
     "diverged",
     "stand_ins",
 ]
@@ -90,10 +94,13 @@ def survey(
         - ``val_regret`` and ``test_regret``, exp(mean log(1 + r)) - 1 of the loss r against the
           run's own lowest error (see :mod:`measures.hindsight`), over the ``val_runs`` and
           ``test_runs`` in which all such errors are finite and none is 0; NaN if there are none;
-        - ``censored``, the number of runs whose lowest validation error is at their last check, so
-          that no rule could be too late; ``diverged``, the number of runs with an error that is
-          NaN or infinite (see :func:`earlystop_lab.curves.facts.outcomes`); ``stand_ins``, the
-          number of runs with a training curve in place of a validation curve.
+        - ``late``, the number of runs whose lowest validation error is in the last tenth of the
+          run: a longer run might reach a lower one, so that the regret on them is a lower bound;
+          ``censored``, of these it is at the last check, so that no rule could be too late;
+          ``at_target``, the number of runs that ended at a target; ``diverged``, the number of
+          runs with an error that is NaN or infinite (see
+          :func:`earlystop_lab.curves.facts.outcomes`); ``stand_ins``, the number of runs with a
+          training curve in place of a validation curve.
 
     Raises
     ------
@@ -171,7 +178,9 @@ def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:
         "epochs": np.log(stops.stop).sum(axis=0),
         "time": np.log(every.time).sum(axis=0),
         "too_early": (every.early > _TOO_EARLY).sum(axis=0),
+        "late": known.late.sum(),
         "censored": known.censored.sum(),
+        "at_target": known.at_target.sum(),
         "diverged": known.diverged.sum(),
         "stand_ins": known.stand_ins.sum(),
     }

@@ -71,12 +71,14 @@ def test_facts_are_those_of_a_plain_loop(curves):
     finite = [[math.isfinite(value) for value in run.val] for run in runs]
     best = [lowest(run.val, run.epoch, math.isfinite) for run in runs]
     ends = [at == len(run.val) - 1 for (_, _, at), run in zip(best, runs, strict=True)]
+    late = [epoch > 0.9 * run.epoch[-1] for (_, epoch, _), run in zip(best, runs, strict=True)]
     seen, copies = [], []
     for run in runs:
         bits = [[float(x).hex() for x in values] for values in (run.epoch, run.val)]
         copies.append(len(run.val) > 1 and bits in seen)
         seen.append(bits)
     for mask, column, expected in (
+        (known.late, "late", late),
         (known.censored, "censored", ends),
         (known.diverged, "diverged", [not all(each) for each in finite]),
         (known.never_finite, "never_finite", [not any(each) for each in finite]),
@@ -85,6 +87,20 @@ def test_facts_are_those_of_a_plain_loop(curves):
         same(mask, expected)
         same(table[column], expected)
     same(table["best_epoch"], [epoch for _, epoch, _ in best])
+
+
+def test_endings_count_the_runs_that_have_a_finite_error():
+    runs = [
+        {"val": [3.0, *[2.0] * 8, 1.0], "ended": "target"},
+        {"val": [3.0, *[2.0] * 8, 1.0, 2.0]},
+        {"val": [3.0, 1.0, *[2.0] * 8], "ended": "aborted"},
+        {"val": [NAN, INF], "ended": "target"},
+    ]
+    known = facts_of(CurveSet.from_runs(runs))
+    assert known.at_target.tolist() == [True, False, False, True]
+    assert known.endings == (3, 2, 1, 1)
+    assert known.endings.share("late") == 2 / 3
+    assert facts_of(CurveSet.from_runs([])).endings.share("late") == 0
 
 
 def test_a_copy_has_the_same_positions_and_errors_and_more_than_one_check():

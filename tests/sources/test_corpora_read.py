@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earlystop_lab.curves import CurveSet
+from earlystop_lab.curves import CurveSet, facts_of
 from earlystop_lab.sources.corpora import CORPORA, build, read_corpus
 from earlystop_lab.sources.corpora.gluon import dataset_of
 
@@ -224,9 +224,11 @@ def test_speedruns_are_read_with_their_seconds(tmp_path, packed):
     assert curves.meta.fillna("")[["problem", "dataset", "record"]].to_numpy().tolist() == known
 
 
-def mllog(benchmark, *checks, at="samples_count"):
+def mllog(benchmark, *checks, at="samples_count", status=None):
     events = [("submission_benchmark", benchmark, {}, 900), ("run_start", None, {}, 1000)]
     events += [("eval_accuracy", v, {at: x}, 1000 + 500 * x) for x, v in checks]
+    if status is not None:
+        events.append(("run_stop", None, {"status": status}, 1000 + 500 * checks[-1][0]))
     return "".join(
         f":::MLLOG {json.dumps({'key': k, 'value': v, 'metadata': m, 'time_ms': t})}\n"
         for k, v, m, t in events
@@ -249,6 +251,17 @@ def test_mlperf_s_losses_and_scores_are_two_corpora(tmp_path):
     scores = read_corpus("mlperf-scores", tmp_path).curves
     assert (scores[0].val.tolist(), scores.about("val").direction) == ([0.25, 0.5], "max")
     assert facts(scores, "problem", "benchmark", "epoch.unit") == [["retinanet", "ssd", "epoch"]]
+
+
+def test_which_results_of_mlperf_ended_at_their_target_is_in_the_log(tmp_path):
+    statuses = ("success", "aborted", None)
+    archive(tmp_path / "flux1.tar.gz", {
+        f"v5.1/Some/box/flux1/result_{i}.txt": mllog("flux1", (10, 0.5), (20, 0.75), status=each)
+        for i, each in enumerate(statuses)
+    })  # fmt: skip
+    curves = read_corpus("mlperf-losses", tmp_path).curves
+    assert curves.meta["ended"].fillna("").tolist() == ["target", "aborted", ""]
+    assert facts_of(curves).at_target.tolist() == [True, False, False]
 
 
 def test_a_place_that_is_none_of_mlperf_s_is_named(tmp_path):

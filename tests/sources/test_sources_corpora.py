@@ -318,13 +318,13 @@ def test_facts_of_problems():
     p, q = info(ENDS).to_dict("records")
     assert p == {
         "problem": "p", "runs": 4, "checks_min": 3, "checks_max": 3, "last_tenth": 0.75,
-        "censored": 1, "diverged": 0, "never_finite": 0, "repeated": 1, "one_check": 0,
-        "channels": "val",
+        "censored": 1, "at_target": 0, "diverged": 0, "never_finite": 0, "repeated": 1,
+        "one_check": 0, "channels": "val",
     }  # fmt: skip
     assert q == {
         "problem": "q", "runs": 3, "checks_min": 1, "checks_max": 3, "last_tenth": 0.5,
-        "censored": 1, "diverged": 2, "never_finite": 1, "repeated": 0, "one_check": 2,
-        "channels": "val, test",
+        "censored": 1, "at_target": 0, "diverged": 2, "never_finite": 1, "repeated": 0,
+        "one_check": 2, "channels": "val, test",
     }  # fmt: skip
 
 

@@ -457,6 +457,16 @@ def test_runs_that_still_fall_at_the_end_make_losses_lower_bounds():
     found = recommend(CurveSet.from_runs(runs_of(20) + falling))
     assert found.verdict == "tentative"
     assert "50% of the runs" in in_words(found)
+    assert "in the last tenth of the run (50% at the last check), so the loss" in in_words(found)
+
+
+def test_runs_that_ended_at_a_target_are_no_sample_of_full_runs():
+    runs = [{**run, "ended": "target" if i < 10 else None} for i, run in enumerate(runs_of(40))]
+    found = recommend(CurveSet.from_runs(runs))
+    assert found.verdict == "recommended"
+    assert "25% of the runs ended because they had reached a target" in in_words(found)
+    runs = [{**run, "ended": "target"} for run in runs]
+    assert recommend(CurveSet.from_runs(runs)).verdict == "tentative"
 
 
 def test_runs_that_a_patience_had_stopped_are_found_out():

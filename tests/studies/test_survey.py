@@ -46,6 +46,7 @@ def naive(curves, text):
                 "too_early": stop < 0.9 * at,
                 "val_regret": math.log(single.val[i, 0] / low) if ok else math.nan,
                 "test_regret": math.log(single.test[i, 0] / best[i]) if ok else math.nan,
+                "late": at > 0.9 * len(curve.val),
                 "censored": at == len(curve.val),
                 "diverged": not ok,
             }
@@ -54,7 +55,7 @@ def naive(curves, text):
     found = frame.mean()
     for name, shift in (("epochs", 0), ("time", 0), ("val_regret", 1), ("test_regret", 1)):
         found[name] = math.exp(found[name]) - shift
-    for name in ("censored", "diverged"):
+    for name in ("late", "censored", "diverged"):
         found[name] = frame[name].sum()
     found["runs"], found["val_runs"] = len(curves), frame["val_regret"].notna().sum()
     found["test_runs"] = found["val_runs"]
@@ -94,7 +95,9 @@ def test_a_table_by_hand():
         "val_regret": [3 ** (1 / 3) - 1, 2 ** (1 / 3) - 1],  # 3/2 1/0.5 4/4, 2/2 1/0.5 4/4
         "test_regret": [12 ** (1 / 3) - 1, 6 ** (1 / 3) - 1],  # 6/2 2/1 6/3, 3/2 2/1 6/3
         "runs": [3, 3],
+        "late": [1, 1],
         "censored": [1, 1],
+        "at_target": [0, 0],
         "diverged": [0, 0],
     }
     table = survey(curves, ["MaxEpochs(2)", "MaxEpochs(4)"])

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from earlystop_lab._common.files import held, written_whole
-from earlystop_lab.curves.facts import info
+from earlystop_lab.curves.facts import facts_of, info
 from earlystop_lab.sources.corpora import (
     algoperf,
     gluon,
@@ -113,9 +113,9 @@ def _card(
     file: Path,
 ) -> str:
     corpus = CORPORA[name]
-    totals = facts[["runs", "censored", "diverged", "never_finite", "repeated", "one_check"]].sum()
-    checks = reading.curves.lengths
-    ends = sorted({checks.min(), checks.max()})
+    totals = facts.drop(columns=["problem", "channels"]).sum()
+    checks, ends = reading.curves.lengths, facts_of(reading.curves).endings
+    shortest = sorted({checks.min(), checks.max()})
     shares = facts["last_tenth"].map("{:.3f}".format)
     problems = facts.drop(columns="channels").assign(last_tenth=shares)
     rows = {
@@ -123,11 +123,14 @@ def _card(
         "citation": corpus.citation,
         "licence": f"{corpus.licence}, of the corpus and so of this copy",
         "runs": f"{totals['runs']} on {len(facts)} problems",
-        "checks": f"{checks.sum()}; {' to '.join(map(str, ends))} a run",
+        "checks": f"{checks.sum()}; {' to '.join(map(str, shortest))} a run",
         "curves": ", ".join(dict.fromkeys(", ".join(facts["channels"]).split(", "))),
         **corpus.record,
         "censored": f"{totals['censored']} runs: the lowest validation error is at the last "
         "check, and a longer record might be lower",
+        "lower bounds": f"{ends.late} runs ({ends.share('late'):.0%} of those with a finite "
+        "error): the lowest one is in the last tenth, so that a loss against it is a lower bound; "
+        f"{ends.at_target} runs are known to have ended at a target",
         "single check": f"{totals['one_check']} runs",
         "diverged": f"{totals['diverged']} runs: a validation error is NaN or infinite; "
         f"{totals['never_finite']} have no finite one",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from earlystop_lab.curves import Channel, Mode
+from earlystop_lab.curves.facts import TARGET
 from earlystop_lab.sources.corpora.reading import Corpus, Reading, Size, named, set_of, unpacked
 from earlystop_lab.sources.logs import LogImport, read_logs
 
@@ -45,6 +46,7 @@ _PLACE = re.compile(
     r"(?:(?P<round>v[\d.]+)/)?(?P<submitter>[^/]+)/(?:results/)?(?P<system>[^/]+)/"
     r"(?P<benchmark>[^/]+)/result_\d+\.txt"
 )
+_STATUS = re.compile(r'"key": *"run_stop".*"status": *"(\w+)"')
 #: the channels that are kept, beside the positions
 _CHANNELS = ("val", "train", "lr", "seconds")
 
@@ -63,7 +65,7 @@ def read(source: Path, *, direction: Mode) -> Reading:
         for place, facts in _results(folder):
             if BENCHMARKS[facts["benchmark"]].direction == direction:
                 found = read_logs(folder / place)
-                runs += _runs(found, place, facts)
+                runs += _runs(found, place, {**facts, **_ending(folder / place)})
                 unread += not len(found.curves)
         about = {
             "val": Channel(direction=direction, upper=1.0 if direction == "max" else None),
@@ -87,7 +89,14 @@ def _results(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
         yield place, match.groupdict()
 
 
-def _runs(found: LogImport, place: str, facts: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _ending(file: Path) -> dict[str, str | None]:
+    """What ``run_stop`` says of the runs of a file; None if nothing, or different things."""
+    said = set(_STATUS.findall(file.read_text(encoding="utf-8", errors="replace")))
+    ended = said.pop() if len(said) == 1 else None
+    return {"ended": TARGET if ended == "success" else ended}
+
+
+def _runs(found: LogImport, place: str, facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     benchmark = facts["benchmark"]
     known = BENCHMARKS[benchmark]
     for k, curve in enumerate(found.curves, start=1):
@@ -128,8 +137,9 @@ def _corpus(direction: Mode, size: Size) -> Corpus:
             "`seconds` is the time since run_start, with evaluation; there is none where the "
             "evaluation ran after training. The interval of the checks depends on the batch size, "
             "and so on the system: compare patience in samples, not in checks",
-            "end of the record": "the target of the benchmark is reached: nearly every run ends "
-            "at its best check, and none overfits. Lengths are random for that reason",
+            "end of the record": "the target of the benchmark is reached (`ended`, by run_stop): "
+            "nearly every run ends at its best check, and none overfits. Lengths are random for "
+            "that reason",
             "cluster": "`dataset`; ssd is the earlier name of retinanet. Some results were "
             "submitted twice",
         },
