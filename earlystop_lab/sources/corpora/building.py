@@ -113,7 +113,7 @@ def _card(
     file: Path,
 ) -> str:
     corpus = CORPORA[name]
-    totals = facts.drop(columns=["problem", "channels"]).sum()
+    totals = facts[["runs", "censored", "diverged", "never_finite", "repeated", "one_check"]].sum()
     checks, ends = reading.curves.lengths, facts_of(reading.curves).endings
     shortest = sorted({checks.min(), checks.max()})
     shares = facts["last_tenth"].map("{:.3f}".format)
