@@ -10,7 +10,8 @@ and a third of the samples are without it: no interval can know, and that is sho
 
 Writes ``results/coverage.csv`` (a row a population, size and method), ``coverage_pairs.csv`` (the
 default, at 12 clusters, for every pair of the study's criteria), ``coverage_tests.csv`` (the size
-of the sign-flip tests), and ``figures/coverage`` as PNG and PDF. Takes a few minutes.
+of tests: the default, Student's t and sign flips), and ``figures/coverage`` as PNG and PDF. Takes a
+few minutes.
 
 Methods are those of :func:`earlystop_lab.inference.bootstrap` and, for comparison, the equal-tailed
 bootstrap-t and what takes every run for a unit of its own.
@@ -34,7 +35,7 @@ from scipy import stats
 
 from earlystop_lab import CurveSet, read_curves, replay
 from earlystop_lab._common.files import written_whole
-from earlystop_lab.inference import METHODS, holm, intervals
+from earlystop_lab.inference import METHODS, intervals
 from earlystop_lab.inference.bootstrap import (
     FEWEST_CLUSTERS,
     ROUNDING,
@@ -42,8 +43,7 @@ from earlystop_lab.inference.bootstrap import (
     studentized,
     upper_quantile,
 )
-from earlystop_lab.inference.signs import adjusted, all_flips
-from earlystop_lab.inference.tables import averaged, checked, unit_of
+from earlystop_lab.inference.tables import checked, unit_of
 from earlystop_lab.report.axes import save
 
 FloatArray = NDArray[np.float64]
@@ -77,12 +77,10 @@ STUDY = (
 )
 CLUSTERS = (12, 40)
 #: for the size of tests
-SIZES = (7, 12, 40)
+SIZES = (6, 8, 12, 24, 40)
 RESAMPLES = 2000
 #: replications in one table, so that memory stays bounded
 BLOCK = 500
-#: numbers in one block of a matrix product, likewise
-PRODUCT = 4_000_000
 #: with fewer clusters no interval for a ratio of totals covers what it says
 FEWEST_FOR_TOTALS = 40
 #: a contrast that one problem carries, shown also without a density
@@ -231,90 +229,6 @@ def pairs_coverage(curves: CurveSet, n: int, replications: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def sign_flip(
-    means: pd.DataFrame | pd.Series, *, resamples: int = 9_999, seed: int = 0
-) -> pd.Series:
-    """Two-sided p of each contrast having mean 0, by flips of the clusters' signs.
-
-    The share of the sign assignments whose sum is at least as far from 0 as the one seen. All of
-    them are tried with up to 16 clusters; with more, ``resamples`` random ones, and the one seen
-    counts as one more. Exact where each cluster's value is symmetric about 0 when there is no
-    difference. Differences that are all zero have p = 1. The series' name says the unit and how
-    many there are.
-
-    >>> means = pd.DataFrame({"a": [1.0, 2.0, 3.0, 1.0], "b": 0.0}).rename_axis("problem")
-    >>> sign_flip(means)
-    a    0.125
-    b    1.000
-    Name: p, all sign flips of 4 problems, dtype: float64
-
-    Source: R. A. Fisher, The Design of Experiments, 1935, section 21; the random kind: B. Phipson
-    and G. K. Smyth, Statistical Applications in Genetics and Molecular Biology 9 (2010) 39, doi
-    10.2202/1544-6115.1585.
-    """
-    table = checked(means)
-    flips = all_flips(len(table), resamples, seed)
-    values = table.to_numpy(float)
-    width = max(1, PRODUCT // len(flips.signs))
-    p = np.empty(values.shape[1])
-    for start in range(0, len(p), width):
-        part = values[:, start : start + width]
-        p[start : start + width] = flips.p(
-            sizes_of(part, flips.signs), sizes_of(part, np.ones((1, len(part))))[0]
-        )
-    name = f"p, {flips.how} sign flips of {len(table)} {unit_of(table)}s"
-    return pd.Series(p, index=table.columns, name=name)
-
-
-def max_t(
-    means: pd.DataFrame | pd.Series, *, resamples: int = 9_999, seed: int = 0
-) -> pd.DataFrame:
-    """Tests of many contrasts at once, such as a new rule against each known one.
-
-    A row a contrast: ``estimate``; ``p``, that of :func:`sign_flip`; ``p_max_t``, adjusted for
-    all contrasts by the step-down maximum of abs(sum) / sqrt(sum of squares) over joint flips of
-    the clusters, which keeps how contrasts hang together; ``p_holm``, Holm's, for comparison;
-    ``smallest`` and ``smallest_holm``, the lowest that ``p_max_t`` and ``p_holm`` could have been
-    with so many clusters, whatever the data: above 0.05, no difference can be shown; ``unit``,
-    ``clusters``, ``averaged``, ``note``.
-
-    >>> means = pd.DataFrame({"a": [1.0, 2.0, 3.0, 1.0], "b": [-1.0, 2.0, 3.0, -2.0]})
-    >>> max_t(means.rename_axis("problem"))[["p", "p_max_t", "p_holm", "smallest"]]
-           p  p_max_t  p_holm  smallest
-    a  0.125    0.250   0.250     0.125
-    b  0.875    0.875   0.875     0.125
-
-    Source: P. H. Westfall and S. S. Young, Resampling-Based Multiple Testing, Wiley 1993,
-    algorithm 2.8.
-    """
-    table = checked(means)
-    flips, values = all_flips(len(table), resamples, seed), table.to_numpy(float)
-    p, p_max_t = adjusted(
-        flips, sizes_of(values, flips.signs), sizes_of(values, np.ones((1, len(values))))[0]
-    )
-    columns = {
-        "estimate": values.mean(axis=0),
-        "p": p,
-        "p_max_t": p_max_t,
-        "p_holm": holm(list(p)),
-        "smallest": flips.smallest,
-        "smallest_holm": min(1.0, len(p) * flips.smallest),
-        "unit": unit_of(table),
-        "clusters": len(table),
-        "averaged": averaged(table),
-        "note": f"{flips.how} sign flips of {len(table)} {unit_of(table)}s",
-    }
-    return pd.DataFrame(columns, index=table.columns)
-
-
-def sizes_of(values: FloatArray, signs: FloatArray) -> FloatArray:
-    """abs(sum) / sqrt(sum of squares) under signs, which ranks flips as the t statistic does."""
-    scale = np.abs(values).max(axis=0)
-    scaled = np.divide(values, scale, out=np.zeros_like(values), where=scale > 0)
-    norm = np.sqrt((scaled**2).sum(axis=0))
-    return np.abs(signs @ np.divide(scaled, norm, out=scaled, where=norm > 0))
-
-
 def ratio_of_totals(
     above: pd.DataFrame | pd.Series,
     below: pd.DataFrame | pd.Series,
@@ -408,26 +322,15 @@ def totals_coverage(curves: CurveSet, n: int, replications: int, seed: int) -> d
 # -- size of tests -------------------------------------------------------------------------
 
 
-def nulls(found: Mapping[str, Population]) -> dict[str, tuple[Draw, bool]]:
-    """Populations of mean 0, and whether they are symmetric, which the tests ask for."""
+def nulls(found: Mapping[str, Population]) -> dict[str, Draw]:
+    """Populations of mean 0, most of them asymmetric."""
 
-    def sign(rng: np.random.Generator, values: FloatArray) -> FloatArray:
-        return values * rng.choice([-1.0, 1.0], size=values.shape)
+    def centred(population: Population) -> Draw:
+        return lambda rng, *shape: population.draw(rng, *shape) - population.mean
 
-    def some(rng: np.random.Generator, *shape: int) -> FloatArray:
-        values = sign(rng, rng.exponential(size=shape))
-        # at least 7 clusters differ
-        values[7:][rng.random((shape[0] - 7, shape[1])) < 0.6] = 0
-        return values
-
-    corpus = next(each for name, each in found.items() if name.startswith("problems"))
-    return {
-        "normal": (found["normal"].draw, True),
-        "t, 3 degrees of freedom": (found["t, 3 degrees of freedom"].draw, True),
-        "7 or more of them differ": (some, True),
-        "problems, sides drawn": (lambda rng, *shape: sign(rng, corpus.draw(rng, *shape)), True),
-        "exponential less its mean": (lambda rng, *shape: rng.exponential(size=shape) - 1, False),
-    }
+    drawn = {name: centred(population) for name, population in found.items() if ATOMS not in name}
+    lognormal = np.exp(0.5)
+    return {**drawn, "lognormal": lambda rng, *shape: rng.lognormal(size=shape) - lognormal}
 
 
 def sizes(
@@ -435,33 +338,54 @@ def sizes(
 ) -> pd.DataFrame:
     """Share of true nulls with p at most 5%, and of families of 13 with any adjusted one."""
     rows = []
-    for name, (draw_null, symmetric) in nulls(found).items():
+    for name, draw_null in nulls(found).items():
         for n in SIZES:
             rng = np.random.default_rng([seed, n])
-            p = []
+            p: dict[str, list[FloatArray]] = {DEFAULT: [], "t": [], "sign flips": []}
             for start in range(0, replications, BLOCK):
                 values = draw_null(rng, n, min(BLOCK, replications - start))
-                p.append(sign_flip(pd.DataFrame(values), seed=start).to_numpy())
-            any_p: dict[str, list[float]] = {"max-T": [], "Holm": []}
+                tested = intervals(pd.DataFrame(values), resamples=RESAMPLES, seed=start)
+                p[DEFAULT].append(tested["p"].to_numpy())
+                p["t"].append(_t_test(values))
+                p["sign flips"].append(_sign_flips(values, rng))
+            lowest = []
             for family in range(families):
                 # contrasts against the same known rules hang together
                 values = draw_null(rng, n, 13) + draw_null(rng, n, 1)
-                tested = max_t(pd.DataFrame(values), resamples=1999, seed=family)
-                any_p["max-T"].append(tested["p_max_t"].min())
-                any_p["Holm"].append(tested["p_holm"].min())
-            rejected = {"sign flips": np.concatenate(p), **any_p}
+                tested = intervals(pd.DataFrame(values), resamples=RESAMPLES, seed=family)
+                lowest.append(tested["p_adjusted"].min())
+            rejected = {name: np.concatenate(each) for name, each in p.items()}
+            rejected["families of 13"] = np.array(lowest)
             rows += [
                 {
                     "null": name,
-                    "symmetric": symmetric,
                     "clusters": n,
                     "test": test,
-                    "rejected": np.mean(np.asarray(each) <= 0.05),
+                    "rejected": np.mean(each <= 0.05),
                     "replications": len(each),
                 }
                 for test, each in rejected.items()
             ]
     return pd.DataFrame(rows)
+
+
+def _t_test(values: FloatArray) -> FloatArray:
+    """Student's; 1 without spread."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+        t = np.abs(values.mean(axis=0)) / error
+    return np.where(error > 0, 2 * stats.t.sf(t, len(values) - 1), 1.0)
+
+
+def _sign_flips(values: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Two-sided p of each column by sign flips of its sum: all of 12 clusters, else random ones."""
+    n = len(values)
+    if n <= CLUSTERS[0]:
+        signs = 1 - 2.0 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)
+    else:
+        signs = np.vstack([np.ones(n), rng.choice([-1.0, 1.0], size=(RESAMPLES - 1, n))])
+    seen = np.abs(values.sum(axis=0))
+    return (np.abs(signs @ values) >= seen * (1 - 1e-9)).mean(axis=0)
 
 
 # -- all of it -----------------------------------------------------------------------------
@@ -503,7 +427,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure.suptitle(
         f"Coverage of nominal 95% intervals for a mean over clusters, "
         f"{table['replications'].max()} replications (shaded: {LOWEST:.0%} to {HIGHEST:.1%}), and "
-        "size of the sign-flip tests",
+        "size of the tests",
         fontsize="medium",
     )
     return figure
@@ -530,17 +454,15 @@ def _draw_coverage(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
 
 
 def _draw_sizes(ax: Axes, table: pd.DataFrame) -> None:
-    part = table[table["test"] == "sign flips"]
+    part = table[table["clusters"] == CLUSTERS[0]]
     names = list(part["null"].unique())[::-1]
-    ax.axvspan(4, 5, color="0.9")
-    for k, (n, mine) in enumerate(part.groupby("clusters")):
-        y = [names.index(name) + 0.15 * (k - 1) for name in mine["null"]]
+    ax.axvline(5, color="0.5", lw=0.8, ls="--")
+    for k, (test, mine) in enumerate(part.groupby("test", sort=False)):
+        y = [names.index(name) + 0.12 * (1.5 - k) for name in mine["null"]]
         error = 200 * np.sqrt(mine["rejected"] * (1 - mine["rejected"]) / mine["replications"])
-        ax.errorbar(
-            100 * mine["rejected"], y, xerr=error, fmt="o", ms=4, lw=1, label=f"{n} clusters"
-        )
+        ax.errorbar(100 * mine["rejected"], y, xerr=error, fmt="Dsvo"[k], ms=4, lw=1, label=test)
     ax.set_yticks(range(len(names)), names, fontsize="x-small")
-    ax.set_xlabel("true nulls rejected at 5%, %\n(two standard errors)")
+    ax.set_xlabel(f"true nulls rejected at 5%, %\n({CLUSTERS[0]} clusters, two standard errors)")
     ax.legend(fontsize="x-small")
 
 

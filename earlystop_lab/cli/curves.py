@@ -49,11 +49,15 @@ def replay_command(
     ] = None,
     restore: Annotated[
         str,
-        typer.Option(help="Which weights to keep: best, last, own or ModelCheckpoint(...)."),
+        typer.Option(
+            help="Which weights to keep: best, lowest, last, own or ModelCheckpoint(...)."
+        ),
     ] = "best",
     select: Annotated[
         str | None,
-        typer.Option(help="Channel whose lowest error --restore best keeps; by default val."),
+        typer.Option(
+            help="Channel whose lowest error --restore best or lowest keeps; by default val."
+        ),
     ] = None,
     n_jobs: Jobs = 1,
     scheduler: Annotated[

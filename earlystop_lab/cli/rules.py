@@ -115,9 +115,16 @@ def bench_command(
         float,
         typer.Option(
             help="Extra training time (%) you would accept for 1% lower error; used to choose "
-            "thresholds."
+            "the thresholds that are drawn in profiles."
         ),
     ] = 50,
+    margin: Annotated[
+        float,
+        typer.Option(
+            help="Difference in error (%) that does not matter: rules whose difference is shown to "
+            "lie within it are equivalent."
+        ),
+    ] = 0.5,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Folder for the report; by default bench-NAME."),
@@ -126,9 +133,7 @@ def bench_command(
         list[str] | None,
         typer.Option("--format", help="html, md, tex or csv; repeatable. By default html."),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of curves, permutations and intervals.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of curves and of the bootstrap.")] = 0,
     json: Json = False,
     n_jobs: Jobs = 1,
     no_cache: Annotated[
@@ -138,9 +143,9 @@ def bench_command(
 ) -> None:
     """Compare your own rule with every known one: is it better, and where?
 
-    Rules are compared problem by problem, at equal time and with thresholds chosen on the other
-    problems. FILE.py is executed. This takes some minutes. The command prints the answer and writes
-    the report and a figure of the fronts.
+    Rules are compared over data sets at equal time, and all keep the weights of the lowest
+    validation error at any check. FILE.py is executed. This takes some minutes. The command prints
+    the answer and writes the report and a figure of the fronts.
     """
     from earlystop_lab.criteria import Combination, Family
     from earlystop_lab.report import answer_as_json, in_words, require
@@ -166,6 +171,7 @@ def bench_command(
             made,
             {path.name: curves_or_logs([path]) for path in paths},
             worth=worth,
+            margin=margin,
             seed=seed,
             n_jobs=n_jobs,
             kept=kept,

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 _FIRED: Key = ("", "fired")
 _LOOKED_UP: tuple[Key, ...] = (_FIRED, ("epoch", "stop"), ("epoch", "selected"))
-_POLICIES = "expected 'best', 'last', 'own' or a ModelCheckpoint(...)"
-#: "best", "last", "own", or a ModelCheckpoint
+_POLICIES = "expected 'best', 'lowest', 'last', 'own' or a ModelCheckpoint(...)"
+#: "best", "lowest", "last", "own", or a ModelCheckpoint
 Restore = str | Criterion
 
 
@@ -223,18 +223,20 @@ def replay(
     criteria : iterable of criteria or str, or dict
         Criteria as objects or text; a dict gives them other names in the result. Criteria that
         share family and parameters are answered in one pass.
-    restore : {"best", "last", "own"} or ModelCheckpoint
+    restore : {"best", "lowest", "last", "own"} or ModelCheckpoint
         Which weights are kept:
 
         - ``"best"``: those with the lowest error up to the stop, the earliest of ties. A rule with
           strips sees only the errors at their ends; before the first end, the last error up to the
           stop is selected. If all these errors are NaN, the stop itself is selected.
+        - ``"lowest"``: the same for every rule: those with the lowest error at any check up to the
+          stop, also between the ends of strips.
         - ``"last"``: those at the stop.
         - ``"own"``: those that the rule's own library would restore; for a combination, the
           library of its first member.
         - a :data:`ModelCheckpoint`: those that it would have saved.
     select : str, optional
-        The error channel that ``restore="best"`` looks at, by default ``val``.
+        The error channel that ``restore="best"`` and ``"lowest"`` look at, by default ``val``.
     n_jobs : int
         Number of parallel jobs: threads, or processes for rules that are array functions
         (``joblib.parallel_config`` can change that). The result does not depend on it.
@@ -319,7 +321,7 @@ class Plan(NamedTuple):
     columns: list[int]
     restore: Restore
     chunk_size: int | None
-    #: the channel whose lowest error ``restore="best"`` keeps; None for val
+    #: the channel whose lowest error ``restore="best"`` or ``"lowest"`` keeps; None for val
     select: str | None = None
 
     @property
@@ -478,7 +480,7 @@ def rule_of(item: Rule | str) -> Rule:
 
 def policy_of(restore: Restore) -> Restore:
     """The selection policy; a checkpoint may be given as text."""
-    if restore == "best" or restore == "last" or restore == "own":
+    if isinstance(restore, str) and restore in ("best", "lowest", "last", "own"):
         return restore
     policy: Any = restore
     if isinstance(restore, str):
@@ -563,6 +565,10 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
                 selected[:, j] = first_passage.lowest_errors(runs, strips, ended[:, j], select)
     if asked.restore == "last":
         selected = _ended(stop, lengths)
+    elif asked.restore == "lowest":
+        ended = _ended(stop, lengths)
+        lowest = runs.lowest_so_far(select)[runs.offsets[:-1, None] + ended]
+        selected = np.where(lowest < 0, ended, lowest)
     elif asked.restore != "best":
         # rules that restore the same epoch at a stop, whatever their threshold, share a pass
         alike: dict[Any, list[int]] = {}

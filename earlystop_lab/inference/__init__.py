@@ -12,19 +12,23 @@ The coverage and error rates of these methods were measured by simulation:
 
 from earlystop_lab.inference.bootstrap import METHODS, intervals
 from earlystop_lab.inference.comparisons import (
+    ByTest,
     MeanOverClusters,
+    by_test,
+    holm,
     mean_over_clusters,
     mean_ranks,
     ranks,
     slopes,
 )
 from earlystop_lab.inference.interpolation import interpolated
-from earlystop_lab.inference.signs import holm
 from earlystop_lab.inference.tables import cluster_means
 
 __all__ = [
     "METHODS",
+    "ByTest",
     "MeanOverClusters",
+    "by_test",
     "cluster_means",
     "holm",
     "interpolated",

@@ -1,5 +1,6 @@
 """Means, ranks and slopes over clusters."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from earlystop_lab.inference.tables import checked
 
 
 class MeanOverClusters(NamedTuple):
-    """A mean over clusters with its two-sided t interval and the p value of a test against 0.
+    """A mean over clusters with its two-sided interval and the p value of a test against 0.
 
     ``low``, ``high`` and ``p`` are NaN if there are too few clusters.
     """
@@ -22,11 +23,27 @@ class MeanOverClusters(NamedTuple):
     clusters: int
 
 
-def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverClusters:
-    """Mean of one value per cluster, Student's t interval, and p value of the mean being 0.
+class ByTest(NamedTuple):
+    """Two-sided p values of one mean over clusters being 0, by different tests.
 
-    With fewer than 6 clusters there is no interval and no p value (two equal values would have a p
-    value of 0).
+    All are NaN if there are too few clusters.
+    """
+
+    #: symmetric bootstrap-t, the test that answers rest on; see :func:`intervals`
+    bootstrap_t: float
+    #: Student's t
+    t: float
+    #: sign flips of the mean, all of them up to 13 clusters, otherwise 9,999 random ones
+    sign_flip: float
+    #: the largest bootstrap-t p value with any one cluster left out, and that cluster
+    without_one: float
+    without: object
+
+
+def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverClusters:
+    """Mean of one value per cluster, its bootstrap-t interval, and p value of the mean being 0.
+
+    Interval and test are those of :func:`intervals`. With fewer than 6 clusters there is neither.
 
     Parameters
     ----------
@@ -49,22 +66,67 @@ def mean_over_clusters(values: pd.Series, confidence: float = 0.95) -> MeanOverC
 
     >>> result = mean_over_clusters(pd.Series([1.0, 2.0, 3.0, 1.0, 2.0, 3.0]))
     >>> round(result.estimate, 2), round(result.low, 2), round(result.p, 3), result.clusters
-    (2.0, 1.06, 0.003, 6)
+    (2.0, 0.85, 0.004, 6)
+    """
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"expected finite values of at least 2 clusters, got {list(values)}")
+    found = intervals(values, confidence=confidence).iloc[0]
+    estimate, low, high, p = found[["estimate", "low", "high", "p"]].astype(float)
+    return MeanOverClusters(estimate, low, high, p, len(values))
+
+
+def by_test(values: pd.Series) -> ByTest:
+    """How the p value of a mean over clusters depends on the test, and on single clusters.
+
+    Parameters
+    ----------
+    values : Series
+        One finite value per cluster, at least 2, not all equal.
+
+    Returns
+    -------
+    ByTest
+
+    Examples
+    --------
+
+    >>> values = pd.Series({"a": 1.0, "b": 2.0, "c": 3.0, "d": 1.0, "e": 2.0, "f": -1.0, "g": 1.0})
+    >>> found = by_test(values)
+    >>> round(found.t, 3), round(found.sign_flip, 3), found.without
+    (0.035, 0.078, 'c')
     """
     from scipy import stats  # slow to import
 
-    if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"expected finite values of at least 2 clusters, got {list(values)}")
-    mean = low = high = float(values.mean())
-    if np.allclose(values, values.iloc[0], rtol=1e-12, atol=0):
-        # without spread there is no t statistic; if all values are zero there is no evidence
-        p = 1.0 if mean == 0 else 0.0
-    else:
-        test = stats.ttest_1samp(values, 0)
-        p, (low, high) = float(test.pvalue), map(float, test.confidence_interval(confidence))
+    whole = mean_over_clusters(values).p
     if len(values) < FEWEST_CLUSTERS:
-        low = high = p = np.nan
-    return MeanOverClusters(mean, low, high, p, len(values))
+        return ByTest(np.nan, np.nan, np.nan, np.nan, None)
+    flipped = stats.permutation_test(
+        (values.to_numpy(float),),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    )
+    # NaN if too few are left
+    without = {name: mean_over_clusters(values.drop(name)).p for name in values.index}
+    largest = max(without, key=lambda name: -np.inf if np.isnan(without[name]) else without[name])
+    t = float(stats.ttest_1samp(values, 0).pvalue)
+    return ByTest(whole, t, float(flipped.pvalue), without[largest], largest)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values: one is at most alpha if the step-down test at alpha rejects.
+
+    Source: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70.
+
+    >>> [round(value, 3) for value in holm([0.03, 0.01, 0.04])]
+    [0.06, 0.03, 0.06]
+    """
+    order = np.argsort(p, kind="stable")
+    raised = np.asarray(p, float)[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1)
+    return [float(value) for value in adjusted]
 
 
 def ranks(costs: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:

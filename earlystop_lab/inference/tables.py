@@ -52,13 +52,20 @@ def cluster_means(
     return table.groupby(names, sort=False).mean()
 
 
-def checked(values: pd.DataFrame | pd.Series, *, infinite: bool = False) -> pd.DataFrame:
-    """The values as a table; raises an error naming row and column if one is not finite."""
+def checked(
+    values: pd.DataFrame | pd.Series, *, infinite: bool = False, missing: bool = False
+) -> pd.DataFrame:
+    """The values as a table; raises an error naming row and column if one is not finite.
+
+    With ``missing``, some but not all values of a column may be NaN.
+    """
     table = values.to_frame() if isinstance(values, pd.Series) else values
     if not table.size:
         raise ValueError(f"table of shape {table.shape}; expected at least one row and column")
     numbers = table.to_numpy(float)
     bad = np.isnan(numbers) if infinite else ~np.isfinite(numbers)
+    if missing:
+        bad &= ~np.isnan(numbers) | np.isnan(numbers).all(axis=0)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise ValueError(

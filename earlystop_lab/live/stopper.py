@@ -67,10 +67,10 @@ class Stopper:
     criterion : criterion or str
     mode : {"min", "max"}
         With ``"max"``, higher values of ``val``, ``train`` and ``test`` are better.
-    restore : {"best", "own", "last"} or ModelCheckpoint
+    restore : {"best", "lowest", "own", "last"} or ModelCheckpoint
         Which weights are selected, as in :func:`replay`.
     select : str, optional
-        The channel that ``restore="best"`` looks at, by default ``val``.
+        The channel that ``restore="best"`` and ``"lowest"`` look at, by default ``val``.
     channels : dict of str to Channel, optional
         Descriptions of channels, such as ``{"accuracy": Channel(direction="max")}``, and the unit
         of the positions if they are not epochs: ``{"epoch": Channel(unit="step")}``. Values are
@@ -135,7 +135,8 @@ class Stopper:
         self.run = _named(run)
         self.record = None if record is None else _made(Path(record))
         self._keeper = kept_by(self.criterion, self.restore)
-        self._strides = strides(self.criterion.strips(self.select))
+        seen = frozenset() if self.restore == "lowest" else self.criterion.strips(self.select)
+        self._strides = strides(seen)
         #: every criterion that is evaluated, and its index in ``_steppers`` and ``_now``
         self._at = {leaf: i for i, leaf in enumerate(looked_at(self.criterion, self.restore))}
         self._watched = watched_by(self.criterion, self.restore, self.select)

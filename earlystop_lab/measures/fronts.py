@@ -76,7 +76,7 @@ def replay_sweeps(
         The sweep of each rule.
     error : {"val", "test"}
         The error whose regret is computed.
-    restore : {"best", "last", "own"} or ModelCheckpoint
+    restore : {"best", "lowest", "last", "own"} or ModelCheckpoint
         Which weights are kept, as in :func:`replay`.
 
     Returns
@@ -110,7 +110,7 @@ def replay_sweeps(
             f"the first is run {run!r}; leave them out"
         )
     # the lowest validation error seen up to a later stop cannot be higher
-    nested = error == "val" and restore == "best"
+    nested = error == "val" and restore in ("best", "lowest")
     falling = [k for k, v in sweeps.items() if nested and all(m.family.threshold for m in v)]
     known = facts_of(curves)
     return sweep_means(

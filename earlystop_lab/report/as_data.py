@@ -16,7 +16,7 @@ from earlystop_lab.studies.comparison import Bench
 from earlystop_lab.studies.prechelt1997 import Reproduction
 
 #: what a comparison is drawn from, which is large
-_DRAWN = {"curves", "front", "pairs", "by_problem", "regret_profile", "time_profile", "ranks"}
+_DRAWN = {"curves", "front", "pairs", "by_cluster", "regret_profile", "time_profile", "ranks"}
 
 
 def answer_as_json(found: Any) -> str:

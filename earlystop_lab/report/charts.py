@@ -31,7 +31,8 @@ DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [1, 0], [6, 2], [2, 2], [8, 2, 2
 VERDICTS = {
     Verdict.BETTER: (NEW, "circle"),
     Verdict.WORSE: (BESIDE, "square"),
-    Verdict.MIXED: (INK, "triangle-up"),
+    Verdict.EQUIVALENT: (MUTED, "stroke"),
+    Verdict.RANKS: (INK, "triangle-up"),
     Verdict.NOT_SHOWN: (MUTED, "diamond"),
     Verdict.SAME: (MUTED, "cross"),
 }

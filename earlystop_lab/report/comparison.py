@@ -11,7 +11,7 @@ from earlystop_lab._common.wording import spoken, visible
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
-from earlystop_lab.studies.comparison import CONTRASTS, LEVEL, Bench, OnCorpus, Verdict
+from earlystop_lab.studies.comparison import Bench, OnCorpus, Verdict
 
 #: formats of tables for papers
 Format = Literal["md", "tex", "csv"]
@@ -19,18 +19,16 @@ Format = Literal["md", "tex", "csv"]
 SHOWN = ("Keras", "GL", "PQ", "UP")
 #: columns of a table for readers: first those of all corpora together, then those of one corpus
 COLUMNS = {
-    "known rule": "{rule}",
+    "known rule": "{label}",
     "better/tied/worse": "{better:.0f}/{tied:.0f}/{worse:.0f}",
     "difference at equal time": "{difference:difference {low} to {high}}",
     "p": "{p_adjusted:p}",
+    "would be shown": "{detectable:percent}",
     "verdict": "{verdict}",
 }
 ON_CORPUS = {
     "as used": "{default}",
     "at its time": "{default_difference:difference}",
-    "p ": "{default_p_adjusted:p}",
-    "held-out threshold": "{chosen_difference:difference}",
-    " p": "{chosen_p_adjusted:p}",
 }
 
 
@@ -83,7 +81,10 @@ def table(comparisons: pd.DataFrame) -> pd.DataFrame:
     """
     rows = comparisons.sort_values("difference", kind="stable")
     columns = {**COLUMNS, **ON_CORPUS} if "default" in rows else COLUMNS
-    records = rows.to_dict("records")
+    records = [
+        {**row, "label": label(row), "detectable": np.expm1(row["detectable"])}
+        for row in rows.to_dict("records")
+    ]
     return pd.DataFrame(
         {name: [worded(text, row) for row in records] for name, text in columns.items()}
     )
@@ -117,7 +118,7 @@ def tables(bench: Bench, format: Format) -> str:
         ``"md"`` and ``"tex"`` (which needs the LaTeX package booktabs) are rounded for reading,
         with the question and the answer above and what they are based on below, in LaTeX as
         comments. ``"csv"`` has every number in full, differences of logarithms (see
-        :func:`inference.swaps.compared`), and only the table, so that any program can read it.
+        :func:`studies.comparison.bench`), and only the table, so that any program can read it.
 
     Returns
     -------
@@ -141,7 +142,7 @@ def tables(bench: Bench, format: Format) -> str:
     True
     """
     if format == "csv":
-        return as_csv(_stacked(bench, lambda rows: rows))
+        return as_csv(_stacked(bench, lambda rows: rows.assign(rules=rows["rules"].map(", ".join))))
     if format not in get_args(Format):
         raise ValueError(f"format = {format!r}; expected one of {', '.join(get_args(Format))}")
     shown = _stacked(bench, table).fillna("").astype(str)
@@ -186,7 +187,8 @@ def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
         "corpora": len(bench.corpora),
         "unit": spoken(unit),
         "clusters": int(rows["clusters"].max()),
-        "lowest": rows.loc[rows["verdict"] == Verdict.NOT_SHOWN, "p_adjusted"].min(),
+        **_unshown(rows),
+        "margin": bench.margin,
     }
     verdicts = "; ".join(_verdicts(rows, "bench.pooled", numbers))
     words = [said("bench.pooled", {**numbers, "verdicts": verdicts})]
@@ -197,7 +199,7 @@ def _over_all(bench: Bench, rows: pd.DataFrame) -> list[str]:
             words.append(said(f"bench.pooled.of_{other}s", numbers))
     word = {"word": word_of(bench.corpora)}
     words += [said("bench.pooled.against", {**row, **word}) for row in _spoken_of(rows)]
-    return words + _carried(rows)
+    return words
 
 
 def _by_corpus(bench: Bench) -> list[str]:
@@ -216,10 +218,9 @@ def _by_corpus(bench: Bench) -> list[str]:
         if parts:
             numbers = {"rule": bench.rule, "verdict": verdict, "somewhere": "; than ".join(parts)}
             answer.append(said("bench.somewhere", numbers))
-    if mixed := list(where[Verdict.MIXED]):
-        answer.append(said("bench.mixed_on", {"corpora": mixed}))
-    if not answer and not where[Verdict.NOT_SHOWN]:
-        known = list(dict.fromkeys(rule for rows in tables.values() for rule in rows["rule"]))
+    others = (Verdict.EQUIVALENT, Verdict.RANKS, Verdict.NOT_SHOWN)
+    if not answer and not any(where[verdict] for verdict in others):
+        known = list(dict.fromkeys(chain(*chain(*(rows["rules"] for rows in tables.values())))))
         places = {"rule": bench.rule, "known": known, "corpora": list(tables)}
         return [said("bench.one_rule", places)]
     if not answer:
@@ -233,14 +234,12 @@ def _by_corpus(bench: Bench) -> list[str]:
 
 
 def _found(bench: Bench, found: OnCorpus) -> list[str]:
-    rows, corpora = found.comparisons, len(bench.asked)
-    unsure = rows[rows["verdict"] == Verdict.NOT_SHOWN]
+    rows = found.comparisons
     numbers = {
         **numbers_of(found),
         "rule": bench.rule,
-        "lowest": unsure[[f"{each}p_adjusted" for each in CONTRASTS]].min(axis=None),
-        "reach": min(1.0, corpora * rows["smallest"].iloc[0]),
-        "reach_holm": min(1.0, corpora * rows["smallest_holm"].iloc[0]),
+        "margin": bench.margin,
+        **_unshown(rows),
     }
     left_out = said("bench.left_out", numbers) if found.left_out else ""
     for why in map(reason, found.unvalidated):
@@ -252,18 +251,18 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
     for row in _spoken_of(rows):
         as_used = "" if np.isnan(row["default_difference"]) else said("bench.as_used", row)
         words.append(said("bench.against", {**row, "word": numbers["word"], "as_used": as_used}))
-    return words + _carried(rows)
+    return words
 
 
 def _rests(found: OnCorpus) -> list[str]:
     """What was bootstrapped, averaged and adjusted for, and where that is insufficient."""
     of_runs = found.unit == "run"
-    alone = len(found.by_problem) == 1 and not of_runs
+    alone = len(found.by_cluster) == 1 and not of_runs
     numbers = numbers_of(found)
     numbers["over"] = said("bench.over_runs" if of_runs else "bench.over_clusters", numbers)
     holds = {
         "bench.rests": True,
-        "bench.too_few": len(found.by_problem) < FEWEST_CLUSTERS and not alone,
+        "bench.too_few": len(found.by_cluster) < FEWEST_CLUSTERS and not alone,
         "bench.one_cluster": alone,
         "bench.these_runs": of_runs,
     }
@@ -284,8 +283,9 @@ def numbers_of(found: OnCorpus) -> dict[str, Any]:
         "what_differs": what_differs(found),
         "word": word_of([found]),
         "unit": spoken(found.unit),
-        "clusters": len(found.by_problem),
-        "rules": len(found.comparisons),
+        "clusters": len(found.by_cluster),
+        "rules": len(found.by_cluster.columns),
+        "rows": len(found.comparisons),
         "apart": found.apart,
         "lacking": found.lacking,
         "unbounded": found.unbounded,
@@ -307,15 +307,38 @@ def what_differs(found: OnCorpus) -> str:
 # -- shared by the overall answer and that of one corpus ----------------------------------------
 
 
+def label(row: Mapping[Any, Any]) -> str:
+    """The known rule of a row, with those that do the same.
+
+    >>> label({"rules": ["Keras"]}), label({"rules": ["Keras", "DL4J", "Ignite"]})
+    ('Keras', 'Keras (also DL4J, Ignite)')
+    """
+    first, *others = row["rules"]
+    return f"{first} (also {', '.join(others)})" if others else str(first)
+
+
 def _known(rows: pd.DataFrame, verdict: Verdict) -> list[str]:
-    return list(rows.loc[rows["verdict"] == verdict, "rule"])
+    return list(chain(*rows.loc[rows["verdict"] == verdict, "rules"]))
+
+
+def _unshown(rows: pd.DataFrame) -> dict[str, float]:
+    """The numbers about known rules from which no difference is shown."""
+    unsure = rows[rows["verdict"] == Verdict.NOT_SHOWN]
+    detectable = np.expm1(unsure["detectable"])
+    return {
+        "lowest": unsure["p_adjusted"].min(),
+        "least": detectable.min(),
+        "most": detectable.max(),
+    }
 
 
 def _verdicts(rows: pd.DataFrame, scope: str, numbers: Mapping[str, Any]) -> list[str]:
     """The message for every verdict in that scope, with the known rules that have it."""
     known = {verdict: _known(rows, verdict) for verdict in Verdict}
+    # without a test there is no p to name
+    few = {Verdict.NOT_SHOWN: ".few"} if np.isnan(numbers["lowest"]) else {}
     return [
-        said(f"{scope}.{verdict}", {**numbers, "known": names})
+        said(f"{scope}.{verdict}{few.get(verdict, '')}", {**numbers, "known": names})
         for verdict, names in known.items()
         if names
     ]
@@ -323,12 +346,7 @@ def _verdicts(rows: pd.DataFrame, scope: str, numbers: Mapping[str, Any]) -> lis
 
 def _spoken_of(rows: pd.DataFrame) -> list[dict[Any, Any]]:
     """The rows of the known rules that have a sentence of their own."""
-    kept = rows["rule"].isin(SHOWN) & (rows["verdict"] != Verdict.SAME)
-    return [{**row, "unit": spoken(row["unit"])} for row in rows[kept].to_dict("records")]
-
-
-def _carried(rows: pd.DataFrame) -> list[str]:
-    """What to say if a test rejects but the interval of the same difference contains 0."""
-    held = (rows["p_adjusted"] <= LEVEL) & (rows["low"] < 0) & (rows["high"] > 0) & ~rows["alike"]
-    known, unit = list(rows.loc[held, "rule"]), rows["unit"].iloc[0]
-    return [said("bench.carried", {"known": known, "unit": spoken(unit)})] if known else []
+    kept = rows["rules"].map(lambda rules: not {*rules}.isdisjoint(SHOWN))
+    kept &= rows["verdict"] != Verdict.SAME
+    shown = rows[kept].to_dict("records")
+    return [{**row, "rule": label(row), "unit": spoken(row["unit"])} for row in shown]

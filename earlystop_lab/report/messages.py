@@ -179,33 +179,39 @@ log(last validation error / lowest): {overfitting}.
     "bench.question": (
         "Is {rule} better than the known stopping criteria, and where? ({corpora:listed})"
     ),
-    "bench.by_corpus": (
-        "Secondary analysis of each corpus separately, at equal time and at chosen thresholds:"
-    ),
+    "bench.by_corpus": "Secondary analysis of each corpus separately:",
     "bench.somewhere": "{rule} is {verdict} than {somewhere}.",
     "bench.on_corpus": "{known:listed} on {corpus}",
-    "bench.mixed_on": (
-        "On {corpora:listed}, it is better than some rules in one respect and worse in another."
-    ),
     "bench.one_rule": (
         "{rule} behaves exactly like {known:listed} on {corpora:listed}: they are the same rule "
         "under different names."
     ),
     "bench.nothing_shown": (
-        "No significant difference between {rule} and any known rule on these corpora."
+        "No difference that matters between {rule} and any known rule is shown on these corpora."
     ),
     "bench.same_everywhere": "It behaves exactly like {same:listed} on every corpus.",
     **INCOMPARABLE,
     # over all corpora
     "bench.pooled": (
         "Over all {corpora} corpora and {clusters:counted {unit}} (one that several corpora have "
-        "counts once), at equal time, adjusted for {rules:counted known rule}: {verdicts}."
+        "counts once), at equal time, adjusted for {rules:counted different known rule}: "
+        "{verdicts}."
     ),
     f"bench.pooled.{Verdict.BETTER}": "{rule} is better than {known:listed}",
     f"bench.pooled.{Verdict.WORSE}": "{rule} is worse than {known:listed}",
+    f"bench.pooled.{Verdict.EQUIVALENT}": (
+        "{rule} is equivalent to {known:listed} (the interval lies within {margin:difference})"
+    ),
+    f"bench.pooled.{Verdict.RANKS}": (
+        "{rule} differs in sign on nearly all of them, but not on average, from {known:listed}"
+    ),
     f"bench.pooled.{Verdict.SAME}": "{rule} behaves exactly like {known:listed}",
     f"bench.pooled.{Verdict.NOT_SHOWN}": (
-        "no significant difference from {known:listed} (lowest adjusted p {lowest:p})"
+        "no difference is shown from {known:listed} (lowest adjusted p {lowest:p}; an advantage "
+        "that four of five such studies would show is {least:percent} to {most:percent})"
+    ),
+    f"bench.pooled.{Verdict.NOT_SHOWN}.few": (
+        "so few cannot show a difference from {known:listed}"
     ),
     "bench.pooled.of_runs": (
         "A corpus without a column 'dataset' or 'problem' counts as a single {unit}: "
@@ -229,15 +235,22 @@ log(last validation error / lowest): {overfitting}.
     "bench.unvalidated": " ({why})",
     f"bench.{Verdict.BETTER}": "{rule} is better than {known:listed}.",
     f"bench.{Verdict.WORSE}": "{rule} is worse than {known:listed}.",
-    f"bench.{Verdict.MIXED}": (
-        "It is better than {known:listed} in one respect and worse in another."
+    f"bench.{Verdict.EQUIVALENT}": (
+        "It is equivalent to {known:listed}: the whole interval lies within {margin:difference} "
+        "and its opposite."
+    ),
+    f"bench.{Verdict.RANKS}": (
+        "It differs in sign from {known:listed} on nearly all {unit}s, but not in the mean over "
+        "them."
     ),
     f"bench.{Verdict.SAME}": "It behaves exactly like {known:listed}.",
     f"bench.{Verdict.NOT_SHOWN}": (
-        "With {clusters:counted {unit}}, there is no significant difference from {known:listed}; "
-        "the lowest adjusted p is {lowest:p}. The smallest adjusted p attainable with so many "
-        "{unit}s is {reach:p} ({reach_holm:p} with Holm's method), or more if several contrasts "
-        "are equally extreme."
+        "With {clusters:counted {unit}}, no difference is shown from {known:listed}; the lowest "
+        "adjusted p is {lowest:p}. The advantage that four of five such studies would show is "
+        "{least:percent} to {most:percent}, depending on the known rule."
+    ),
+    f"bench.{Verdict.NOT_SHOWN}.few": (
+        "{clusters:too_few {unit}} to show a difference from {known:listed}."
     ),
     "bench.apart": "Not compared because they have no times in common: {apart:listed}.",
     "bench.lacking": (
@@ -253,21 +266,13 @@ log(last validation error / lowest): {overfitting}.
     "bench.against": (
         "Against {rule}: better on {better}, tied on {tied} and worse on {worse} of "
         "{clusters:counted {unit}} at equal time ({earliest:percent} to {latest:percent} of the "
-        "full run), {difference:difference {low} to {high}} {word} (p {p_adjusted:p}){as_used}; "
-        "with thresholds chosen on the other {unit}s, {chosen_difference:difference} {word} and "
-        "time combined (p {chosen_p_adjusted:p})."
+        "full run), {difference:difference {low} to {high}} {word} (p {p_adjusted:p}){as_used}."
     ),
-    "bench.as_used": (
-        "; at the time of {default}, {default_difference:difference} (p {default_p_adjusted:p})"
-    ),
-    "bench.carried": (
-        "Against {known:listed}, the permutation test rejects that the two rules are "
-        "interchangeable, but the interval of their mean difference contains 0: a few {unit}s "
-        "account for most of the difference."
-    ),
+    "bench.as_used": "; at the time of {default}, {default_difference:difference}",
     "bench.rests": (
-        "We permuted and bootstrapped over {unit}s, and averaged log(1 + regret) {over}. p values "
-        "are adjusted for {rules} known rules, three contrasts each, and the number of corpora."
+        "Intervals and p values are by the bootstrap-t over {unit}s; log(1 + regret) is averaged "
+        "{over}. p values are adjusted for {rows} different known rules and the number of corpora; "
+        "intervals are not."
     ),
     "bench.over_runs": "first over times, then over runs",
     "bench.over_clusters": (
@@ -276,7 +281,7 @@ log(last validation error / lowest): {overfitting}.
     "bench.too_few": "{clusters:too_few {unit}} for an interval.",
     "bench.one_cluster": (
         "All runs are of one {unit}, so nothing can be said about others: the differences describe "
-        "these runs, and there are no p values below 1 and no intervals."
+        "these runs, and there are no intervals and no p values."
     ),
     "bench.these_runs": (
         "There is no column 'dataset' or 'problem', so the answer holds only for runs like these."

@@ -31,8 +31,8 @@ _HERE = Path(__file__).parent
 TERMS = {
     "Run, problem, data set, corpus": (
         "A run is one recorded training run, from its start to its end, on one problem. Problems "
-        "that were made from one data set, and their runs, are not independent, so we average, "
-        "permute and bootstrap over data sets. A corpus is a set of recorded runs."
+        "that were made from one data set, and their runs, are not independent, so we average "
+        "and bootstrap over data sets. A corpus is a set of recorded runs."
     ),
     "Time": (
         "The epoch (or step, round, or other unit of the positions) at which a rule stops a run, "
@@ -54,10 +54,13 @@ TERMS = {
         "rule takes a given time as a mixture of both. Otherwise a slower rule would look better."
     ),
     "p": (
-        "The share of permutations of the two rules within data sets that give at least as large a "
-        "difference, with every choice of a threshold repeated in every permutation, adjusted for "
-        "all comparisons. It may be small although the interval, which is that of the mean, "
-        "contains 0: then a few data sets account for most of the difference."
+        "The probability of a difference at least as large, relative to its standard error, if the "
+        "mean difference were 0, from bootstrap resamples of the data sets (symmetric "
+        "bootstrap-t), adjusted for all known rules."
+    ),
+    "Would be shown": (
+        "The advantage that four of five studies with as many data sets and as much spread between "
+        "them would declare, after adjustment."
     ),
 }
 
@@ -180,14 +183,14 @@ def _section(id_: str, found: OnCorpus, sentences: list[str], new: str) -> dict[
         "captions": _captions(found, numbers),
         "tables": {
             "comparisons": _compared(found.comparisons, [what_differs(found)], new),
-            "problems": _problems(found, numbers) if len(found.by_problem) <= WIDEST else None,
+            "problems": _problems(found, numbers) if len(found.by_cluster) <= WIDEST else None,
             "ranks": _ranks(found, numbers) if len(found.ranks) else None,
         },
     }
 
 
 def _captions(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, str]:
-    enough = len(found.by_problem) >= FEWEST_CLUSTERS
+    enough = len(found.by_cluster) >= FEWEST_CLUSTERS
     parts = {
         "averaged": "page.averaged_runs" if found.unit == "run" else "page.averaged",
         "band": "page.band" if enough else "page.no_band",
@@ -221,7 +224,7 @@ def _ranks(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
 def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
     """One row per known rule, one column per data set; larger differences have stronger tints."""
     order = found.comparisons.sort_values("difference", kind="stable")["rule"]
-    shares = np.expm1(found.by_problem[list(order)].T.to_numpy(float))
+    shares = np.expm1(found.by_cluster[list(order)].T.to_numpy(float))
     finite = np.abs(shares[np.isfinite(shares)])
     # a few extreme values would leave all others pale
     full = float(np.quantile(finite, 0.9)) if finite.size else 0.0
@@ -232,7 +235,7 @@ def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
     return {
         "caption": said("page.problem_table", numbers),
-        "columns": ["known rule", *map(str, found.by_problem.index)],
+        "columns": ["known rule", *map(str, found.by_cluster.index)],
         "rows": [[str(rule), *map(cell, row)] for rule, row in zip(order, shares, strict=True)],
     }
 

@@ -1,20 +1,25 @@
 """Comparison of a new criterion with every known one: is it better, and where?
 
 On every corpus, the new rule and the known rules are swept over the whole range of their thresholds
-and compared, problem by problem, in three contrasts: at equal time, averaged over all times that
-both can take; at the single time that the known rule takes with its usual threshold; and with
-thresholds chosen on the other problems. See :mod:`inference.swaps` for the tests.
+and compared over data sets at equal time, averaged over all times that both can take; see
+:mod:`inference.equal_time`. All rules keep the weights of the lowest validation error at any check
+(``restore="lowest"``): a rule that looks only at every fifth check would otherwise be charged for
+the checks between, whatever its idea. Known rules that do the same on a corpus are one row.
 
-Over several corpora there is one primary answer: each known rule over the problems of all corpora,
-at equal time, with p values adjusted for all known rules. The results by corpus are secondary: a
-difference is declared if its p value, adjusted for all known rules and contrasts of the corpus and
-multiplied by the number of corpora, is at most 5%. Either way, at most 5% of studies declare
-anything under the null hypothesis that the new rule and each known rule are interchangeable in
-every problem; somewhat more do if the rules are equally good only on average.
+There is one family of tests, the symmetric bootstrap-t over data sets
+(:func:`inference.intervals`), and the interval printed beside a verdict is that of the same test.
+Half of the 5% is spent on all known rules together, by the step-down minimum p; the other half on
+the question asked first, whether the new rule is better than the best known one, and if so, than
+the next best, one after the other. Over several corpora there is one primary answer, over the data
+sets of all corpora. The results by corpus are secondary: their p values are also multiplied by the
+number of corpora. A difference whose mean is not shown may still have the same sign on nearly all
+data sets: an exact sign test, with Holm's adjustment, says so as a verdict of its own.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
+from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,8 +34,8 @@ from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
 from earlystop_lab.curves.datasets import across
 from earlystop_lab.engine.replaying import Restore, Stopped, stopped, stops_at
 from earlystop_lab.engine.thresholds import Thresholds, sweep, swept, watchable, watched_by
-from earlystop_lab.inference import mean_ranks
-from earlystop_lab.inference.swaps import Pair, Sweep, aligned, compared, pooled
+from earlystop_lab.inference import holm, intervals, mean_ranks
+from earlystop_lab.inference.equal_time import Pair, Sweep, aligned
 from earlystop_lab.measures.fronts import (
     SweepMeans,
     cost,
@@ -60,9 +65,10 @@ MEMBERS = 40
 ALIGNED = 16
 #: the share of studies in which anything is declared under the null hypothesis
 LEVEL = 0.05
-#: the three differences of two rules: at equal time; at the time of the known rule with its usual
-#: threshold; and with thresholds chosen on the other problems
-CONTRASTS = ("", "default_", "chosen_")
+#: an advantage is detectable if this share of studies would declare it
+POWER = 0.8
+#: the lowest level for which the number of resamples suffices
+FINEST = 2e-4
 #: times of the ranks, as shares of the full run
 TIMES = (0.02, 0.05, 0.1, 0.2, 0.5)
 #: regrets and times of the profiles
@@ -73,10 +79,13 @@ SPENT = np.geomspace(1e-3, 1, 91)
 class Verdict(StrEnum):
     """What was shown about the new rule relative to a known one."""
 
+    #: the mean difference is below or above 0
     BETTER = "better"
     WORSE = "worse"
-    #: better in one contrast and worse in another
-    MIXED = "mixed"
+    #: the whole interval of the mean difference lies within the margin
+    EQUIVALENT = "equivalent"
+    #: on nearly all data sets the difference has one sign, but its mean is not shown to differ
+    RANKS = "different in ranks, mean not shown"
     #: at every time at which they were compared, they stop and select the same checks
     SAME = "the same"
     NOT_SHOWN = "not shown"
@@ -152,9 +161,7 @@ class OnCorpus(NamedTuple):
     #: every rule's sweep, the new one's first, as returned by :func:`measures.fronts.front`, with
     #: ``member``, the criterion, and ``chosen``, whether it has the least cost of its rule
     front: pd.DataFrame
-    #: one row per known rule, as returned by :func:`inference.swaps.compared`, with ``verdict``,
-    #: ``default`` (the known rule at its usual threshold), and ``alike`` (whether it stops and
-    #: selects like the new one)
+    #: one row per known rule, or per several that do the same; see :func:`bench`
     comparisons: pd.DataFrame
     #: known rules that take no time that the new one can take
     apart: list[str]
@@ -165,8 +172,8 @@ class OnCorpus(NamedTuple):
     counting: list[str]
     #: properties that differ between runs
     differing: list[Reason]
-    #: difference of mean log(1 + regret) at equal time, one row per cluster, one column per rule
-    by_problem: pd.DataFrame
+    #: difference of log(1 + regret) at equal time, one row per cluster, one column per known rule
+    by_cluster: pd.DataFrame
     #: both rules at the times at which they are compared, by the name of the known one
     pairs: dict[str, Pair]
     #: share of runs within a regret, and within 1% by a time, for every rule's chosen criterion
@@ -179,8 +186,8 @@ class OnCorpus(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """What was permuted and bootstrapped over: ``dataset``, else ``problem``, else ``run``."""
-        return str(self.by_problem.index.name)
+        """What was bootstrapped over: ``dataset``, else ``problem``, else ``run``."""
+        return str(self.by_cluster.index.name)
 
     @property
     def of_scores(self) -> bool:
@@ -212,11 +219,12 @@ class Bench(NamedTuple):
     incomparable: list[Reason]
     #: known rules that behave exactly like the new one on every corpus
     same: list[str]
-    #: over all corpora, if there are several: one row per known rule, as returned by
-    #: :func:`inference.swaps.pooled`, with ``alike``, ``p_adjusted`` and ``verdict``
+    #: the same as :attr:`OnCorpus.comparisons` over all corpora, if there are several
     pooled: pd.DataFrame | None
     #: which weights were selected
     restore: Restore
+    #: log ratios of error within this of 0 do not matter
+    margin: float
 
 
 def bench(
@@ -225,7 +233,8 @@ def bench(
     *,
     known: Iterable[Family] | None = None,
     worth: float = 50,
-    restore: Restore = "best",
+    margin: float = 0.5,
+    restore: Restore = "lowest",
     seed: int = 0,
     n_jobs: int = 1,
     kept: Kept | None = None,
@@ -247,12 +256,15 @@ def bench(
         The known rules, by default all built-in rules. A rule that watches a channel that a corpus
         lacks is not compared on that corpus.
     worth : float
-        Exchange rate for choosing thresholds: how much extra training time (%) you would accept
-        for 1% lower error.
-    restore : {"best", "last", "own"} or selection policy
+        Exchange rate for choosing the threshold of each rule in the profiles: how much extra
+        training time (%) you would accept for 1% lower error.
+    margin : float
+        Difference in error (%) that does not matter: rules are equivalent if the interval of their
+        difference lies within it.
+    restore : {"lowest", "best", "last", "own"} or ModelCheckpoint
         Which weights are kept, as in :func:`replay`.
     seed : int
-        Seed of the conformance checks, the permutations and the intervals.
+        Seed of the conformance checks and of the bootstrap.
     n_jobs : int
         Number of parallel jobs; -1 uses all cores.
     kept : Kept, optional
@@ -263,14 +275,26 @@ def bench(
     Returns
     -------
     Bench
+        Its tables of comparisons have one row per known rule or, if several do the same, one for
+        all of them: ``rule``, the first of these; ``rules``, all of them; ``alike``, whether they
+        stop and select like the new one; ``difference``, the new rule minus the known one in
+        log(1 + regret) (the logarithm of a ratio of errors), at equal time, as a mean over
+        clusters, with its 95% interval ``low`` and ``high``, and ``p`` and ``p_adjusted`` of its
+        being 0; ``better``, ``tied``, ``worse``, the numbers of clusters by sign, with
+        ``sign_p_adjusted`` of an exact sign test; ``detectable``, the advantage that four of five
+        studies of so many clusters with this spread would declare; ``unit``, ``clusters``;
+        ``verdict``. On one corpus also ``default``, the known rule at its usual threshold,
+        ``default_difference``, the difference at the time that it takes (NaN if the new rule
+        cannot), and ``earliest`` and ``latest``, the times compared, as shares of the full run.
 
     Raises
     ------
     ConformanceError
         If the rule fails a conformance check, possibly on a run of a corpus.
     ValueError
-        If the rule has the name of a known one, there is no corpus, a corpus has no run with
-        finite regrets, or no known rule can be compared with the new one on any corpus.
+        If the rule has the name of a known one, ``margin`` is not above 0, there is no corpus, a
+        corpus has no run with finite regrets, or no known rule can be compared with the new one on
+        any corpus.
 
     Examples
     --------
@@ -296,6 +320,8 @@ def bench(
         raise ValueError(f"{name}: a known rule has this name; choose another one")
     require_jobs("bench: n_jobs", n_jobs)
     rate = exchange_rate(worth)
+    if not 0 < margin < 100:
+        raise ValueError(f"margin = {margin}; expected a percentage of the error, above 0")
     check_criterion(rule, seed=seed)
     for corpus, curves in corpora.items():
         check_on(rule, curves, corpus, seed=seed)
@@ -306,6 +332,7 @@ def bench(
         known=rivals,
         corpora=len(corpora),
         rate=rate,
+        margin=float(np.log1p(margin / 100)),
         restore=restore,
         seed=seed,
         n_jobs=n_jobs,
@@ -321,16 +348,18 @@ def bench(
     if not done:
         whys = [INCOMPARABLE[why.what].format(**why.numbers) for why in incomparable]
         raise ValueError(" ".join(whys))
-    alike = [each.comparisons.loc[each.comparisons["alike"], "rule"] for each in done]
-    same = sorted(set.intersection(*map(set, alike)))
+    tables = [each.comparisons for each in done]
+    alike = [set(chain(*rows.loc[rows["alike"], "rules"])) for rows in tables]
+    same = sorted(set.intersection(*alike))
     return Bench(
         rule=name,
         asked=list(corpora),
         corpora=done,
         incomparable=incomparable,
         same=same,
-        pooled=_pooled(done, same, seed) if len(done) > 1 else None,
+        pooled=_pooled(done, same, study) if len(done) > 1 else None,
         restore=restore,
+        margin=study.margin,
     )
 
 
@@ -363,6 +392,7 @@ class _Study(NamedTuple):
     #: number of corpora
     corpora: int
     rate: float
+    margin: float
     restore: Restore
     seed: int
     n_jobs: int
@@ -400,15 +430,25 @@ class _Study(NamedTuple):
             stopped = (means.of(self.name).time < 0).any(axis=None)
             why = Incomparable.NO_COMMON_TIME if stopped else Incomparable.STOPS_NOTHING
             return Reason(why, {"rule": self.name, "corpus": corpus})
-        clusters = means.loss.index
-        comparisons = compared(pairs, clusters, rate=self.rate, seed=self.seed)
-        comparisons.insert(1, "default", [str(plan.used[name]) for name in comparisons["rule"]])
-        comparisons.insert(2, "alike", _alike(self.name, means, rows, pairs))
-        for each in CONTRASTS:
-            comparisons[f"{each}p_adjusted"] = (comparisons[f"{each}p_max_t"] * self.corpora).clip(
-                upper=1
-            )
-        comparisons["verdict"] = _verdicts(comparisons, CONTRASTS)
+        by_cluster = pd.DataFrame(
+            {name: pair.differences.mean(axis=1) for name, pair in pairs.items()},
+            means.loss.index,
+        )
+        alike = _alike(self.name, means, rows, pairs)
+        comparisons = compared(
+            by_cluster, alike, margin=self.margin, times=self.corpora, seed=self.seed
+        )
+        of = [pairs[name] for name in comparisons["rule"]]
+        by_default = [
+            np.nan if pair.default is None else pair.differences[:, pair.default].mean()
+            for pair in of
+        ]
+        comparisons = comparisons.assign(
+            default=[str(plan.used[name]) for name in comparisons["rule"]],
+            default_difference=by_default,
+            earliest=[float(np.exp(pair.at[0])) for pair in of],
+            latest=[float(np.exp(pair.at[-1])) for pair in of],
+        )
         drawn = means.first(len(plan.drawn))
         costs = pd.Series(
             cost(drawn.time.mean().to_numpy(), drawn.loss.mean().to_numpy(), self.rate)
@@ -419,9 +459,6 @@ class _Study(NamedTuple):
         own = Stopped(*(np.take(each, chosen, axis=1) for each in rows))
         values = regrets(stops_at(kept, [best[j] for j in chosen], own), kept)
         losses: FloatArray = getattr(values, error)
-        differences = {
-            name: (pair.loss[0] - pair.loss[1]).mean(axis=1) for name, pair in pairs.items()
-        }
         return OnCorpus(
             corpus=corpus,
             curves=kept,
@@ -438,7 +475,7 @@ class _Study(NamedTuple):
             unbounded=[each.name for each in divide],
             counting=[each.name for each in counted_out],
             differing=differing(kept, error),
-            by_problem=pd.DataFrame(differences, index=clusters),
+            by_cluster=by_cluster,
             pairs=pairs,
             regret_profile=regret_profile(losses, names, WITHIN),
             time_profile=time_profile(losses, values.time, names, SPENT),
@@ -585,8 +622,108 @@ def _ends(curves: CurveSet) -> tuple[float, float]:
     return float(_weights(curves) @ logs), 0.0
 
 
-def _alike(name: str, means: SweepMeans, stops: Stopped, pairs: Mapping[str, Pair]) -> list[bool]:
-    """Whether each known rule stops every run where the new one does, and selects the same check.
+def compared(
+    by_cluster: pd.DataFrame,
+    alike: Container[str] = (),
+    *,
+    margin: float = float(np.log(1.005)),
+    times: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The table of comparisons of :func:`bench`, from differences at equal time.
+
+    Parameters
+    ----------
+    by_cluster : DataFrame
+        Differences of log(1 + regret), the new rule minus the known one, one row per cluster and
+        one column per known rule. NaN is a cluster without that rule.
+    alike : container of str
+        Known rules that stop and select like the new one.
+    margin : float
+        Largest difference that does not matter, a logarithm.
+    times : int
+        Number of tables of which this is one; p values are multiplied by it.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> index = pd.Index(list("abcdefgh"), name="dataset")
+    >>> known = pd.DataFrame({"GL": [-0.02, -0.03] * 4, "UP": [0.001, -0.001] * 4}, index)
+    >>> compared(known)[["rule", "difference", "p_adjusted", "verdict"]].round(3)
+      rule  difference  p_adjusted     verdict
+    0   GL      -0.025       0.031      better
+    1   UP       0.000       1.000  equivalent
+    """
+    # rules that do the same are one row
+    rules: dict[bytes, list[str]] = {}
+    for name, column in by_cluster.items():
+        rules.setdefault(column.round(9).to_numpy().tobytes(), []).append(str(name))
+    table = by_cluster[[same[0] for same in rules.values()]]
+    found = intervals(table, seed=seed)
+    # that of the first step down, within what so many resamples can tell
+    level = max(LEVEL / (2 * times * len(rules)), FINEST)
+    wide = intervals(table, confidence=1 - level, seed=seed)
+    half = wide["high"] - wide["estimate"]
+    error: pd.Series = table.std(ddof=1) / np.sqrt(table.count())
+    signs = pd.DataFrame({sign: (np.sign(table) == sign).sum() for sign in (-1, 0, 1)})
+    sign_p = holm([_sign_p(below, above) for below, _, above in signs.to_numpy().tolist()])
+    rows = pd.DataFrame(
+        {
+            "rule": table.columns,
+            "rules": list(rules.values()),
+            "alike": [name in alike for name in table],
+            "difference": found["estimate"].to_numpy(),
+            **{name: found[name].to_numpy() for name in ("low", "high", "p")},
+            "p_adjusted": np.minimum(times * _first_or_together(found), 1),
+            "better": signs[-1].to_numpy(),
+            "tied": signs[0].to_numpy(),
+            "worse": signs[1].to_numpy(),
+            "sign_p_adjusted": np.minimum(times * np.array(sign_p), 1),
+            "detectable": (half + NormalDist().inv_cdf(POWER) * error).to_numpy(),
+            "unit": found["unit"].to_numpy(),
+            "clusters": found["clusters"].to_numpy(),
+        }
+    )
+    return rows.assign(verdict=[_verdict(row, margin) for row in rows.to_dict("records")])
+
+
+def _verdict(row: Mapping[Any, Any], margin: float) -> Verdict:
+    if row["alike"]:
+        return Verdict.SAME
+    if -margin <= row["low"] and row["high"] <= margin:
+        return Verdict.EQUIVALENT
+    if row["p_adjusted"] <= LEVEL:
+        return Verdict.BETTER if row["difference"] < 0 else Verdict.WORSE
+    return Verdict.RANKS if row["sign_p_adjusted"] <= LEVEL else Verdict.NOT_SHOWN
+
+
+def _first_or_together(found: pd.DataFrame) -> FloatArray:
+    """p adjusted for all known rules together, or from the best one on: twice the lower of both."""
+    together = found["p_adjusted"].to_numpy()
+    if (found["p"] < 1).sum() < 2:  # a single known rule differs at all
+        return together
+    # the new rule has the smallest advantage over the best known one
+    order = np.argsort(-found["estimate"].to_numpy(), kind="stable")
+    better = np.where(found["estimate"] < 0, found["p"], 1.0)
+    in_turn = np.empty(len(found))
+    in_turn[order] = np.maximum.accumulate(better[order])
+    return np.minimum(2 * np.minimum(together, in_turn), 1)
+
+
+def _sign_p(below: int, above: int) -> float:
+    """p of an exact two-sided sign test; the tied ones are left out."""
+    from scipy import stats  # slow to import
+
+    return float(stats.binomtest(below, below + above).pvalue) if below + above else 1.0
+
+
+def _alike(name: str, means: SweepMeans, stops: Stopped, pairs: Mapping[str, Pair]) -> set[str]:
+    """The known rules that stop every run where the new one does, and select the same check.
 
     This is tested at every time at which they are compared, except for mixtures of two thresholds.
     """
@@ -596,40 +733,21 @@ def _alike(name: str, means: SweepMeans, stops: Stopped, pairs: Mapping[str, Pai
         these = np.flatnonzero((rules == rule) & (np.abs(times - time) <= 1e-9))
         return {b"".join(rows[:, j].tobytes() for rows in stops) for j in these}
 
-    return [all(at(name, t) & at(known, t) for t in pair.at) for known, pair in pairs.items()]
+    return {k for k, pair in pairs.items() if all(at(name, t) & at(k, t) for t in pair.at)}
 
 
-def _verdicts(rows: pd.DataFrame, contrasts: Sequence[str]) -> list[Verdict]:
-    """The verdict on each known rule, from its contrasts' differences and adjusted p values."""
-    verdicts = []
-    for row in rows.to_dict("records"):
-        declared = {
-            Verdict.BETTER if row[f"{each}difference"] < 0 else Verdict.WORSE
-            for each in contrasts
-            if row[f"{each}p_adjusted"] <= LEVEL
-        }
-        if row["alike"]:
-            verdicts.append(Verdict.SAME)
-        elif len(declared) > 1:
-            verdicts.append(Verdict.MIXED)
-        else:
-            verdicts.append(declared.pop() if declared else Verdict.NOT_SHOWN)
-    return verdicts
-
-
-def _pooled(done: list[OnCorpus], same: list[str], seed: int) -> pd.DataFrame:
+def _pooled(done: list[OnCorpus], same: list[str], study: _Study) -> pd.DataFrame:
     """Each known rule over the data sets of all corpora."""
     units = {each.unit for each in done}
     unit = next(name for name in ("dataset", "problem", "run") if name in units)
-    several = unit != "run"
-    studies = []
+    parts = []
     for each in done:
-        pairs, clusters = each.pairs, each.by_problem.index
-        if each.unit == "run" and several:
+        part = each.by_cluster
+        if each.unit == "run" and unit != "run":
             # the number of data sets among its runs is unknown; one is the safe assumption
-            pairs = {name: pair.mean() for name, pair in pairs.items()}
-            clusters = pd.Index([each.corpus])
-        studies.append((pairs, across(each.corpus, clusters).rename(unit)))
-    rows = pooled(studies, seed=seed)
-    rows = rows.assign(alike=rows["rule"].isin(same), p_adjusted=rows["p_max_t"])
-    return rows.assign(verdict=_verdicts(rows, [""]))
+            part = part.mean().to_frame(each.corpus).T
+        parts.append(part.set_axis(across(each.corpus, part.index)))
+    together = pd.concat(parts)
+    # the same data recorded twice are not a second data set
+    by_cluster = together.groupby(together.index, sort=False).mean().rename_axis(unit)
+    return compared(by_cluster, same, margin=study.margin, seed=study.seed)

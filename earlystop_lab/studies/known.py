@@ -92,7 +92,7 @@ def means_of(
 
 def falling(setting: Setting, member: Criterion) -> bool:
     """Whether the regret of a rule cannot rise from a faster to a slower threshold in any run."""
-    nested = setting.error == "val" and setting.restore == "best"
+    nested = setting.error == "val" and setting.restore in ("best", "lowest")
     return nested and member.family.threshold is not None
 
 

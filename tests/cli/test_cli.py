@@ -336,7 +336,9 @@ def test_what_is_no_rule_is_one_message(earlystop, tmp_path, content, name, expe
 # -- good runs -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("restore", ["best", "last", "own", "ModelCheckpoint(ties='last')"])
+@pytest.mark.parametrize(
+    "restore", ["best", "lowest", "last", "own", "ModelCheckpoint(ties='last')"]
+)
 @pytest.mark.parametrize("name", ["stops.csv", "stops.parquet", "new/folder/stops.parquet"])
 def test_replay_writes_what_the_package_finds(earlystop, curves, tmp_path, name, restore):
     words = ["replay", curves, *chosen(*CRITERIA), "--restore", restore, "-o", name]

@@ -205,7 +205,7 @@ def test_a_rule_of_ones_own_takes_steps_at_strip_ends_and_passes_over_those_that
     np.testing.assert_equal(trace(Ends(1, k=2), runs[1]).statistic, [math.nan, 1, math.nan])
 
 
-@pytest.mark.parametrize("restore", ["best", "last", "own"])
+@pytest.mark.parametrize("restore", ["best", "lowest", "last", "own"])
 def test_replay_is_stepping_a_plain_loop(restore):
     stops = replay(CURVES, SCANS, restore=restore)
     for i, curve in enumerate(CURVES):
@@ -217,7 +217,9 @@ def test_replay_is_stepping_a_plain_loop(restore):
             assert stops.stop[i, j] == curve.epoch[last], where
             # a rule with strips has seen only their ends
             strip = rule.family.strip
-            kept = lowest(curve, last, dict(rule.params)[strip] if strip else 1)
+            kept = lowest(
+                curve, last, dict(rule.params)[strip] if strip and restore != "lowest" else 1
+            )
             if restore == "last":
                 kept = last
             elif restore == "own" and rule.family.restores:

@@ -14,6 +14,7 @@ from scipy import stats
 
 from earlystop_lab.inference import (
     METHODS,
+    by_test,
     cluster_means,
     holm,
     intervals,
@@ -21,11 +22,10 @@ from earlystop_lab.inference import (
     ranks,
     slopes,
 )
+from earlystop_lab.inference.bootstrap import resampled_weights
 
 COVERAGE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "experiments" / "coverage.py"))
-ratio_of_totals, sign_flip, max_t = (
-    COVERAGE[name] for name in ("ratio_of_totals", "sign_flip", "max_t")
-)
+ratio_of_totals = COVERAGE["ratio_of_totals"]
 
 # -- means over clusters -------------------------------------------------------------------
 
@@ -34,36 +34,31 @@ SLEEP = pd.Series([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
 
 
 def test_student_s_sleep_data():
-    # as R prints it: t.test(extra ~ group, sleep, paired = TRUE)
     result = mean_over_clusters(SLEEP)
     assert result.estimate == pytest.approx(1.58)
-    assert (result.low, result.high) == pytest.approx((0.7001142, 2.4598858), abs=5e-8)
-    assert result.p == pytest.approx(0.002833, abs=5e-7)
-    assert result.clusters == 10
+    found = intervals(SLEEP).iloc[0]
+    assert result == (*found[["estimate", "low", "high", "p"]], 10)
+    # the t test as R prints it: t.test(extra ~ group, sleep, paired = TRUE)
+    tests = by_test(SLEEP)
+    assert tests.bootstrap_t == result.p
+    assert tests.t == pytest.approx(0.002833, abs=5e-7)
+    # without the subject that gained most, the spread is far smaller; without that of 0.8 hours ...
+    others = {i: mean_over_clusters(SLEEP.drop(i)).p for i in SLEEP.index}
+    assert tests.without_one == max(others.values()) == others[tests.without]
 
 
 numbers = st.lists(st.floats(-1e3, 1e3), min_size=6, max_size=12)
 
 
 @given(numbers, st.sampled_from([0.5, 0.9, 0.95, 0.99]))
-def test_the_formula_written_out(values, confidence):
-    n, mean = len(values), math.fsum(values) / len(values)
-    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    # below, the test is about rounding; see the test of rounded values
-    assume(spread > 1e-6 * max(map(abs, values)))
-    error = spread / math.sqrt(n)
-    half = stats.t.ppf(0.5 + confidence / 2, n - 1) * error
+@settings(max_examples=30)
+def test_p_is_below_5_percent_where_the_interval_excludes_0(values, confidence):
+    assume(np.ptp(values) > 1e-6 * max(map(abs, values)))
     result = mean_over_clusters(pd.Series(values), confidence)
-    assert result.estimate == pytest.approx(mean, rel=1e-9, abs=1e-9)
-    assert result.low == pytest.approx(mean - half, rel=1e-6, abs=1e-6 * half)
-    assert result.high == pytest.approx(mean + half, rel=1e-6, abs=1e-6 * half)
-    assert result.p == pytest.approx(2 * stats.t.sf(abs(mean) / error, n - 1), rel=1e-6)
-    assert result.clusters == n
-
-
-def test_the_interval_at_level_1_minus_p_ends_at_zero():
-    p = mean_over_clusters(SLEEP).p
-    assert mean_over_clusters(SLEEP, 1 - p).low == pytest.approx(0, abs=1e-9)
+    excludes = result.low > 0 or result.high < 0
+    # the quantile is one of the 10,000 values, p counts them and the observed one
+    assert (result.p <= 1 - confidence + 2 / 10_001) >= excludes
+    assert (result.p <= 1 - confidence - 2 / 10_001) <= excludes
 
 
 def test_the_sign_mirrors_the_interval():
@@ -77,7 +72,7 @@ def test_values_that_are_all_zero_are_no_evidence():
 
 
 def test_values_that_are_all_equal_have_no_spread():
-    assert mean_over_clusters(pd.Series([0.5] * 6)) == (0.5, 0.5, 0.5, 0, 6)
+    assert mean_over_clusters(pd.Series([0.5] * 6)) == (0.5, 0.5, 0.5, 1 / 10_001, 6)
 
 
 def test_fewer_than_6_means_have_no_test_and_no_interval():
@@ -93,7 +88,7 @@ def test_values_equal_but_for_rounding_make_no_warning(values):
     result = mean_over_clusters(pd.Series(values * 2))
     assert result.estimate == pytest.approx(values[0])
     assert result.high - result.low < 1e-12
-    assert result.p < 1e-6
+    assert result.p == 1 / 10_001
 
 
 def test_the_index_of_the_series_does_not_matter():
@@ -343,9 +338,11 @@ def test_values_that_are_not_finite_are_named():
     for bad in (np.nan, np.inf):
         table = TABLE.copy()
         table.loc[3, "b"] = bad
-        for function in (intervals, sign_flip, max_t):
+        for method in METHODS if bad == np.inf else METHODS[1:]:
             with pytest.raises(ValueError, match=rf"problem 3, 'b': {bad}; expected a finite"):
-                function(table)
+                intervals(table, method=method)
+    with pytest.raises(ValueError, match="'b': nan; expected a finite"):
+        intervals(TABLE.assign(b=np.nan))
     with pytest.raises(ValueError, match=r"table of shape \(0, 3\)"):
         intervals(TABLE[:0])
 
@@ -424,7 +421,7 @@ def test_totals_that_have_no_ratio_are_refused():
             ratio_of_totals(above, bad)
 
 
-# -- sign flips ----------------------------------------------------------------------------
+# -- tests ---------------------------------------------------------------------------------
 
 
 def exact_p(values):
@@ -438,139 +435,89 @@ def exact_p(values):
 
 
 # halves and eighths add up without rounding; sums often tie
-flipped = st.lists(st.integers(-12, 12).map(lambda k: k / 8), min_size=1, max_size=9)
+flipped = st.lists(st.integers(-12, 12).map(lambda k: k / 8), min_size=6, max_size=8)
 
 
 @given(flipped)
-def test_p_counts_every_sign_assignment(values):
-    assert sign_flip(pd.Series(values))[0] == pytest.approx(exact_p(values), abs=1e-12)
+@settings(max_examples=20)
+def test_sign_flips_count_every_sign_assignment(values):
+    assume(np.ptp(values) > 0)
+    assert by_test(pd.Series(values)).sign_flip == pytest.approx(exact_p(values), abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    "values", [[0.5, 2.5, -1, -1, -1], [0.1, 0.2, 0.3, -0.6, 0.1], [0.1] * 7, [1e-8, 3e-8, 1e-8]]
-)
-def test_sums_that_tie_but_for_rounding_count(values):
-    # as the decimals that they are written as
-    exact = exact_p([Fraction(str(value)) for value in values])
-    assert sign_flip(pd.Series(values))[0] == pytest.approx(exact, abs=1e-12)
+def test_too_few_clusters_have_no_test():
+    assert by_test(SLEEP[:5])[:4] == pytest.approx([math.nan] * 4, nan_ok=True)
+    # six without one of them are five
+    assert math.isnan(by_test(SLEEP[:6]).without_one)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_p_is_that_of_scipy_s_permutation_test(seed):
-    values = np.random.default_rng(seed).normal(0.5, 1, 9)
-    expected = stats.permutation_test(
-        (values,), np.mean, permutation_type="samples", n_resamples=np.inf
-    ).pvalue
-    assert sign_flip(pd.Series(values))[0] == pytest.approx(expected)
+def test_p_is_the_share_of_all_resamples():
+    truth, error = SIX.mean(), SIX.std(ddof=1) / math.sqrt(6)
+    drawn = SIX[ALL]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(drawn.mean(axis=1) - truth) / (drawn.std(axis=1, ddof=1) / math.sqrt(6))
+    t[np.ptp(drawn, axis=1) == 0] = np.inf
+    expected = np.mean(t >= truth / error)
+    found = intervals(pd.Series(SIX), resamples=200_000)["p"].iloc[0]
+    assert found == pytest.approx(expected, abs=4 * math.sqrt(expected / 200_000))
 
 
-def test_random_flips_come_close_to_all_of_them():
-    rng = np.random.default_rng(2)
-    values = rng.integers(-6, 12, 20)
-    # the distribution of the sum, cluster by cluster
-    chance = {0: 1.0}
-    for value in values.tolist():
-        grown: dict[int, float] = {}
-        for total, share in chance.items():
-            for signed in (total + value, total - value):
-                grown[signed] = grown.get(signed, 0) + share / 2
-        chance = grown
-    exact = sum(share for total, share in chance.items() if abs(total) >= abs(values.sum()))
-    found = sign_flip(pd.Series(values.astype(float)), resamples=100_000)
-    assert found[0] == pytest.approx(exact, abs=5 * math.sqrt(exact / 100_000))
-    assert found.name == "p, 100000 random sign flips of 20 clusters"
-    # never 0: what was seen is one of them
-    assert sign_flip(pd.Series(np.ones(40)), resamples=99)[0] == 1 / 100
+def resampled_t(table, resamples, seed):
+    """abs(m* - m) / s* in every resample, column by column, without what a column lacks."""
+    t = np.empty((resamples, table.shape[1]))
+    (weights,) = (w for _, w in resampled_weights(len(table), resamples, seed))
+    counts = np.rint(weights * len(table)).astype(int)
+    for j in range(table.shape[1]):
+        known = ~np.isnan(table[:, j])
+        for row, times in enumerate(counts):
+            drawn = np.repeat(table[known, j], times[known])
+            spread = np.std(drawn, ddof=1) if len(drawn) > 1 else 0.0
+            gap = abs(drawn.mean() - np.nanmean(table[:, j])) if len(drawn) else 0.0
+            t[row, j] = gap / (spread / math.sqrt(len(drawn))) if spread > 1e-9 else np.inf
+    return t
 
 
-def test_differences_that_are_all_zero_are_no_evidence():
-    for n in (1, 5, 12, 20):
-        table = pd.DataFrame({"none": np.zeros(n), "some": np.arange(1.0, n + 1)})
-        assert sign_flip(table)["none"] == 1
-        found = max_t(table)
-        assert found.loc["none", ["p", "p_max_t", "p_holm"]].tolist() == [1, 1, 1]
-
-
-def test_signs_sizes_and_zeros_do_not_change_p():
-    values = np.array([0.3, 1.2, -0.4, 2.0, 0.9, 1.1, 0.7])
-    p = sign_flip(pd.Series(values))[0]
-    for same in (-values, 1e-9 * values, 1e9 * values, np.append(values, [0, 0, 0])):
-        assert sign_flip(pd.Series(same))[0] == pytest.approx(p, abs=1e-12)
-
-
-def test_many_contrasts_are_tested_as_each_by_itself():
-    table = pd.DataFrame(np.random.default_rng(0).normal(size=(16, 200)))
-    whole = sign_flip(table)
-    assert [whole[j] for j in (0, 121, 122, 199)] == pytest.approx(
-        [sign_flip(table[j]).iloc[0] for j in (0, 121, 122, 199)]
-    )
-    assert whole.name == "p, all sign flips of 16 clusters"
-
-
-# -- many contrasts ------------------------------------------------------------------------
-
-
-def step_down(table):
-    """Westfall and Young's step-down max-T, hypothesis by hypothesis."""
-    n, m = table.shape
-
-    def size(column):
-        norm = math.sqrt(sum(x * x for x in column))
-        return abs(sum(column)) / norm if norm else 0.0
-
-    seen = [size(table[:, j]) for j in range(m)]
-    order = sorted(range(m), key=lambda j: -seen[j])
-    p, before = [0.0] * m, 0.0
+def step_down(p_resampled, p):
+    """Westfall and Young's step-down minimum p, hypothesis by hypothesis."""
+    order = sorted(range(len(p)), key=lambda j: p[j])
+    adjusted, before = [0.0] * len(p), 0.0
     for step, j in enumerate(order):
-        left = order[step:]
-        reached = 0
-        for signs in product((-1, 1), repeat=n):
-            flipped = table * np.array(signs)[:, None]
-            reached += max(size(flipped[:, k]) for k in left) >= seen[j] - 1e-9
-        before = p[j] = max(before, reached / 2**n)
-    return p
+        left = p_resampled[:, order[step:]]
+        share = (1 + (left.min(axis=1) <= p[j] + 1e-12).sum()) / (len(left) + 1)
+        before = adjusted[j] = max(before, share)
+    return adjusted
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_max_t_steps_down_as_a_plain_loop_does(seed):
+@pytest.mark.parametrize("seed", range(2))
+def test_p_and_its_adjustment_are_those_of_plain_loops(seed):
     rng = np.random.default_rng(seed)
-    table = rng.normal(size=(7, 4)) + rng.normal(size=(7, 1)) + [0, 0.5, 1, 2]
-    table[:, 1] = np.round(table[:, 1])
-    found = max_t(pd.DataFrame(table).rename_axis("problem"))
-    assert found["p_max_t"].tolist() == pytest.approx(step_down(table))
-    assert found["p"].tolist() == pytest.approx([exact_p(table[:, j]) for j in range(4)])
-    assert found["p_holm"].tolist() == pytest.approx(holm(list(found["p"])))
-    np.testing.assert_allclose(found["estimate"], table.mean(axis=0))
-    assert (found["unit"] == "problem").all()
-    assert (found["clusters"] == 7).all()
-    assert (found["averaged"] == "one value a problem, each problem counted once").all()
-    assert (found["note"] == "all sign flips of 7 problems").all()
+    table = rng.normal(size=(9, 4)) + rng.normal(size=(9, 1)) + [0, 0.5, 1, 2]
+    table[[2, 5], 1] = np.nan
+    table[3:, 3] = 0  # three of nine differ: many resamples have no spread
+    resamples = 400
+    found = intervals(pd.DataFrame(table), resamples=resamples, seed=seed)
+    assert found["clusters"].tolist() == [9, 7, 9, 9]
+    t = resampled_t(table, resamples, seed)
+    mean, n = np.nanmean(table, axis=0), (~np.isnan(table)).sum(axis=0)
+    seen = np.abs(mean) / (np.nanstd(table, axis=0, ddof=1) / np.sqrt(n))
+
+    def p_of(values):
+        return (1 + (t >= values * (1 - 1e-9)).sum(axis=0)) / (resamples + 1)
+
+    assert found["p"].to_numpy() == pytest.approx(p_of(seen))
+    expected = step_down(np.array([p_of(row) for row in t]), list(found["p"]))
+    assert found["p_adjusted"].tolist() == pytest.approx(expected)
+    assert (found["p_adjusted"] >= found["p"]).all()
 
 
-def test_the_smallest_p_that_could_be_reached_is_reached_by_what_is_all_on_one_side():
-    table = pd.DataFrame(np.outer(np.arange(1.0, 13), [1, 2, 0.5]))
-    found = max_t(table)
-    assert found["smallest"].tolist() == [2 / 4096] * 3
-    assert found["p_max_t"].tolist() == [2 / 4096] * 3
-    assert found["smallest_holm"].tolist() == [6 / 4096] * 3
-    assert found["p_holm"].tolist() == pytest.approx([6 / 4096] * 3)
-    # all pairs of 40 rules on 12 problems
-    assert min(1, 780 * 2 / 4096) == pytest.approx(0.381, abs=1e-3)
-    many = max_t(pd.DataFrame(np.outer(np.ones(12), np.ones(780))))
-    assert many["smallest_holm"].iloc[0] == pytest.approx(780 * 2 / 4096)
-
-
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25)
-def test_adjusted_p_are_at_least_the_others_and_copies_cost_nothing(seed):
-    table = pd.DataFrame(np.random.default_rng(seed).normal(0.4, 1, size=(8, 3)))
-    found = max_t(table)
-    assert (found["p_max_t"] >= found["p"] - 1e-12).all()
-    assert (found["p_max_t"] <= 1).all()
-    # the order of p is kept
-    assert found.sort_values("p")["p_holm"].is_monotonic_increasing
-    copies = max_t(pd.concat([table[[0]]] * 5, axis=1))
-    assert copies["p_max_t"].tolist() == pytest.approx([found["p"][0]] * 5)
+def test_copies_of_a_contrast_and_contrasts_without_any_difference_cost_nothing():
+    rng = np.random.default_rng(4)
+    one = pd.DataFrame({"a": rng.normal(0.6, 1, size=12)})
+    alone = intervals(one)["p"].iloc[0]
+    copies = pd.concat([one["a"].rename(k) for k in range(5)], axis=1).assign(none=0.0)
+    found = intervals(copies)
+    assert found["p_adjusted"][:5].tolist() == pytest.approx([alone] * 5)
+    assert found.loc["none", ["p", "p_adjusted"]].tolist() == [1, 1]
 
 
 # -- counts, ranks, trends -----------------------------------------------------------------

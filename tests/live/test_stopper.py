@@ -49,7 +49,7 @@ COMBINED = [
     "all_of(SpaCy(2), Keras2(1))",
     "all_of(Keras2(1), after(5, Keras(1)))",
 ]
-RESTORES = ["best", "own", "last", ModelCheckpoint(save_best_only=True, ties="last")]
+RESTORES = ["best", "lowest", "own", "last", ModelCheckpoint(save_best_only=True, ties="last")]
 
 
 def runs(seed, count):
@@ -64,9 +64,9 @@ def runs(seed, count):
 
 
 def rules(name):
-    """Four criteria of a family, with random parameters."""
+    """A criterion of a family for each of RESTORES, with random parameters."""
     rng = np.random.default_rng(len(name))
-    for _ in range(4):
+    for _ in RESTORES:
         grid = GRIDS[name].items()
         yield FAMILIES[name](**{key: some[rng.integers(len(some))] for key, some in grid})
 
@@ -115,7 +115,7 @@ def test_live_is_replay_of_combinations(text):
 
 @pytest.mark.parametrize("name", [*FAMILIES, *COMBINED])
 def test_saved_and_restored_at_every_epoch(name):
-    some = rules(name) if name in FAMILIES else [parse(name)] * 4
+    some = rules(name) if name in FAMILIES else [parse(name)] * len(RESTORES)
     for part, (rule, restore) in enumerate(zip(some, RESTORES, strict=True)):
         for run in runs([len(name), 9, part], 2):
             straight, stopper = Stopper(rule, restore=restore), Stopper(rule, restore=restore)
@@ -132,7 +132,7 @@ def vars_of(stopper):
 
 @pytest.mark.parametrize("name", [*FAMILIES, *COMBINED])
 def test_the_weights_kept_are_those_selected(name):
-    some = rules(name) if name in FAMILIES else [parse(name)] * 4
+    some = rules(name) if name in FAMILIES else [parse(name)] * len(RESTORES)
     for part, (rule, restore) in enumerate(zip(some, RESTORES, strict=True)):
         for run in runs([len(name), 5, part], 10):
             stopper, copy = Stopper(rule, restore=restore), None

@@ -111,16 +111,15 @@ def test_the_equal_tailed_bootstrap_t_is_that_of_a_plain_loop():
     assert [low, high] == pytest.approx(expected, abs=0.1 * np.ptp(expected))
 
 
-def test_sign_flips_keep_their_size():
-    found = {
-        name: COVERAGE["Population"](lambda rng, *shape: rng.standard_normal(shape), 0.0, 1.0)
-        for name in ("normal", "t, 3 degrees of freedom", "problems: a / b")
-    }
-    table = COVERAGE["sizes"](found, 1000, 40)
-    flips = table[(table["test"] == "sign flips") & table["symmetric"]]
-    error = 3 * math.sqrt(0.05 * 0.95 / 1000)
-    assert flips["rejected"].between(0.04 - error, 0.05 + error).all()
-    assert set(table["test"]) == {"sign flips", "max-T", "Holm"}
+def test_the_default_test_keeps_its_size_where_others_do_not(populations):
+    table = COVERAGE["sizes"](populations, 1000, 20)
+    shares = table.pivot(index=["null", "clusters"], columns="test", values="rejected")
+    error = 3 * math.sqrt(0.08 * 0.92 / 1000)
+    assert (shares.drop("lognormal")["bootstrap-t"] <= 0.08 + error).all()
+    skewed = ("60% none, 40% exponential", 12)
+    assert shares.loc[skewed, "sign flips"] > shares.loc[skewed, "bootstrap-t"] + 0.05
+    assert shares.loc[("normal", 12), "t"] == pytest.approx(0.05, abs=error)
+    assert shares.loc[("normal", 12), "sign flips"] == pytest.approx(0.05, abs=error)
 
 
 def test_the_figure_of_coverage_shows_every_method(populations):

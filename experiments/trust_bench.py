@@ -1,0 +1,133 @@
+"""How often ``bench`` declares a difference where there is none, and finds one where there is.
+
+    python -m experiments.trust_bench [CORPUS ...] [--studies 400] [--seed 1]
+
+For every corpus, one real comparison (a patience rule against every known rule) gives the
+differences of all known rules at equal time, data set by data set. Studies of the same number of
+data sets are drawn from them: from their kernel density (Scott's bandwidth), which stands for other
+data sets like these, and, as the worst case, from these data sets alone, of which a third of all
+samples lack the one that may carry a difference. In every study,
+
+- a rule that on average is as good as each known one, and differs between data sets as a known rule
+  picked at random does, is compared with all known rules: any verdict of better or worse is wrong;
+- a rule that is better than the best known one by 2%, and differs from it between data sets as one
+  of the half of the known rules closest to it does, is compared with all of them.
+
+A corpus with fewer than 6 data sets has no test, and no rows. Rows go to
+``data/studies/trust_bench.csv``; the corpora of ``data/curves`` take some 10 minutes when their
+known rules have been kept, most of it for the studies.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from earlystop_lab import CurveSet, criterion, read_curves
+from earlystop_lab._common.files import written_whole
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
+from earlystop_lab.studies.comparison import Verdict, bench, compared
+from earlystop_lab.studies.kept import Kept, kept_in
+
+FloatArray = NDArray[np.float64]
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "data" / "studies" / "trust_bench.csv"
+#: the planted advantage, a log ratio of errors
+ADVANTAGE = -float(np.log(0.98))
+COLUMNS = ["corpus", "answer", "what", "value", "standard_error", "replications", "promised"]
+
+
+@criterion(threshold="checks", passes=">=")
+def Waiting(val):
+    """Checks since the lowest error: any rule of its own serves."""
+    best = np.fmin.accumulate(val)
+    at = np.maximum.accumulate(np.where(val == best, np.arange(len(val)), 0))
+    return np.arange(len(val)) - at
+
+
+def losses_of(name: str, curves: CurveSet, kept: Kept) -> pd.DataFrame:
+    """Every different known rule less the same rule, at equal time: one row per data set."""
+    found = bench(Waiting, {name: curves}, kept=kept)
+    (one,) = found.corpora
+    return -one.by_cluster[one.comparisons["rule"]]
+
+
+def rows(name: str, losses: pd.DataFrame, *, seed: int, studies: int) -> pd.DataFrame:
+    """The rows of a corpus."""
+    if len(losses) < FEWEST_CLUSTERS:
+        return pd.DataFrame(columns=COLUMNS)
+    found = []
+    for kind, width in (("", len(losses) ** -0.2), (", these data sets only", 0.0)):
+        rng = np.random.default_rng([seed, *name.encode(), *kind.encode()])
+        shares = pd.DataFrame([_study(losses, width, rng) for _ in range(studies)])
+        for what, values in shares.items():
+            error = values.std(ddof=1) / np.sqrt(studies)
+            promised = {"null: any better or worse": 0.05, "2% better than all: better": 0.8}
+            row = [name, "bench", f"{what}{kind}", values.mean(), error, studies]
+            found.append([*row, promised.get(str(what), np.nan)])
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+def _study(losses: pd.DataFrame, width: float, rng: np.random.Generator) -> dict[str, float]:
+    """What one study of a null and one of a planted advantage declare."""
+    values = losses.to_numpy()
+    n, rules = values.shape
+    mean, best = values.mean(axis=0), int(values.mean(axis=0).argmin())
+    spread = (values - values[:, [best]]).std(axis=0)
+    close = [j for j in np.argsort(spread)[: rules // 2] if j != best]
+
+    def drawn() -> FloatArray:
+        some = values[rng.integers(n, size=n)]
+        return some + width * rng.standard_normal((n, n)) @ (values - mean) / np.sqrt(n - 1)
+
+    def declared(differences: FloatArray, names: list[int]) -> pd.Series:
+        by_cluster = pd.DataFrame(differences, columns=[losses.columns[j] for j in names])
+        table = compared(by_cluster.rename_axis("dataset"), seed=int(rng.integers(2**31)))
+        return table.set_index("rule")
+
+    one, others = int(rng.integers(rules)), list(range(rules))
+    sample = drawn() - mean
+    others.remove(one)
+    null = declared(sample[:, [one]] - sample[:, others], others)
+    sample, like = drawn(), int(rng.choice(close))
+    noise = sample[:, like] - sample[:, best] - (mean[like] - mean[best])
+    new = sample[:, best] - ADVANTAGE + noise
+    planted = declared(new[:, None] - sample, list(range(rules)))
+    better = planted["verdict"] == Verdict.BETTER
+    return {
+        "null: any better or worse": float(
+            null["verdict"].isin([Verdict.BETTER, Verdict.WORSE]).any()
+        ),
+        "null: any of different in ranks": float((null["verdict"] == Verdict.RANKS).any()),
+        "2% better than all: better": float(better.mean()),
+        "2% better than all: better than the best": float(better.iloc[best]),
+        "advantage over the best that would be shown": float(
+            np.expm1(planted["detectable"].iloc[best])
+        ),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpora", nargs="*", type=Path, help="by default all of data/curves")
+    parser.add_argument("--studies", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    places = asked.corpora or sorted(p for p in (ROOT / "data" / "curves").iterdir() if p.is_dir())
+    tables = []
+    for place in places:
+        losses = losses_of(place.stem, read_curves(place), Kept(kept_in()))
+        tables.append(rows(place.stem, losses, seed=asked.seed, studies=asked.studies))
+        print(tables[-1].to_string(index=False), flush=True)
+    OUT.parent.mkdir(exist_ok=True)
+    with written_whole(OUT) as temporary:
+        pd.concat(tables).to_csv(temporary, index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()
