@@ -80,13 +80,13 @@ def train(
     problem: str, library: str, rate: float, depth: int, subsample: float, seed: int
 ) -> dict[str, NDArray[np.float32]]:
     """Errors of every part after every iteration, as the library itself measures them."""
-    boost = {"xgboost": _xgboost, "lightgbm": _lightgbm, "scikit-learn": _sklearn}[library]
+    boost = {"xgboost": with_xgboost, "lightgbm": with_lightgbm, "scikit-learn": _sklearn}[library]
     parts, classes = split(PROBLEMS[problem], seed, LARGEST), PROBLEMS[problem].classes
     curves = boost(parts, classes, ITERATIONS[rate], rate, depth, subsample, seed)
     return {name: np.asarray(curve, np.float32) for name, curve in curves.items()}
 
 
-def _xgboost(
+def with_xgboost(
     parts: Mapping[str, Part],
     classes: int,
     iterations: int,
@@ -94,6 +94,7 @@ def _xgboost(
     depth: int,
     subsample: float,
     seed: int,
+    *callbacks: Any,
 ) -> dict[str, Any]:
     import xgboost
 
@@ -116,12 +117,20 @@ def _xgboost(
     matrices = [(xgboost.DMatrix(*part, nthread=1), name) for name, part in parts.items()]
     train = next(matrix for matrix, name in matrices if name == "train")
     seen: dict[str, dict[str, list[float]]] = {}
-    xgboost.train(options, train, iterations, evals=matrices, evals_result=seen, verbose_eval=False)
+    xgboost.train(
+        options,
+        train,
+        iterations,
+        evals=matrices,
+        evals_result=seen,
+        verbose_eval=False,
+        callbacks=callbacks,
+    )
     power = 1 if classes else 2
     return {name: np.power(errors[metric], power) for name, errors in seen.items()}
 
 
-def _lightgbm(
+def with_lightgbm(
     parts: Mapping[str, Part],
     classes: int,
     iterations: int,
@@ -129,6 +138,7 @@ def _lightgbm(
     depth: int,
     subsample: float,
     seed: int,
+    *callbacks: Any,
 ) -> dict[str, Any]:
     import lightgbm
 
@@ -165,7 +175,7 @@ def _lightgbm(
         iterations,
         valid_sets=sets,
         valid_names=list(parts),
-        callbacks=[lightgbm.record_evaluation(seen)],
+        callbacks=[lightgbm.record_evaluation(seen), *callbacks],
     )
     return {name: errors[metric] for name, errors in seen.items()}
 

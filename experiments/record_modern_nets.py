@@ -18,10 +18,11 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -209,19 +210,44 @@ def train(
     """
     import torch
 
-    parts = {name: tuple(map(torch.from_numpy, part)) for name, part in _parts(group, seed).items()}
-    outputs = PROBLEMS[group.data].classes or 1
-    loss = _squared_error if group.squared else torch.nn.functional.cross_entropy
+    curves = fitted(
+        _parts(group, seed),
+        PROBLEMS[group.data].classes or 1,
+        squared_error if group.squared else torch.nn.functional.cross_entropy,
+        architecture,
+        recipe,
+        group.epochs,
+        group.batch,
+        seed,
+    )
+    del curves["seconds"]
+    return curves
+
+
+def fitted(
+    examples: Mapping[str, tuple[FloatArray, NDArray[Any]]],
+    outputs: int,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    architecture: str,
+    recipe: Recipe,
+    epochs: int,
+    batch: int,
+    seed: int,
+) -> dict[str, NDArray[np.float32]]:
+    """The same for any examples and loss; ``seconds`` is the processor time, with measuring."""
+    import torch
+
+    parts = {name: tuple(map(torch.from_numpy, part)) for name, part in examples.items()}
     with _alone(seed):
         inputs, targets = parts["train"]
         net = _network(architecture, inputs.shape[1], outputs, recipe.dropout).double()
         optimizer = _optimizer(recipe, net)
         errors: dict[str, list[float]] = {name: [] for name in parts}
-        rates = learning_rates(recipe, group.epochs)
+        rates, seconds, began = learning_rates(recipe, epochs), list[float](), process_time()
         for rate in rates:
             optimizer.param_groups[0]["lr"] = rate
             net.train()
-            for rows in torch.randperm(len(inputs)).split(group.batch):
+            for rows in torch.randperm(len(inputs)).split(batch):
                 optimizer.zero_grad()
                 loss(net(inputs[rows]), targets[rows]).backward()
                 optimizer.step()
@@ -229,8 +255,9 @@ def train(
             with torch.no_grad():
                 for name, (x, y) in parts.items():
                     errors[name].append(loss(net(x), y).item())
+            seconds.append(process_time() - began)
     with np.errstate(over="ignore"):  # a diverged run is recorded as infinite
-        recorded = {**errors, "lr": rates}
+        recorded = {**errors, "lr": rates, "seconds": seconds}
         return {name: np.array(values).astype(np.float32) for name, values in recorded.items()}
 
 
@@ -250,12 +277,15 @@ def factor(schedule: str, progress: float) -> float:
         return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
     if schedule == "restarts":  # four times the cosine
         return (1 + math.cos(math.pi * (4 * progress % 1))) / 2
+    if schedule == "onecycle":  # up in three tenths, then down, both as cosines
+        up = progress / 0.3 if progress < 0.3 else 1 - (progress - 0.3) / 0.7
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * up)) / 2
     if schedule == "warmup":  # up in a tenth, then straight down
         return min(0.01 + progress / 0.1, (1 - progress) / 0.9)
     raise ValueError(f"no schedule {schedule!r}")
 
 
-def _squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Summed over outputs, mean over examples."""
     return (outputs - targets).square().sum(dim=1).mean()
 

@@ -75,10 +75,18 @@ def split(problem: Problem, seed: int, largest: int) -> dict[str, Part]:
     """
     from sklearn import datasets
 
-    source, options, classes, noise = problem
-    inputs, targets = getattr(datasets, source)(**options)
-    if classes:  # some generators name the classes -1 and 1
+    inputs, targets = getattr(datasets, problem.source)(**problem.options)
+    if problem.classes:  # some generators name the classes -1 and 1
         targets = np.unique(targets, return_inverse=True)[1]
+    whole = Part(inputs, targets)
+    return divided(whole, problem.classes, seed, largest, noise=problem.label_noise)
+
+
+def divided(
+    whole: Part, classes: int, seed: int, largest: int, *, noise: float = 0.0
+) -> dict[str, Part]:
+    """These examples divided as in :func:`split`."""
+    inputs, targets = whole
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(targets))
     quarter = len(order) // 4

@@ -380,9 +380,9 @@ def train_proben1(
 
 
 def corpus_list(out: Out = None, json: Json = False) -> None:
-    """List the public corpora that can be read."""
+    """List the public corpora that can be read, then those that we recorded (data/curves)."""
     from earlystop_lab.report import as_json
-    from earlystop_lab.sources.corpora import CORPORA
+    from earlystop_lab.sources.corpora import CORPORA, RECORDED
 
     ending(out, ".txt", ".json")
     facts = ("description", "citation", "licence")
@@ -392,15 +392,16 @@ def corpus_list(out: Out = None, json: Json = False) -> None:
             **corpus.size._asdict(),
             "costs": corpus.size.costs,
         }
-        for name, corpus in CORPORA.items()
+        for name, corpus in (CORPORA | RECORDED).items()
     }
     lines = [
         f"{name}: {of['description']}\n    {of['runs']:,} runs, {of['checks']:,} checks, "
         f"{counted(of['problems'], 'problem')}, {counted(of['datasets'], 'data set')}; channels "
-        f"{of['channels']}{'; times in ' + of['costs'] if of['costs'] else ''}\n    "
-        f"{of['citation']}\n    {of['licence']}"
+        f"{of['channels']}; costs in {of['costs']}\n    {of['citation']}\n    {of['licence']}"
         for name, of in known.items()
     ]
+    runs = sum(of["runs"] for of in known.values())
+    lines.append(f"{len(known)} corpora, {runs:,} runs")
     show(lambda: "\n".join(lines), lambda: as_json(known), json=json, out=out)
 
 

@@ -224,10 +224,10 @@ class CurveSet:
         runs : iterable of dict
             ``val``, ``train`` and ``test`` are the errors on these sets (lower is better);
             ``epoch`` has the position of each row, increasing, by default 1, 2, 3 ...; ``run`` is
-            the id, and runs without one are numbered from 0; ``problem`` is the cluster for
-            statistics. All lists of a run have the same length. None in a list (or a masked value
-            of an array) means "not measured here". NaN and infinite values are kept, since
-            diverged runs are data. Arrays of float32 stay float32; all others become float64.
+            the id, and runs without one are numbered from 0; ``dataset``, or else ``problem``, is
+            the cluster for statistics. All lists of a run have the same length. None in a list (or
+            a masked value of an array) means "not measured here". NaN and infinite values are kept,
+            since diverged runs are data. Arrays of float32 stay float32; all others become float64.
         channels : dict of str to Channel, optional
             Descriptions of the channels, such as ``Channel(direction="max")`` for a score, which
             is kept as recorded. Metric, data set, source and stand-in may differ between runs and

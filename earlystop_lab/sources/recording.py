@@ -23,7 +23,7 @@ from rich.progress import (
 
 from earlystop_lab._common.checks import require_jobs
 from earlystop_lab._common.files import held, renamed
-from earlystop_lab.curves import CurveSet, read_curves
+from earlystop_lab.curves import Channel, CurveSet, read_curves
 
 
 class Job(NamedTuple):
@@ -41,12 +41,18 @@ class Job(NamedTuple):
 
 
 def record(
-    jobs: Sequence[Job], path: str | Path, *, n_jobs: int = 1, progress: bool = False
+    jobs: Sequence[Job],
+    path: str | Path,
+    *,
+    channels: Mapping[str, Channel] | None = None,
+    n_jobs: int = 1,
+    progress: bool = False,
 ) -> CurveSet:
     """Run all jobs and write their curves, in the order of ``jobs``, to ``path``.
 
-    ``path`` is as in :meth:`CurveSet.write`. A complete output is left unchanged. Raises
-    ``ValueError`` if ``path`` or its partial folder has other runs than these.
+    ``channels`` describes the curves, as in :meth:`CurveSet.from_runs`. ``path`` is as in
+    :meth:`CurveSet.write`. A complete output is left unchanged. Raises ``ValueError`` if ``path``
+    or its partial folder has other runs than these.
     """
     path = Path(path)
     if not path.name:
@@ -59,10 +65,16 @@ def record(
         twice = next(name for name in ids if ids.count(name) > 1)
         raise ValueError(f"duplicate run {twice!r}; list every setting only once")
     with held(path):
-        return _recorded(jobs, path, n_jobs, progress)
+        return _recorded(jobs, path, channels, n_jobs, progress)
 
 
-def _recorded(jobs: Sequence[Job], path: Path, n_jobs: int, progress: bool) -> CurveSet:
+def _recorded(
+    jobs: Sequence[Job],
+    path: Path,
+    channels: Mapping[str, Channel] | None,
+    n_jobs: int,
+    progress: bool,
+) -> CurveSet:
     ids = [job.meta["run"] for job in jobs]
     partial = path.with_name(path.name + ".partial")
     if path.exists():
@@ -96,7 +108,7 @@ def _recorded(jobs: Sequence[Job], path: Path, n_jobs: int, progress: bool) -> C
             partial.rmdir()
         raise
     runs = [{**job.meta, **_lists(file)} for job, file in zip(jobs, files, strict=True)]
-    CurveSet.from_runs(runs).write(path)
+    CurveSet.from_runs(runs, channels=channels).write(path)
     shutil.rmtree(partial)
     return _in_order(read_curves(path), ids)
 

@@ -17,7 +17,7 @@ import typer
 from earlystop_lab import Channel, CurveSet, cli, read_curves, replay, simulate
 from earlystop_lab.cli import _given
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.sources.corpora import CORPORA
+from earlystop_lab.sources.corpora import CORPORA, RECORDED
 
 CURVES = CurveSet.from_runs(
     [
@@ -201,7 +201,10 @@ def test_a_mistake_in_a_simulation_is_one_message(earlystop, tmp_path, words, ex
 def test_the_corpora_are_listed_with_citation_and_licence(earlystop):
     code, stdout, stderr = earlystop("corpus", "list")
     assert (code, stderr) == (0, "")
-    for corpus in CORPORA.values():
+    for name, corpus in (CORPORA | RECORDED).items():
+        size = corpus.size
+        assert f"{name}: {corpus.description}\n    {size.runs:,} runs, {size.checks:,} " in stdout
+        assert f"channels {size.channels}; costs in {size.costs}\n" in stdout
         assert corpus.citation in stdout
         assert corpus.licence in stdout
 
@@ -808,7 +811,7 @@ ANSWERS = {
     "check rules.py:AboveBest": lambda found: found["passed"] is True,
     "recommend curves.parquet": lambda found: found["verdict"] == "declined",
     "survey curves.parquet --n-jobs 1": lambda found: {row["runs"] for row in found} <= {0, 1, 2},
-    "corpus list": lambda found: [*found] == [*CORPORA],
+    "corpus list": lambda found: [*found] == [*CORPORA, *RECORDED],
     "corpus info curves.parquet": lambda found: (
         [row["channel"] for row in found["channels"]] == ["epoch", "val", "train", "test"]
     ),

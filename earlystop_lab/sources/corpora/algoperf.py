@@ -105,7 +105,7 @@ def run_facts(path: str, loss: str) -> dict[str, Any]:
         problem, framework = cut[1], cut[2]
     dataset = next((name for name in WORKLOADS if problem.startswith(name)), problem)
     names = {"run": match[0], "problem": problem, "dataset": dataset, "framework": framework}
-    return {**names, **facts, "loss": loss}
+    return {**names, **facts, "loss": loss, "epoch.unit": "step"}
 
 
 # -- the tree of logs ------------------------------------------------------------------------
@@ -239,7 +239,14 @@ CORPUS = Corpus(
     "eval_measurements.csv, or a long table of them with its run index",
     'G. E. Dahl et al., "Benchmarking Neural Network Training Algorithms", 2023, arXiv:2306.07179',
     "Apache-2.0",
-    Size(runs=4379, checks=304052, problems=20, datasets=7, channels="val, train, test"),
+    Size(
+        runs=4379,
+        checks=304052,
+        problems=20,
+        datasets=7,
+        channels="val, train, test",
+        positions="step",
+    ),
     {
         "error": "the loss on the training, validation and test split, lower is better. "
         "By the start of a problem's name, " + _ALGOPERF_ERRORS,

@@ -166,6 +166,7 @@ CORPUS = Corpus(
         problems=24,
         datasets=22,
         channels="val, train, test, val_score, seconds, lr, test_score",
+        positions="epoch",
     ),
     {
         "error": "`val` is a loss, the top-1 error or the absolute relative error of depth, lower "

@@ -98,6 +98,7 @@ CORPUS = Corpus(
         problems=35,
         datasets=35,
         channels="val, seconds, val_accuracy, val_balanced_accuracy, test_balanced_accuracy",
+        positions="epoch",
     ),
     {
         "error": "the cross-entropy on the validation set, lower is better. There is no training "

@@ -148,8 +148,23 @@ def _corpus(direction: Mode, size: Size) -> Corpus:
 
 LOSSES = _corpus(
     "min",
-    Size(runs=2408, checks=23015, problems=6, datasets=4, channels="val, train, seconds, lr"),
+    Size(
+        runs=2408,
+        checks=23015,
+        problems=6,
+        datasets=4,
+        channels="val, train, seconds, lr",
+        positions="sample",
+    ),
 )
 SCORES = _corpus(
-    "max", Size(runs=2925, checks=79255, problems=7, datasets=6, channels="val, train, seconds")
+    "max",
+    Size(
+        runs=2925,
+        checks=79255,
+        problems=7,
+        datasets=6,
+        channels="val, train, seconds",
+        positions="sample, epoch",
+    ),
 )

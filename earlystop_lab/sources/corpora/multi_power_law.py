@@ -49,7 +49,7 @@ CORPUS = Corpus(
     'K. Luo et al., "A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules", '
     "ICLR 2025, arXiv:2503.12811",
     "MIT",
-    Size(runs=27, checks=6265, problems=3, datasets=1, channels="val, lr"),
+    Size(runs=27, checks=6265, problems=3, datasets=1, channels="val, lr", positions="step"),
     {
         "error": "the validation loss in nats per token, lower is better; one run per model and "
         "schedule, so no seeds",

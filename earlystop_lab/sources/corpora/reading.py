@@ -59,11 +59,13 @@ class Size(NamedTuple):
     datasets: int
     #: names of the channels, separated by commas
     channels: str
+    #: units of the positions, separated by commas
+    positions: str
 
     @property
     def costs(self) -> str:
-        """Units in which time can be measured, beside that of the positions."""
-        return "s" if "seconds" in self.channels.split(", ") else ""
+        """Units in which time can be measured: those of the positions, and seconds."""
+        return self.positions + (", s" if "seconds" in self.channels.split(", ") else "")
 
 
 class Corpus(NamedTuple):

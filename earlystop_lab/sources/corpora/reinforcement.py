@@ -145,7 +145,14 @@ CORPUS = Corpus(
     "A. Raffin, RL Baselines3 Zoo, 2020; N. Hansen et al., 2024, arXiv:2310.16828; D. Hafner et "
     "al., 2023, arXiv:2301.04104",
     "MIT (each of the five)",
-    Size(runs=4932, checks=1257798, problems=299, datasets=252, channels="val, seconds"),
+    Size(
+        runs=4932,
+        checks=1257798,
+        problems=299,
+        datasets=252,
+        channels="val, seconds",
+        positions="step",
+    ),
     {
         "error": "none: `val` is the return of an evaluation, or the rate of success, and higher "
         "is better. Returns of different tasks have different ranges and may be negative: compare "

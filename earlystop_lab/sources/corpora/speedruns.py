@@ -57,7 +57,14 @@ CORPUS = Corpus(
     'K. Jordan et al., "modded-nanogpt: Speedrunning the NanoGPT baseline", 2024, '
     "https://github.com/KellerJordan/modded-nanogpt",
     "MIT",
-    Size(runs=1700, checks=34916, problems=3, datasets=1, channels="val, train, seconds"),
+    Size(
+        runs=1700,
+        checks=34916,
+        problems=3,
+        datasets=1,
+        channels="val, train, seconds",
+        positions="step",
+    ),
     {
         "error": "`val`, the validation loss in nats per token, lower is better; 80 logs have a "
         "training loss",

@@ -135,7 +135,14 @@ CORPUS = Corpus(
     'strategies", 2020, arXiv:2002.11887; redistributed by A. Kadra et al., "Scaling Laws '
     'for Hyperparameter Optimization", NeurIPS 2023, arXiv:2302.00441',
     "Apache-2.0",
-    Size(runs=12000, checks=612000, problems=12, datasets=1, channels="val, train, test"),
+    Size(
+        runs=12000,
+        checks=612000,
+        problems=12,
+        datasets=1,
+        channels="val, train, test",
+        positions="check",
+    ),
     {
         "error": "cross-entropy on batches of the training, validation and test split, lower "
         "is better; divergence also shows as errors up to 1e34",
