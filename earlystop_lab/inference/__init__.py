@@ -12,13 +12,13 @@ The coverage and error rates of these methods were measured by simulation:
 
 from earlystop_lab.inference.bootstrap import METHODS, intervals
 from earlystop_lab.inference.comparisons import (
-    ByTest,
     MeanOverClusters,
-    by_test,
     holm,
     mean_over_clusters,
     mean_ranks,
     ranks,
+    sign_flip,
+    slope_over_clusters,
     slopes,
 )
 from earlystop_lab.inference.interpolation import interpolated
@@ -26,9 +26,7 @@ from earlystop_lab.inference.tables import cluster_means
 
 __all__ = [
     "METHODS",
-    "ByTest",
     "MeanOverClusters",
-    "by_test",
     "cluster_means",
     "holm",
     "interpolated",
@@ -36,5 +34,7 @@ __all__ = [
     "mean_over_clusters",
     "mean_ranks",
     "ranks",
+    "sign_flip",
+    "slope_over_clusters",
     "slopes",
 ]

@@ -14,12 +14,12 @@ from scipy import stats
 
 from earlystop_lab.inference import (
     METHODS,
-    by_test,
     cluster_means,
     holm,
     intervals,
     mean_over_clusters,
     ranks,
+    sign_flip,
     slopes,
 )
 from earlystop_lab.inference.bootstrap import resampled_weights
@@ -38,13 +38,6 @@ def test_student_s_sleep_data():
     assert result.estimate == pytest.approx(1.58)
     found = intervals(SLEEP).iloc[0]
     assert result == (*found[["estimate", "low", "high", "p"]], 10)
-    # the t test as R prints it: t.test(extra ~ group, sleep, paired = TRUE)
-    tests = by_test(SLEEP)
-    assert tests.bootstrap_t == result.p
-    assert tests.t == pytest.approx(0.002833, abs=5e-7)
-    # without the subject that gained most, the spread is far smaller; without that of 0.8 hours ...
-    others = {i: mean_over_clusters(SLEEP.drop(i)).p for i in SLEEP.index}
-    assert tests.without_one == max(others.values()) == others[tests.without]
 
 
 numbers = st.lists(st.floats(-1e3, 1e3), min_size=6, max_size=12)
@@ -442,13 +435,11 @@ flipped = st.lists(st.integers(-12, 12).map(lambda k: k / 8), min_size=6, max_si
 @settings(max_examples=20)
 def test_sign_flips_count_every_sign_assignment(values):
     assume(np.ptp(values) > 0)
-    assert by_test(pd.Series(values)).sign_flip == pytest.approx(exact_p(values), abs=1e-12)
+    assert sign_flip(pd.Series(values)) == pytest.approx(exact_p(values), abs=1e-12)
 
 
 def test_too_few_clusters_have_no_test():
-    assert by_test(SLEEP[:5])[:4] == pytest.approx([math.nan] * 4, nan_ok=True)
-    # six without one of them are five
-    assert math.isnan(by_test(SLEEP[:6]).without_one)
+    assert math.isnan(sign_flip(SLEEP[:5]))
 
 
 def test_p_is_the_share_of_all_resamples():
