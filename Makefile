@@ -6,10 +6,17 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce test test-oldest test-newest verify verify-logs docs bench paper findings same hard
+.PHONY: reproduce reproduce-from-raw test test-oldest test-newest verify verify-logs docs bench paper findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
+
+# from PROBEN1's files to table 1: trains all runs (about an hour on one core), into results/from-raw/
+reproduce-from-raw: $(VENV)/.installed
+	@test -d "$(PROBEN1_DIR)" || { \
+	    echo "PROBEN1_DIR = '$(PROBEN1_DIR)' is not a folder; expected the one with PROBEN1's .dt files:" \
+	        "make reproduce-from-raw PROBEN1_DIR=..." >&2; exit 2; }
+	$(BIN)/earlystop reproduce --proben1 "$(PROBEN1_DIR)"
 
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .

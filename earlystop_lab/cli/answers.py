@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,21 @@ def reproduce_command(
         Path | None,
         typer.Option(help="Folder with curves/ and reference/; by default data/ of the checkout."),
     ] = None,
+    proben1: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with PROBEN1's .dt files: first train all 1296 runs anew from them (about "
+            "an hour on one core), into curves/ of the output; by default results/from-raw/ of the "
+            "checkout. If interrupted, rerun the same command to resume."
+        ),
+    ] = None,
+    n_jobs: Jobs = -1,
+    margin: Annotated[
+        str,
+        typer.Option(
+            help="Criteria whose test errors differ by less than this share are equivalent."
+        ),
+    ] = "0.5%",
     json: Json = False,
 ) -> None:
     """Rerun Prechelt's 1997 study on recorded curves and compare it with the published numbers.
@@ -42,13 +58,36 @@ def reproduce_command(
     from earlystop_lab.report import answer_as_json, in_words
     from earlystop_lab.report.prechelt1997 import folder_of, reproduce
 
+    within = share("--margin", margin)
     data = (data or checkout() / "data").resolve()
-    folder, figures = out or data.parent / "results", None if out else data.parent / "figures"
-    found = reproduce(data, folder, corpus, figures)
+    if proben1 is None:
+        folder, figures = out or data.parent / "results", None if out else data.parent / "figures"
+        found = reproduce(data, folder, corpus, figures, margin=within)
+    else:
+        folder = out or data.parent / "results" / "from-raw"
+        curves = _trained(proben1, folder / "curves", corpus, n_jobs)
+        found = reproduce(data, folder, corpus, curves=curves, margin=within)
     show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
     folder = folder_of(folder, corpus)
     if not json:
         say(f"Tables in {folder}, figures in {folder / 'figures'}")
+
+
+def _trained(proben1: Path, folder: Path, corpus: str, n_jobs: int) -> Path:
+    """The study's runs, trained from the raw data and recorded in a folder."""
+    from earlystop_lab.sources.recording import record
+    from earlystop_lab.sources.training import proben1_jobs
+    from earlystop_lab.studies.prechelt1997 import MAIN
+
+    if corpus != MAIN:
+        raise ValueError(f"--corpus {corpus}: --proben1 trains {MAIN}; give one of the two options")
+    if not proben1.is_dir():
+        raise NotADirectoryError(
+            f"--proben1 {proben1}: not a folder; expected the one with PROBEN1's .dt files"
+        )
+    path = folder / corpus
+    record(proben1_jobs(proben1), path, n_jobs=n_jobs, progress=sys.stderr.isatty())
+    return path
 
 
 def recommend_command(

@@ -23,7 +23,7 @@ from earlystop_lab._common.wording import (
 from earlystop_lab.report.as_tables import markdown_table
 from earlystop_lab.studies.calibration import Caution
 from earlystop_lab.studies.comparison import INCOMPARABLE, Event, Verdict
-from earlystop_lab.studies.prechelt1997 import Claim
+from earlystop_lab.studies.prechelt1997 import Claim, Seen
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.recommendation import Estimate, GoalKind, Why
 from earlystop_lab.studies.records import Hidden, Recorded
@@ -105,6 +105,7 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "zero": lambda scores: "a best score of 0" if scores else "an error of 0",
     "estimate": estimate,
     "table": markdown_table,
+    "bullets": lambda texts: "\n".join(f"- {text}" for text in texts),
     "goal": lambda goal: said(goal.kind, goal._asdict()),
 }
 
@@ -114,60 +115,199 @@ MESSAGES: dict[str, str] = {
     "prechelt1997": """\
 # Prechelt's study on {corpus}: {runs} runs, {problems} problems
 
+{sentences:bullets}
+
+{basis} {margins}
+
+{range} {rests} {rehearsal}
+
+{late_note}
+
+## What each verdict follows from
+
+{verdicts:table}
+
+{seen}
+
+## How each verdict changes with the test
+
+{test_columns}
+
+{tests:table}
+
+## Table 1
+
 Means over runs. 'best' and p_good are relative to {pool}.
 
 {printed:table}
 
-For the same runs: medians, and ratios of totals, relative to GL(2), which rank the criteria \
-differently; geometric mean of badness; share of runs ended by the criterion, by P_5 < 0.1 and by \
-the epoch limit; share of runs stopped by epoch 15 (a start-up transient); share of the total \
-excess test error over the best that is due to the worst 1% of runs.
+{intervals} For the same runs: medians, and ratios of totals, relative to GL(2), which rank the \
+criteria differently; geometric mean of badness; share of runs ended by the criterion, by P_5 < \
+0.1 and by the epoch limit; share of runs stopped by epoch 15 (a start-up transient); share of the \
+total excess test error over the best that is due to the worst 1% of runs.
 
 {further:table}
 
-## Pre-specified test
+By problem: slope of log test error on log time, time of the slowest criterion over that of the \
+fastest, overfitting (mean log of last over lowest validation error), and the share of runs whose \
+lowest validation error is in the last tenth of the record:
 
-Slope of log test error on log training time over the 14 criteria: {estimate:.4f} ({low:.4f} to \
-{high:.4f}, p = {p:.2g}; t test over {clusters} problems). This corresponds to {fourfold:+.1f}% \
-test error for 4 times the training time.
+{by_problem:table}
 
-## Ranges, selected after seeing the table (descriptive)
+Ranges of means, whose extremes were selected after seeing the table (descriptive):
 
 {spans:table}
 
-## Comparison with the published numbers
+## Ours beside print
 
-Table 1, reconstructed from memory and **unverified**: rank correlation of each column: {alike}.
+Table 1, column by column; what is printed is {table1_state}:
+
+{beside:table}
+
+{columns:table}
+
+The claims of the abstracts:
 
 {claims:table}
 
-Technical report, tables 5 and 6 (verified), 36 data sets:
+Technical report, tables 5 and 6, {datasets_count} data sets; what is printed is verified:
 
 {datasets:table}
 
-## The three selection rules
+Where the rules and the article's recommendations come from:
 
-All comparisons are at equal time: each family is interpolated over a sweep of its thresholds, \
-problem by problem. Intervals are not adjusted for multiple comparisons; verdicts use p values \
-adjusted over the comparisons of a rule (Holm). A run is good if it is at least as good as the \
-best of the 14 criteria. Less and more overfitting are the halves of the problems by mean \
-log(last validation error / lowest): {overfitting}.
-
-{rules:table}
+{recommendations:table}
 """,
     "prechelt1997.note": "Means over {runs} runs of {corpus}; best and p_good: {pool}.",
+    "prechelt1997.recorded": (
+        "Trained anew: {same} of {runs:counted run} have the curves recorded in the project, bit "
+        "for bit ({recorded} are recorded there; the largest ratio of an error to the recorded one "
+        "is {furthest:.4g})."
+    ),
     "prechelt1997.pool": "the 14 criteria of the study",
     "prechelt1997.kind": "descriptive: extremes selected after seeing the table",
-    "prechelt1997.all": "all problems",
-    "prechelt1997.less": "less overfitting",
-    "prechelt1997.more": "more overfitting",
-    Claim.SLOWER: "slower criteria lower the test error",
-    Claim.OFTEN_GOOD: "{recommended} is good more often than {other}",
-    Claim.LOWER_ERROR: "{recommended} has lower test error than {other}",
+    "prechelt1997.yes": "verified",
+    "prechelt1997.no": "from memory, unverified",
+    # sentences that follow from a verdict, and their parts
+    "prechelt1997.holds": "{claim}: {numbers}.",
+    "prechelt1997.contradicted": "It is not so that {claim}, but the reverse: {numbers}.",
+    "prechelt1997.equivalent": (
+        "{recommended} and {other} differ by less than {margin:percent} in test error {where}: "
+        "{numbers}."
+    ),
+    "prechelt1997.not shown": "It is not shown that {claim}: {numbers}.",
+    "prechelt1997.numbers": (
+        "{amount}, adjusted p {p_adjusted:p} ({clusters:counted {unit}}, {test})"
+    ),
+    "prechelt1997.test": "symmetric bootstrap-t",
+    Claim.SLOWER: "slower criteria have lower test error",
+    Claim.OFTEN_GOOD: "{recommended} is good more often than {other} at equal time",
+    Claim.LOWER_ERROR: "{recommended} has lower test error than {other} at equal time",
+    Claim.WITH_OVERFITTING: (
+        "the more a problem overfits, the more {recommended} gains on {other} at equal time"
+    ),
+    Claim.TRADE_OFF: (
+        "{recommended}(3), {recommended}(4) and {recommended}(6) have lower test error than "
+        "{other} at their times"
+    ),
+    Claim.BEST_OF_SEVERAL: (
+        "{recommended} has lower test error than {other} at equal time if the best of {several} "
+        "runs is kept"
+    ),
+    Claim.SMALL_NETWORKS: (
+        "{recommended} has lower test error than {other} at equal time in small networks"
+    ),
+    Claim.POST_HOC: "{recommended} has lower test error than {other}",
     f"{Claim.SLOWER}.quantity": "slope of log test error on log time",
-    f"{Claim.OFTEN_GOOD}.quantity": "p_good of {other} minus {recommended} at equal time",
-    f"{Claim.LOWER_ERROR}.quantity": (
-        "log test error of {recommended} minus {other} at equal time"
+    f"{Claim.OFTEN_GOOD}.quantity": "p_good of {other} minus {recommended}",
+    f"{Claim.LOWER_ERROR}.quantity": "log test error of {recommended} minus {other}",
+    f"{Claim.WITH_OVERFITTING}.quantity": (
+        "slope of log test error of {recommended} minus {other} on overfitting"
+    ),
+    f"{Claim.TRADE_OFF}.quantity": (
+        "log test error of {recommended}(3, 4, 6) minus {other} at their times"
+    ),
+    f"{Claim.BEST_OF_SEVERAL}.quantity": (
+        "log test error of the best of {several} runs, {recommended} minus {other}"
+    ),
+    f"{Claim.SMALL_NETWORKS}.quantity": (
+        "log test error of {recommended} minus {other}, small networks"
+    ),
+    f"{Claim.POST_HOC}.quantity": "log test error of {recommended} minus {other}",
+    # where two families do not differ
+    f"{Claim.LOWER_ERROR}.where": "at equal time",
+    f"{Claim.TRADE_OFF}.where": "at the times of UP(3), UP(4) and UP(6)",
+    f"{Claim.BEST_OF_SEVERAL}.where": "at equal time if the best of {several} runs is kept",
+    f"{Claim.SMALL_NETWORKS}.where": "at equal time in small networks",
+    f"{Claim.POST_HOC}.where": "on average",
+    # an estimate with its interval
+    "prechelt1997.slope": "slope {estimate:.4f} ({low:.4f} to {high:.4f})",
+    "prechelt1997.share": (
+        "p_good of {other} minus {recommended} {estimate:.3f} ({low:.3f} to {high:.3f})"
+    ),
+    "prechelt1997.error": "{estimate:difference {low} to {high}} test error",
+    # what the numbers are based on
+    "prechelt1997.basis": (
+        "Families are compared at equal time: each is interpolated over a sweep of its thresholds, "
+        "problem by problem, and averaged over the times that the criteria of the study take. A "
+        "run is good if it is at least as good as the best of {pool}. Small networks have at most "
+        "8 hidden units. Post-hoc selection keeps the strip end with the lowest validation error "
+        "of the whole record. p values and 95% intervals belong to one test, the symmetric "
+        "bootstrap-t over data sets (problems with the same examples, such as heart and hearta, "
+        "are one), and are adjusted for all comparisons of one rule or "
+        "recommendation (Bonferroni)."
+    ),
+    "prechelt1997.margins": (
+        "Families are equivalent if the interval of their difference lies within {margin:percent} "
+        "of test error either way."
+    ),
+    "prechelt1997.range": (
+        "In the median problem, the slowest criterion takes {time_range:.2f} times as long as the "
+        "fastest ({least_time_range:.2f} to {largest_time_range:.2f}). Over this factor, the slope "
+        "amounts to {change:difference {change_low} to {change_high}} test error; larger factors "
+        "lie outside most of the data."
+    ),
+    "prechelt1997.rests": (
+        "The verdict on the slope ({verdict}) rests on single data sets: with {drop_one} left out, "
+        "adjusted p is {p_drop_one:p} ({verdict_drop_one}, if each is left out in turn){late_part}."
+    ),
+    "prechelt1997.rests_not": (
+        "The verdict on the slope ({verdict}) is the same with any one data set left out (adjusted "
+        "p at most {p_drop_one:p}){late_part}."
+    ),
+    "prechelt1997.rests_late": (
+        "; without {late_problems:listed}, it is {p_without_late:p} ({verdict_without_late})"
+    ),
+    "prechelt1997.rehearsal": (
+        "The slope was not fixed beforehand: it was looked at, among other quantities, in a "
+        "rehearsal with other runs of the same problems. The test was chosen for its measured "
+        "error rates, after verdicts by Student's t had been seen."
+    ),
+    "prechelt1997.late_note": (
+        "The lowest validation error is in the last tenth of the record in {last_tenth:percent} of "
+        "the runs ({worst}). A longer record might have had a lower one: there, what criteria lose "
+        "against post-hoc selection is a lower bound, slow criteria are cut short, and the "
+        "overfitting is not known. The last column of the table of tests leaves out "
+        "{late_problems:listed}."
+    ),
+    "prechelt1997.none_late": (
+        "The lowest validation error is in the last tenth of the record in {last_tenth:percent} of "
+        "the runs ({worst})."
+    ),
+    "prechelt1997.seen_note": "Chosen: {kinds}.",
+    "prechelt1997.seen_kind": "{sources:listed}: {seen}",
+    Seen.NOTHING: "before its result was known",
+    Seen.REHEARSAL: "after a rehearsal with other runs of the same problems",
+    Seen.RESULT: "after its result, by another test, or that of a near relative was known",
+    "prechelt1997.test_columns": (
+        "Adjusted p and verdict by Student's t, by the sign flip over all assignments (which has "
+        "no interval, and so cannot show equivalence), and by the bootstrap-t; the same with each "
+        "data set left out in turn (all verdicts, the largest p, and the data set without which it "
+        "is reached); and without all data sets in which more than {late:percent} of the runs have "
+        "their lowest error in the last tenth{late_list}."
+    ),
+    "prechelt1997.intervals": (
+        "The figure of the trade-off has 95% intervals over data sets (`tradeoff.csv`)."
     ),
     # -- a comparison ----------------------------------------------------------------------
     # progress of a comparison

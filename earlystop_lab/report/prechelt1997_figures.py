@@ -10,10 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from earlystop_lab._common.wording import counted, spoken
 from earlystop_lab.curves import Curve, CurveSet
 from earlystop_lab.engine.replaying import Stops, trace
 from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 from earlystop_lab.report.axes import (
+    colour,
+    family,
     legend_of_families,
     log_axis,
     plot_curve,
@@ -22,10 +25,17 @@ from earlystop_lab.report.axes import (
     plot_tradeoff,
 )
 from earlystop_lab.report.messages import MESSAGES
-from earlystop_lab.studies.prechelt1997 import CRITERIA, REFERENCE, Reproduction, typical_run
+from earlystop_lab.studies.prechelt1997 import (
+    CRITERIA,
+    REFERENCE,
+    SMALL,
+    Reproduction,
+    typical_run,
+)
 
 T = TypeVar("T")
-SMALL = ("2", "4", "8", "2+2", "4+2", "4+4")
+#: how an interval is drawn, behind the points
+BAR: dict[str, Any] = {"lw": 4, "alpha": 0.22, "solid_capstyle": "butt", "zorder": 0}
 
 
 def figures(found: Reproduction) -> Iterator[tuple[str, Figure]]:
@@ -36,7 +46,7 @@ def figures(found: Reproduction) -> Iterator[tuple[str, Figure]]:
     yield "run", one_run(study.curves[row], ends)
     yield "slowness_by_problem", spread(stops, "slowness", "epochs")
     yield "badness_by_problem", spread(stops, "badness", "test error")
-    yield "tradeoff", points(found.tables["table1"])
+    yield "tradeoff", points(found.tables["tradeoff"])
     yield "tradeoff_by_problem", points_by_problem(found.tables["table1_by_problem"])
     yield "topologies", topologies(stops)
 
@@ -90,17 +100,30 @@ def spread(stops: Stops, measure: str, what: str) -> Figure:
 
 
 def points(table: pd.DataFrame) -> Figure:
-    """Badness and share of good runs against slowness: one point per criterion."""
-    fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    """Badness and share of good runs against slowness, with intervals: one point per criterion."""
+    estimates = table.pivot(index="criterion", columns="measure", values="estimate")
+    fig, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     pool = MESSAGES["prechelt1997.pool"]
     for ax, y, label in (
-        (axes[0], "badness_GL2", "badness: mean test error against GL(2)"),
+        (axes[0], "badness_GL2", f"badness: mean test error against {REFERENCE}"),
         (axes[1], "p_good", f"share of runs with the best result\nof {pool}"),
     ):
-        plot_tradeoff(table, "slowness_GL2", y, ax)
+        for row in table[table["measure"] == y].to_dict("records"):
+            name = row["criterion"]
+            at = estimates["slowness_GL2"][name]
+            ax.plot([at, at], [row["low"], row["high"]], color=colour(family(name)), **BAR)
+        plot_tradeoff(estimates.reset_index(), "slowness_GL2", y, ax)
+        ax.margins(x=0.12, y=0.04)
         log_axis(ax, "x")
-        ax.set(xlabel="slowness: mean training time against GL(2)", ylabel=label)
-    legend_of_families(axes[1], list(table["criterion"]), loc="lower right")
+        ax.set(xlabel=f"slowness: mean training time against {REFERENCE}", ylabel=label)
+    legend_of_families(axes[1], list(estimates.index), loc="lower right")
+    clusters = counted(table["clusters"].iloc[0], spoken(table["unit"].iloc[0]))
+    fig.suptitle(
+        f"Lines: 95% intervals over {clusters}, each by itself"
+        if table["low"].notna().any()
+        else f"No intervals: only {clusters}",
+        fontsize="small",
+    )
     return fig
 
 

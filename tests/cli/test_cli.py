@@ -626,7 +626,8 @@ def asked(monkeypatch):
     """Where the study is told to read and write; it is not run."""
     calls = []
     monkeypatch.setattr(
-        "earlystop_lab.report.prechelt1997.reproduce", lambda *given: calls.append(given)
+        "earlystop_lab.report.prechelt1997.reproduce",
+        lambda *given, margin: calls.append((*given, margin)),
     )
     monkeypatch.setattr("earlystop_lab.report.in_words", lambda found: "the answer")
     return calls
@@ -642,9 +643,11 @@ def test_the_study_around_the_current_folder_is_run(earlystop, tmp_path, monkeyp
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    code, stdout, stderr = earlystop("reproduce", "--out", "there", "--corpus", "mine")
+    code, stdout, stderr = earlystop(
+        "reproduce", "--out", "there", "--corpus", "mine", "--margin", "2%"
+    )
     assert (code, stderr) == (0, "")
-    assert asked == [(tmp_path / "data", Path("there"), "mine", None)]
+    assert asked == [(tmp_path / "data", Path("there"), "mine", None, 0.02)]
     assert stdout == "the answer\nTables in there/mine, figures in there/mine/figures\n"
 
 
@@ -652,13 +655,13 @@ def test_elsewhere_the_study_around_the_package_is_run(earlystop, tmp_path, monk
     root = tmp_path / "installed"
     monkeypatch.setattr(_given, "__file__", str(root / "earlystop_lab" / "cli" / "_given.py"))
     assert earlystop("reproduce")[0] == 0
-    assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures")]
+    assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures", 0.005)]
 
 
 def test_the_data_may_lie_anywhere(earlystop, tmp_path, asked):
     assert earlystop("reproduce", "--data", "mine/data")[0] == 0
     root = tmp_path / "mine"
-    assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures")]
+    assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures", 0.005)]
 
 
 def test_outside_a_checkout_the_study_says_where_it_looked(earlystop, tmp_path, monkeypatch):
@@ -686,6 +689,18 @@ def test_an_unknown_corpus_is_named(earlystop, tmp_path):
 def test_a_corpus_is_a_name_not_a_path(earlystop, tmp_path, corpus):
     result = earlystop("reproduce", "--corpus", corpus, "--out", tmp_path / "out")
     assert_refused(result, repr(corpus), "a folder in curves/")
+    assert files(tmp_path) == {}
+
+
+def test_raw_data_that_are_not_there_are_named(earlystop, tmp_path):
+    result = earlystop("reproduce", "--proben1", tmp_path / "raw", "--out", tmp_path / "out")
+    assert_refused(result, tmp_path / "raw", "not a folder", ".dt files")
+    assert files(tmp_path) == {}
+
+
+def test_only_the_study_itself_is_trained_from_raw_data(earlystop, tmp_path):
+    words = ["--proben1", tmp_path, "--corpus", "mine", "--out", tmp_path / "out"]
+    assert_refused(earlystop("reproduce", *words), "--corpus mine", "--proben1", "prechelt1997")
     assert files(tmp_path) == {}
 
 
