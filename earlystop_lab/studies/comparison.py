@@ -660,9 +660,10 @@ def compared(
     1   UP       0.000       1.000  equivalent
     """
     # rules that do the same are one row
-    rules: dict[bytes, list[str]] = {}
+    rules: dict[tuple[bytes, bool], list[str]] = {}
     for name, column in by_cluster.items():
-        rules.setdefault(column.round(9).to_numpy().tobytes(), []).append(str(name))
+        numbers = column.round(9).to_numpy().tobytes()
+        rules.setdefault((numbers, name in alike), []).append(str(name))
     table = by_cluster[[same[0] for same in rules.values()]]
     found = intervals(table, seed=seed)
     # that of the first step down, within what so many resamples can tell

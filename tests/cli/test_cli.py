@@ -505,7 +505,7 @@ def test_a_mistake_in_a_criterion_is_one_message(
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--restore", "middle"], ["restore = 'middle'", "'best', 'last', 'own' or"]),
+        (["--restore", "middle"], ["restore = 'middle'", "'best', 'lowest', 'last', 'own' or"]),
         (["--n-jobs", "0"], ["n_jobs"]),
         (["--n-jobs", "two"], ["--n-jobs"]),
         (["--epochs", "3"], ["--epochs"]),

@@ -541,7 +541,7 @@ def test_missing_training_errors_are_named(rule):
         ({"criteria": ["GLL(2)"]}, "did you mean 'GL'"),
         ({"criteria": [GL]}, r"GL is a family; pass a criterion, such as GL\(2\)"),
         ({"criteria": [2]}, "2 is not a criterion"),
-        ({"restore": "first"}, "'first'.*'best', 'last', 'own' or a ModelCheckpoint"),
+        ({"restore": "first"}, "'first'.*'best', 'lowest', 'last', 'own' or a ModelCheckpoint"),
         ({"restore": GL(2)}, r"GL\(2\).*ModelCheckpoint"),
         ({"restore": "ModelCheckpoint"}, r"'ModelCheckpoint'; expected 'best'.*"),
         ({"restore": after(3, ModelCheckpoint())}, r"after\(3.*expected 'best'"),

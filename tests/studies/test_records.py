@@ -154,7 +154,7 @@ def test_a_comparison_is_that_of_the_negated_twin(twins):
     known = [family for family in ORDERED if family.name != "Keras"][:12]
     rule = Keras(3)
     a, b = (bench(rule, {"x": curves}, known=known) for curves in twins)
-    for name in ("front", "comparisons", "by_problem", "regret_profile", "time_profile", "ranks"):
+    for name in ("front", "comparisons", "by_cluster", "regret_profile", "time_profile", "ranks"):
         same(getattr(a.corpora[0], name), getattr(b.corpora[0], name))
     words = in_words(a)
     assert "test score" in words
