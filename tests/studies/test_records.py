@@ -510,7 +510,7 @@ def test_a_rule_of_the_learning_rate_runs_on_a_genuine_log_in_every_study():
     check_on(Cooled, curves, "trainer")
     (found,) = bench(Cooled, {"trainer": curves}, known=[Keras, MaxEpochs]).corpora
     # the rate falls in a straight line, which is to count epochs
-    assert found.comparisons.set_index("rule")["alike"].to_dict()["MaxEpochs"]
+    assert found.comparisons.explode("rules").set_index("rules")["alike"]["MaxEpochs"]
     assert survey(curves, [Cooled(level)])["fired"].tolist() == [1]
     assert "there is only 1 run" in in_words(recommend(curves))
 
