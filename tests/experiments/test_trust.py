@@ -1,0 +1,67 @@
+"""The experiment on the size and power of comparisons, on differences whose truth is known."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from earlystop_lab import CurveSet
+from experiments.check_spacing import cost
+from experiments.trust_bench import NULL, PLANTED, rows
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def losses(spread, n=12, rules=4):
+    rng = np.random.default_rng(0)
+    index = pd.Index([f"d{i}" for i in range(n)], name="dataset")
+    values = rng.normal(0, spread, (n, rules)) + np.linspace(0, 0.02, rules)
+    return pd.DataFrame(values, index, columns=[f"rule{j}" for j in range(rules)])
+
+
+def shares(table):
+    found = rows("made", table, seed=2, studies=16).set_index("what")
+    assert (found["replications"] == 16).all()
+    return found["value"]
+
+
+def test_an_advantage_is_found_where_the_spread_allows_it_and_not_where_it_does_not():
+    narrow, wide = shares(losses(0.005)), shares(losses(0.1))
+    assert narrow[PLANTED] >= 0.9
+    assert wide[PLANTED] <= 0.5
+    shown = "advantage over the best that would be shown"
+    assert narrow[shown] < 0.02 < wide[shown]
+    for found in (narrow, wide):
+        assert found[NULL] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 16)
+
+
+def test_studies_do_not_depend_on_the_number_of_jobs():
+    table = losses(0.02)
+    one, two = (rows("made", table, seed=3, studies=4, n_jobs=jobs) for jobs in (1, 2))
+    pd.testing.assert_frame_equal(one, two)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_corpus_of_few_data_sets_has_no_rows(n):
+    assert rows("few", losses(0.01, n), seed=0, studies=10).empty
+
+
+def test_the_cost_of_checking_less_often_is_that_of_the_checks_that_are_left():
+    # the lowest errors are at checks 3 and 4; with k = 2 checks 2, 4, ... are seen
+    runs = [
+        {"val": [4.0, 3.0, 1.0, 2.0], "test": [4.0, 3.0, 1.0, 2.0], "dataset": "a"},
+        {"val": [4.0, 3.0, 2.0, 1.0], "test": [4.0, 3.0, 2.0, 1.0], "dataset": "b"},
+    ]
+    found = cost("made", CurveSet.from_runs(runs)).set_index("every")
+    assert found.loc[2, "estimate"] == pytest.approx(np.sqrt(2) - 1)
+    assert found.loc[2, ["unit", "clusters", "runs"]].tolist() == ["dataset", 2, 2]
+
+
+def test_the_readme_names_the_committed_costs_of_checking_less_often():
+    table = pd.read_csv(ROOT / "data" / "studies" / "check_spacing.csv")
+    five = table[table["every"] == 5].set_index("corpus")["estimate"]
+    said = [f"{100 * cost:.2g}% on `{corpus}`" for corpus, cost in five.items()]
+    sentence = f"costs {', '.join(said[:-1])} and {said[-1]}"
+    assert sentence in re.sub(r"\s+", " ", (ROOT / "README.md").read_text("utf-8"))
