@@ -222,7 +222,8 @@ def slope_over_clusters(
     With the overfitting of the twelve recorded problems as ``x``, a nominal 5% test of a slope of 0
     rejected in 2% to 6% of 600 samples if the spread of ``y`` did not depend on ``x`` (normal, t3,
     exponential and lognormal; Student's t: 4% to 7%), in 2% to 6% if it fell with ``x`` (Student's
-    t: 11% to 19%), and in 4% to 14% if it grew with ``x`` (Student's t: 6% to 14%).
+    t: 11% to 19%), and in 4% to 14% if it grew with ``x`` (Student's t: 6% to 14%). The tests have
+    a smaller version of this.
 
     Source: P. Hall, The Bootstrap and Edgeworth Expansion, Springer 1992, section 4.3, doi
     10.1007/978-1-4612-4384-7.

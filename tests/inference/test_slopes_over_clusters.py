@@ -96,3 +96,15 @@ def test_what_has_no_slope_is_refused(x, y, message):
 def test_a_confidence_is_between_0_and_1(confidence):
     with pytest.raises(ValueError, match="confidence"):
         slope_over_clusters(X, Y, confidence)
+
+
+@pytest.mark.parametrize(("spread", "at_most"), [("even", 0.09), ("falling", 0.10)])
+def test_a_slope_of_0_is_seldom_rejected(spread, at_most):
+    """A small version of the numbers in the docstring; Student's t rejects 19% of falling ones."""
+    rng = np.random.default_rng(0)
+    scale = 1.0 if spread == "even" else 1 / (X.to_numpy() + 0.1)
+    samples = scale * (rng.lognormal(size=(200, 12)) - math.exp(0.5))
+    p = [slope_over_clusters(X, pd.Series(each), resamples=499).p for each in samples]
+    assert np.mean(np.array(p) <= 0.05) <= at_most
+    t = [stats.linregress(X, each).pvalue for each in samples]
+    assert spread == "even" or np.mean(np.array(t) <= 0.05) > 1.5 * at_most
