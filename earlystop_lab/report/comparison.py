@@ -267,7 +267,8 @@ def _rests(found: OnCorpus) -> list[str]:
         "bench.these_runs": of_runs,
     }
     words = [said(what, numbers) for what, true in holds.items() if true]
-    return words + [f"{text[0].upper()}{text[1:]}." for text in map(reason, found.differing)]
+    about = map(reason, [*found.differing, *found.hidden])
+    return words + [f"{text[0].upper()}{text[1:]}." for text in about]
 
 
 def numbers_of(found: OnCorpus) -> dict[str, Any]:

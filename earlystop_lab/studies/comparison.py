@@ -57,7 +57,14 @@ from earlystop_lab.studies.known import (
     means_of,
 )
 from earlystop_lab.studies.reasons import Reason
-from earlystop_lab.studies.records import counting, differing, unbounded, unit_of, unvalidated
+from earlystop_lab.studies.records import (
+    counting,
+    differing,
+    hidden,
+    unbounded,
+    unit_of,
+    unvalidated,
+)
 
 #: members of a sweep, in addition to those close to the times at which rules are compared
 MEMBERS = 40
@@ -172,6 +179,8 @@ class OnCorpus(NamedTuple):
     counting: list[str]
     #: properties that differ between runs
     differing: list[Reason]
+    #: why regret on some runs is a lower bound
+    hidden: list[Reason]
     #: difference of log(1 + regret) at equal time, one row per cluster, one column per known rule
     by_cluster: pd.DataFrame
     #: both rules at the times at which they are compared, by the name of the known one
@@ -475,6 +484,7 @@ class _Study(NamedTuple):
             unbounded=[each.name for each in divide],
             counting=[each.name for each in counted_out],
             differing=differing(kept, error),
+            hidden=hidden(kept),
             by_cluster=by_cluster,
             pairs=pairs,
             regret_profile=regret_profile(losses, names, WITHIN),

@@ -543,6 +543,20 @@ def test_clusters_that_a_rule_lacks_are_left_out():
     assert found.loc["part", "difference"] == pytest.approx(table["part"][4:].mean())
 
 
+def test_regret_on_runs_that_end_at_their_best_is_called_a_lower_bound(flow):
+    falling = CurveSet.from_runs(
+        {"val": 1 / np.arange(1.0, 41) if i < 3 else c.val, "problem": f"p{i % 3}"}
+        for i, c in enumerate(flow[:12])
+    )
+    (found,) = bench(Waiting, {"mine": falling}, known=[GL]).corpora
+    late = [reason(each) for each in found.hidden]
+    share = np.mean([c.val.argmin() + 1 > 0.9 * len(c.val) for c in falling])
+    assert share >= 0.25
+    assert late[0].startswith(f"{share:.0%} of the runs have their lowest error in the last tenth")
+    assert "lower bound" in late[0]
+    assert f"{late[0]}." in in_words(bench(Waiting, {"mine": falling}, known=[GL]))
+
+
 def test_known_rules_of_other_times_are_named(flow):
     found = bench(Seer, {"flow": flow}, known=[Keras])
     (one,) = found.corpora
