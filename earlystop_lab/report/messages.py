@@ -255,7 +255,9 @@ Where the rules and the article's recommendations come from:
         "of the whole record. p values and 95% intervals belong to one test, the symmetric "
         "bootstrap-t over data sets (problems with the same examples, such as heart and hearta, "
         "are one), and are adjusted for all comparisons of one rule or "
-        "recommendation (Bonferroni)."
+        "recommendation (Bonferroni). At 5%, this test rejects in {size_low:percent} to "
+        "{size_high:percent} of simulated studies without any effect, and in "
+        "{size_lognormal:percent} of those in which the differences are as skewed as a lognormal."
     ),
     "prechelt1997.margins": (
         "Families are equivalent if the interval of their difference lies within {margin:percent} "

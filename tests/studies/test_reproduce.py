@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from earlystop_lab import read_curves
+from earlystop_lab.inference import intervals
 from earlystop_lab.report import in_words
 from earlystop_lab.report.messages import MESSAGES
 from earlystop_lab.report.prechelt1997 import reproduce, sentence
@@ -218,6 +219,20 @@ def test_the_margin_is_the_user_s():
         assert across_tests(one, late, margin)["verdict_drop_one"].item() == verdict
     with pytest.raises(ValueError, match="margin = 1"):
         prechelt1997.replay_study("few", None, {}, margin=1)
+
+
+def test_the_test_rejects_as_often_as_the_summary_says():
+    """A small version of the experiment on two of its populations."""
+    rng = np.random.default_rng(0)
+    samples = {"lognormal": rng.lognormal(size=(12, 1000)) - np.exp(0.5)}
+    samples["exponential"] = rng.exponential(size=(12, 1000)) - 1
+    found = {
+        name: (intervals(pd.DataFrame(values), resamples=999)["p"] <= 0.05).mean()
+        for name, values in samples.items()
+    }
+    # the standard errors are about 1%
+    assert found["lognormal"] == pytest.approx(prechelt1997.SIZES["size_lognormal"], abs=0.03)
+    assert found["exponential"] == pytest.approx(prechelt1997.SIZES["size_high"], abs=0.025)
 
 
 def test_of_three_comparisons_each_p_counts_three_times():
