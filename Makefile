@@ -103,9 +103,10 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(PIP) -e .
 	@# compiles all rules once, so that the first run takes no longer than the next
-	$(BIN)/earlystop replay data/curves/prechelt1997/cancer.parquet -o $(VENV)/first.csv \
+	EARLYSTOP_COMPILE=1 $(BIN)/earlystop replay data/curves/prechelt1997/cancer.parquet -o $(VENV)/first.csv \
 	    -c "any_of(GL(2), PQ(1), UP(2), Progress(0.1), MaxEpochs(3000))"
-	$(BIN)/earlystop survey data/curves/prechelt1997/cancer.parquet -o $(VENV)/first-survey.csv
+	EARLYSTOP_COMPILE=1 $(BIN)/earlystop survey data/curves/prechelt1997/cancer.parquet \
+	    -o $(VENV)/first-survey.csv
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed constraints.txt

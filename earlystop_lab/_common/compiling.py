@@ -1,19 +1,31 @@
 """Compilation with numba, in one place: plain functions in, the same functions compiled out."""
 
 import hashlib
+import os
 import pickle
 import re
 import sys
 import types
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 Function = Callable[..., Any]
 
+#: the environment variable with which everything is compiled at its first use
+VARIABLE = "EARLYSTOP_COMPILE"
+#: what plain Python handles of a driver's work in about the time in which it is compiled
+WORTH = -1 if os.environ.get(VARIABLE) else 200_000
+#: what it handles in about the time in which numba is imported
+LITTLE = 20_000
+
 #: drivers with the parts that numba could not compile
 _plain: set[tuple[Any, ...]] = set()
+#: work that was done without compiling
+_done: Counter[tuple[Any, ...]] = Counter()
 #: steps of rules for which a warning has been issued
 _warned: set[Function | None] = set()
 
@@ -37,30 +49,58 @@ def compiled(function: Function, *, cache: bool = True, inner: bool = False) -> 
 
 
 def call_bound(
-    driver: Function, parts: Mapping[str, Function | None], *arguments: Any, rule: str
+    driver: Function,
+    parts: Mapping[str, Function | None],
+    *arguments: Any,
+    rule: str,
+    work: int,
 ) -> None:
     """Call a driver with a rule's parts in place of the functions that it calls by those names.
 
-    It is compiled if numba can compile it, and plain Python otherwise. What numba could not compile
-    once stays plain; a ``RuntimeWarning`` says so once, since it is many times slower. If a part is
-    None, the driver's own function of that name is used.
+    It is compiled if that is worth it (``work`` is the number of times around its inner loop) and
+    numba can compile it, and plain Python otherwise; the result is the same. What numba could not
+    compile once stays plain; a ``RuntimeWarning`` says so once, since it is many times slower. If a
+    part is None, the driver's own function of that name is used.
     """
     binding = (driver, *((name, part) for name, part in parts.items() if part is not None))
     refusal = None
-    if binding not in _plain:
+    if binding not in _plain and _worth_compiling(binding, work):
         try:
             _compiled(*binding)(*arguments)
             return
         except Exception as error:  # numba raises many kinds of errors
             refusal = error
     # if the fault is in the rule itself, the plain call raises it again
-    call_plain(driver, parts, *arguments, rule=rule)
+    call_plain(driver, parts, *arguments, rule=rule, work=work)
     if refusal is not None:
         _plain.add(binding)
         if (step := parts.get("step")) not in _warned:
             _warned.add(step)
             text = f"{rule} could not be compiled and runs many times slower: {_reason(refusal)}"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def _worth_compiling(binding: tuple[Any, ...], work: int) -> bool:
+    """Whether the work, with what was done before, takes plain Python longer than compiling.
+
+    Compiled code that is on disk only needs numba.
+    """
+    if _done[binding] > WORTH:  # compiled by now
+        return True
+    _done[binding] += work
+    if _done[binding] <= WORTH:
+        if "numba" not in sys.modules and _done.total() <= LITTLE:
+            return False
+        if not _on_disk(_compiled(*binding)):
+            return False
+        _done[binding] = WORTH + 1
+    return True
+
+
+def _on_disk(driver: Any) -> bool:
+    """Whether numba has stored compiled code of the driver."""
+    place, name = driver.stats.cache_path, driver.py_func.__name__
+    return place is not None and any(Path(place).glob(f"*.{name}-*.nbi"))
 
 
 def _reason(refusal: Exception) -> str:
@@ -74,7 +114,11 @@ def _reason(refusal: Exception) -> str:
 
 
 def call_plain(
-    driver: Function, parts: Mapping[str, Function | None], *arguments: Any, rule: str
+    driver: Function,
+    parts: Mapping[str, Function | None],
+    *arguments: Any,
+    rule: str,
+    work: int,
 ) -> None:
     """Like :func:`call_bound`, without compiling: the same lines as plain Python."""
     _rebound(driver, **{name: part for name, part in parts.items() if part is not None})(*arguments)

@@ -2,10 +2,11 @@
 
 The driver, :func:`record`, is a plain function over a rule's ``step`` (and ``restores``). To bind
 it to a rule, a copy of the function gets the rule's step as a global. It is compiled by numba if
-the step allows it and stays plain Python otherwise (:mod:`_common.compiling`), so the same lines
-run in both cases. (``float()`` turns numpy scalars into floats so that the arithmetic is the same
-in both cases; in compiled code it has no effect.) Each rule is compiled once, whatever is asked of
-it: the driver records the highs of its statistic, and everything else is computed from them.
+the step allows it and plain Python otherwise, or if that takes less time than compiling
+(:mod:`_common.compiling`), so the same lines run in both cases. (``float()`` turns numpy scalars
+into floats so that the arithmetic is the same in both cases; in compiled code it has no effect.)
+Each rule is compiled once, whatever is asked of it: the driver only records the highs of its
+statistic, and everything else is computed from them by functions that do not depend on the rule.
 
 All thresholds of one family with the same parameters are answered together: only new highs of the
 statistic between the lowest and the highest threshold matter, and a run is finished as soon as all
@@ -15,7 +16,7 @@ have been passed.
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from inspect import signature
 from itertools import groupby
 from operator import attrgetter
@@ -34,6 +35,8 @@ Indices = NDArray[np.int32]
 Curves = Mapping[str, FloatArray]
 #: index of a check that is never reached
 NEVER = -1
+#: index of a check before the first
+NOWHERE = -2
 _PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _JOINS = {"any_of": operator.or_, "all_of": operator.and_}
 
@@ -68,6 +71,9 @@ class BoundRule(NamedTuple):
     sign: float
     #: nothing up to and including this epoch is recorded
     warmup: float
+    #: highs up to ``low`` are not recorded; a run ends with the first one above ``high``
+    low: float
+    high: float
     #: record every check, not only new highs
     every: bool
 
@@ -81,7 +87,17 @@ class Highs(NamedTuple):
     value: FloatArray
     #: row of its run
     row: Indices
-    run: NDArray[np.int64]
+    #: where each run's highs begin, and where those of the last run end
+    offsets: NDArray[np.int64]
+
+    @property
+    def run(self) -> NDArray[np.int64]:
+        """The run of each high."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+#: no highs, by what :func:`shared` returns
+NONE_KNOWN: Mapping[Any, Highs] = {}
 
 
 class Recorded(NamedTuple):
@@ -93,26 +109,6 @@ class Recorded(NamedTuple):
     #: epoch that the rule's library would restore there; of no length if that is not needed
     restored: FloatArray
     number: NDArray[np.int64]
-
-
-class Asked(NamedTuple):
-    """The passages that are asked for."""
-
-    #: ascending limits of a rising statistic, see :func:`_limits`; none if no passage is asked for
-    limits: FloatArray
-    #: the error of which the lowest is selected, one value per check
-    errors: FloatArray
-
-
-class Passages(NamedTuple):
-    """The result of :func:`record`: indices of the rule's checks, (runs, columns)."""
-
-    #: the first check past each threshold, or NEVER
-    stop: Indices
-    #: the check with the lowest selectable error up to the stop
-    best: Indices
-    #: the column of the first limit; the others follow it
-    column: int
 
 
 def step(state: Any, epoch: float, *values: float) -> tuple[Any, float]:
@@ -153,50 +149,27 @@ def pass_bound(limit: float) -> float:
 def record(  # type: ignore[no-untyped-def]
     rule: BoundRule,
     stride,
-    strips,
     checks: Checks,
     recorded: Recorded,
-    asked: Asked,
-    passages: Passages,
 ):
-    """Find the passages that are asked for, or else record the highs of the statistic.
+    """Record the highs of the statistic.
 
-    The rule's step is taken at every ``stride``-th check, or at every check if that is None. A
-    passage is the first check past a limit, or NEVER. The lowest error is taken up to the passage,
-    or up to the end of a run that never passes; the earliest of ties wins, and if no check was
-    selectable it is the last check itself. A check at which a step is taken is selectable if it is
-    at the end of a strip, see :func:`selectable`. Only one of ``stride`` and ``strips`` is given.
-    (These are separate arguments because numba drops the branches that are not taken if an
-    argument is None, but not if a field is: without strips there is nothing to count.)
+    The rule's step is taken at every ``stride``-th check, or at every check if that is None.
+    (That is an argument of its own because numba drops the branches that are not taken if an
+    argument is None, but not if a field is.)
     """
-    sign, warmup, every = rule.sign, rule.warmup, rule.every
+    sign, warmup, every, high = rule.sign, rule.warmup, rule.every, rule.high
     epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
-    limits = asked.limits
     apart = 1 if stride is None else stride
     found = 0
     for run in range(offsets.size - 1):
         # slices, since indices that start at 0 need no test for negative values
         first, last, begin = offsets[run], offsets[run + 1], starts[run]
         positions = thinned(epoch, begin, begin + last - first, stride)
-        selected = thinned(asked.errors, first, last, stride)
         values = part(channels, first, last, stride)
-        state, before, passed = rule.start, found, 0
-        # NaN is never the lowest; infinity is if there is nothing else
-        best, lowest = first_selectable(strips, selected), np.inf
-        left = 0 if strips is None else strips[0]
-        limit = limits[0] if limits.size else -np.inf
+        state, before, limit = rule.start, found, rule.low
         bound = pass_bound(sign * limit)
-        for i in range(selected.size):
-            error = float(selected[i])
-            if strips is None:
-                if error < lowest:
-                    best, lowest = i, error
-            else:
-                left -= 1
-                if left == 0:
-                    left = strips[0]
-                    if error < lowest and (strips.size == 1 or selectable(strips, i)):
-                        best, lowest = i, error
+        for i in range(positions.size):
             told = at(values, i)
             if not every and cannot_pass(state, bound, *told):
                 # the statistic is unused here, so compiled code does not compute it
@@ -205,85 +178,112 @@ def record(  # type: ignore[no-untyped-def]
             state, statistic = step(state, float(positions[i]), *told)
             value = sign * statistic
             if every or (value > limit and positions[i] > warmup):
-                check = apart * (i + 1) - 1
-                if limits.size:
-                    kept = apart * (min(i, best) + 1) - 1
-                    passed = passing(value, passed, check, kept, run, limits, passages)
-                    if passed == limits.size:
-                        break
-                    limit = limits[passed]
-                else:
-                    recorded.value[found], recorded.check[found] = value, check
-                    if recorded.restored.size:
-                        recorded.restored[found] = restores(state)
-                    found, limit = found + 1, value
+                recorded.value[found], recorded.check[found] = value, apart * (i + 1) - 1
+                if recorded.restored.size:
+                    recorded.restored[found] = restores(state)
+                found, limit = found + 1, value
+                if limit > high:
+                    break
                 bound = pass_bound(sign * limit)
-        if limits.size:
-            kept = min(apart * (best + 1), last - first) - 1
-            passing(np.inf, passed, NEVER, kept, run, limits, passages)
-        else:
-            recorded.number[run] = found - before
+        recorded.number[run] = found - before
 
 
 # -- what does not depend on the rule ----------------------------------------------------------
 
 
-def selectable(strips: Any, check: int) -> bool:
-    """Whether ``restore="best"`` may select the check: at the end of a strip, or without strips.
+def passages(
+    value: FloatArray,
+    row: Indices,
+    offsets: NDArray[np.int64],
+    limits: FloatArray,
+    stop: Indices,
+    column: int,
+) -> None:
+    """Fill in the row at which each run passes each of ascending limits, or NEVER.
 
-    Without strips every check may be selected; otherwise every k-th check for any k in
-    ``strips``, whose first element is the greatest common divisor of the others.
+    The limits have the columns of ``stop`` from ``column`` on. There may be many more of them than
+    highs, or many more highs than limits.
     """
-    if strips is None:
-        return True
-    at_end: bool = strips.size == 1 and (check + 1) % strips[0] == 0
+    for run in range(offsets.size - 1):
+        stops = stop[run, column : column + limits.size]
+        passed = 0
+        for i in range(offsets[run], offsets[run + 1]):
+            high, low, above, apart = float(value[i]), passed, passed, 1
+            while above < limits.size and high > limits[above]:
+                low, above, apart = above + 1, above + apart, 2 * apart
+            above = min(above, limits.size)
+            while low < above:
+                middle = (low + above) // 2
+                if high > limits[middle]:
+                    low = middle + 1
+                else:
+                    above = middle
+            for j in range(passed, low):
+                stops[j] = row[i]
+            passed = low
+        for j in range(passed, limits.size):
+            stops[j] = NEVER
+
+
+def lowest(
+    errors: FloatArray,
+    offsets: NDArray[np.int64],
+    strips: NDArray[np.int64],
+    until: Indices,
+    best: Indices,
+    first: int,
+    last: int,
+) -> None:
+    """Fill in the check of the lowest selectable error of each run, up to each of some checks.
+
+    These are in the columns from ``first`` up to ``last`` of ``until``; NEVER stands for the end of
+    the run, and :data:`NOWHERE` for no check at all. The earliest of ties wins. NaN is never the
+    lowest, and infinity is if there is nothing else; if no error was selectable, it is the last
+    check itself. See :func:`strides` for the checks that are selectable.
+    """
+    longest = 0
+    for run in range(offsets.size - 1):
+        longest = max(longest, offsets[run + 1] - offsets[run])
+    lows = np.empty(longest, np.int64)
+    apart = strips[0]
+    for run in range(offsets.size - 1):
+        end = offsets[run + 1] - offsets[run] - 1
+        most = -1
+        for j in range(first, last):
+            most = max(most, end if until[run, j] == NEVER else until[run, j])
+        selected = errors[offsets[run] : offsets[run] + most + 1]
+        found, low = 0, np.inf
+        for i in range(apart - 1, selected.size, apart):
+            error = float(selected[i])
+            lower = error < low or (found == 0 and error == low)
+            if lower and selectable(strips, i):
+                lows[found] = i
+                found, low = found + 1, error
+        # neighbours in a row are often the same
+        before, chosen = NOWHERE, NOWHERE
+        for j in range(first, last):
+            check = end if until[run, j] == NEVER else until[run, j]
+            if check != before:
+                before = check
+                below, above = 0, found
+                while below < above:
+                    middle = (below + above) // 2
+                    if lows[middle] <= check:
+                        below = middle + 1
+                    else:
+                        above = middle
+                chosen = lows[below - 1] if below else check
+            best[run, j] = chosen
+
+
+def selectable(strips: NDArray[np.int64], check: int) -> bool:
+    """Whether ``restore="best"`` may select the check; see :func:`strides`."""
+    if strips.size == 1:
+        return bool((check + 1) % strips[0] == 0)
+    at_end = False
     for k in strips[1:]:
         at_end = at_end or (check + 1) % k == 0
     return at_end
-
-
-def first_selectable(strips: Any, errors: FloatArray) -> int:
-    """The first check that is selectable and not NaN; the number of checks if there is none."""
-    check = 0
-    while check < errors.size and (np.isnan(errors[check]) or not selectable(strips, check)):
-        check += 1
-    return check
-
-
-def passing(
-    value: float,
-    passed: int,
-    stop: int,
-    best: int,
-    run: int,
-    limits: FloatArray,
-    passages: Passages,
-) -> int:
-    """Fill in the stop and the best check of the limits that a value passes, after the first ones.
-
-    Returns how many have been passed. There may be many more limits than are passed at once.
-    """
-    low, high, apart = passed, passed, 1
-    while high < limits.size and value > limits[high]:
-        low, high, apart = high + 1, high + apart, 2 * apart
-    high = min(high, limits.size)
-    while low < high:
-        middle = (low + high) // 2
-        if value > limits[middle]:
-            low = middle + 1
-        else:
-            high = middle
-    stops = passages.stop[run, passages.column + passed : passages.column + low]
-    bests = passages.best[run, passages.column + passed : passages.column + low]
-    for j in range(stops.size):
-        stops[j] = stop
-    for j in range(bests.size):
-        bests[j] = best
-    return low
-
-
-#: where no passages are found
-_NOWHERE = Passages(np.empty((0, 0), np.int32), np.empty((0, 0), np.int32), 0)
 
 
 # -- public functions of this module -----------------------------------------------------------
@@ -296,7 +296,7 @@ def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
     """
     groups: dict[Any, list[Criterion]] = {}
     for each in criteria:
-        groups.setdefault(_shared(each), []).append(each)
+        groups.setdefault(shared(each), []).append(each)
     return [
         each
         for (family, *_), group in groups.items()
@@ -305,7 +305,10 @@ def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
 
 
 def stops(
-    criteria: Sequence[Criterion], runs: Runs, select: str = "val"
+    criteria: Sequence[Criterion],
+    runs: Runs,
+    select: str = "val",
+    known: Mapping[Any, Highs] = NONE_KNOWN,
 ) -> tuple[Indices, Indices]:
     """Where each criterion stops each run, and the lowest error up to there: (runs, criteria).
 
@@ -315,76 +318,69 @@ def stops(
     errors were NaN.
 
     Criteria that share family, parameters and channels take one pass over the runs, whatever the
-    number of their thresholds; they must be sorted by :func:`in_order`. Raises ``ValueError`` if a
-    run lacks a channel that a rule watches, or if an array rule returns an invalid result.
+    number of their thresholds; they must be sorted by :func:`in_order`. ``known`` holds the highs
+    of those for which :func:`highs` has computed them, by :func:`shared`. Raises ``ValueError`` if
+    a run lacks a channel that a rule watches, or if an array rule returns an invalid result.
     """
     # one allocation, large enough for huge pages
     stop, best = np.empty((2, len(runs), len(criteria)), np.int32)
     column = 0
-    for _, group in groupby(criteria, key=_shared):
+    for key, group in groupby(criteria, key=shared):
         members = list(group)
-        _answer(members, runs, select, Passages(stop, best, column))
+        limits = _limits(members)
+        found = known.get(key) or _highs(members[0], runs, float(limits[0]), float(limits[-1]))
+        arguments = (*(read_only(each) for each in (*found, limits)), stop, column)
+        work = len(found.value) + len(runs)
+        call_bound(passages, {}, *arguments, rule="thresholds", work=work)
         column += len(members)
+    column = 0
+    for strips, group in groupby(criteria, key=lambda each: each.strips(select)):
+        columns = slice(column, column + len(list(group)))
+        lowest_errors(runs, strips, stop, best, columns, select)
+        column = columns.stop
     return stop, best
-
-
-def _answer(members: Sequence[Criterion], runs: Runs, select: str, passages: Passages) -> None:
-    """Fill in the rows of criteria that are answered in one pass."""
-    rule = members[0]
-    watched, limits = watched_by(rule, runs), _limits(members)
-    errors, nowhere_else, everywhere = runs.errors_at(watched, select)
-    asked, strips = Asked(limits, errors), _strips(rule, select)
-    # strips are counted in the checks at which the error was measured
-    counts = strips is None and rule.stride == 1
-    whole = nowhere_else and (everywhere or counts)
-    _record(rule, watched, runs, strips, asked, passages)
-    if watched.rows is None and whole:
-        return
-    columns = slice(passages.column, passages.column + len(members))
-    stop, best = passages.stop[:, columns], passages.best[:, columns]
-    stop[:] = watched.to_rows(stop)
-    ended = np.where(stop == NEVER, runs.lengths[:, None] - 1, stop)
-    if whole:
-        rows = watched.to_rows(best)
-        best[:] = np.where(runs.is_number(select, rows), rows, ended)
-        return
-    for j in range(len(members)):
-        best[:, j] = lowest_errors(runs, rule.strips(select), ended[:, j], select)
 
 
 def highs(criterion: Criterion, runs: Runs) -> Highs:
     """The highs of the criterion's statistic in every run, whatever its threshold."""
+    found = _highs(criterion, runs)
+    # room for a high at every check is not kept
+    return found._replace(value=found.value.copy(), row=found.row.copy())
+
+
+def _highs(
+    criterion: Criterion, runs: Runs, low: float = -math.inf, high: float = math.inf
+) -> Highs:
+    """The highs above ``low``, up to the first above ``high``."""
     watched = watched_by(criterion, runs)
-    (value, check, _, number), checks = _record(criterion, watched, runs, _strips(criterion))
-    run = np.repeat(np.arange(len(runs)), number)
-    row = check[: len(run)]
+    (value, row, _, number), checks = _record(criterion, watched, runs, low=low, high=high)
+    offsets = np.concatenate([[0], np.cumsum(number)])
+    value, row = value[: offsets[-1]], row[: offsets[-1]]
     if watched.rows is not None:
-        row = (watched.rows[checks.offsets[run] + row] - runs.offsets[run]).astype(np.int32)
-    return Highs(value[: len(run)].copy(), row, run)
+        begins = np.repeat(checks.offsets[:-1], number), np.repeat(runs.offsets[:-1], number)
+        row = (watched.rows[begins[0] + row] - begins[1]).astype(np.int32)
+    return Highs(value, row, offsets)
 
 
 def _record(
     criterion: Criterion,
     watched: Watched,
     runs: Runs,
-    strips: NDArray[np.int64] | None,
-    asked: Asked | None = None,
-    passages: Passages = _NOWHERE,
     *,
+    low: float = -math.inf,
+    high: float = math.inf,
     every: bool = False,
     restored: bool = False,
 ) -> tuple[Recorded, Checks]:
-    """Find the passages that are asked for, or else record the highs of the statistic.
+    """Record the highs of the statistic above ``low``, up to the first above ``high``.
 
     With ``every``, its value at every check at which a step is taken; with ``restored``, also what
     its library would restore there.
     """
     family, checks = criterion.family, _told(criterion, watched, runs)
-    rule = BoundRule(start(criterion, runs.about), family.sign, _gate(criterion.warmup), every)
-    size = 0
-    if asked is None:  # then no error is selected either
-        size = int(checks.offsets[-1])
-        asked = Asked(np.empty(0), read_only(np.zeros(size)))
+    begin, warmup = start(criterion, runs.about), _gate(criterion.warmup)
+    rule = BoundRule(begin, family.sign, warmup, low, high, every)
+    size = int(checks.offsets[-1])
     recorded = Recorded(
         np.empty(size),
         np.empty(size, np.int32),
@@ -395,8 +391,8 @@ def _record(
     parts = {name: getattr(family, name) for name in named} if family.step else {}
     stride = None if criterion.stride == 1 else criterion.stride
     readers = _readers(len(checks.values), stride is not None)
-    arguments = (rule, stride, strips, checks, recorded, asked, passages)
-    call_bound(record, {**parts, **readers}, *arguments, rule=family.name)
+    arguments = (rule, stride, checks, recorded)
+    call_bound(record, {**parts, **readers}, *arguments, rule=family.name, work=size)
     return recorded, checks
 
 
@@ -427,35 +423,41 @@ def watched_by(criterion: Criterion, runs: Runs) -> Watched:
         raise ValueError(f"{criterion.family.name}: {error}") from error
 
 
-def _shared(criterion: Criterion) -> tuple[Any, ...]:
+def shared(criterion: Criterion) -> tuple[Any, ...]:
     """What criteria that are answered in one pass have in common."""
     return criterion.family, criterion.params, criterion.warmup, criterion.channels
 
 
 def lowest_errors(
-    runs: Runs, strips: frozenset[int], stop: Indices, select: str = "val"
-) -> Indices:
-    """For each run, the row of the lowest selectable error of a channel up to a given stop row.
+    runs: Runs,
+    strips: frozenset[int],
+    stop: Indices,
+    best: Indices,
+    columns: slice,
+    select: str = "val",
+) -> None:
+    """Fill in the row of the lowest selectable error of a channel up to given stop rows.
 
-    ``strips`` says which checks are selectable (:meth:`Criterion.strips`). The result is the stop
-    itself if all selectable errors were NaN.
+    ``stop`` and ``best`` are of shape (runs, criteria), and these columns are filled in. NEVER
+    stands for the end of the run; ``strips`` says which checks are selectable
+    (:meth:`Criterion.strips`). The result is the stop itself if all selectable errors were NaN.
     """
     watched, errors = runs.selectable(select)
-    last = watched.last_checks(stop)
-    nowhere, best = np.empty((2, len(stop), 1), np.int32)
-    # the default step returns the statistic, which is 1 at the last check up to the stop
-    marks = np.zeros(len(errors))
-    marks[(watched.checks.offsets[:-1] + last)[last >= 0]] = 1
-    rule = BoundRule((0,), 1.0, -math.inf, False)
-    checks = watched.checks._replace(values=(read_only(marks),))
-    one, number = np.empty(1, np.int32), np.empty(len(stop), np.int64)
-    recorded = Recorded(np.empty(1), one, np.empty(0), number)
-    asked = Asked(np.zeros(1), errors)
-    arguments = (rule, None, strides(strips), checks, recorded, asked, Passages(nowhere, best, 0))
-    call_bound(record, _readers(1, False), *arguments, rule="any_of")
-    rows = watched.to_rows(best)[:, 0]
-    found = (last >= 0) & runs.is_number(select, rows[:, None])[:, 0]
-    return np.where(found, rows, stop).astype(np.int32)
+
+    def fill_in(until: Indices, found: Indices, first: int, last: int) -> None:
+        places = errors, watched.checks.offsets, strides(strips), until, found, first, last
+        call_bound(lowest, {}, *places, rule="selection", work=len(errors))
+
+    if watched.rows is None:
+        fill_in(stop, best, columns.start, columns.stop)
+        return
+    stop = stop[:, columns]
+    ended = np.where(stop == NEVER, runs.lengths[:, None] - 1, stop)
+    last = watched.last_checks(ended)
+    found = np.empty(last.shape, np.int32)
+    fill_in(np.where(last < 0, NOWHERE, last).astype(np.int32), found, 0, last.shape[1])
+    rows = watched.to_rows(found)
+    best[:, columns] = np.where((last >= 0) & runs.is_number(select, rows), rows, ended)
 
 
 @cache
@@ -492,16 +494,15 @@ def _gate(warmup: float) -> float:
     return float(warmup) if warmup else -math.inf
 
 
-def strides(strips: frozenset[int]) -> NDArray[np.int64] | None:
-    """Strip lengths in the form that the driver takes."""
-    if 1 in strips or not strips:
-        return None
-    return np.array([*strips] if len(strips) == 1 else [math.gcd(*strips), *strips], np.int64)
+def strides(strips: frozenset[int]) -> NDArray[np.int64]:
+    """Strip lengths in the form that :func:`lowest` takes.
 
-
-def _strips(criterion: Criterion, select: str = "val") -> NDArray[np.int64] | None:
-    """Strip lengths, in that form, among the checks at which steps are taken."""
-    return None if criterion.family.at_ends else strides(criterion.strips(select))
+    Every k-th check is selectable for any k among them; the first is their greatest common divisor,
+    and stands alone if it is itself one of them, or if every check is selectable.
+    """
+    apart = math.gcd(*strips) or 1
+    alone = not strips or apart in strips
+    return np.array([apart] if alone else [apart, *sorted(strips)], np.int64)
 
 
 def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
@@ -530,7 +531,6 @@ def _traced(criterion: Criterion, watched: Watched, runs: Runs) -> Trace:
         criterion,
         watched,
         runs,
-        _strips(criterion),
         every=True,
         restored=restores is not None,
     )
@@ -668,6 +668,12 @@ def _array_statistic(
 
 def _called(function: Callable[..., Any], params: Mapping[str, Value], curves: Curves) -> Any:
     """Call an array function on one run, with the curves that it names and its parameters."""
-    asked = signature(function).parameters
+    asked = _asked(function)
     named = {name: values for name, values in curves.items() if name in asked}
     return function(**named, **params)
+
+
+@lru_cache(64)
+def _asked(function: Callable[..., Any]) -> frozenset[str]:
+    """The names of a function's parameters."""
+    return frozenset(signature(function).parameters)

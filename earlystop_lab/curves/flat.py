@@ -94,11 +94,11 @@ class Watched(NamedTuple):
         return np.where(checks < 0, checks, rows).astype(np.int32)
 
     def last_checks(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """The last check of each run up to a given row; -1 if there is none."""
+        """The last check of each run up to given rows, (runs, columns); -1 if there is none."""
         if self.rows is None:
             return rows.astype(np.int64)
-        before = np.searchsorted(self.rows, self.offsets[:-1] + rows, side="right") - 1
-        return np.maximum(before - self.checks.offsets[:-1], -1)
+        before = np.searchsorted(self.rows, self.offsets[:-1, None] + rows, side="right") - 1
+        return np.maximum(before - self.checks.offsets[:-1, None], -1)
 
 
 class Runs:
@@ -177,19 +177,6 @@ class Runs:
         values, measured = self._row_errors(error)
         watched = self._gathered(measured, [values])
         return watched, watched.checks.values[0]
-
-    def errors_at(self, watched: Watched, error: str) -> tuple[FloatArray, bool, bool]:
-        """An error at the checks of a rule, NaN where it was not measured.
-
-        Also returns whether it was measured nowhere else, and whether at all of them.
-        """
-        values, measured = self._row_errors(error)
-        if watched.rows is None:
-            return values, True, measured is None
-        there = np.ones(len(values), np.bool_) if measured is None else measured
-        at_checks = there[watched.rows]
-        nowhere_else = bool(at_checks.sum() == there.sum())
-        return read_only(values[watched.rows]), nowhere_else, bool(at_checks.all())
 
     def is_number(self, error: str, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether an error was measured at given rows, (runs, columns), and is not NaN."""

@@ -25,7 +25,7 @@ from earlystop_lab.criteria import (
     first_passage,
     parse,
 )
-from earlystop_lab.criteria.first_passage import NEVER, Check, Indices, Trace
+from earlystop_lab.criteria.first_passage import NEVER, NONE_KNOWN, Check, Highs, Indices, Trace
 from earlystop_lab.curves import (
     ERRORS,
     Channel,
@@ -282,14 +282,23 @@ def replay(
 
 
 def stopped(
-    curves: CurveSet, criteria: Sequence[Criterion], *, restore: Restore = "best", n_jobs: int = 1
+    curves: CurveSet,
+    criteria: Sequence[Criterion],
+    *,
+    restore: Restore = "best",
+    n_jobs: int = 1,
+    known: Mapping[Any, Highs] | None = None,
 ) -> Stopped:
     """The rows at which each criterion stops each run, or its last row, and which it selects.
 
-    See :func:`replay`; :func:`stops_at` makes its result of them.
+    See :func:`replay`; :func:`stops_at` makes its result of them. ``known`` holds the highs of all
+    the criteria's statistics as :func:`first_passage.stops` takes them, so that no step is taken.
     """
     asked = plan(criteria, restore)
-    replayed = list(shown(parts(curves, asked, n_jobs=n_jobs), curves, False))
+    if known is None:
+        replayed = list(shown(parts(curves, asked, n_jobs=n_jobs), curves, False))
+    else:
+        replayed = [_replayed(curves.laid_out(names=asked.channels), asked, known)]
     stop, selected = map(np.concatenate, zip(*replayed, strict=True))
     rows = _ended(stop, curves.lengths), selected
     return Stopped(*(np.take(each, asked.columns, axis=1) for each in rows))
@@ -416,9 +425,14 @@ def trace(criterion: Rule | str, curve: Curve) -> Trace:
 
 def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
     """What a criterion sees of every run of a set; see :func:`trace`."""
+    return list(each_trace(criterion, curves))
+
+
+def each_trace(criterion: Rule | str, curves: CurveSet) -> Iterator[Trace]:
+    """The traces of the runs of a set, one after the other; see :func:`trace`."""
     require_curves("traces", curves)
     rule, runs = rule_of(criterion), curves.laid_out()
-    return [_trace(rule, runs, i) for i in range(len(curves))]
+    return (_trace(rule, runs, i) for i in range(len(curves)))
 
 
 class Stopped(NamedTuple):
@@ -541,7 +555,7 @@ def _keys(about: Mapping[str, Channel]) -> list[Key]:
     return [*_LOOKED_UP, *selected, *((name, "stop") for name in costs)]
 
 
-def _replayed(runs: Runs, asked: Plan) -> Stopped:
+def _replayed(runs: Runs, asked: Plan, known: Mapping[Any, Highs] = NONE_KNOWN) -> Stopped:
     """The row at which each rule stops each run, or NEVER, and the row whose weights are kept."""
     rules, leaves, select = asked.rules, asked.leaves, asked.select or "val"
     if asked.select is not None and (lacking := runs.lacks(select)) is not None:
@@ -549,20 +563,19 @@ def _replayed(runs: Runs, asked: Plan) -> Stopped:
             f"select = {select!r}: run {lacking!r} has no such channel; the set has "
             f"{listed([*runs.about], 20)}"
         )
-    stop, selected = first_passage.stops(leaves, runs, select)
+    stop, selected = first_passage.stops(leaves, runs, select, known)
     lengths = runs.lengths
     if leaves != rules:
         passed = dict(zip(leaves, stop.T, strict=True))
         best = dict(zip(leaves, selected.T, strict=True))
         stop = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
-        ended = _ended(stop, lengths)
         selected = np.empty_like(stop)
         for j, rule in enumerate(rules):
             if isinstance(rule, Criterion):
                 selected[:, j] = best[rule]
             else:
-                strips = rule.strips(select)
-                selected[:, j] = first_passage.lowest_errors(runs, strips, ended[:, j], select)
+                strips, column = rule.strips(select), slice(j, j + 1)
+                first_passage.lowest_errors(runs, strips, stop, selected, column, select)
     if asked.restore == "last":
         selected = _ended(stop, lengths)
     elif asked.restore == "lowest":

@@ -22,6 +22,7 @@ from itertools import chain
 from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from earlystop_lab._common.checks import require_jobs
 from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
+from earlystop_lab.criteria.first_passage import Highs
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
 from earlystop_lab.curves.datasets import across
 from earlystop_lab.engine.replaying import Restore, Stopped, stopped, stops_at
@@ -52,6 +54,7 @@ from earlystop_lab.studies.known import (
     Setting,
     built_in,
     falling,
+    highs_of,
     known_on,
     mean_times,
     means_of,
@@ -385,6 +388,8 @@ class _Plan(NamedTuple):
     times: dict[str, FloatArray]
     #: the known rules
     known: list[Known]
+    #: the highs of the new rule's statistic, if it has a threshold
+    highs: Mapping[Any, Highs]
 
     @property
     def bands(self) -> dict[str, tuple[FloatArray, FloatArray]]:
@@ -430,7 +435,6 @@ class _Study(NamedTuple):
             weights=_weights(kept),
             most=MEMBERS,
             seed=self.seed,
-            n_jobs=self.n_jobs,
         )
         plan = self._planned(corpus, setting, known)
         means, rows = self._replayed(setting, plan)
@@ -521,11 +525,16 @@ class _Study(NamedTuple):
             own = sweep(self.rule, curves, MEMBERS) if swept([self.rule], curves) else [single]
             levels = None
             grid = np.unique(mean_times(own, self._stopped(setting, own), setting))
-        plan = _Plan([(self.name, each) for each in own], [], {}, {}, [])
+        highs = {} if mine is None else mine.known
+        plan = _Plan([(self.name, each) for each in own], [], {}, {}, [], highs)
         wanted: list[FloatArray] = []
         known = swept(families, curves)
-        for family in followed(known, f"{corpus}: known rules", len(known), "rules"):
-            each = known_on(family, setting, self.kept)
+        # threads, since compiled code and what takes time in numpy let others run meanwhile
+        done = joblib.Parallel(self.n_jobs, prefer="threads", return_as="generator")(
+            joblib.delayed(known_on)(family, setting, self.kept) for family in known
+        )
+        for each in followed(done, f"{corpus}: known rules", len(known), "rules"):
+            family = each.family
             plan.known.append(each)
             plan.drawn.extend((family.name, member) for member in each.members)
             times = each.times if each.levels is None else each.levels.nearest(grid)
@@ -545,7 +554,7 @@ class _Study(NamedTuple):
         before = dict.fromkeys((r.family.name, member) for r in plan.known for member in r.members)
         fresh = [member for member in members if member not in before]
         rules, criteria = [rule for rule, _ in fresh], [member for _, member in fresh]
-        rows = self._stopped(setting, criteria)
+        rows = self._stopped(setting, criteria, {**highs_of(plan.known), **plan.highs})
         means = means_of(setting, rules, criteria, rows)
         place = {member: j for j, member in enumerate([*before, *fresh])}
         order = [place[member] for member in members]
@@ -570,8 +579,15 @@ class _Study(NamedTuple):
             ),
         )
 
-    def _stopped(self, setting: Setting, criteria: list[Criterion]) -> Stopped:
-        return stopped(setting.curves, criteria, restore=self.restore, n_jobs=self.n_jobs)
+    def _stopped(
+        self,
+        setting: Setting,
+        criteria: list[Criterion],
+        known: Mapping[Any, Highs] | None = None,
+    ) -> Stopped:
+        return stopped(
+            setting.curves, criteria, restore=self.restore, n_jobs=self.n_jobs, known=known
+        )
 
     def _aligned(self, means: SweepMeans, plan: _Plan, curves: CurveSet) -> dict[str, Pair]:
         """The new rule and each known one at the times that both can take."""

@@ -17,7 +17,7 @@ from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Combination, Criterion, Family, Rule, parse
 from earlystop_lab.criteria.first_passage import Trace
 from earlystop_lab.curves import Channel, Curve, CurveSet, FloatArray, concatenated
-from earlystop_lab.engine.replaying import replay, trace, traces
+from earlystop_lab.engine.replaying import each_trace, replay, traces
 from earlystop_lab.engine.thresholds import sweep, watchable
 
 T = TypeVar("T")
@@ -141,10 +141,11 @@ def check_on(
     rng = np.random.default_rng(seed)
     some = set(rng.choice(len(curves), min(_REAL_RUNS, len(curves)), replace=False).tolist())
     for rule in members:
+        wholes = each_trace(rule, curves)
         for i, curve in enumerate(curves):
             where = f"on the run {curve.run!r} of {corpus}"
             try:
-                whole = trace(rule, curve).statistic
+                whole = next(wholes).statistic
                 prefixes = traces(rule, _prefixes(curve)) if i in some else []
             except Exception as error:
                 raise ConformanceError(rule, *_raised(error, where)) from error

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab.criteria import FAMILIES, Criterion, Family, parse, usual
-from earlystop_lab.criteria.first_passage import Indices
+from earlystop_lab.criteria.first_passage import Highs, Indices, shared
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of
 from earlystop_lab.engine.replaying import Restore, Stopped, stopped, stops_at
 from earlystop_lab.engine.thresholds import Levels, Thresholds, sweep
 from earlystop_lab.measures.fronts import SweepMeans, band, sweep_means
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.studies.kept import Arrays, Kept
+
+#: highs are kept if there are at least this many times as many checks
+MANY = 4
 
 
 class Setting(NamedTuple):
@@ -32,7 +36,6 @@ class Setting(NamedTuple):
     most: int
     #: seed of the bootstrap
     seed: int
-    n_jobs: int
 
 
 class Known(NamedTuple):
@@ -54,6 +57,13 @@ class Known(NamedTuple):
     #: every threshold; None for a rule without one, which has the mean log times of its members
     levels: Levels | None
     times: FloatArray
+    #: the highs of its statistic, of all runs, unless they are many or it has no threshold
+    highs: Highs | None
+
+
+def highs_of(rules: Iterable[Known]) -> dict[Any, Highs]:
+    """The highs of known rules' statistics as :func:`engine.replaying.stopped` takes them."""
+    return {shared(rule.used): rule.highs for rule in rules if rule.highs is not None}
 
 
 def known_on(family: Family, setting: Setting, kept: Kept) -> Known:
@@ -65,7 +75,9 @@ def known_on(family: Family, setting: Setting, kept: Kept) -> Known:
         return _computed(family, setting)
     settings = [setting.error, str(setting.restore), setting.most, setting.seed]
     what = ["known rule", family.name, setting.digest, *settings]
-    return _from_arrays(family, kept.arrays(what, lambda: _arrays(_computed(family, setting))))
+    return _from_arrays(
+        family, kept.arrays(what, lambda: _arrays(_computed(family, setting), setting))
+    )
 
 
 def built_in(family: Family) -> bool:
@@ -101,14 +113,28 @@ def _computed(family: Family, setting: Setting) -> Known:
     fine = Thresholds.of(family, curves) if family.threshold is not None else None
     members = sweep(family, curves, setting.most) if fine is None else fine.sweep(setting.most)
     members = list(dict.fromkeys([*members, used]))
-    rows = stopped(curves, members, restore=setting.restore, n_jobs=setting.n_jobs)
+    known = fine.known if fine is not None else None
+    rows = stopped(curves, members, restore=setting.restore, known=known)
     means = means_of(setting, [family.name] * len(members), members, rows)
     levels = None if fine is None else fine.levels(setting.weights)
     times = mean_times(members, rows, setting) if levels is None else np.empty(0)
     default = times[members.index(used)] if levels is None else levels.of(used.threshold or 0)
     low, high = band(means, seed=setting.seed)
     time, loss = means.time.to_numpy(), means.loss.to_numpy()
-    return Known(family, used, float(default), members, rows, time, loss, low, high, levels, times)
+    return Known(
+        family,
+        used,
+        float(default),
+        members,
+        rows,
+        time,
+        loss,
+        low,
+        high,
+        levels,
+        times,
+        None if fine is None else fine.highs,
+    )
 
 
 def mean_times(members: list[Criterion], rows: Stopped, setting: Setting) -> FloatArray:
@@ -119,7 +145,7 @@ def mean_times(members: list[Criterion], rows: Stopped, setting: Setting) -> Flo
     return setting.weights @ logs
 
 
-def _arrays(rule: Known) -> Arrays:
+def _arrays(rule: Known, setting: Setting) -> Arrays:
     """A known rule as arrays; see :func:`_from_arrays`."""
     texts = [] if rule.levels else list(map(str, rule.members))
     thresholds = [each.threshold for each in rule.members] if rule.levels else []
@@ -133,9 +159,17 @@ def _arrays(rule: Known) -> Arrays:
         "selected": _narrow(rule.rows.selected),
         **{name: getattr(rule, name) for name in ("time", "loss", "low", "high", "times")},
         "levels": np.empty((2, 0)) if levels is None else np.array([levels.low, levels.high]),
-        "value": np.empty(0) if levels is None else levels.value,
+        "levels_value": np.empty(0) if levels is None else levels.value,
         "level": np.empty(0) if levels is None else levels.time,
+        **_few(rule, setting),
     }
+
+
+def _few(rule: Known, setting: Setting) -> Arrays:
+    """Its highs, if there are so few that reading them takes less time than stepping again."""
+    if rule.highs is None or MANY * len(rule.highs.value) > setting.curves.lengths.sum():
+        return {}
+    return {**rule.highs._asdict(), "row": _narrow(rule.highs.row)}
 
 
 def _from_arrays(family: Family, found: Arrays) -> Known:
@@ -148,7 +182,8 @@ def _from_arrays(family: Family, found: Arrays) -> Known:
         members = [rule for rule in rules if isinstance(rule, Criterion)]
     else:
         members = [usually.with_threshold(each) for each in found["thresholds"].tolist()]
-        levels = Levels(usually, found["value"], found["level"], float(ends[0]), float(ends[1]))
+        level = found["levels_value"], found["level"]
+        levels = Levels(usually, *level, float(ends[0]), float(ends[1]))
     rows = Stopped(*(found[name].astype(np.int32) for name in ("stop", "selected")))
     return Known(
         family,
@@ -162,6 +197,9 @@ def _from_arrays(family: Family, found: Arrays) -> Known:
         found["high"],
         levels,
         found["times"],
+        Highs(found["value"], found["row"].astype(np.int32), found["offsets"])
+        if "value" in found
+        else None,
     )
 
 
