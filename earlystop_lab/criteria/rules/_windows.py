@@ -20,7 +20,8 @@ class Window(NamedTuple):
     """The newest ``length`` values of a run."""
 
     length: int
-    #: a ring: the value of check i, counted from 0, is at i modulo its size
+    #: a ring of half its size, twice over, so that the values of a full window are one slice: the
+    #: value of check i, counted from 0, is at i modulo that, and half the size further
     ring: FloatArray
     #: number of checks so far
     seen: int
@@ -66,10 +67,12 @@ def new_window(length: int) -> Window:
 def shifted(w: Window, value: float) -> Window:
     """The window with one more value."""
     ring = w.ring
-    if w.seen == ring.size < w.length:
-        ring = np.empty(min(max(8, 2 * w.seen), w.length))
-        ring[: w.seen] = w.ring
-    ring[w.seen % ring.size] = value
+    if 2 * w.seen == ring.size < 2 * w.length:
+        ring = np.empty(2 * min(max(8, 2 * w.seen), w.length))
+        ring[: w.seen] = w.ring[: w.seen]
+    half = ring.size // 2
+    at = w.seen % half
+    ring[at] = ring[at + half] = value
     return Window(w.length, ring, w.seen + 1)
 
 
@@ -84,9 +87,9 @@ def oldest(w: Window) -> float:
 
 
 def values(w: Window) -> FloatArray:
-    """The values of a full window, the oldest first."""
+    """The values of a full window, the oldest first, until it is shifted."""
     first = w.seen % w.length
-    return np.concatenate((w.ring[first:], w.ring[:first]))
+    return w.ring[first : first + w.length]
 
 
 def highest(length: int) -> Highest:
@@ -169,15 +172,21 @@ def summed(numbers: FloatArray) -> float:
     """Their sum in the order of ``numpy.sum``, up to 128 of them to the last bit."""
     total, rest = 0.0, 0
     if numbers.size >= 8:
-        parts = numbers[:8].copy()
-        rest = numbers.size - numbers.size % 8
-        for i in range(8, rest):
-            parts[i % 8] = float(parts[i % 8]) + float(numbers[i])
-        for width in (1, 2, 4):
-            for i in range(0, 8, 2 * width):
-                parts[i] = float(parts[i]) + float(parts[i + width])
-        total = float(parts[0])
+        n = rest = numbers.size - numbers.size % 8
+        left = every_eighth(numbers, 0, n) + every_eighth(numbers, 1, n)
+        left += every_eighth(numbers, 2, n) + every_eighth(numbers, 3, n)
+        right = every_eighth(numbers, 4, n) + every_eighth(numbers, 5, n)
+        right += every_eighth(numbers, 6, n) + every_eighth(numbers, 7, n)
+        total = left + right
     for i in range(rest, numbers.size):
+        total += float(numbers[i])
+    return total
+
+
+def every_eighth(numbers: FloatArray, first: int, last: int) -> float:
+    """The sum of every eighth of them."""
+    total = float(numbers[first])
+    for i in range(first + 8, last, 8):
         total += float(numbers[i])
     return total
 

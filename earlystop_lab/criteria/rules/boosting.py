@@ -131,7 +131,7 @@ def detected(s: Detector, val: float) -> tuple[Detector, float]:
         begin = max(oldest, block * _BLOCK)
         if float(_LEFT[now - check]) * (score - float(lows[block % lows.size])) > rise:
             for i in range(check, begin - 1, -1):
-                gained = float(_LEFT[now - i]) * (score - float(ring[i % ring.size]))
+                gained = float(_LEFT[now - i]) * (score - float(ring[i % (ring.size // 2)]))
                 rise = gained if gained > rise else rise
         check = begin - 1
     best, bad = (score, 0) if score > s.best else (s.best, s.since + 1)

@@ -78,9 +78,8 @@ def centred(errors: FloatArray) -> FloatArray:
     return less
 
 
-def product(a: FloatArray, b: FloatArray) -> float:
-    """The sum of their products."""
-    products = np.empty(a.size)
+def product(a: FloatArray, b: FloatArray, products: FloatArray) -> float:
+    """The sum of their products, which are filled in."""
     for i in range(a.size):
         products[i] = float(a[i]) * float(b[i])
     return summed(products)
@@ -88,8 +87,9 @@ def product(a: FloatArray, b: FloatArray) -> float:
 
 def correlation(a: FloatArray, b: FloatArray) -> float:
     """Pearson's, of centred errors; NaN where either is constant or not finite."""
-    size = math.sqrt(product(a, a)) * math.sqrt(product(b, b))
-    return product(a, b) / size if size > 0 else math.nan
+    room = np.empty(a.size)
+    size = math.sqrt(product(a, a, room)) * math.sqrt(product(b, b, room))
+    return product(a, b, room) / size if size > 0 else math.nan
 
 
 @criterion(
