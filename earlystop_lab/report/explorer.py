@@ -157,7 +157,7 @@ def _packed(
         rules = b",".join(each["rules"].tobytes() for each in (after, before) if len(each["rules"]))
         text = start.encode()[:-2] + rules + b"]}"
         # no time in the header, so that the bytes are always the same
-        yield curve.run, base64.b64encode(gzip.compress(text, mtime=0)).decode()
+        yield curve.run, base64.b64encode(gzip.compress(text, 6, mtime=0)).decode()
 
 
 class _Seen:
