@@ -381,29 +381,6 @@ def by_shape(rows: list[dict[str, object]]) -> None:
         rows.append({"what": "by epochs", "runs": runs, "epochs": epochs, "seconds": took})
 
 
-def growth() -> dict[str, float]:
-    """Exponents of time in checks, rules and channels that nobody watches."""
-
-    def exponent(sizes: list[int], asked: list[Any]) -> float:
-        times = [seconds(lambda each=each: replay(*each)) for each in asked]
-        return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
-
-    checks = [1_000, 3_000, 10_000, 30_000]
-    long = [(curves(500, each, train=False), GL5_EVERY) for each in checks]
-    found, counts = curves(2_000), [1, 4, 16, 64]
-    rules = [(found, [Keras(10**6, min_delta=1e-9 * i) for i in range(n)]) for n in counts]
-    more, table = [], found.table
-    for n in counts:
-        while len(table.column_names) < 3 + n:
-            table = table.append_column(f"x{len(table.column_names)}", table["val"])
-        more.append((CurveSet(table), GL5_EVERY))
-    return {
-        "exponent of time in checks, 10^3 to 3 x 10^4": exponent(checks, long),
-        "exponent of time in rules, 1 to 64": exponent(counts, rules),
-        "exponent of time in other channels, 1 to 64": exponent(counts, more),
-    }
-
-
 def scaling(rows: list[dict[str, object]], folder: Path) -> dict[str, float]:
     """Time against runs, in memory and from a mapped file."""
     sizes = [1_000, 10_000, 100_000, 1_000_000]
@@ -562,7 +539,6 @@ def main() -> None:
     times = peers(rows)
     ratios = against_reading(rows)
     by_shape(rows)
-    ratios |= growth()
     ratios |= live(rows)
     with tempfile.TemporaryDirectory() as name:
         ratios |= scaling(rows, Path(name))

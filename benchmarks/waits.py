@@ -40,18 +40,11 @@ def NAME(val, *, tol: float = 0.01):
     at = np.maximum.accumulate(np.where(better, np.arange(len(val)), 0))
     return np.arange(len(val)) - at
 """
-#: the kernels; the same lines for both trees
-KERNELS = """
-import json, statistics, time
+#: what the kernels need; the same lines for both trees
+MADE = """
+import json, os, re, statistics, sys, tempfile, time
 import numba, numpy as np, pyarrow as pa
-from earlystop_lab import GL, PQ, UP, CurveSet, replay
-
-@numba.njit
-def add_up(values):
-    total = 0.0
-    for i in range(values.size):
-        total += values[i]
-    return total
+from earlystop_lab import GL, PQ, UP, CurveSet, Keras, replay
 
 def made(errors):
     runs, epochs = errors["val"].shape
@@ -59,10 +52,6 @@ def made(errors):
     lists = {name: pa.ListArray.from_arrays(offsets, pa.array(each.ravel()))
              for name, each in errors.items()}
     return CurveSet(pa.table({"run": [str(i) for i in range(runs)], **lists}))
-
-def smooth(runs, t, rng):
-    rise = 1e-4 * t * rng.random((runs, 1))
-    return 1 / np.sqrt(t) + 0.2 + 0.002 * rng.standard_normal((runs, len(t))) + rise
 
 def noisy(runs, t, rng):
     return np.exp(-t / 200) + 0.2 + 0.01 * rng.standard_normal((runs, len(t)))
@@ -75,6 +64,19 @@ def seconds(call):
         call()
         found.append(time.perf_counter() - began)
     return statistics.median(found)
+"""
+#: ratios of times
+KERNELS = """
+@numba.njit
+def add_up(values):
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total
+
+def smooth(runs, t, rng):
+    rise = 1e-4 * t * rng.random((runs, 1))
+    return 1 / np.sqrt(t) + 0.2 + 0.002 * rng.standard_normal((runs, len(t))) + rise
 
 prechelt = [*(GL(a) for a in (1, 2, 3, 5)), *(PQ(a) for a in (0.5, 0.75, 1, 2, 3)),
             *(UP(s) for s in (2, 3, 4, 6, 8))]
@@ -92,6 +94,49 @@ for name, kind in (("noisy", noisy), ("smooth", smooth)):
         took = [seconds(lambda: replay(curves, each)) for each in (many, five)]
         ratios[f"GL 1000 thresholds / 5, {what}, {name}"] = took[0] / took[1]
 print(json.dumps(ratios))
+"""
+#: exponents of time
+GROWTH = """
+def exponent(sizes, asked):
+    times = [seconds(lambda: replay(*each)) for each in asked]
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+rng = np.random.default_rng(0)
+
+def curves(runs, checks, channels=1):
+    t = np.arange(1.0, checks + 1)
+    names = ["val", *(f"x{i}" for i in range(1, channels))]
+    return made({name: noisy(runs, t, rng) for name in names})
+
+# no threshold is passed, so that every check is looked at
+never = [GL(10.0**9 + i, k=1) for i in range(5)]
+counts = [1, 4, 16, 64]
+many = [[Keras(10**6, min_delta=1e-9 * i) for i in range(n)] for n in counts]
+few, runs, checks = curves(1_000, 1_000), [1_000, 10_000, 100_000], [1_000, 6_000, 36_000]
+print(json.dumps({
+    "runs, 10^3 to 10^5": exponent(runs, [(curves(n, 300), never) for n in runs]),
+    "checks, 10^3 to 3.6 x 10^4": exponent(checks, [(curves(300, n), never) for n in checks]),
+    "rules, 1 to 64": exponent(counts, [(few, rules) for rules in many]),
+    "channels that no rule watches, 1 to 64": exponent(
+        counts, [(curves(1_000, 1_000, n), never) for n in counts]),
+}))
+"""
+#: the peak of this process alone, in bytes, before and after a replay of a file of RUNS runs
+MEMORY = """
+from earlystop_lab.engine.into_files import replay_to_file
+
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+folder = tempfile.mkdtemp()
+replay(made({"val": noisy(10, np.arange(1.0, 301), np.random.default_rng(0))}), ["GL(2)"])
+rng, t = np.random.default_rng(0), np.arange(1.0, 301)
+if not os.path.exists(FILE):  # by a process of its own, whose peak is not measured
+    made({"val": noisy(RUNS, t, rng)}).write(FILE)
+    sys.exit()
+before = peak()
+replay_to_file(FILE, ["GL(2)", "Keras(10)"], folder + "/stops.parquet")
+print(json.dumps(peak() - before))
 """
 
 
@@ -112,10 +157,11 @@ class Tree:
         folder.mkdir()
         subprocess.run([sys.executable, "-m", "compileall", "-q", place / "earlystop_lab"])
 
-    def run(self, *arguments: str, code: str = MAIN, compiled: str = "set up") -> Took:
+    def run(self, *arguments: str, code: str = MAIN, compiled: str = "set up", **more: str) -> Took:
         """Run a command of the tree, with the compiled code of that name."""
         environment = {
             **os.environ,
+            **more,
             "PYTHONPATH": str(self.place),
             "NUMBA_CACHE_DIR": str(self.folder / compiled),
             "EARLYSTOP_CACHE": str(self.folder / "kept"),
@@ -140,13 +186,14 @@ class Tree:
         return Took(wall, usage.ru_utime + usage.ru_stime, text)
 
     def set_up(self) -> None:
-        """What `make reproduce` runs."""
+        """What `make reproduce` runs first, so that rules are compiled."""
+        makefile = (self.place / "Makefile").read_text()
+        compiling = {"EARLYSTOP_COMPILE": "1"} if "EARLYSTOP_COMPILE" in makefile else {}
         rules = "any_of(GL(2), PQ(1), UP(2), Progress(0.1), MaxEpochs(3000))"
         first = "data/curves/prechelt1997/cancer.parquet"
-        self.run("replay", first, "-o", str(self.folder / "first.csv"), "-c", rules)
-        if " survey " in (self.place / "Makefile").read_text():  # which compiles all rules
-            self.run("survey", first, "-o", str(self.folder / "survey.csv"))
-        self.run("reproduce", "--out", str(self.folder / "study"))
+        self.run("replay", first, "-o", str(self.folder / "first.csv"), "-c", rules, **compiling)
+        if " survey " in makefile:
+            self.run("survey", first, "-o", str(self.folder / "survey.csv"), **compiling)
 
 
 def row(what: str, unit: str, base: float | None, ours: float, target: str) -> str:
@@ -231,12 +278,34 @@ def first_replays(base: Tree, here: Tree, turns: int) -> list[str]:
 
 def kernels(base: Tree, here: Tree, runs: int) -> list[str]:
     """The rows of kernels, each a ratio of times within one process."""
-    code = f"RUNS = {runs}\n{KERNELS}"
+    code = f"{MADE}\nRUNS = {runs}\n{KERNELS}"
     found = [json.loads(tree.run(code=code).said.splitlines()[-1]) for tree in (base, here)]
     lines = ["", "| within one process | commit | here | at most |", "|---|---|---|---|"]
     for name, ours in found[1].items():
         most = "2.5" if name.startswith("14") else "3.0"
         lines.append(f"| {name} | {found[0][name]:.2f} | {ours:.2f} | {most} |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def growth(here: Tree, *, quick: bool) -> list[str]:
+    """The rows of how time and memory grow."""
+    said = here.run(code=f"{MADE}\n{GROWTH}").said
+    found = {f"time in {name}": each for name, each in json.loads(said.splitlines()[-1]).items()}
+    peaks, sizes = [], [20_000, 80_000] if quick else [20_000, 80_000, 320_000]
+    for runs in sizes:
+        file = here.folder / "memory.arrow"
+        code = f"{MADE}\nRUNS, FILE = {runs}, {str(file)!r}\n{MEMORY}"
+        here.run(code=code)
+        peaks.append(json.loads(here.run(code=code).said.splitlines()[-1]))
+        size = file.stat().st_size
+        file.unlink()
+    slope = (peaks[-1] - peaks[-2]) / (sizes[-1] - sizes[-2])
+    found["additional peak memory, bytes a run of 300 checks"] = slope
+    found["the same as a share of the file's bytes"] = slope / (size / sizes[-1])
+    lines = ["", "| growth here | exponent |", "|---|---|"]
+    for name, value in found.items():
+        lines.append(f"| {name} | {value:.2f} |")
         print(lines[-1], flush=True)
     return lines
 
@@ -267,6 +336,7 @@ def main() -> None:
         lines += surveyed(base, here, turns)
         lines += compared(base, here, quick=options.quick)
         lines += kernels(base, here, runs)
+        lines += growth(here, quick=options.quick)
     if options.quick:
         return
     text = (HERE / "README.md").read_text(encoding="utf-8")
