@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -123,7 +122,6 @@ class Runs:
         self._watched: dict[tuple[tuple[str, Form], ...], Watched] = {}
         self._forms: dict[tuple[str, Form], FloatArray] = {}
         self._errors: dict[str, tuple[FloatArray, NDArray[np.bool_] | None]] = {}
-        self._lowest: dict[str, NDArray[np.int32]] = {}
         self._positions: tuple[FloatArray, NDArray[np.int64]] | None = None
         self._lacking: dict[str, str | None] = {}
 
@@ -183,21 +181,6 @@ class Runs:
         values, _ = self._row_errors(error)
         found: NDArray[np.bool_] = ~np.isnan(values[self.offsets[:-1, None] + np.maximum(rows, 0)])
         return found & (rows >= 0)
-
-    def lowest_so_far(self, error: str) -> NDArray[np.int32]:
-        """For every row, the row of its run's lowest error up to there, the earliest of ties.
-
-        -1 where no error was a number yet.
-        """
-        if error not in self._lowest:
-            values, _ = self._row_errors(error)
-            run = np.repeat(np.arange(len(self)), self.lengths)
-            lowest = pd.Series(values).groupby(run).cummin()
-            before = lowest.groupby(run).shift().to_numpy()
-            falls = ~np.isnan(values) & (before != lowest.to_numpy())
-            at = np.maximum.accumulate(np.where(falls, np.arange(len(values)), -1))
-            self._lowest[error] = np.maximum(at - self.offsets[run], -1).astype(np.int32)
-        return self._lowest[error]
 
     def _form(self, name: str, form: Form) -> FloatArray:
         """A column in a form, computed once: errors are usually both watched and selected by."""

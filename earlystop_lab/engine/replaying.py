@@ -579,9 +579,8 @@ def _replayed(runs: Runs, asked: Plan, known: Mapping[Any, Highs] = NONE_KNOWN) 
     if asked.restore == "last":
         selected = _ended(stop, lengths)
     elif asked.restore == "lowest":
-        ended = _ended(stop, lengths)
-        lowest = runs.lowest_so_far(select)[runs.offsets[:-1, None] + ended]
-        selected = np.where(lowest < 0, ended, lowest)
+        selected, every = np.empty_like(stop), slice(0, stop.shape[1])
+        first_passage.lowest_errors(runs, frozenset(), stop, selected, every, select)
     elif asked.restore != "best":
         # rules that restore the same epoch at a stop, whatever their threshold, share a pass
         alike: dict[Any, list[int]] = {}
