@@ -389,10 +389,11 @@ def _record(
     )
     named = ("step", "cannot_pass", "pass_bound", "restores")
     parts = {name: getattr(family, name) for name in named} if family.step else {}
-    stride = None if criterion.stride == 1 else criterion.stride
+    apart = criterion.stride
+    stride = None if apart == 1 else apart
     readers = _readers(len(checks.values), stride is not None)
     arguments = (rule, stride, checks, recorded)
-    call_bound(record, {**parts, **readers}, *arguments, rule=family.name, work=size)
+    call_bound(record, {**parts, **readers}, *arguments, rule=family.name, work=size // apart)
     return recorded, checks
 
 
@@ -443,10 +444,11 @@ def lowest_errors(
     (:meth:`Criterion.strips`). The result is the stop itself if all selectable errors were NaN.
     """
     watched, errors = runs.selectable(select)
+    every = strides(strips)
 
     def fill_in(until: Indices, found: Indices, first: int, last: int) -> None:
-        places = errors, watched.checks.offsets, strides(strips), until, found, first, last
-        call_bound(lowest, {}, *places, rule="selection", work=len(errors))
+        places = errors, watched.checks.offsets, every, until, found, first, last
+        call_bound(lowest, {}, *places, rule="selection", work=len(errors) // int(every[0]))
 
     if watched.rows is None:
         fill_in(stop, best, columns.start, columns.stop)
