@@ -11,7 +11,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
 
-# from PROBEN1's files to table 1: trains all runs (about an hour on one core), into results/from-raw/
+# from PROBEN1's files to table 1: trains all runs (about 35 minutes on one core), into results/from-raw/
 reproduce-from-raw: $(VENV)/.installed
 	@test -d "$(PROBEN1_DIR)" || { \
 	    echo "PROBEN1_DIR = '$(PROBEN1_DIR)' is not a folder; expected the one with PROBEN1's .dt files:" \

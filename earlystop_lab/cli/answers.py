@@ -38,8 +38,8 @@ def reproduce_command(
         Path | None,
         typer.Option(
             help="Folder with PROBEN1's .dt files: first train all 1296 runs anew from them (about "
-            "an hour on one core), into curves/ of the output; by default results/from-raw/ of the "
-            "checkout. If interrupted, rerun the same command to resume."
+            "35 minutes on one core), into curves/ of the output; by default results/from-raw/ of "
+            "the checkout. If interrupted, rerun the same command to resume."
         ),
     ] = None,
     n_jobs: Jobs = -1,
