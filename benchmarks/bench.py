@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
+os.environ.setdefault("EARLYSTOP_COMPILE", "1")
 
 import matplotlib
 import numpy as np

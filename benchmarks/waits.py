@@ -279,7 +279,10 @@ def first_replays(base: Tree, here: Tree, turns: int) -> list[str]:
 def kernels(base: Tree, here: Tree, runs: int) -> list[str]:
     """The rows of kernels, each a ratio of times within one process."""
     code = f"{MADE}\nRUNS = {runs}\n{KERNELS}"
-    found = [json.loads(tree.run(code=code).said.splitlines()[-1]) for tree in (base, here)]
+    found = [
+        json.loads(tree.run(code=code, EARLYSTOP_COMPILE="1").said.splitlines()[-1])
+        for tree in (base, here)
+    ]
     lines = ["", "| within one process | commit | here | at most |", "|---|---|---|---|"]
     for name, ours in found[1].items():
         most = "2.5" if name.startswith("14") else "3.0"
@@ -290,7 +293,7 @@ def kernels(base: Tree, here: Tree, runs: int) -> list[str]:
 
 def growth(here: Tree, *, quick: bool) -> list[str]:
     """The rows of how time and memory grow."""
-    said = here.run(code=f"{MADE}\n{GROWTH}").said
+    said = here.run(code=f"{MADE}\n{GROWTH}", EARLYSTOP_COMPILE="1").said
     found = {f"time in {name}": each for name, each in json.loads(said.splitlines()[-1]).items()}
     peaks, sizes = [], [20_000, 80_000] if quick else [20_000, 80_000, 320_000]
     for runs in sizes:
