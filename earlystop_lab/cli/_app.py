@@ -61,6 +61,7 @@ for group, name, command in (
     (app, "cache", cache.cache_command),
     (app, "import", curves.import_command),
     (app, "recommend", answers.recommend_command),
+    (app, "calibrate", answers.calibrate_command),
     (app, "survey", answers.survey_command),
     (app, "simulate", curves.simulate_command),
     (app, "watch", live.watch_command),

@@ -85,6 +85,14 @@ def share(option: str, text: str) -> float:
     return number / (100 if percent else 1)
 
 
+def number(option: str, text: str) -> float:
+    """Parse a number such as ``0.01``."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{option} {text!r}: expected a number such as 0.01") from None
+
+
 def assignment(text: str) -> tuple[str, Any]:
     """Parse ``name=value``; a value that is not a Python literal is a string."""
     matching("--param", text, r"(?s)[^\W\d]\w*=.*", "name=value, such as epochs=500")

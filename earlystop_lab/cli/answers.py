@@ -9,13 +9,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import earlystop_lab as es
+from earlystop_lab._common.checks import one_of
 from earlystop_lab._common.terminal import say
 from earlystop_lab._common.wording import counted, listed
-from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, checkout, ending, share, show
+from earlystop_lab.cli._given import (
+    Jobs,
+    Json,
+    Out,
+    TableOut,
+    checkout,
+    ending,
+    number,
+    share,
+    show,
+)
 from earlystop_lab.cli.curves import curves_or_logs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from earlystop_lab.studies.recommendation import Recommendation
+
+#: the endings of pictures
+PICTURES = (".png", ".pdf", ".svg")
 
 
 def reproduce_command(
@@ -109,8 +125,27 @@ def recommend_command(
             "lower error."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds and the intervals.")] = 0,
-    out: Out = None,
+    absolute: Annotated[
+        bool,
+        typer.Option(
+            "--absolute",
+            help="--max-loss is in the unit of the error: for log-likelihoods and other errors "
+            "whose zero is arbitrary.",
+        ),
+    ] = False,
+    framework: Annotated[
+        str | None,
+        typer.Option(
+            help="Keras, Lightning, Hugging Face, XGBoost, LightGBM, Ultralytics, scikit-learn SGD "
+            "or MLP, or all; by default the one that wrote the logs."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Also write the answer: .txt, .json, or a picture, .png .pdf .svg."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Recommend a patience for runs like these, with its expected loss and savings.
@@ -121,12 +156,111 @@ def recommend_command(
     code 0.
     """
     from earlystop_lab.report import answer_as_json, in_words
+    from earlystop_lab.report.as_data import answers_as_json
+    from earlystop_lab.studies.recommendation import by_framework
+
+    ending(out, ".txt", ".json", *PICTURES)
+    limit = None
+    if max_loss is not None:
+        limit = (number if absolute else share)("--max-loss", max_loss)
+    curves = curves_or_logs(paths)
+    if framework is None:
+        parts = by_framework(curves)
+    else:
+        parts = {None if framework == "all" else framework: curves}
+    answers = [
+        es.recommend(
+            part,
+            max_loss=limit,
+            max_epochs=max_epochs,
+            rate=rate,
+            absolute=absolute,
+            framework=name,
+        )
+        for name, part in parts.items()
+    ]
+    one = len(answers) == 1
+    show(
+        lambda: "\n\n".join(map(in_words, answers)),
+        lambda: answer_as_json(answers[0]) if one else answers_as_json(answers),
+        json=json,
+        out=None if out is not None and out.suffix in PICTURES else out,
+    )
+    if out is not None and out.suffix in PICTURES:
+        _draw(answers, out)
+
+
+def _draw(answers: list[Recommendation], out: Path) -> None:
+    from earlystop_lab.report.advice_figure import draw_recommendation, save_picture
+
+    if len(answers) > 1:
+        raise ValueError("--out: several frameworks have a picture each; choose one: --framework")
+    save_picture(draw_recommendation(answers[0]), out)
+
+
+def calibrate_command(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CURVES... RULE",
+            help="A curve set, or training logs or folders of logs; and last a family such as "
+            "Keras, or a criterion such as 'GL(1, k=1)' whose parameters are kept.",
+        ),
+    ],
+    at_most: Annotated[
+        str, typer.Option(help="The mean loss of a new run (with --exceed, a probability).")
+    ] = "2%",
+    cap: Annotated[
+        str | None,
+        typer.Option(help="Largest loss that counts; by default ten times --at-most."),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            help="Guarantee the loss in test error, with this probability over calibration sets."
+        ),
+    ] = None,
+    exceed: Annotated[
+        str | None,
+        typer.Option(help="Bound the share of runs that lose more than this, not the mean."),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(help="run or dataset: what is new; by default dataset if there are several."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bets of --confidence.")] = 0,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Find the fastest threshold of a rule whose loss on new runs is bounded, with a guarantee.
+
+    The guarantee assumes that new runs are like these; the answer says what speaks against it. If
+    nothing can be guaranteed with these runs, the command says what would help and exits with
+    code 2.
+    """
+    from earlystop_lab.criteria import Criterion
+    from earlystop_lab.criteria.table import FAMILIES
+    from earlystop_lab.report import answer_as_json, in_words
 
     ending(out, ".txt", ".json")
-    limit = None if max_loss is None else share("--max-loss", max_loss)
-    curves = curves_or_logs(paths)
-    answer = es.recommend(curves, max_loss=limit, max_epochs=max_epochs, rate=rate, seed=seed)
-    show(lambda: in_words(answer), lambda: answer_as_json(answer), json=json, out=out)
+    *files, rule = map(str, paths)
+    if not files:
+        raise ValueError(f"calibrate {rule}: expected curves or logs, and then a rule")
+    # a name alone is that of a family, or misspelt
+    family = FAMILIES[one_of("RULE", rule, FAMILIES)] if rule.isidentifier() else es.parse(rule)
+    if not isinstance(family, (Criterion, type(es.Keras))):
+        raise ValueError(f"{rule}: a combination has no threshold; expected a single rule")
+    found = es.calibrate(
+        curves_or_logs([Path(file) for file in files]),
+        family,
+        share("--at-most", at_most),
+        cap=None if cap is None else share("--cap", cap),
+        confidence=confidence,
+        exceed=None if exceed is None else share("--exceed", exceed),
+        unit=unit,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    show(lambda: in_words(found), lambda: answer_as_json(found), json=json, out=out)
 
 
 def survey_command(

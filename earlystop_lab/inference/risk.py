@@ -119,6 +119,46 @@ def fewest_betting(limit: float, bound: float, level: float) -> int:
     return n
 
 
+def mean_of_new(
+    values: FloatArray, further: FloatArray | None = None, confidence: float = 0.95
+) -> tuple[FloatArray, FloatArray]:
+    """Limits for the mean of each column over as many new clusters (rows) as these n.
+
+    With m and s the mean and standard deviation over the clusters: m -+ t s sqrt(2 / n), with t
+    the quantile of Student's distribution with n - 1 degrees of freedom: the new mean varies as
+    much as this one. If ``further`` is given, the upper limits count one more cluster with these
+    values, and none is below that of a later column (columns are from the fastest to the slowest,
+    and a test that fails ends the sequence of tests).
+
+    >>> low, high = mean_of_new(np.array([[0.1], [0.2], [0.3], [0.2], [0.1], [0.3]]))
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.067], [0.333])
+    """
+    from scipy.special import stdtrit  # scipy.stats takes far longer to import
+
+    def half(rows: FloatArray) -> FloatArray:
+        spread: FloatArray = rows.std(axis=0, ddof=1)
+        return quantile * spread * np.sqrt(2 / len(rows))
+
+    quantile = stdtrit(len(values) - 1, (1 + confidence) / 2)
+    low = values.mean(axis=0) - half(values)
+    if further is None:
+        return low, values.mean(axis=0) + half(values)
+    more = np.vstack([values, further])
+    high = more.mean(axis=0) + half(more)
+    return low, np.maximum.accumulate(high[::-1])[::-1]
+
+
+def worst_so_far(values: FloatArray) -> FloatArray:
+    """The largest value of any row in each column or a later one, at least 0.
+
+    >>> worst_so_far(np.array([[0.1, 0.3, -0.1], [0.2, 0.0, -0.2]])).tolist()
+    [0.3, 0.3, 0.0]
+    """
+    largest = np.maximum(values.max(axis=0), 0)
+    return np.maximum.accumulate(largest[::-1])[::-1]
+
+
 def _check(losses: FloatArray, bound: float) -> None:
     bad = ~((losses >= 0) & (losses <= bound))
     if bad.any():

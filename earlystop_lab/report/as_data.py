@@ -30,6 +30,15 @@ def answer_as_json(found: Any) -> str:
     >>> json.loads(answer_as_json(found))["verdict"]
     'declined'
     """
+    return as_json(_answered(found))
+
+
+def answers_as_json(found: list[Any]) -> str:
+    """Several answers as a list, each as of :func:`answer_as_json`."""
+    return as_json([_answered(each) for each in found])
+
+
+def _answered(found: Any) -> dict[str, Any]:
     numbers = found._asdict()
     if isinstance(found, Bench):
         numbers["corpora"] = [
@@ -38,7 +47,7 @@ def answer_as_json(found: Any) -> str:
         ]
     elif isinstance(found, Reproduction):
         numbers = {"tables": found.tables}
-    return as_json({"answer": in_words(found), **numbers})
+    return {"answer": in_words(found), **numbers}
 
 
 def as_json(data: Any) -> str:

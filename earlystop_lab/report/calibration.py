@@ -19,6 +19,7 @@ def _(found: Calibrated) -> str:
         name: said(f"calibration.{what}", numbers)
         for name, what in {"error": f"{how}_error", "new": promise.unit, "how": how}.items()
     }
+    numbers["elsewhere"] = said("calibration.elsewhere", {}) if promise.unit == "run" else ""
     numbers["counts"] = said(f"calibration.{kind}_counts", numbers)
     numbers["promise"] = said(f"calibration.promised_{kind}", numbers)
     warnings = [said("calibration.warning", {"why": reason(each)}) for each in found.warnings]

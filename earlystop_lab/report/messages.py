@@ -85,10 +85,26 @@ def estimate(value: Estimate) -> str:
 
     >>> estimate(Estimate(0.02, 0.01, 0.03)), estimate(Estimate(0.02, 0.02, 0.02))
     ('2% (1% to 3%)', '2% (no spread)')
+    >>> estimate(Estimate(0.02, 0.01, float("inf")))
+    'at least 2% (no upper limit: a lower bound)'
     """
-    mean, low, high = map(percent, value)
-    spread = "no spread" if value.low == value.high else f"{low} to {high}"
-    return f"{mean} ({spread if np.isfinite(value.high) else 'no interval'})"
+    return _estimate(value, percent)
+
+
+def amount(value: Estimate) -> str:
+    """A mean with its interval, as plain numbers.
+
+    >>> amount(Estimate(0.02, 0.01, 0.03))
+    '0.02 (0.01 to 0.03)'
+    """
+    return _estimate(value, "{:.2g}".format)
+
+
+def _estimate(value: Estimate, shown: Callable[[float], str]) -> str:
+    if np.isposinf(value.high):
+        return f"at least {shown(value.mean)} (no upper limit: a lower bound)"
+    mean, low, high = map(shown, value)
+    return f"{mean} ({'no spread' if value.low == value.high else f'{low} to {high}'})"
 
 
 #: how a placeholder formats its value; the text after the name is passed as an argument
@@ -104,6 +120,7 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "best": lambda scores: "best score" if scores else "lowest error",
     "zero": lambda scores: "a best score of 0" if scores else "an error of 0",
     "estimate": estimate,
+    "amount": amount,
     "table": markdown_table,
     "bullets": lambda texts: "\n".join(f"- {text}" for text in texts),
     "goal": lambda goal: said(goal.kind, goal._asdict()),
@@ -548,23 +565,34 @@ Where the rules and the article's recommendations come from:
         "there is no column 'dataset' or 'problem', so the answer holds only for runs like these"
     ),
     Why.TOO_FEW_CLUSTERS: (
-        "{clusters:too_few {unit}} to say anything about other {unit}s: we bootstrapped over runs, "
-        "and the answer holds only for runs like these"
+        "{clusters:too_few {unit}} to say anything about other {unit}s: runs are the sample, and "
+        "the answer holds only for runs like these"
     ),
     Why.CLUSTERS: (
-        "we held out and bootstrapped whole {unit}s ({clusters} of them), so the answer holds for "
-        "a new {unit} like these"
+        "whole {unit}s are the sample ({clusters} of them): the limits are for the mean over as "
+        "many new {unit}s like these"
+    ),
+    Why.PROBLEMS: (
+        "{datasets:too_few data set} to say anything about other data sets: problems are the "
+        "sample ({clusters} of them), and the limits are for as many new problems on the same data"
+    ),
+    Why.NO_TEST: (
+        "not all runs have test errors, so the loss is of the validation error, whose lowest value "
+        "is partly luck: on six corpora that have both, the test error rose {low:g} to {high:g} "
+        "times as much"
+    ),
+    Why.NO_ZERO: (
+        "the errors are negative, so their zero is arbitrary: a share of them means nothing, and a "
+        "constant added to all would change the answer. Give the goal in the unit of the error "
+        "instead (--max-loss 0.01 --absolute)"
     ),
     Why.NOTHING_KEEPS: "no patience meets the goal: {goal:goal}",
-    Why.BREAKS: "on runs held out from the choice, the rule misses the goal: {goal:goal}",
-    Why.MAY_BREAK: (
-        "on runs held out from the choice, the interval of the mean extends beyond the goal: "
-        "{goal:goal}"
-    ),
+    Why.MAY_BREAK: "no patience that saves anything is sure to meet the goal: {goal:goal}",
     Why.NO_UNIT: (
         "the positions of the runs are in different units, so this goal is undefined: {goal:goal}"
     ),
-    GoalKind.LOSS: "lose at most {limit:percent} of each run's best, in geometric mean",
+    GoalKind.LOSS: "lose at most {limit:percent} by stopping early, in geometric mean",
+    GoalKind.ABSOLUTE: "lose at most {limit:g} (in the unit of the error) by stopping early",
     GoalKind.EPOCHS: "train at most {limit:g} {unit}s per run, on average",
     GoalKind.RATE: "best trade-off if a 1% lower loss is worth {limit:g}% more training time",
     "advice.unmet": "\nGoal: {goal:goal}\n  No patience meets it on these runs.",
@@ -574,35 +602,41 @@ Where the rules and the article's recommendations come from:
     "advice.worth": (
         "\nGoal: {goal:goal}\n"
         "  {criterion}\n"
-        "  loses {loss} of {val_best} (geometric mean, on runs held out from the choice)\n"
-        "  ({seen_loss:percent} on the runs used for the choice; worst run {worst:percent})\n"
-        "  saves {saved:estimate} {of_positions} (geometric mean){left}"
+        "  loses {lost} of {best}; worst run {worst_run}\n"
+        "  saves {saved:estimate} {of_positions} (geometric mean){left}{seconds_left}\n"
+        "  stops {early:percent} of the runs before their {lowest}"
     ),
     "advice.left": "; a run then takes {epochs.mean:.0f} on average",
+    "advice.seconds": ", and {seconds[0]:.3g} seconds instead of {seconds[1]:.3g}",
     "advice.no_loss": (
         "0% (none in {n}; at 95% confidence, up to {share:percent} of others may lose some)"
     ),
-    "advice.best_score": "the size of the best {error:error} score",
-    "advice.lowest_error": "the lowest {error:error} error",
-    "advice.test": "  loses {test_loss:estimate} of {test_best}, which no rule can observe",
-    f"{Why.BREAKS}.advice": (
-        "  This misses the goal: it is met only on the runs used for the choice."
-    ),
+    "advice.best_score.lowest": "best validation score",
+    "advice.lowest_error.lowest": "lowest validation error",
+    "advice.best_score": "the {error:error} score at the end of the run",
+    "advice.lowest_error": "the {error:error} error at the end of the run",
     f"{Why.MAY_BREAK}.advice": "  These runs cannot rule out a mean beyond the goal.",
-    "advice.others": "  with some of the runs held out, the choice was also: {others}",
+    "advice.safer": (
+        "  To be safer, take {criterion}: it loses {lost} and saves {saved.mean:percent} instead "
+        "of {instead:percent}"
+    ),
     "advice.paste": "  Code to paste:",
-    "advice.keeps_last": "keeps the last weights, which loses {loss:percent} on these runs",
+    "advice.keeps_last": "keeps the last weights, which loses {loss} on these runs",
     "advice.differs": "not equivalent: stops elsewhere in {elsewhere} runs",
+    "recommendation.framework": "For {framework}, with its own version of each rule:",
     "recommendation.analysed": "Analysed: {what} ({better} is better).",
     "recommendation.front": (
-        "\nOther trade-offs, fastest first (geometric means on the runs used for the choice):"
+        "\nOther trade-offs, fastest first (means on these runs, each with limits of its own):"
     ),
     "recommendation.not_native": "\n(* not built into any framework)",
     "calibration": (
         "{criterion}: {promise}\n"
         "  On the {units} calibration {unit}s: {counts}; largest loss of a run {largest:.2%}; "
-        "saves {saved:.0%} {of_positions}; {excess_of}"
+        "saves {saved:.0%} {of_positions}; {excess_of}\n"
+        "  Holds for a new {new}, with a record of at most {watched.checks} checks; not for longer "
+        "training, a changed recipe{elsewhere}"
     ),
+    "calibration.elsewhere": ", or another data set",
     "calibration.above": "validation error {excess:.2%} above each run's own lowest",
     "calibration.below": "validation score {excess:.2%} of its size below each run's own best",
     "calibration.promised_mean": (

@@ -5,10 +5,10 @@ from textwrap import indent
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._common.wording import counted
-from earlystop_lab.report.messages import estimate, in_words, reason, said, share_of
+from earlystop_lab._common.wording import percent
+from earlystop_lab.report.messages import amount, estimate, in_words, reason, said, share_of
 from earlystop_lab.report.pasting import lines
-from earlystop_lab.studies.recommendation import Advice, Estimate, Recommendation, Unmet, Why
+from earlystop_lab.studies.recommendation import Advice, Estimate, Price, Recommendation, Unmet, Why
 from earlystop_lab.studies.records import Recorded
 
 
@@ -17,10 +17,12 @@ def _(answer: Recommendation) -> str:
     first, rest = said(f"verdict.{answer.verdict}", {}), list(answer.reasons)
     while rest and rest[0].what in (Recorded.STAND_INS, Recorded.UNVALIDATED):
         first = f"{first} {reason(rest.pop(0))}."
+    if answer.framework is not None:
+        first = f"{first} {said('recommendation.framework', answer._asdict())}"
     parts = [first, *_analysed(answer), *(f"- {reason(each)}" for each in rest)]
     parts += [in_words(each) for each in answer.advice]
     if len(answer.front):
-        parts += [said("recommendation.front", {}), _front(answer.front, answer.unit)]
+        parts += [said("recommendation.front", {}), _front(answer.front, answer)]
     return "\n".join(parts)
 
 
@@ -46,48 +48,53 @@ def _(advice: Advice) -> str:
     numbers = advice._asdict() | {
         "of_positions": share_of(advice.watched.unit),
         "left": said("advice.left", advice._asdict()) if advice.epochs else "",
-        "loss": _loss(advice),
-        "val_best": said(best, {"error": "val"}),
-        "test_best": said(best, {"error": "test"}),
-        "others": ", ".join(
-            f"{name} ({counted(count, 'time')})"
-            for name, count in advice.chosen.items()
-            if name != str(advice.criterion)
-        ),
+        "seconds_left": said("advice.seconds", advice._asdict()) if advice.seconds else "",
+        "lost": _lost(advice.loss, advice.price, advice.sample),
+        "worst_run": _shown(advice.worst, advice.price),
+        "lowest": said(f"{best}.lowest", {}),
+        "best": said(best, {"error": advice.price.error}),
     }
-    parts = [
-        "advice.worth",
-        "advice.test" if advice.test_loss else None,
-        f"{advice.doubt}.advice" if advice.doubt else None,
-        "advice.others" if numbers["others"] else None,
-        "advice.paste",
-    ]
-    return "\n".join([*(said(part, numbers) for part in parts if part), *_pasted(advice)])
+    parts = ["advice.worth", f"{advice.doubt}.advice" if advice.doubt else None]
+    words = [said(part, numbers) for part in parts if part]
+    if advice.safer is not None:
+        safer = advice.safer._asdict() | {"instead": advice.saved.mean}
+        safer["lost"] = _lost(advice.safer.loss, advice.price, advice.sample)
+        words.append(said("advice.safer", safer))
+    return "\n".join([*words, said("advice.paste", {}), *_pasted(advice)])
 
 
-def _loss(advice: Advice) -> str:
+def _shown(value: float, price: Price) -> str:
+    return f"{value:.2g}" if price.absolute else percent(value)
+
+
+def _lost(value: Estimate, price: Price, n: int) -> str:
     """The expected loss; if there was none, an upper bound of the share of runs that lose."""
-    if advice.loss.high > 0:
-        return estimate(advice.loss)
-    n = sum(advice.chosen.values())
-    return said("advice.no_loss", {"n": n, "share": 1 - 0.05 ** (1 / n)})
+    if value == (0, 0, 0):
+        return said("advice.no_loss", {"n": n, "share": 1 - 0.05 ** (1 / n)})
+    return amount(value) if price.absolute else estimate(value)
 
 
 def _pasted(advice: Advice) -> list[str]:
     """The code for each program, and how it differs from the rule."""
     seen = advice.watched
-    made = lines(
-        advice.criterion,
-        epochs=seen.checks,
-        monitor=seen.monitor,
-        mode=seen.mode,
-        metric=seen.metric,
-        data=seen.data,
-    )
+    made = {
+        line.program: line
+        for line in lines(
+            advice.criterion,
+            epochs=seen.checks,
+            monitor=seen.monitor,
+            mode=seen.mode,
+            metric=seen.metric,
+            data=seen.data,
+        )
+    }
     pasted = []
-    for line, version in zip(made, advice.programs, strict=True):
+    for version in advice.programs:
+        line = made[version.program.program]
         notes = [
-            said("advice.keeps_last", version._asdict()) if line.keeps == "last" else "",
+            said("advice.keeps_last", {"loss": _shown(version.loss, advice.price)})
+            if line.keeps == "last"
+            else "",
             line.note,
             said("advice.differs", version._asdict()) if version.elsewhere else "",
         ]
@@ -96,8 +103,11 @@ def _pasted(advice: Advice) -> list[str]:
     return pasted
 
 
-def _front(table: pd.DataFrame, unit: str | None, most: int = 14) -> str:
-    """The front, evenly thinned if long; ``unit`` is the unit of the positions."""
+def _front(table: pd.DataFrame, answer: Recommendation, most: int = 14) -> str:
+    """The front, evenly thinned if long."""
+    unit = answer.unit
+    price = next((each.price for each in answer.advice if isinstance(each, Advice)), None)
+    losses = estimate if price is None or not price.absolute else amount
     if len(table) > most:
         table = table.iloc[np.linspace(0, len(table) - 1, most).round().astype(int)]
     shown = pd.DataFrame({"rule": table["criterion"] + np.where(table["native"], "", " *")})
@@ -105,6 +115,7 @@ def _front(table: pd.DataFrame, unit: str | None, most: int = 14) -> str:
         shown[f"{unit}s"] = [f"{value:.0f}" for value in table["epochs"]]
     for name in ("saved", "loss"):
         columns = table[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
-        shown[name] = [estimate(Estimate(*row)) for row in columns]
+        words = losses if name == "loss" else estimate
+        shown[name] = [words(Estimate(*row)) for row in columns]
     note = "" if table["native"].all() else said("recommendation.not_native", {})
     return f"{shown.to_string(index=False)}{note}"

@@ -5,6 +5,7 @@ assumption: future runs are drawn from the same distribution as the recorded one
 :mod:`inference.risk` for the guarantees.
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
@@ -21,10 +22,13 @@ from earlystop_lab.engine.thresholds import sweep
 from earlystop_lab.inference import cluster_means, risk
 from earlystop_lab.measures.hindsight import regret, regrets
 from earlystop_lab.studies.reasons import Reason
+from earlystop_lab.studies.recommendation import PATIENCES
 from earlystop_lab.studies.records import Watched, counting, differing, hidden, watched
 
 #: members of the sweep, about 2% of the epochs apart in runs of thousands of epochs
 MEMBERS = 400
+#: the thresholds of learn-then-test that are not whole numbers, whatever the runs are
+LEVELS = [float(f"{step}e{k}") for k in range(-4, 5) for step in ("1", "1.5", "2", "3", "5", "7")]
 #: the default cap, as a multiple of ``at_most``
 CAP = 10
 
@@ -90,7 +94,7 @@ def calibrate(
     cap: float | None = None,
     confidence: float | None = None,
     exceed: float | None = None,
-    unit: Literal["run", "dataset"] = "run",
+    unit: Literal["run", "dataset"] | None = None,
     seed: int = 0,
 ) -> Calibrated:
     """The fastest threshold of a family whose loss on a new run is bounded, with a guarantee.
@@ -105,7 +109,8 @@ def calibrate(
       1), in terms of the test error, which may rise as well as fall with the threshold. With
       probability at least c over calibration sets, E[min(r, cap)] (with ``exceed``, P(r > x)) is
       at most ``at_most``: learn-then-test by betting. The choice by Hoeffding-Bentkus p values is
-      reported as well.
+      reported as well. The thresholds are a fixed list (:func:`sequence`), because the order of the
+      tests must not depend on the runs.
 
     The selected weights are those with the lowest validation error seen. Among thresholds that
     stop these runs at the same checks, the slowest is chosen.
@@ -126,10 +131,11 @@ def calibrate(
         Probability over calibration sets, in (0, 1). See above.
     exceed : float, optional
         Bound the probability of a larger regret instead of its mean. Excludes ``cap``.
-    unit : {"run", "dataset"}
-        With ``"dataset"``, the guarantee is for a new data set, averaged over its runs, and each
-        data set has one loss, the mean of those of its runs. Without a column ``dataset``, problems
-        are taken for data sets.
+    unit : {"run", "dataset"}, optional
+        What is new: by default ``"dataset"`` if the runs are of several, else ``"run"``. With
+        ``"dataset"``, the guarantee is for a new data set, averaged over its runs, and each data
+        set has one loss, the mean of those of its runs. Without a column ``dataset``, problems are
+        taken for data sets.
     seed : int
         Seed of the order in which losses are bet on. Without ``confidence``, nothing is random.
 
@@ -172,8 +178,11 @@ def calibrate(
     (60, 0.2, True, 'Keras')
     """
     require_curves("calibrate", curves)
-    promise = _promised(curves, at_most, cap, confidence, exceed, unit)
     facts = facts_of(curves)
+    if unit is None:
+        several = facts.clusters.name != "run" and facts.clusters.nunique() > 1
+        unit = "dataset" if several else "run"
+    promise = _promised(curves, at_most, cap, confidence, exceed, unit)
     if stand_ins := int(facts.stand_ins.sum()):
         raise RefusedError(
             f"calibrate: {stand_ins} of {counted(len(curves), 'run')} have a training curve in "
@@ -243,7 +252,7 @@ def measured(
             f"{name} depends only on positions, and those of these runs are in different units; "
             "pass runs with one unit"
         )
-    members = sweep(family, curves, MEMBERS)
+    members = sweep(family, curves, MEMBERS) if error == "val" else sequence(family, curves)
     if error == "val" and members[0].family.threshold is None:
         raise ValueError(
             f"{members[0].family.name} has no threshold with which the validation regret must "
@@ -261,6 +270,30 @@ def measured(
             f"the first is run {curves.runs[int(unknown.argmax())]!r}; leave them out"
         )
     return Measured(members, losses, every.time, every.val)
+
+
+def sequence(rule: Family | Criterion, curves: CurveSet) -> list[Criterion]:
+    """The criteria that learn-then-test tests, fastest first, whatever the errors of the runs are.
+
+    Patiences are round numbers, other thresholds 1, 1.5, 2, 3, 5 and 7 times powers of ten, as far
+    as the family takes them. A rule without a threshold is swept over its first parameter, whose
+    values depend on the lengths of the runs alone.
+
+    >>> from earlystop_lab import GL
+    >>> runs = CurveSet.from_runs([{"val": [2.0, 1.0]}])
+    >>> [str(each) for each in sequence(GL(1, k=1), runs)[22:26]]
+    ['GL(0.5, k=1)', 'GL(0.7, k=1)', 'GL(1, k=1)', 'GL(1.5, k=1)']
+    """
+    member = sweep(rule, curves, 2)[0]
+    name = member.family.threshold
+    if name is None:
+        return sweep(rule, curves, MEMBERS)
+    levels = PATIENCES if member.family.kinds.get(name) is int else LEVELS
+    found = []
+    for level in levels if member.family.passes.startswith(">") else levels[::-1]:
+        with suppress(ValueError):  # out of the bounds of the threshold
+            found.append(member.with_threshold(level))
+    return found
 
 
 def _promised(

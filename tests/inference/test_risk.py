@@ -14,6 +14,8 @@ from earlystop_lab.inference.risk import (
     fewest_betting,
     fewest_conformal,
     hoeffding_bentkus,
+    mean_of_new,
+    worst_so_far,
 )
 
 # -- choosing ------------------------------------------------------------------------------
@@ -151,3 +153,28 @@ def test_losses_out_of_bounds_are_refused(bad):
     ):
         with pytest.raises(ValueError, match=f"loss {bad} of unit 1, threshold 0; expected"):
             test()
+
+
+# -- the mean of as many new ones ----------------------------------------------------------
+
+
+def test_limits_of_a_new_mean_hold_as_often_as_they_say():
+    # normal samples: the mean of as many new ones is within in 95% of the pairs
+    rng = np.random.default_rng(0)
+    for n in (4, 6, 12):
+        old, new = rng.normal(size=(2, n, 40_000))
+        low, high = mean_of_new(old)
+        within = (low <= new.mean(axis=0)) & (new.mean(axis=0) <= high)
+        assert within.mean() == pytest.approx(0.95, abs=0.005)
+
+
+def test_a_further_cluster_counts_and_limits_do_not_rise_with_the_threshold():
+    values = np.array([[0.3, 0.1, 0.2, 0.0], [0.2, 0.1, 0.0, 0.0], [0.4, 0.1, 0.1, 0.0]])
+    assert worst_so_far(values).tolist() == [0.4, 0.2, 0.2, 0.0]
+    low, high = mean_of_new(values, worst_so_far(values))
+    rows = np.vstack([values, [0.4, 0.2, 0.2, 0.0]])
+    half = 4.302653 * rows.std(axis=0, ddof=1) / math.sqrt(2)
+    single = rows.mean(axis=0) + half
+    assert high == pytest.approx([max(single[j:]) for j in range(4)])
+    assert high[1] > single[1]
+    assert low == pytest.approx(mean_of_new(values)[0])

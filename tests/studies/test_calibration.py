@@ -20,10 +20,11 @@ from earlystop_lab import (
 )
 from earlystop_lab.inference.risk import betting, hoeffding_bentkus
 from earlystop_lab.report import in_words
-from earlystop_lab.studies.calibration import Caution, measured
+from earlystop_lab.studies.calibration import Caution, measured, sequence
 from earlystop_lab.studies.records import Hidden
 
-CURVES = simulate("parametric", 100, seed=5, epochs=120, params={"diverges": 0})
+SIMULATED = simulate("parametric", 100, seed=5, epochs=120, params={"diverges": 0})
+CURVES = CurveSet.from_runs({"run": c.run, "val": c.val, "test": c.test} for c in SIMULATED)
 PROBLEMS = CurveSet.from_runs(
     {"run": c.run, "val": c.val, "test": c.test, "problem": f"p{i % 12}"}
     for i, c in enumerate(CURVES)
@@ -60,12 +61,14 @@ def test_loss(curve, patience):
 
 test_loss.__test__ = False
 PATIENCES = range(1, 120)
+#: what learn-then-test tests, whatever the runs are
+PATIENCES_TESTED = [*range(1, 11), 12, 15, 20, 25, 30, 40, 50, 60, 80, 100]
 
 
 def smallest_patience(risks, limit):
     """The smallest from which all larger are within the limit."""
     found = None
-    for patience in reversed(PATIENCES):
+    for patience in sorted(risks, reverse=True):
         if risks[patience] > limit:
             return found
         found = patience
@@ -106,7 +109,12 @@ def test_a_probability_of_a_large_regret():
 def test_the_test_error_is_tested_from_the_slowest_on():
     found = calibrate(CURVES, Keras, 0.05, cap=0.5, confidence=0.8, seed=3)
     order = np.random.default_rng(3).permutation(len(CURVES))
-    tests = {p: np.minimum([test_loss(c, p) for c in CURVES], 0.5)[:, None] for p in PATIENCES}
+    tests = {
+        p: np.minimum([test_loss(c, p) for c in CURVES], 0.5)[:, None] for p in PATIENCES_TESTED
+    }
+    assert set(PATIENCES_TESTED) == {
+        int(each.threshold) for each in sequence(Keras, CURVES) if each.threshold < 120
+    }
     bets = {p: betting(x[order], 0.05, 0.5, 1 - 0.8)[0] for p, x in tests.items()}
     bounds = {p: hoeffding_bentkus(x, 0.05, 0.5)[0] for p, x in tests.items()}
     assert found.criterion.threshold == smallest_patience(bets, 1 - 0.8)
@@ -271,8 +279,32 @@ def test_the_loss_of_a_test_error_is_against_what_the_end_selects():
     )
     found = measured(curves, Keras(0), "test")
     # a patience of 1 keeps the second epoch, the others the fourth, as the end does
-    assert found.losses[0].tolist() == [0.5, 0.5, 0.0, 0.0]
+    assert found.losses[0, :4].tolist() == [0.5, 0.0, 0.0, 0.0]
     stops = replay(curves, found.members)
-    assert stops.test[0].tolist() == [3, 3, 2, 2]
+    assert stops.test[0, :4].tolist() == [3, 2, 2, 2]
     fewer = measured(curves, GL(1, k=5), "test").losses
     assert (fewer >= 0).all()
+
+
+def test_the_sequence_of_tests_does_not_depend_on_the_errors():
+    # thresholds between the highs of the runs would be chosen on the runs that test them
+    others = CurveSet.from_runs({"val": c.val**3, "test": c.test} for c in CURVES)
+    for rule in (Keras, GL(1, k=1), SklearnHGB):
+        assert sequence(rule, CURVES) == sequence(rule, others)
+    assert [each.threshold for each in sequence(GL(1, k=1), CURVES)[:3]] == [
+        0.0001,
+        0.00015,
+        0.0002,
+    ]
+    stops = replay(CURVES, sequence(GL(1, k=1), CURVES)).stop
+    assert (np.diff(stops, axis=1) >= 0).all()
+
+
+def test_several_data_sets_are_the_units_unless_told_otherwise():
+    assert calibrate(PROBLEMS, Keras).promise.unit == "problem"
+    assert calibrate(PROBLEMS, Keras, unit="run").promise.unit == "run"
+    assert calibrate(PROBLEMS.select(PROBLEMS.meta["problem"] == "p1"), Keras, 0.2).units == 9
+    said = in_words(calibrate(PROBLEMS, Keras, unit="run"))
+    assert "Holds for a new run like these, with a record of at most 120 checks;" in said
+    assert said.split("\n")[2].endswith("a changed recipe, or another data set")
+    assert "or another data set" not in in_words(calibrate(PROBLEMS, Keras))

@@ -1,5 +1,6 @@
 """Recommendations: what is flagged, declined and promised, and lines that the libraries obey."""
 
+import json
 import math
 import re
 import sys
@@ -10,9 +11,22 @@ import library_drivers
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from strategies import random_errors
 
-from earlystop_lab import GL, CurveSet, Keras, after, cli, read_curves, recommend, replay, simulate
+from earlystop_lab import (
+    GL,
+    Channel,
+    CurveSet,
+    Keras,
+    after,
+    calibrate,
+    cli,
+    read_curves,
+    recommend,
+    replay,
+    simulate,
+)
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import in_words
@@ -298,37 +312,147 @@ def test_the_fastest_patience_without_loss_by_hand():
         val = valley(60, 300, depth=1 + i / 40)
         val[20:23] = [2.5] * 3
         runs.append({"val": val})
-    found = recommend(CurveSet.from_runs(runs), max_loss=0)
+    curves = CurveSet.from_runs(runs)
+    found = recommend(curves, max_loss=0)
     (advice,) = found.advice
-    assert str(advice.criterion).startswith("Keras(4")
-    assert advice.loss == (0, 0, 0)
+    assert advice.criterion == Keras(4)
+    assert advice.loss[:2] == (0, 0)
     assert advice.epochs.mean == 64
     assert advice.saved.mean == pytest.approx(1 - 64 / 300)
-    assert advice.seen_loss == advice.worst == 0
-    # no number of runs without a loss says that there is none
+    assert (advice.worst, advice.early, advice.sample) == (0, 0, 40)
+    # half of it loses, and no number of runs without a loss says that there is none
+    assert advice.loss.high > 0
     assert advice.doubt is Why.MAY_BREAK
     assert found.verdict == "tentative"
-    assert (
-        "loses 0% (none in 40; at 95% confidence, up to 7.2% of others may lose some)"
-        in in_words(found)
-    )
+    assert advice.safer.criterion == Keras(8)
+    said = "loses 0% (none in 40; at 95% confidence, up to 7.2% of others may lose some)"
+    assert f"To be safer, take Keras(8): it {said} and saves 77% instead of 79%" in in_words(found)
     assert "(0% to 0%)" not in in_words(found)
-    assert advice.chosen == {str(advice.criterion): 40}
-    assert advice.test_loss is None
     assert "only for runs like these" in in_words(found)
+    sure = recommend(curves, max_loss=0.01)
+    assert (sure.verdict, sure.advice[0].criterion) == ("recommended", Keras(8))
+
+
+def with_tests(datasets=6, each=6, length=120):
+    """Noisy valleys whose test error differs from the validation error."""
+    rng = np.random.default_rng(4)
+    for d in range(datasets):
+        for i in range(each):
+            val = valley(int(rng.integers(15, 50)), length) + 0.05 * rng.random(length)
+            yield {
+                "run": f"{d}-{i}",
+                "val": val,
+                "test": val + 0.2 + 0.05 * rng.random(length),
+                "dataset": f"d{d}",
+            }
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("max_loss", [0.005, 0.02, 0.1])
+def test_the_rule_and_its_limits_are_those_of_plain_loops(max_loss, absolute):
+    runs = list(with_tests())
+    found = recommend(CurveSet.from_runs(runs), max_loss=max_loss, absolute=absolute)
+    (advice,) = found.advice
+    assert (advice.price.error, advice.price.absolute) == ("test", absolute)
+
+    def loss(run, patience):
+        best = waited = stop = 0
+        for stop, value in enumerate(run["val"]):
+            waited = 0 if value < run["val"][best] or stop == 0 else waited + 1
+            best = stop if waited == 0 else best
+            if waited >= patience:
+                break
+        kept, end = run["test"][best], run["test"][int(np.argmin(run["val"]))]
+        return (kept - end if absolute else math.log(kept / end)), math.log((stop + 1) / 120)
+
+    path = [p for p in recommendation.PATIENCES if p < 120] + [120]
+    losses, times = np.array(
+        [
+            [np.mean([loss(r, p) for r in runs if r["dataset"] == f"d{d}"], axis=0) for p in path]
+            for d in range(6)
+        ]
+    ).transpose(2, 0, 1)
+    worst = [max(0.0, losses[:, j:].max()) for j in range(len(path))]
+    limits = []
+    for j, patience in enumerate(path):
+        slower = [k for k, p in enumerate(path) if p <= patience / 2]
+        rows = [*losses[:, j], worst[slower[-1] if slower else 0]]
+        limits.append(np.mean(rows) + stats.t.ppf(0.975, 5) * np.std(rows, ddof=1) * (2 / 7) ** 0.5)
+    limits = [max(limits[j:]) for j in range(len(path))]
+    goal = max_loss if absolute else math.log1p(max_loss)
+    saves = 1 - np.exp(times.mean(axis=0)) >= 0.01
+    sure = next(j for j in range(len(path)) if limits[j] <= goal)
+    assert saves[sure]
+    assert (found.verdict, advice.doubt) == ("recommended", None)
+    assert advice.criterion == Keras(path[sure])
+    assert advice.saved.mean == pytest.approx(1 - math.exp(times[:, sure].mean()))
+    mean = losses[:, sure].mean()
+    assert advice.loss.mean == pytest.approx(mean if absolute else math.expm1(mean))
+    # nothing below the goal was tested
+    assert advice.loss.high == max_loss
+    assert "of the test error at the end of the run" in in_words(found)
+    if advice.safer is not None:
+        half = goal / 2 if absolute else math.log1p(max_loss / 2)
+        assert advice.safer.criterion == Keras(
+            path[next(j for j in range(99) if limits[j] <= half)]
+        )
+        assert advice.safer.loss.high == max_loss / 2
+        assert advice.safer.saved.mean <= advice.saved.mean
+
+
+def test_a_constant_added_to_errors_changes_no_absolute_advice():
+    runs = list(with_tests())
+    # log-likelihoods: below 0, and not from -1 to 0
+    shifted = [{**r, "val": r["val"] - 2.5, "test": r["test"] - 2.5} for r in runs]
+    a, b = (
+        recommend(CurveSet.from_runs(each), max_loss=0.02, absolute=True).advice[0]
+        for each in (runs, shifted)
+    )
+    assert (a.criterion, a.saved) == (b.criterion, b.saved)
+    assert a.loss == pytest.approx(b.loss)
+    said = in_words(recommend(CurveSet.from_runs(shifted), max_loss=0.02, absolute=True))
+    assert "lose at most 0.02 (in the unit of the error)" in said
+    assert Why.NO_ZERO not in said
+    relative = recommend(CurveSet.from_runs(shifted), max_loss=0.02)
+    assert relative.verdict == "tentative"
+    assert "their zero is arbitrary" in in_words(relative).split("\n")[1]
+    assert "--max-loss 0.01 --absolute" in in_words(relative)
+    for runs_of_any in (runs, [{**r, "val": -1 / np.asarray(r["val"] + 1)} for r in runs]):
+        reasons = recommend(CurveSet.from_runs(runs_of_any)).reasons
+        assert Why.NO_ZERO not in {each.what for each in reasons}
+
+
+def test_without_test_errors_the_validation_error_is_said_to_overstate():
+    runs = [{k: v for k, v in run.items() if k != "test"} for run in with_tests()]
+    found = recommend(CurveSet.from_runs(runs), max_loss=0.1)
+    assert found.advice[0].price.error == "val"
+    assert found.reasons[-2].what is Why.NO_TEST
+    assert "the test error rose -0.2 to 1.1 times as much" in in_words(found)
+    # nor if some run lacks them
+    some = [*runs[:1], *list(with_tests())[1:]]
+    assert recommend(CurveSet.from_runs(some), max_loss=0.1).advice[0].price.error == "val"
+
+
+def test_seconds_are_shown_where_they_are_recorded():
+    seconds = {"seconds": Channel(unit="s")}
+    runs = [{**run, "seconds": 2.0 * np.arange(1, 121)} for run in with_tests()]
+    found = recommend(CurveSet.from_runs(runs, channels=seconds), max_loss=0.1)
+    (advice,) = found.advice
+    assert advice.seconds == pytest.approx((2 * advice.epochs.mean, 240))
+    assert f", and {advice.seconds[0]:.3g} seconds instead of 240" in in_words(found)
 
 
 def test_one_goal_each():
     curves = simulate("gradient_flow", 60, seed=2)
-    found = recommend(curves, max_loss=0.02, max_epochs=50, rate=10)
+    found = recommend(curves, max_loss=0.02, max_epochs=105, rate=10)
     assert [each.goal[:2] for each in found.advice] == [
         (GoalKind.LOSS, 0.02),
-        (GoalKind.EPOCHS, 50),
+        (GoalKind.EPOCHS, 105),
         (GoalKind.RATE, 10),
     ]
     loss, epochs, bargain = found.advice
-    assert loss.loss.mean <= 0.02
-    assert epochs.epochs.mean <= 50
+    assert loss.loss.high <= 0.02
+    assert epochs.epochs.high <= 105
     assert all(each.loss.low <= each.loss.mean <= each.loss.high for each in found.advice)
     text = in_words(found)
     goals = re.findall("Goal: (.*)", text)
@@ -348,8 +472,8 @@ def test_a_program_that_keeps_the_last_weights_is_measured_with_them():
     sgd = next(p for p, _, _ in advice.programs if p.program == "scikit-learn SGD")
     last = regrets(replay(curves, [sgd.criterion], restore="last"), curves).val
     assert losses["scikit-learn SGD"] == pytest.approx(np.expm1(np.log1p(last).mean()))
-    assert losses["scikit-learn SGD"] > 2 * advice.seen_loss
-    assert losses["Keras"] == losses["Lightning"] == pytest.approx(advice.seen_loss)
+    assert losses["scikit-learn SGD"] > 2 * advice.loss.mean
+    assert losses["Keras"] == losses["Lightning"] == pytest.approx(advice.loss.mean)
     assert "# scikit-learn SGD: keeps the last weights, which loses" in in_words(found)
     assert (
         "max_epochs=200; afterwards load the weights from checkpoint.best_model_path"
@@ -361,21 +485,21 @@ def test_every_run_is_replayed_once_for_all_goals(monkeypatch):
     curves = simulate("gradient_flow", 60, seed=2)
     asked = []
 
-    def counted(curves, criteria, *, restore):
+    def counted(curves, criteria, *, restore="best"):
         asked.append((restore, list(criteria)))
         return replay(curves, criteria, restore=restore)
 
     monkeypatch.setattr(recommendation, "replay", counted)
-    found = recommend(curves, max_loss=0.02, max_epochs=50, rate=10)
-    assert len({str(each.criterion) for each in found.advice}) > 1
+    found = recommend(curves, max_loss=0.02, max_epochs=105, rate=10)
     # candidates by what they keep, then what programs make of the rules, by what these keep
-    assert [restore for restore, _ in asked] == ["own", "best", "own", "best", "last"]
-    replayed = {(restore, rule) for restore, criteria in asked[2:] for rule in criteria}
+    replayed = {(restore, rule) for restore, criteria in asked for rule in criteria}
+    paths = [criteria for _, criteria in asked if len(criteria) > 20 and Keras(1) in criteria]
+    assert len(paths) == 1
     for each in found.advice:
         assert {(p.keeps, p.criterion) for p, _, _ in each.programs} <= replayed
     # and each piece of advice is what it is without the others
     for goal, each in zip(
-        ({"max_loss": 0.02}, {"max_epochs": 50}, {"rate": 10}), found.advice, strict=True
+        ({"max_loss": 0.02}, {"max_epochs": 105}, {"rate": 10}), found.advice, strict=True
     ):
         assert in_words(recommend(curves, **goal).advice[0]) == in_words(each)
 
@@ -406,11 +530,6 @@ def test_nothing_keeps_an_impossible_budget():
 def test_a_goal_out_of_range_is_refused(goal, message):
     with pytest.raises(ValueError, match=message):
         recommend(simulate("gradient_flow", 10, seed=0), **goal)
-
-
-def test_the_same_seed_gives_the_same_text():
-    curves = simulate("gradient_flow", 60, seed=4)
-    assert in_words(recommend(curves, seed=5)) == in_words(recommend(curves, seed=5))
 
 
 # -- what is flagged -----------------------------------------------------------------------
@@ -477,8 +596,12 @@ def test_runs_that_a_patience_had_stopped_are_found_out():
     )
     found = recommend(stopped)
     assert found.verdict == "tentative"
-    assert found.reasons[0].what is Hidden.STOPPED
-    assert found.reasons[0].numbers["patience"] == 10
+    (reason,) = (each for each in found.reasons if each.what is Hidden.STOPPED)
+    assert reason.numbers["patience"] == 10
+    # how much is lost is not known
+    assert found.advice[0].loss.high == np.inf
+    assert "at least" in in_words(found)
+    assert "no upper limit: a lower bound" in in_words(found)
     assert "they were probably stopped by a patience of 10" in in_words(found)
     # runs ended by a clock, at any check, are not marked so
     rng = np.random.default_rng(3)
@@ -503,21 +626,23 @@ def test_runs_without_a_finite_regret_are_left_out():
         assert ("would be a guess" in in_words(found)) == (count == 1)
 
 
-def test_problems_are_held_out_where_there_are_enough():
+def test_data_sets_are_the_sample_where_there_are_enough():
     many = [run for p in range(8) for run in runs_of(6, problem=f"p{p}")]
     for i, run in enumerate(many):
         run["val"] = run["val"] * (1 + i / 100)
     found = recommend(CurveSet.from_runs(many))
     assert found.reasons[-1] == (Why.CLUSTERS, {"clusters": 8, "unit": "problem"})
-    assert "we held out and bootstrapped whole problems (8 of them)" in in_words(found)
-    assert sum(found.advice[0].chosen.values()) == 8
+    assert "whole problems are the sample (8 of them)" in in_words(found)
+    assert found.advice[0].sample == 8
     few = recommend(CurveSet.from_runs(many[:18]))
     assert few.reasons[-1] == (Why.TOO_FEW_CLUSTERS, {"clusters": 3, "unit": "problem"})
     assert "3 problems are too few" in in_words(few)
     # problems made from one data set are not independent
     alike = recommend(CurveSet.from_runs({**run, "dataset": "imdb"} for run in many))
-    assert alike.reasons[-1] == (Why.TOO_FEW_CLUSTERS, {"clusters": 1, "unit": "data set"})
-    assert "1 data set is too few to say anything about other data sets" in in_words(alike)
+    assert alike.reasons[-1] == (Why.PROBLEMS, {"clusters": 8, "datasets": 1})
+    assert "1 data set is too few to say anything about other data sets: problems are" in in_words(
+        alike
+    )
 
 
 def test_what_is_promised_is_what_happens_elsewhere():
@@ -527,7 +652,7 @@ def test_what_is_promised_is_what_happens_elsewhere():
     every = CurveSet.from_runs(
         {"val": c.val} for c, is_fine in zip(curves, fine, strict=True) if is_fine
     )
-    promised, true, broken = [], [], 0
+    firm = broken = above = 0
     rng = np.random.default_rng(5)
     for _ in range(20):
         drawn = np.isin(np.arange(len(every)), rng.choice(len(every), 40, replace=False))
@@ -535,15 +660,17 @@ def test_what_is_promised_is_what_happens_elsewhere():
         (advice,) = found.advice
         others = every.select(~drawn)
         loss = regrets(replay(others, [advice.criterion], restore="own"), others).val
-        promised.append(advice.loss.mean)
-        true.append(np.expm1(np.log1p(loss).mean()))
-        broken += found.verdict == "recommended" and true[-1] > 0.01
-    # tuned on the number that is promised, 51 of 60 draws were recommended, of which 82% lost more
-    assert np.mean(promised) == pytest.approx(np.mean(true), abs=0.003)
-    assert broken <= 1
+        real = np.expm1(np.log1p(loss).mean())
+        firm += found.verdict == "recommended"
+        broken += found.verdict == "recommended" and real > 0.01
+        above += real > advice.loss.high
+    # tuned on the mean, 51 of 60 draws were recommended, of which 82% lost more
+    assert firm >= 7
+    assert broken <= 2
+    assert above <= 2
 
 
-def test_a_goal_that_breaks_where_the_rule_was_not_chosen_is_said_to():
+def test_a_rule_is_not_sure_while_half_its_patience_loses():
     # one problem of eight has a plateau that no patience chosen on the others outlives
     runs = []
     for i in range(40):
@@ -553,13 +680,19 @@ def test_a_goal_that_breaks_where_the_rule_was_not_chosen_is_said_to():
         runs.append({"val": val, "problem": f"p{i % 8}"})
     found = recommend(CurveSet.from_runs(runs), max_loss=0.01)
     (advice,) = found.advice
-    assert advice.seen_loss == 0
-    assert advice.loss.mean > 0.02
-    assert advice.doubt is Why.BREAKS
-    assert found.reasons[0] == (Why.BREAKS, {"goal": advice.goal})
-    assert in_words(found).startswith(
+    # half the patience that outlives the plateau must outlive it, too
+    assert advice.criterion == Keras(250)
+    assert (found.verdict, advice.doubt) == ("recommended", None)
+    short = recommend(CurveSet.from_runs({**r, "val": r["val"][:240]} for r in runs), max_loss=0.01)
+    (advice,) = short.advice
+    assert advice.criterion == Keras(120)
+    assert advice.loss.mean == 0
+    assert advice.doubt is Why.MAY_BREAK
+    assert advice.loss.high > 0.01
+    assert short.reasons[0] == (Why.MAY_BREAK, {"goal": advice.goal})
+    assert in_words(short).startswith(
         "Tentative recommendation: only a rough guide.\n"
-        "- on runs held out from the choice, the rule misses the goal: lose at most 1%"
+        "- no patience that saves anything is sure to meet the goal: lose at most 1%"
     )
 
 
@@ -567,7 +700,8 @@ def test_the_front_is_no_worse_than_any_candidate():
     found = recommend(simulate("gradient_flow", 60, seed=2)).front
     assert (np.diff(found["loss"]) <= 1e-12).all()
     assert found["native"].any()
-    assert (found["loss"] >= 0).all()
+    # of the test error, a part of the runs gains by stopping
+    assert (found["loss"] >= -0.5).all()
     assert isinstance(found, pd.DataFrame)
 
 
@@ -608,11 +742,10 @@ def test_a_number_of_epochs_is_built_into_every_framework():
 
 def test_negated_scores_have_a_best_score_and_no_lowest_error():
     runs = [{**run, "val": -1 / np.asarray(run["val"])} for run in runs_of(40)]
-    assert "of the size of the best validation score (geometric mean" in in_words(
-        recommend(CurveSet.from_runs(runs))
-    )
+    text = in_words(recommend(CurveSet.from_runs(runs)))
+    assert "of the validation score at the end of the run" in text
     text = in_words(recommend(CurveSet.from_runs(runs_of(40))))
-    assert "of the lowest validation error (geometric mean" in text
+    assert "of the validation error at the end of the run" in text
 
 
 # -- the command line ----------------------------------------------------------------------
@@ -645,7 +778,7 @@ def test_logs_are_read_and_answered(earlystop, tmp_path):
     code, out, err = earlystop("recommend", "logs", "--max-loss", "2%", "--max-epochs", "80")
     assert code == 0
     assert out.startswith("Tentative recommendation")
-    assert "Goal: lose at most 2% of each run's best" in out
+    assert "Goal: lose at most 2% by stopping early" in out
     assert "Goal: train at most 80 epochs per run" in out
     assert 'keras.callbacks.EarlyStopping(monitor="val_loss", mode="min", patience=' in out
     # logs count from 0, which is said once
@@ -668,9 +801,9 @@ def test_logs_of_accuracy_alone_are_sent_to_import_which_reads_them(earlystop, t
     words = "import logs --val val_accuracy --mode max -o curves.parquet"
     assert f"earlystop {words} and pass curves.parquet instead" in err
     assert earlystop(*words.split())[0] == 0
-    code, out, _ = earlystop("recommend", "curves.parquet")
+    code, out, _ = earlystop("recommend", "curves.parquet", "--framework", "all")
     assert code == 0
-    assert "of the size of the best validation score" in out
+    assert "of the validation score at the end of the run" in out
     assert 'monitor="val_accuracy", mode="max"' in out
     assert 'metric_for_best_model="eval_accuracy", greater_is_better=True' in out
 
@@ -716,3 +849,84 @@ def test_lines_count_checks_where_the_records_count_steps():
     assert "max_iter=80" in in_words(by_step)
     assert "checks are about 500 apart" in in_words(by_step)
     assert "apart" not in in_words(by_epoch)
+
+
+def test_logs_of_one_framework_get_its_line_and_mixed_ones_an_answer_each(earlystop, tmp_path):
+    runs = [{**run, "format": "keras-csv"} for run in runs_of(8)]
+    CurveSet.from_runs(runs).write(tmp_path / "logs.parquet")
+    code, out, _ = earlystop("recommend", "logs.parquet", "--max-loss", "5%")
+    assert code == 0
+    assert "For Keras, with its own version of each rule:" in out.split("\n")[0]
+    assert "keras.callbacks" in out
+    assert "lightgbm" not in out
+    out = earlystop("recommend", "logs.parquet", "--max-loss", "5%", "--framework", "LightGBM")[1]
+    assert "lightgbm.early_stopping(" in out
+    assert "keras.callbacks" not in out
+    out = earlystop("recommend", "logs.parquet", "--max-loss", "5%", "--framework", "all")[1]
+    assert "lightgbm.early_stopping(" in out
+    assert "keras.callbacks" in out
+    code, _, err = earlystop("recommend", "logs.parquet", "--framework", "keras")
+    assert code == 2
+    assert "framework 'keras': did you mean 'Keras'?" in err
+    runs = [{**run, "format": "xgboost" if i % 2 else "csv"} for i, run in enumerate(runs_of(16))]
+    CurveSet.from_runs(runs).write(tmp_path / "mixed.parquet")
+    code, out, _ = earlystop("recommend", "mixed.parquet", "--max-loss", "5%", "--json")
+    both = json.loads(out)
+    assert [each["framework"] for each in both] == [None, "XGBoost"]
+    assert [len(each["advice"][0]["programs"]) > 1 for each in both] == [True, False]
+    code, _, err = earlystop("recommend", "mixed.parquet", "-o", "x.png")
+    assert code == 2
+    assert "choose one: --framework" in err
+
+
+def test_a_program_s_own_rule_and_weights_are_judged():
+    runs = CurveSet.from_runs(runs_of(40))
+    keras = recommend(runs, max_loss=9, framework="Keras").advice[0]
+    assert keras.criterion == recommend(runs, max_loss=9).advice[0].criterion
+    (sgd,) = recommend(runs, max_loss=9, framework="scikit-learn SGD").advice
+    (own,) = sgd.programs
+    stops = replay(runs, [own.program.criterion], restore="last")
+    lost = np.log1p(regrets(stops, runs).val).mean()
+    assert sgd.loss.mean == pytest.approx(math.expm1(lost))
+    assert sgd.loss.mean > keras.loss.mean
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_the_picture_is_a_file_whose_bytes_are_always_the_same(earlystop, tmp_path, ending):
+    CurveSet.from_runs(runs_of(40)).write(tmp_path / "x.parquet")
+    for name in ("a", "b"):
+        words = ("recommend", "x.parquet", "--max-loss", "5%", "-o", f"{name}.{ending}")
+        assert earlystop(*words)[0] == 0
+    a, b = ((tmp_path / f"{name}.{ending}").read_bytes() for name in "ab")
+    assert a == b
+    assert a[:4] in (b"\x89PNG", b"%PDF", b"<?xm")
+
+
+# -- calibrate at the command line ---------------------------------------------------------
+
+
+def test_calibrate_answers_refuses_and_names_mistakes(earlystop, tmp_path):
+    curves = CurveSet.from_runs(runs_of(40))
+    curves.write(tmp_path / "x.parquet")
+    code, out, err = earlystop("calibrate", "x.parquet", "Keras", "--at-most", "5%")
+    assert (code, err) == (0, "")
+    assert out == f"{in_words(calibrate(curves, Keras, 0.05))}\n"
+    words = ("calibrate", "x.parquet", "GL(1, k=1)", "--exceed", "5%", "--at-most", "10%", "--json")
+    found = json.loads(earlystop(*words, "-o", "x.json")[1])
+    assert found == json.loads((tmp_path / "x.json").read_text())
+    assert found["promise"]["exceed"] == 0.05
+    assert found["criterion"].startswith("GL(")
+    for words, message in {
+        ("x.parquet", "Keras", "--cap", "3%", "--at-most", "0.01%"): "299 are needed",
+        ("x.parquet", "Kera"): "RULE 'Kera': did you mean 'Keras'?",
+        ("x.parquet", "any_of(GL(1), UP(2))"): "a combination has no threshold",
+        ("x.parquet", "GL(1"): "cannot be parsed",
+        ("Keras",): "expected curves or logs, and then a rule",
+        ("x.parquet", "Keras", "--unit", "epoch"): "expected 'run' or 'dataset'",
+        ("x.parquet", "Keras", "--confidence", "0.9"): "unknown test error",
+        ("x.parquet", "Keras", "-o", "x.png"): "expected a name ending in .txt or .json",
+    }.items():
+        code, out, err = earlystop("calibrate", *words)
+        assert (code, out) == (2, ""), words
+        assert message in err
+        assert "Traceback" not in err

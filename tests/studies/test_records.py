@@ -122,7 +122,7 @@ def test_a_recommendation_is_that_of_the_negated_twin(twins):
     own = b.front[~b.front["rule"].isin(["GL", "PQ"])]
     assert set(own["criterion"]) <= set(a.front["criterion"])
     text = in_words(a)
-    assert "of the size of the best validation score" in text
+    assert "score at the end of the run" in text
     assert 'monitor="val_score", mode="max"' in text
     assert "error" not in text.replace("divide by an error", "")
     assert "have their best score in the last tenth" in text
@@ -131,7 +131,7 @@ def test_a_recommendation_is_that_of_the_negated_twin(twins):
 def calibrated(curves, rule, **options):
     """The answer, or in words what it would take."""
     try:
-        return calibrate(curves, rule, **options)
+        return calibrate(curves, rule, **{"unit": "run", **options})
     except RefusedError as error:
         return str(error)
 
