@@ -1,6 +1,6 @@
 """Does what `recommend` and `calibrate` say hold on data sets that they did not see?
 
-    python -P experiments/trust_advice.py [--replications 100] [--seed 1] [--corpora DIR]
+    python -m experiments.trust_advice [--replications 100] [--seed 1] [--corpora DIR]
 
 draws data sets of a corpus, asks on their runs, and looks at the runs of the others. Writes
 ``data/studies/trust_advice.csv``: a row a corpus and a number, with its standard error and what was

@@ -7,7 +7,7 @@ the unit of resampling. A column is a *contrast*: one number per cluster whose m
 such as the mean log ratio of two criteria's test errors.
 
 The coverage and error rates of these methods were measured by simulation:
-``experiments/coverage.py``.
+``experiments/interval_coverage.py``.
 """
 
 from earlystop_lab.inference.bootstrap import METHODS, intervals

@@ -83,8 +83,8 @@ def intervals(
     60% without an effect, a density of recorded problems), percentile and BCa intervals 82% to
     91%, and intervals that treat runs as units 20% to 62%. If one problem of twelve carries the
     effect, and samples are drawn from these twelve only, a third of the samples are without it, and
-    coverage falls to 85% (``experiments/coverage.py``). Over sweeps resampled from 12 recorded
-    problems with added noise, a nominal 95% simultaneous band covered 94% to 97%.
+    coverage falls to 85% (``experiments/interval_coverage.py``). Over sweeps resampled from 12
+    recorded problems with added noise, a nominal 95% simultaneous band covered 94% to 97%.
 
     Sources: P. Hall, The Bootstrap and Edgeworth Expansion, Springer 1992, section 3.6, doi
     10.1007/978-1-4612-4384-7; for the adjustment, P. H. Westfall and S. S. Young, Resampling-Based

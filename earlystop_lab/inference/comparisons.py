@@ -69,7 +69,7 @@ def sign_flip(values: pd.Series) -> float:
 
     All assignments of signs are tried up to 13 clusters, otherwise 9,999 random ones. Only for
     seeing how an answer depends on the test: where differences are skewed, it rejects too often
-    (``experiments/coverage.py``).
+    (``experiments/interval_coverage.py``).
 
     Parameters
     ----------

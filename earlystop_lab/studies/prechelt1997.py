@@ -74,8 +74,8 @@ MARGIN = 0.005
 #: data sets with more late runs than this are left out in one column of the table of tests
 LATE = 1 / 3
 #: how often the test of 12 clusters rejects at 5% where the mean is 0: the lowest and highest of
-#: eight populations, and for lognormal values (``sizes`` in experiments/coverage.py, 2,000 samples
-#: of each)
+#: eight populations, and for lognormal values (``sizes`` in experiments/interval_coverage.py, 2,000
+#: samples of each)
 SIZES = {"size_low": 0.025, "size_high": 0.064, "size_lognormal": 0.109}
 #: the published numbers: table 1 from memory, the claims of the abstracts, the technical report
 PUBLISHED = ("prechelt1997_table1", "claims", "recommendations", "proben1_tr_tables_5_6")

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from earlystop_lab import CurveSet
+from experiments import trust, trust_bench
 from experiments.check_spacing import cost
-from experiments.trust_bench import NULL, PLANTED, rows
+from experiments.trust_bench import NULL, PLANTED, SHOWN, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,8 +32,7 @@ def test_an_advantage_is_found_where_the_spread_allows_it_and_not_where_it_does_
     narrow, wide = shares(losses(0.005)), shares(losses(0.1))
     assert narrow[PLANTED] >= 0.9
     assert wide[f"{PLANTED} than the best"] <= 0.5
-    shown = "advantage over the best that would be shown"
-    assert narrow[shown] < 0.02 < wide[shown]
+    assert narrow[SHOWN] < 0.02 < wide[SHOWN]
     for found in (narrow, wide):
         assert found[NULL] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 16)
 
@@ -65,3 +65,31 @@ def test_the_readme_names_the_committed_costs_of_checking_less_often():
     said = [f"{100 * cost:.2g}% on `{corpus}`" for corpus, cost in five.items()]
     sentence = f"costs {', '.join(said[:-1])} and {said[-1]}"
     assert sentence in re.sub(r"\s+", " ", (ROOT / "README.md").read_text("utf-8"))
+
+
+def test_the_readme_shows_what_was_measured_of_comparisons():
+    text = (ROOT / "README.md").read_text("utf-8")
+    begin, end = "<!-- trust bench -->\n", "<!-- end of trust bench -->"
+    assert text.split(begin)[1].split(end)[0].strip() == trust_bench.shown(trust_bench.measured())
+
+
+def test_what_is_promised_of_comparisons_was_measured():
+    table = trust_bench.measured()
+    null, planted = (table[table["what"] == what].set_index("corpus") for what in (NULL, PLANTED))
+    assert set(null.index) == {"prechelt1997", "boosting", "modern-nets", "tabular-nets"}
+    assert (null["value"] <= 0.05 + 2 * null["standard_error"]).all()
+    shown = table[table["what"] == SHOWN].set_index("corpus")["value"]
+    # the spread allows it where the planted advantage is clearly above what would be shown
+    allowed = planted[1.2 * shown < 0.02]
+    assert len(allowed)
+    assert (allowed["value"] >= 0.8 - 2 * allowed["standard_error"]).all()
+
+
+def test_one_table_has_the_rows_of_all_answers(capsys):
+    trust.main()
+    lines = capsys.readouterr().out
+    assert {word for word in ("bench", "recommend", "calibrate") if f" {word} " in lines} == {
+        "bench",
+        "recommend",
+        "calibrate",
+    }

@@ -24,7 +24,9 @@ from earlystop_lab.inference import (
 )
 from earlystop_lab.inference.bootstrap import resampled_weights
 
-COVERAGE = runpy.run_path(str(Path(__file__).resolve().parents[2] / "experiments" / "coverage.py"))
+COVERAGE = runpy.run_path(
+    str(Path(__file__).resolve().parents[2] / "experiments" / "interval_coverage.py")
+)
 ratio_of_totals = COVERAGE["ratio_of_totals"]
 
 # -- means over clusters -------------------------------------------------------------------

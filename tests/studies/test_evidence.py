@@ -15,7 +15,7 @@ from earlystop_lab.studies.calibration import measured
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 CALIBRATION = runpy.run_path(str(EXPERIMENTS / "calibration.py"))
-COVERAGE = runpy.run_path(str(EXPERIMENTS / "coverage.py"))
+COVERAGE = runpy.run_path(str(EXPERIMENTS / "interval_coverage.py"))
 NETS = Path(__file__).resolve().parents[2] / "data" / "curves" / "modern-nets"
 
 

@@ -1,6 +1,6 @@
 """How often intervals over clusters hold the true mean, and how often tests reject a true null.
 
-    python experiments/coverage.py [--replications 4000] [--out results]
+    python -m experiments.interval_coverage [--replications 4000] [--out results]
 
 simulates tables of 12 and 40 clusters whose mean is known: normal, t with 3 degrees of freedom,
 skewed, mostly without an effect, and problems like those of a recorded corpus: one of them drawn at
@@ -391,7 +391,7 @@ def _sign_flips(values: FloatArray, rng: np.random.Generator) -> FloatArray:
 # -- all of it -----------------------------------------------------------------------------
 
 
-def study(curves: CurveSet, replications: int, families: int = 1000) -> dict[str, pd.DataFrame]:
+def study(curves: CurveSet, replications: int, families: int = 200) -> dict[str, pd.DataFrame]:
     """The tables of coverage and of the size of tests."""
     found = populations(curves)
     rows = []
