@@ -152,6 +152,7 @@ COMMANDS = {
     "check rules.py:Above": "rules.py:Above",
     "recommend x.parquet": "Keras",
     "survey x.parquet --n-jobs 1": "20 runs",
+    "calibrate x.parquet Keras --at-most 5%": "Keras(",
     "import log.csv -o log.parquet": "log.parquet: CurveSet: 1 run",
     "cache": "MB of at most",
     "corpus list": "taskset",

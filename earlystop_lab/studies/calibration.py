@@ -175,7 +175,7 @@ def calibrate(
     >>> from earlystop_lab import Keras, simulate
     >>> kept = calibrate(simulate("gradient_flow", 60, seed=1), Keras)
     >>> kept.units, kept.promise.cap, kept.reached <= 0.02, kept.criterion.family.name
-    (60, 0.2, True, 'Keras')
+    (12, 0.2, True, 'Keras')
     """
     require_curves("calibrate", curves)
     facts = facts_of(curves)

@@ -682,7 +682,7 @@ def compared(
     >>> known = pd.DataFrame({"GL": [-0.02, -0.03] * 4, "UP": [0.001, -0.001] * 4}, index)
     >>> compared(known)[["rule", "difference", "p_adjusted", "verdict"]].round(3)
       rule  difference  p_adjusted     verdict
-    0   GL      -0.025       0.031      better
+    0   GL      -0.025       0.008      better
     1   UP       0.000       1.000  equivalent
     """
     # rules that do the same are one row

@@ -18,6 +18,7 @@ it holds.
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import chain, compress
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -584,12 +585,16 @@ def _front(path: _Path) -> pd.DataFrame:
     curves = path.curves
     counted = counting(OTHERS, curves)
     others = sweeps([rule for rule in OTHERS if rule not in counted], curves, BESIDE)
-    criteria = [*path.rules, *(each for members in others.values() for each in members)]
-    beside = replay(curves, criteria[len(path.rules) :]) if others else None
-    lost, time = path.lost, path.time
-    if beside is not None:
-        lost = np.concatenate([lost, _lost(beside, curves, path.price)], axis=1)
-        time = np.concatenate([time, _time(beside, curves)], axis=1)
+    criteria, lost, time = path.rules, path.lost, path.time
+    if others:
+        beside = list(chain(*others.values()))
+        stops = replay(curves, beside)
+        their_lost, their_time = _lost(stops, curves, path.price), _time(stops, curves)
+        # one that stops a run where no error was measured has no loss
+        known: list[bool] = np.isfinite(their_lost).all(axis=0).tolist()
+        criteria = [*criteria, *compress(beside, known)]
+        lost = np.concatenate([lost, their_lost[:, known]], axis=1)
+        time = np.concatenate([time, their_time[:, known]], axis=1)
     lost, time = path.at(lost), path.at(time)
     mean_time, mean_loss = time.mean(axis=0), lost.mean(axis=0)
     best = np.flatnonzero(undominated(mean_time, mean_loss))

@@ -7,11 +7,11 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from log_samples import event_file, genuine_folder, masked_crc, record, scalar
 
 from earlystop_lab.sources.logs import _event_file, read_logs, tensorboard
 from earlystop_lab.sources.logs._event_file import read_scalars
 from earlystop_lab.sources.logs._reading import Source
-from tests.log_samples import event_file, genuine_folder, masked_crc, record, scalar
 
 FINITE32 = st.floats(width=32, allow_nan=False)
 NUMBERS = {

@@ -69,7 +69,7 @@ def test_the_experiment_chooses_as_calibrate_does():
     curves = curves.select(facts_of(curves).measurable())
     seen = measured(curves, Keras)
     at, reached, _ = CALIBRATION["chosen"](np.minimum(seen.losses, 0.2), seen.time, 0.02, 0.2)
-    found = calibrate(curves, Keras)
+    found = calibrate(curves, Keras, unit="run")
     assert (found.criterion, found.reached) == (seen.members[at], reached)
 
 

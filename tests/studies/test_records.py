@@ -193,7 +193,7 @@ def test_studies_of_bounded_scores_look_at_the_distance_from_the_bound(bounded):
     groups = [sweeps([GL, PQ(1, k=2)], curves, 30) for curves in bounded]
     assert groups[0] == groups[1]
     assert Why.UNBOUNDED not in {reason.what for reason in recommend(share).reasons}
-    assert calibrate(share, GL).criterion.family is GL
+    assert calibrate(share, GL, unit="run").criterion.family is GL
     for family in FAMILIES.values():
         check_on(family, share, "x")
 
