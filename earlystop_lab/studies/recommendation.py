@@ -591,7 +591,7 @@ def _front(path: _Path) -> pd.DataFrame:
         stops = replay(curves, beside)
         their_lost, their_time = _lost(stops, curves, path.price), _time(stops, curves)
         # one that stops a run where no error was measured has no loss
-        known: list[bool] = np.isfinite(their_lost).all(axis=0).tolist()
+        known = np.asarray(np.isfinite(their_lost).all(axis=0))
         criteria = [*criteria, *compress(beside, known)]
         lost = np.concatenate([lost, their_lost[:, known]], axis=1)
         time = np.concatenate([time, their_time[:, known]], axis=1)
