@@ -1,5 +1,7 @@
 """A new rule against the known ones: a copy, a better one, one that peeks, one that cannot be."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from earlystop_lab import (
     GL,
     H2O,
+    PQ,
     UP,
     CurveSet,
     Discrepancy,
@@ -16,6 +19,7 @@ from earlystop_lab import (
     TerminateOnNaN,
     XGBoost,
     criterion,
+    read_curves,
     replay,
     simulate,
 )
@@ -35,6 +39,8 @@ from earlystop_lab.studies.comparison import (
     compared,
 )
 from earlystop_lab.studies.conformance import ConformanceError
+
+NETS = Path(__file__).resolve().parents[2] / "data" / "curves" / "modern-nets"
 
 
 @criterion(threshold="checks", passes=">=")
@@ -555,6 +561,26 @@ def test_regret_on_runs_that_end_at_their_best_is_called_a_lower_bound(flow):
     assert late[0].startswith(f"{share:.0%} of the runs have their lowest error in the last tenth")
     assert "lower bound" in late[0]
     assert f"{late[0]}." in in_words(bench(Waiting, {"mine": falling}, known=[GL]))
+
+
+def test_a_known_rule_without_its_strips_is_no_better_rule():
+    @criterion(threshold="alpha", passes=">", at_least={"alpha": 0})
+    def EveryGL(val):
+        """GL at every check."""
+        with np.errstate(all="ignore"):
+            return 100 * (val / np.fmin.accumulate(val) - 1)
+
+    curves = read_curves(NETS)
+    # the data set on which the checks between the strips matter most, and others
+    some = curves.select(np.arange(len(curves)) % 4 == 0)
+    known = [GL, PQ, UP, Keras]
+    found = bench(EveryGL, {"nets": some}, known=known).corpora[0].comparisons.set_index("rule")
+    assert Verdict.BETTER not in set(found["verdict"])
+    # where a rule with strips keeps only what it looked at, it seems to be
+    charged = bench(EveryGL, {"nets": some}, known=known, restore="best").corpora[0]
+    before = charged.comparisons.set_index("rule")["difference"]
+    assert before["GL"] < -0.02
+    assert abs(found.loc["GL", "difference"]) < 0.02
 
 
 def test_known_rules_of_other_times_are_named(flow):
