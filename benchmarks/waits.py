@@ -27,6 +27,8 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+#: the corpora that both trees have
+FOUR = ("boosting", "modern-nets", "prechelt1997", "prechelt1997-init005")
 MAIN = "from earlystop_lab.cli import main; main()"
 #: a rule of numpy, whose name is filled in
 RULE = """
@@ -222,7 +224,8 @@ def compared(base: Tree, here: Tree, *, quick: bool) -> list[str]:
 
     def asked(tree: Tree, name: str, *more: str) -> list[str]:
         rule = f"{tree.folder / name}.py:{name}"
-        some = ["--corpus", "data/curves/modern-nets"] if quick else []
+        names = FOUR[1:2] if quick else FOUR
+        some = [word for name in names for word in ("--corpus", f"data/curves/{name}")]
         return ["bench", rule, "-o", str(tree.folder / f"report-{name}"), *some, *more]
 
     one = here.run(*asked(here, "Mine"))
