@@ -599,6 +599,10 @@ Where the rules and the article's recommendations come from:
     "advice.no_unit": (
         "\nGoal: {goal:goal}\n  The positions of these runs are in different units."
     ),
+    "advice.corrected": (
+        "  corrected for that luck, it loses about {low:percent} to {high:percent} of the test "
+        "error"
+    ),
     "advice.worth": (
         "\nGoal: {goal:goal}\n"
         "  {criterion}\n"

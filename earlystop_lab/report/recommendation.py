@@ -8,7 +8,15 @@ import pandas as pd
 from earlystop_lab._common.wording import percent
 from earlystop_lab.report.messages import amount, estimate, in_words, reason, said, share_of
 from earlystop_lab.report.pasting import lines
-from earlystop_lab.studies.recommendation import Advice, Estimate, Price, Recommendation, Unmet, Why
+from earlystop_lab.studies.recommendation import (
+    OPTIMISM,
+    Advice,
+    Estimate,
+    Price,
+    Recommendation,
+    Unmet,
+    Why,
+)
 from earlystop_lab.studies.records import Recorded
 
 
@@ -54,7 +62,13 @@ def _(advice: Advice) -> str:
         "lowest": said(f"{best}.lowest", {}),
         "best": said(best, {"error": advice.price.error}),
     }
-    parts = ["advice.worth", f"{advice.doubt}.advice" if advice.doubt else None]
+    corrected = advice.price.error == "val" and not advice.price.absolute and advice.loss.mean > 0
+    numbers |= dict(zip(("low", "high"), advice.loss.mean * np.array(OPTIMISM), strict=True))
+    parts = [
+        "advice.worth",
+        "advice.corrected" if corrected else None,
+        f"{advice.doubt}.advice" if advice.doubt else None,
+    ]
     words = [said(part, numbers) for part in parts if part]
     if advice.safer is not None:
         safer = advice.safer._asdict() | {"instead": advice.saved.mean}

@@ -5,6 +5,7 @@ import math
 import re
 import sys
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import library_drivers
@@ -34,6 +35,8 @@ from earlystop_lab.report.pasting import lines
 from earlystop_lab.studies import recommendation
 from earlystop_lab.studies.recommendation import Goal, GoalKind, Unmet, Why
 from earlystop_lab.studies.records import Hidden
+
+BOOSTING = Path(__file__).resolve().parents[2] / "data" / "curves" / "boosting"
 
 # -- the lines, driven in the libraries' own code ------------------------------------------
 
@@ -930,3 +933,19 @@ def test_calibrate_answers_refuses_and_names_mistakes(earlystop, tmp_path):
         assert (code, out) == (2, ""), words
         assert message in err
         assert "Traceback" not in err
+
+
+def test_without_test_errors_the_loss_is_also_said_corrected_for_its_optimism():
+    curves = read_curves(BOOSTING)[:200]
+    runs = [
+        {"val": c.val, "problem": p} for c, p in zip(curves, curves.meta["problem"], strict=True)
+    ]
+    found = recommend(CurveSet.from_runs(runs), max_loss=0.05)
+    (advice,) = found.advice
+    loss = advice.loss.mean
+    assert loss > 0
+    said = re.search(r"it loses about (\S+)% to (\S+)% of the test error", in_words(found))
+    assert [float(each) for each in said.groups()] == pytest.approx(
+        [-20 * loss, 110 * loss], rel=0.06
+    )
+    assert "corrected" not in in_words(recommend(curves, max_loss=0.05))
