@@ -80,6 +80,15 @@ def p_value(value: float) -> str:
     return "<.0001" if value < 1e-4 else f"{value:.2g}".replace("0.", ".", 1)
 
 
+def p_or_none(value: float) -> str:
+    """A p value by name, or that there is none.
+
+    >>> p_or_none(0.0123), p_or_none(float("nan"))
+    ('p .012', 'no test')
+    """
+    return "no test" if np.isnan(value) else f"p {p_value(value)}"
+
+
 def estimate(value: Estimate) -> str:
     """A mean with its interval, in percent.
 
@@ -116,6 +125,7 @@ WORDINGS: dict[str, Callable[..., str]] = {
     "too_few": too_few,
     "difference": difference,
     "p": p_value,
+    "tested": p_or_none,
     "error": ERRORS.__getitem__,
     "best": lambda scores: "best score" if scores else "lowest error",
     "zero": lambda scores: "a best score of 0" if scores else "an error of 0",
@@ -381,7 +391,7 @@ Where the rules and the article's recommendations come from:
     ),
     "bench.pooled.against": (
         "Against {rule}: better on {better}, tied on {tied} and worse on {worse} of {clusters}, "
-        "{difference:difference {low} to {high}} {word} (p {p_adjusted:p})."
+        "{difference:difference {low} to {high}} {word} ({p_adjusted:tested})."
     ),
     # on one corpus
     "bench.runs": "{corpus}: {runs:counted run}, {what}{left_out}.",
@@ -425,7 +435,7 @@ Where the rules and the article's recommendations come from:
     "bench.against": (
         "Against {rule}: better on {better}, tied on {tied} and worse on {worse} of "
         "{clusters:counted {unit}} at equal time ({earliest:percent} to {latest:percent} of the "
-        "full run), {difference:difference {low} to {high}} {word} (p {p_adjusted:p}){as_used}."
+        "full run), {difference:difference {low} to {high}} {word} ({p_adjusted:tested}){as_used}."
     ),
     "bench.as_used": "; at the time of {default}, {default_difference:difference}",
     "bench.rests": (

@@ -811,7 +811,7 @@ def test_hugging_face_ranks_stop_together_and_one_records(transformers, tmp_path
         ],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
