@@ -12,6 +12,7 @@ from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
 from earlystop_lab.studies.comparison import Bench, OnCorpus, Verdict
+from earlystop_lab.studies.prechelt1997 import SIZES
 
 #: formats of tables for papers
 Format = Literal["md", "tex", "csv"]
@@ -259,6 +260,7 @@ def _rests(found: OnCorpus) -> list[str]:
     of_runs = found.unit == "run"
     alone = len(found.by_cluster) == 1 and not of_runs
     numbers = numbers_of(found)
+    numbers |= SIZES
     numbers["over"] = said("bench.over_runs" if of_runs else "bench.over_clusters", numbers)
     holds = {
         "bench.rests": True,

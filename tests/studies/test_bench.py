@@ -257,6 +257,8 @@ def test_the_whole_answer_is_said_and_repeats(flow):
     assert text == in_words(again)
     assert "a: 60 runs, 12 problems, test error." in text
     assert "Against Keras: better on" in text
+    # the true size of the test stands beside its p values
+    assert "rejects in 2.5% to 6.4% of simulated studies without any effect" in text
     assert table(one.corpora[0].comparisons)["known rule"].isin(["Keras", "UP"]).all()
     # two corpora: twice the p, at most 1
     for each in one.corpora:
