@@ -1,6 +1,7 @@
 """The callbacks of Lightning and Hugging Face against replay, and their weights against one."""
 
 import csv
+import fcntl
 import json
 import os
 import subprocess
@@ -403,7 +404,7 @@ print(f"said {trainer.global_rank}: {callback.stopper.reason}; {right}\\n", end=
 
 
 @pytest.mark.trained("Lightning", "distributed")
-def test_lightning_ranks_stop_together_and_one_records(lightning, tmp_path):
+def test_lightning_ranks_stop_together_and_one_records(lightning, tmp_path, alone):
     assert_ranks_agree(LIGHTNING_RANKS, tmp_path)
 
 
@@ -799,8 +800,16 @@ print(f"said {args.process_index}: {callback.stopper.reason}; {error!r}\\n", end
 """
 
 
+@pytest.fixture
+def alone(tmp_path_factory):
+    """Two launches of several ranks at the same time may take each other's port."""
+    with (tmp_path_factory.getbasetemp().parent / "ranks.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.mark.trained("Hugging Face", "distributed")
-def test_hugging_face_ranks_stop_together_and_one_records(transformers, tmp_path):
+def test_hugging_face_ranks_stop_together_and_one_records(transformers, tmp_path, alone):
     script, file = tmp_path / "ranks.py", tmp_path / "data.pt"
     script.write_text(HUGGING_FACE_RANKS)
     torch.save([part.tolist() for part in (X, Y, X_VAL, Y_VAL)], file)
