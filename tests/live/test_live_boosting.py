@@ -277,8 +277,10 @@ def train(rank, tracker, record, x, y, x_val, y_val):
         callback = StopCallback("Keras(4)", record=record)
         model = xgboost.train({"eta": 0.2, "nthread": 1}, data, 100, evals=[(val, "val")],
                               verbose_eval=False, callbacks=[callback])
-        print(callback.stopper.reason, model.num_boosted_rounds(),
-              model.eval(val).split(":")[1], flush=True)
+        # one text, since what two ranks print in pieces may be mixed
+        words = f"{callback.stopper.reason} {model.num_boosted_rounds()}"
+        error = model.eval(val).split(":")[1]
+        print(f"\\n{words} {error}\\n", end="", flush=True)
 
 if __name__ == "__main__":
     import multiprocessing

@@ -434,7 +434,7 @@ def train(rank, record):
     evaluator.add_event_handler(Events.COMPLETED, handler)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: evaluator.run([0]))
     trainer.run([0], max_epochs=4)
-    print(f"said {rank}: {handler.stopper.reason}; {model.weight.item() == seen[2]}\\n", end="",
+    print(f"\\nsaid {rank}: {handler.stopper.reason}; {model.weight.item() == seen[2]}\\n", end="",
           flush=True)
 
 if __name__ == "__main__":
