@@ -238,8 +238,7 @@ def calibrate_command(
     nothing can be guaranteed with these runs, the command says what would help and exits with
     code 2.
     """
-    from earlystop_lab.criteria import Criterion
-    from earlystop_lab.criteria.table import FAMILIES
+    from earlystop_lab.criteria import FAMILIES, Combination
     from earlystop_lab.report import answer_as_json, in_words
 
     ending(out, ".txt", ".json")
@@ -248,7 +247,7 @@ def calibrate_command(
         raise ValueError(f"calibrate {rule}: expected curves or logs, and then a rule")
     # a name alone is that of a family, or misspelt
     family = FAMILIES[one_of("RULE", rule, FAMILIES)] if rule.isidentifier() else es.parse(rule)
-    if not isinstance(family, (Criterion, type(es.Keras))):
+    if isinstance(family, Combination):
         raise ValueError(f"{rule}: a combination has no threshold; expected a single rule")
     found = es.calibrate(
         curves_or_logs([Path(file) for file in files]),

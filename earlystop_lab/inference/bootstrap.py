@@ -14,6 +14,10 @@ Method = Literal["bootstrap-t", "percentile", "BCa", "t"]
 METHODS: tuple[Method, ...] = get_args(Method)
 #: with fewer clusters there is no interval
 FEWEST_CLUSTERS = 6
+#: how often the test of 12 clusters rejects at 5% where the mean is 0: the lowest and highest of
+#: eight populations, and for lognormal values (``sizes`` in experiments/interval_coverage.py, 2,000
+#: samples of each)
+SIZES = {"size_low": 0.025, "size_high": 0.064, "size_lognormal": 0.109}
 #: numbers in one block of a matrix product, to bound memory
 _BLOCK = 4_000_000
 #: differences below this share of the values are due to rounding

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.wording import spoken, visible
-from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
 from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
 from earlystop_lab.studies.comparison import Bench, OnCorpus, Verdict
-from earlystop_lab.studies.prechelt1997 import SIZES
 
 #: formats of tables for papers
 Format = Literal["md", "tex", "csv"]

@@ -36,7 +36,7 @@ from earlystop_lab.inference import (
     slope_over_clusters,
     slopes,
 )
-from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
 from earlystop_lab.measures.hindsight import worst_share
 from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 
@@ -73,10 +73,6 @@ POST_HOC = "post-hoc selection"
 MARGIN = 0.005
 #: data sets with more late runs than this are left out in one column of the table of tests
 LATE = 1 / 3
-#: how often the test of 12 clusters rejects at 5% where the mean is 0: the lowest and highest of
-#: eight populations, and for lognormal values (``sizes`` in experiments/interval_coverage.py, 2,000
-#: samples of each)
-SIZES = {"size_low": 0.025, "size_high": 0.064, "size_lognormal": 0.109}
 #: the published numbers: table 1 from memory, the claims of the abstracts, the technical report
 PUBLISHED = ("prechelt1997_table1", "claims", "recommendations", "proben1_tr_tables_5_6")
 #: columns of table 1 as published

@@ -553,10 +553,10 @@ def _version(rule: Criterion, framework: str, curves: CurveSet) -> Program | Non
 
 def _lost(stops: Stops, curves: CurveSet, price: Price) -> FloatArray:
     """What is lost in every run against the weights that the end of the run selects."""
-    end = replay(curves, [MaxEpochs(max(1, int(np.ceil(facts_of(curves).last.max()))))])
-    kept, best = stops.error(price.error), end.error(price.error)
     if price.error == "val" and not price.absolute:
         return np.log1p(regrets(stops, curves).val)
+    end = replay(curves, [MaxEpochs(max(1, int(np.ceil(facts_of(curves).last.max()))))])
+    kept, best = stops.error(price.error), end.error(price.error)
     if price.absolute:
         return kept - best
     return np.log1p(np.maximum(regret(kept, best), -GAIN))

@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from earlystop_lab import read_curves
 from earlystop_lab.inference import intervals
+from earlystop_lab.inference.bootstrap import SIZES
 from earlystop_lab.report import in_words
 from earlystop_lab.report.messages import MESSAGES
 from earlystop_lab.report.prechelt1997 import reproduce, sentence
@@ -231,8 +232,8 @@ def test_the_test_rejects_as_often_as_the_summary_says():
         for name, values in samples.items()
     }
     # the standard errors are about 1%
-    assert found["lognormal"] == pytest.approx(prechelt1997.SIZES["size_lognormal"], abs=0.03)
-    assert found["exponential"] == pytest.approx(prechelt1997.SIZES["size_high"], abs=0.025)
+    assert found["lognormal"] == pytest.approx(SIZES["size_lognormal"], abs=0.03)
+    assert found["exponential"] == pytest.approx(SIZES["size_high"], abs=0.025)
 
 
 def test_of_three_comparisons_each_p_counts_three_times():
