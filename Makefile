@@ -1,12 +1,14 @@
 # Each target does all its own set-up: Python 3.11 or newer and make are all it takes.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+# where an environment has its programs
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 # versions of the libraries whose rules the tests drive
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce reproduce-from-raw test test-oldest test-newest verify verify-logs docs bench paper findings same hard
+.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs bench paper findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -24,7 +26,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
 
-# what needs no extra, with the oldest versions that pyproject.toml allows, and with the newest,
+# what needs no extra: as installed, with the oldest versions that pyproject.toml allows, and with the newest,
 # pre-releases included; each in an environment of its own, of the Python that PYTHON names
 CORE := $(addprefix earlystop_lab/,_common inference curves criteria engine measures) \
     $(addprefix tests/,_common inference curves engine measures cli/test_cli.py test_package.py) \
@@ -33,24 +35,44 @@ CORE := $(addprefix earlystop_lab/,_common inference curves criteria engine meas
 CORE_TESTS := -m pytest -n 2 -W default::DeprecationWarning -W default::PendingDeprecationWarning $(CORE)
 TOOLS := pytest pytest-xdist hypothesis cloudpickle
 
-test-oldest: $(VENV)-oldest/.installed
-	$(VENV)-oldest/bin/python $(CORE_TESTS)
+test-core: $(VENV)-core/.installed
+	$(VENV)-core/$(SCRIPTS)/python $(CORE_TESTS)
 
-test-newest: $(VENV)-newest/bin/uv
-	$(VENV)-newest/bin/uv pip install --quiet --python $(VENV)-newest --upgrade --prerelease allow \
-	    -e . $(TOOLS)
-	$(VENV)-newest/bin/python $(CORE_TESTS)
+test-oldest: $(VENV)-oldest/.installed
+	$(VENV)-oldest/$(SCRIPTS)/python $(CORE_TESTS)
+
+test-newest: $(VENV)-newest/.uv
+	$(VENV)-newest/$(SCRIPTS)/uv pip install --quiet --python $(VENV)-newest --upgrade \
+	    --prerelease allow -e . $(TOOLS)
+	$(VENV)-newest/$(SCRIPTS)/python $(CORE_TESTS)
+
+# the wheel and the source distribution into dist/; then every command in an empty folder, in an
+# environment with nothing but that wheel
+wheel: $(VENV)-core/.installed
+	$(PYTHON) -c "import shutil; shutil.rmtree('dist', ignore_errors=True)"
+	$(VENV)-core/$(SCRIPTS)/python -m hatchling build -d dist
+	$(PYTHON) -m venv --clear $(VENV)-wheel
+	$(VENV)-wheel/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	EARLYSTOP_WHEEL=$(VENV)-wheel $(VENV)-core/$(SCRIPTS)/python -m pytest tests/test_wheel.py
+
+$(VENV)-core/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)-core
+	$(VENV)-core/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check \
+	    -e . $(TOOLS) hatchling
+	touch $@
 
 $(VENV)-oldest/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)-oldest
-	$(VENV)-oldest/bin/pip install --quiet --disable-pip-version-check uv
-	$(VENV)-oldest/bin/uv pip install --quiet --python $(VENV)-oldest --resolution lowest-direct -e .
-	$(VENV)-oldest/bin/uv pip install --quiet --python $(VENV)-oldest $(TOOLS)
+	$(VENV)-oldest/$(SCRIPTS)/pip install --quiet --disable-pip-version-check uv
+	$(VENV)-oldest/$(SCRIPTS)/uv pip install --quiet --python $(VENV)-oldest \
+	    --resolution lowest-direct -e .
+	$(VENV)-oldest/$(SCRIPTS)/uv pip install --quiet --python $(VENV)-oldest $(TOOLS)
 	touch $@
 
-$(VENV)-newest/bin/uv:
+$(VENV)-newest/.uv:
 	$(PYTHON) -m venv $(VENV)-newest
-	$(VENV)-newest/bin/pip install --quiet --disable-pip-version-check uv
+	$(VENV)-newest/$(SCRIPTS)/pip install --quiet --disable-pip-version-check uv
+	touch $@
 
 # rules against their libraries' own code, also the large libraries: installs some GB
 verify: $(VENV)/.installed-verify

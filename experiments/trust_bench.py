@@ -30,10 +30,10 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from earlystop_lab import CurveSet, criterion, read_curves
-from earlystop_lab._common.files import written_whole
+from earlystop_lab._common.files import cache_folder, written_whole
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.studies.comparison import Verdict, bench, compared
-from earlystop_lab.studies.kept import Kept, kept_in
+from earlystop_lab.studies.kept import Kept
 
 FloatArray = NDArray[np.float64]
 
@@ -155,7 +155,7 @@ def main() -> None:
     places = asked.corpora or sorted(p for p in (ROOT / "data" / "curves").iterdir() if p.is_dir())
     tables = []
     for place in places:
-        losses = losses_of(place.stem, read_curves(place), Kept(kept_in()))
+        losses = losses_of(place.stem, read_curves(place), Kept(cache_folder()))
         options = {"seed": asked.seed, "studies": asked.studies, "n_jobs": asked.n_jobs}
         tables.append(rows(place.stem, losses, **options))
         print(tables[-1].to_string(index=False), flush=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,15 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 def kept_apart(tmp_path_factory):
     """Keeps results in a folder of this run instead of the user's cache folder."""
     os.environ["EARLYSTOP_CACHE"] = str(tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture(scope="session")
+def modern_nets():
+    """The recorded corpus; skips where there is none, as in the source distribution."""
+    path = Path(__file__).parents[1] / "data" / "curves" / "modern-nets"
+    if not path.is_dir():
+        pytest.skip("a checkout has this corpus, the source distribution has not")
+    return path
 
 
 @pytest.fixture(scope="session")

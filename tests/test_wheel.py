@@ -1,12 +1,22 @@
-"""The built wheel, as a user has it: its types, and every command in an empty folder."""
+"""The built wheel, as a user has it: its types, its contents, and every command in an empty folder.
+
+Here, the wheel is unpacked into an environment that sees the libraries of this one, and nothing is
+compiled. ``make wheel`` sets EARLYSTOP_WHEEL to an environment in which pip installed it and
+nothing else: then the commands that take minutes run, too.
+"""
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
 import zipfile
+from email import message_from_bytes
+from email.message import Message
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -14,6 +24,9 @@ import pytest
 from earlystop_lab import cli
 
 ROOT = Path(__file__).parents[1]
+#: an environment with nothing but the wheel, of ``make wheel``
+ALONE = os.environ.get("EARLYSTOP_WHEEL")
+SMALL = "earlystop_lab/data/curves/prechelt1997-small"
 
 #: a page of somebody's code: ``assert_type`` fails where a type is Any, too
 PAGE = """
@@ -156,44 +169,188 @@ COMMANDS = {
     "import log.csv -o log.parquet": "log.parquet: CurveSet: 1 run",
     "cache": "MB of at most",
     "corpus list": "taskset",
-    "corpus info x.parquet": "val",
+    "corpus info prechelt1997-small": "cancer",
 }
+#: those that compile rules, or compare them all: a minute or more
+LONG = {
+    "reproduce": "# Prechelt's study on prechelt1997-small: 36 of 1296 runs, 12 problems",
+    "recommend prechelt1997-small": "Keras(",
+    "calibrate prechelt1997-small Keras --at-most 10%": "Keras(",
+    "replay prechelt1997-small -c GL(2) -c UP(3)": "GL(2)",
+    "survey prechelt1997-small": "36 runs",
+    "bench rules.py:Above --format md": "Is Above better than the known stopping criteria",
+}
+if ALONE:
+    COMMANDS |= LONG
 REFUSALS = {
-    "bench rules.py:Above": "--corpus",
-    "bench rules.py:Above --corpus x.parquet": 'pip install "earlystop_lab[report]"',
+    "bench rules.py:Above --format html": 'pip install "earlystop_lab[report]"',
     "watch": 'pip install "earlystop_lab[watch]"',
     "replay x.parquet -c GL(2) --scheduler tcp://x:1": 'pip install "earlystop_lab[distributed]"',
-    "reproduce": "--data",
+    "reproduce --corpus prechelt1997": "EARLYSTOP_DATA",
+    "recommend modern-nets": "EARLYSTOP_DATA",
     "corpus build taskset nothing -o there": "nothing",
     "train proben1 --data nothing -o runs": "nothing",
 }
 
 
+def built(kind, folder, source=ROOT):
+    """The wheel or source distribution of a source tree."""
+    pytest.importorskip("hatchling", reason="builds the package")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", folder]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
+    (made,) = folder.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return made
+
+
 @pytest.fixture(scope="module")
-def user(tmp_path_factory):
+def wheel(tmp_path_factory):
+    return built("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    """The unpacked source distribution."""
+    folder = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(built("sdist", folder)) as file:
+        file.extractall(folder, filter="data")
+    (tree,) = (each for each in folder.iterdir() if each.is_dir())
+    return tree
+
+
+@pytest.fixture(scope="module")
+def user(wheel, tmp_path_factory):
     """The Python of an environment with the wheel in it, and the libraries of this one."""
-    pytest.importorskip("hatchling", reason="builds the wheel")
-    folder = tmp_path_factory.mktemp("user")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder / "dist"]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    venv.create(folder / "venv", with_pip=False)
-    (packages,) = (folder / "venv").rglob("site-packages")
-    (wheel,) = (folder / "dist").glob("*.whl")
+    folder = tmp_path_factory.mktemp("user") / "venv" if ALONE is None else ROOT / ALONE
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    if ALONE is None:
+        venv.create(folder, with_pip=False)
+        (packages,) = folder.rglob("site-packages")
+        with zipfile.ZipFile(wheel) as file:
+            file.extractall(packages)
+        # editable installs are not looked at there
+        libraries = [path for path in sys.path if Path(path).name == "site-packages"]
+        (packages / "libraries.pth").write_text("\n".join([*libraries, ""]))
+    return scripts / ("python.exe" if os.name == "nt" else "python")
+
+
+# -- what is inside ------------------------------------------------------------------------
+
+
+def contents(wheel):
     with zipfile.ZipFile(wheel) as file:
-        file.extractall(packages)
-    # editable installs are not looked at there
-    libraries = [path for path in sys.path if Path(path).name == "site-packages"]
-    (packages / "libraries.pth").write_text("\n".join([*libraries, ""]))
-    scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    return scripts / Path(sys.executable).name
+        return {info.filename: info for info in file.infolist()}
+
+
+def about(wheel) -> Message:
+    with zipfile.ZipFile(wheel) as file:
+        (name,) = (name for name in file.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_bytes(file.read(name))
+
+
+def test_the_wheel_has_the_package_the_small_corpus_and_the_published_numbers(wheel):
+    inside = contents(wheel)
+    source = ROOT / "earlystop_lab"
+    expected = {
+        f"earlystop_lab/{path.relative_to(source).as_posix()}"
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    data = {
+        f"earlystop_lab/data/{file.relative_to(ROOT / 'data').as_posix()}"
+        for place in ("curves/prechelt1997-small", "reference")
+        for file in (ROOT / "data" / place).iterdir()
+    }
+    assert {name for name in inside if ".dist-info/" not in name} == expected | data
+    corpus = sum(info.file_size for name, info in inside.items() if name.startswith(SMALL))
+    assert corpus < 700_000
+    assert wheel.stat().st_size < 2_000_000
+
+
+def test_the_wheel_says_what_a_list_of_components_needs(wheel):
+    said = about(wheel)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert said["Name"].replace("-", "_") == "earlystop_lab"
+    assert said["Version"] == project["version"]
+    assert said["License-Expression"] == "BSD-3-Clause"
+    assert said["Requires-Python"] == ">=3.11"
+    assert said["Author"]
+    assert said.get_all("Project-URL")
+    # as PyPI demands beside an expression
+    assert not [each for each in said.get_all("Classifier") if each.startswith("License ::")]
+    licences = said.get_all("License-File")
+    assert licences == ["LICENSE", "data/LICENSES.md"]
+    for name in licences:
+        (there,) = (n for n in contents(wheel) if n.endswith(f".dist-info/licenses/{name}"))
+        with zipfile.ZipFile(wheel) as file:
+            assert file.read(there) == (ROOT / name).read_bytes()
+
+
+def test_the_licences_of_data_are_those_of_the_corpora():
+    from earlystop_lab.sources.corpora import RECORDED
+
+    text = (ROOT / "data" / "LICENSES.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `curves/(\S+)` \| (\S+) \| (yes|no) \|$", text, re.M)
+    inside = {name: "yes" if name == Path(SMALL).name else "no" for name in RECORDED}
+    assert sorted(rows) == sorted((n, RECORDED[n].licence, inside[n]) for n in RECORDED)
+
+
+def test_the_newest_entry_of_the_changelog_is_of_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    head = re.search(r"^## (\S+)", text, re.M)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert head[1] == project["version"]
+
+
+def test_the_source_distribution_makes_the_same_wheel(sdist, wheel, tmp_path):
+    again = built("wheel", tmp_path, sdist)
+    sums = [{name: info.CRC for name, info in contents(each).items()} for each in (wheel, again)]
+    assert sums[0] == sums[1]
+
+
+def test_the_source_distribution_has_what_tests_without_extras_need(sdist):
+    for name in ("tests", "experiments", "docs", "data/reference", "data/studies", "figures"):
+        assert sorted(path.name for path in (sdist / name).iterdir() if path.is_file()) == sorted(
+            path.name for path in (ROOT / name).iterdir() if path.is_file()
+        )
+    for name in ("Makefile", "conftest.py", "constraints.txt", "README.md", "CHANGELOG.md"):
+        assert (sdist / name).read_bytes() == (ROOT / name).read_bytes()
+    # the larger ones would make it fifty times as large
+    assert [path.name for path in (sdist / "data" / "curves").iterdir()] == [Path(SMALL).name]
+
+
+#: bytes that the base install may take as its wheels are unpacked; pip also compiles modules
+LARGEST = 680_000_000
+
+
+def test_the_base_install_is_not_too_large():
+    from packaging.requirements import Requirement
+
+    sizes, waiting = {}, ["earlystop_lab"]
+    while waiting:
+        name = waiting.pop()
+        found = distribution(name)
+        if found.metadata["Name"] in sizes:
+            continue
+        sizes[found.metadata["Name"]] = sum(file.size or 0 for file in found.files or [])
+        needed = [Requirement(text) for text in found.requires or []]
+        waiting += [r.name for r in needed if not r.marker or r.marker.evaluate({"extra": ""})]
+    assert {"numpy", "scipy", "pandas", "pyarrow", "numba", "llvmlite", "matplotlib"} <= set(sizes)
+    assert sum(sizes.values()) < LARGEST, sorted(sizes.items(), key=lambda item: -item[1])[:9]
+
+
+# -- types ---------------------------------------------------------------------------------
 
 
 def test_a_type_checker_sees_real_types(user, tmp_path):
+    pytest.importorskip("mypy")
     (tmp_path / "page.py").write_text(PAGE, encoding="utf-8")
     (tmp_path / "mypy.ini").write_text("[mypy]\n")
     check = [sys.executable, "-m", "mypy", "--strict", "--python-executable", user, "page.py"]
     found = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True)
     assert found.stdout == "Success: no issues found in 1 source file\n"
+
+
+# -- every command -------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -207,9 +364,11 @@ def answers(user, tmp_path_factory):
     lines = [line.split() for line in (*COMMANDS, *REFUSALS)]
     run = [user, "-c", RUNNER, json.dumps([lines, missing])]
     # to compile every rule takes longer than these few curves
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment = {**clean, "NUMBA_DISABLE_JIT": "1"}
-    subprocess.run(run, cwd=folder, check=True, timeout=300, env=environment)
+    own = {"PYTHONPATH", "EARLYSTOP_DATA"} | ({"EARLYSTOP_COMPILE"} if ALONE else set())
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    if ALONE is None:
+        environment["NUMBA_DISABLE_JIT"] = "1"
+    subprocess.run(run, cwd=folder, check=True, timeout=1800, env=environment)
     where, found = json.loads((folder / "answers.json").read_text())
     assert Path(where).is_relative_to(user.parents[1])
     return dict(zip((*COMMANDS, *REFUSALS), found, strict=True))

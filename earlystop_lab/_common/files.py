@@ -20,13 +20,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platformdirs import user_cache_path
+
 from earlystop_lab._common.errors import EarlystopError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+#: the environment variable that names another folder than the user's cache folder
+CACHE = "EARLYSTOP_CACHE"
 #: the file in a temporary folder that is locked as long as the folder is used
 _LOCK = "lock"
+
+
+def cache_folder() -> Path:
+    """Where results and data are kept between calls: ``EARLYSTOP_CACHE``, or the user's cache."""
+    if given := os.environ.get(CACHE):
+        return Path(given)
+    return user_cache_path("earlystop_lab", appauthor=False)
 
 
 class BusyError(EarlystopError, OSError):

@@ -1,4 +1,4 @@
-"""Parsing of arguments that several commands take, and the checkout to work in."""
+"""Parsing of arguments that several commands take."""
 
 import ast
 import math
@@ -109,10 +109,3 @@ def layers(text: str) -> tuple[int, ...]:
     expected = "layer sizes such as 8+4 or 16, or none"
     matching("--hidden", text, rf"none|{size}(\+{size})*", expected)
     return () if text == "none" else tuple(map(int, text.split("+")))
-
-
-def checkout() -> Path:
-    """The checkout to work in: the one around the current folder, else around the package."""
-    here = Path.cwd()
-    around = (each for each in (here, *here.parents) if (each / "data" / "curves").is_dir())
-    return next(around, Path(__file__).resolve().parents[2])

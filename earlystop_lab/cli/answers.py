@@ -17,7 +17,6 @@ from earlystop_lab.cli._given import (
     Json,
     Out,
     TableOut,
-    checkout,
     ending,
     number,
     share,
@@ -40,15 +39,23 @@ def reproduce_command(
         typer.Option(
             "-o",
             "--out",
-            help="Folder for tables and figures; by default results/ of the checkout.",
+            help="Folder for tables and figures; by default results/ of the checkout, or of the "
+            "current folder.",
         ),
     ] = None,
     corpus: Annotated[
-        str, typer.Option(help="Name of a corpus in data/curves/ recorded like the study.")
-    ] = "prechelt1997",
+        str | None,
+        typer.Option(
+            help="Name of a corpus recorded like the study; by default prechelt1997, or where it "
+            "is missing the part of it that is in the package."
+        ),
+    ] = None,
     data: Annotated[
-        Path | None,
-        typer.Option(help="Folder with curves/ and reference/; by default data/ of the checkout."),
+        str | None,
+        typer.Option(
+            help="Folder with curves/ and reference/, or the URL of one; by default the one that "
+            "the environment variable EARLYSTOP_DATA names, or data/ of the checkout.",
+        ),
     ] = None,
     proben1: Annotated[
         Path | None,
@@ -73,20 +80,42 @@ def reproduce_command(
     """
     from earlystop_lab.report import answer_as_json, in_words
     from earlystop_lab.report.prechelt1997 import folder_of, reproduce
+    from earlystop_lab.sources.corpora.fetching import checkout, data_of, is_url
+    from earlystop_lab.studies.prechelt1997 import MAIN
 
     within = share("--margin", margin)
-    data = (data or checkout() / "data").resolve()
+    # results are written beside a folder that is named, or into the checkout
+    beside = Path(data).resolve().parent if data and not is_url(data) else checkout()
+    root = beside or Path.cwd()
     if proben1 is None:
-        folder, figures = out or data.parent / "results", None if out else data.parent / "figures"
-        found = reproduce(data, folder, corpus, figures, margin=within)
+        corpus, place = _recorded(corpus, data)
+        folder = out or root / "results"
+        figures = None if out or beside is None else beside / "figures"
+        found = reproduce(place, folder, corpus, figures, margin=within)
     else:
-        folder = out or data.parent / "results" / "from-raw"
+        folder, corpus = out or root / "results" / "from-raw", corpus or MAIN
+        place = data_of(corpus, data).resolve()
         curves = _trained(proben1, folder / "curves", corpus, n_jobs)
-        found = reproduce(data, folder, corpus, curves=curves, margin=within)
+        found = reproduce(place, folder, corpus, curves=curves, margin=within)
     show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
     folder = folder_of(folder, corpus)
     if not json:
         say(f"Tables in {folder}, figures in {folder / 'figures'}")
+
+
+def _recorded(corpus: str | None, source: str | None) -> tuple[str, Path]:
+    """The corpus to replay, and the folder of data that has it."""
+    from earlystop_lab.sources.corpora.fetching import SMALL, MissingCorpusError, data_of
+    from earlystop_lab.studies.prechelt1997 import MAIN
+
+    name = corpus or MAIN
+    try:
+        place = data_of(name, source)
+    except MissingCorpusError:
+        if corpus is not None:
+            raise
+        name, place = SMALL, data_of(SMALL)
+    return name, place.resolve()
 
 
 def _trained(proben1: Path, folder: Path, corpus: str, n_jobs: int) -> Path:

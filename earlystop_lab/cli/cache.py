@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from earlystop_lab._common.files import cache_folder
 from earlystop_lab._common.wording import counted, visible
 from earlystop_lab.cli._given import Json, Out, ending, show
 
@@ -21,10 +22,10 @@ def cache_command(
     another folder.
     """
     from earlystop_lab.report import as_json
-    from earlystop_lab.studies.kept import LIMIT, Kept, kept_in
+    from earlystop_lab.studies.kept import LIMIT, Kept
 
     ending(out, ".txt", ".json")
-    kept = Kept(kept_in())
+    kept = Kept(cache_folder())
     removed = kept.clear() if clear else 0
     sizes = [size for _, size in kept.files()]
     data = {"folder": str(kept.place), "files": len(sizes), "bytes": sum(sizes), "limit": LIMIT}

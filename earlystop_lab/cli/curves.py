@@ -100,6 +100,7 @@ def _as_curves(path: Path) -> Iterator[Path]:
 
     from earlystop_lab.curves import is_curves
 
+    path = named(path)
     if is_curves(path) or not path.exists():
         yield path
         return
@@ -245,10 +246,20 @@ def _report(found: LogImport) -> None:
         say(f"skipped: {file}{at}: {reason}", to=sys.stderr)
 
 
+def named(path: Path) -> Path:
+    """The folder of a recorded corpus, where there is no such path but a corpus of that name."""
+    if path.exists():
+        return path
+    from earlystop_lab.sources.corpora import RECORDED, fetch
+
+    return fetch(str(path)) if str(path) in RECORDED else path
+
+
 def curves_or_logs(paths: list[Path]) -> CurveSet:
     """A curve set, or training logs converted to one; reports on stderr what cannot be read."""
     from earlystop_lab.curves import is_curves
 
+    paths = [named(path) for path in paths]
     if len(paths) == 1 and (is_curves(paths[0]) or not paths[0].exists()):
         return es.read_curves(paths[0])
     found = es.read_logs(paths)

@@ -14,10 +14,10 @@ import typer
 
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
-from earlystop_lab._common.files import held, written_text
+from earlystop_lab._common.files import cache_folder, held, written_text
 from earlystop_lab._common.terminal import say
 from earlystop_lab._common.wording import visible
-from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, checkout, ending, show
+from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, ending, show
 from earlystop_lab.cli.curves import curves_or_logs
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def bench_command(
         list[Path] | None,
         typer.Option(
             "--corpus",
-            help="A curve set or training logs; repeatable. By default all of data/curves.",
+            help="A curve set or training logs; repeatable. By default every recorded corpus that "
+            "is there.",
         ),
     ] = None,
     worth: Annotated[
@@ -131,7 +132,11 @@ def bench_command(
     ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="html, md, tex or csv; repeatable. By default html."),
+        typer.Option(
+            "--format",
+            help="html, md, tex or csv; repeatable. By default html, or md without the extra "
+            "report.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of curves and of the bootstrap.")] = 0,
     json: Json = False,
@@ -151,21 +156,22 @@ def bench_command(
     from earlystop_lab.report import answer_as_json, in_words, require
     from earlystop_lab.report.messages import reason
     from earlystop_lab.studies.comparison import bench
-    from earlystop_lab.studies.kept import Kept, kept_in
+    from earlystop_lab.studies.kept import Kept
 
-    asked = [one_of("--format", text, FORMATS) for text in formats or ["html"]]
+    asked = [one_of("--format", text, FORMATS) for text in formats or []]
     made = _from_file(rule)
     if isinstance(made, Combination):
         raise ValueError(f"{rule}: a combination has no threshold to sweep; expected a single rule")
-    paths = corpora or _recorded()
     if "html" in asked:
         require()
+    paths = corpora or _recorded()
+    asked = asked or _usual_format()
     if twice := {path.name for path in paths if [p.name for p in paths].count(path.name) > 1}:
         raise ValueError(f"--corpus: two curve sets are named {min(twice)}; rename one")
     folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
     if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
         raise ValueError(f"--out {folder}: is inside or equal to a file; expected a new folder")
-    kept = Kept(None if no_cache else kept_in())
+    kept = Kept(None if no_cache else cache_folder())
     with held(folder), _no_exit(rule):
         found = bench(
             made,
@@ -181,6 +187,18 @@ def bench_command(
         files = _write_report(found, folder, asked, kept)
     # beside JSON nothing else is printed
     say(*map(str, files), to=sys.stderr if json else sys.stdout)
+
+
+def _usual_format() -> list[str]:
+    """The page, where what it needs is installed; else the tables, and a line that says so."""
+    from earlystop_lab.report import require
+
+    try:
+        require()
+    except ValueError as error:
+        say(f"earlystop: {error}; writing report.md instead", to=sys.stderr)
+        return ["md"]
+    return ["html"]
 
 
 @contextmanager
@@ -211,15 +229,21 @@ def _write_report(found: Bench, folder: Path, formats: list[str], kept: Kept) ->
 
 
 def _recorded() -> list[Path]:
-    """The corpora of the checkout around the current folder."""
-    place = checkout() / "data" / "curves"
-    folders = sorted(path for path in place.glob("*") if path.is_dir())
-    if not folders:
+    """Every recorded corpus that is there; says where it is only the one in the package."""
+    from earlystop_lab.sources.corpora.fetching import SMALL, VARIABLE, all_recorded
+
+    found = all_recorded()
+    if not found:
         raise ValueError(
-            f"no corpora in {place}, where a checkout has them; pass one or more curve sets with "
-            "--corpus"
+            f"{VARIABLE} names no folder with curves/; pass one or more curve sets with --corpus"
         )
-    return folders
+    if [path.name for path in found] == [SMALL]:
+        say(
+            f"earlystop: compared on {SMALL} alone, the 36 runs in the package; for all recorded "
+            f"corpora, set {VARIABLE} to the folder or the URL of a copy of the project's data",
+            to=sys.stderr,
+        )
+    return found
 
 
 def _from_file(text: str) -> Family | Rule:

@@ -140,7 +140,9 @@ WORDINGS: dict[str, Callable[..., str]] = {
 MESSAGES: dict[str, str] = {
     # -- Prechelt's study ------------------------------------------------------------------
     "prechelt1997": """\
-# Prechelt's study on {corpus}: {runs} runs, {problems} problems
+# Prechelt's study on {corpus}: {runs} of {all_runs} runs, {problems} problems
+
+{part}
 
 {sentences:bullets}
 
@@ -205,6 +207,11 @@ Where the rules and the article's recommendations come from:
 
 {recommendations:table}
 """,
+    "prechelt1997.all": "These are all runs of the study.",
+    "prechelt1997.part": (
+        "These are some of the study's runs: what follows is true of them, and need not be what "
+        "all {all_runs} say."
+    ),
     "prechelt1997.note": "Means over {runs} runs of {corpus}; best and p_good: {pool}.",
     "prechelt1997.recorded": (
         "Trained anew: {same} of {runs:counted run} have the curves recorded in the project, bit "

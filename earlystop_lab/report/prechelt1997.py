@@ -26,6 +26,8 @@ from earlystop_lab.studies.prechelt1997 import (
     replay_study,
 )
 
+#: how many runs the study has
+ALL_RUNS = 1296
 #: further columns of table 1 that the summary prints, with shorter names
 FURTHER = {
     "slowness_GL2_median": "slowness, median",
@@ -229,7 +231,9 @@ def _(found: Reproduction) -> str:
         "datasets": datasets.agg(**DATASETS).reset_index().round(3),
         "recommendations": tables["recommendations"],
     }
-    text = said("prechelt1997", {**_numbers(tables), **_texts(tables), **shown})
+    numbers = _numbers(tables)
+    part = said(f"prechelt1997.{'part' if numbers['runs'] < ALL_RUNS else 'all'}", numbers)
+    text = said("prechelt1997", {**numbers, **_texts(tables), **shown, "part": part})
     if "comparison_recorded" in tables:
         again = _rows(tables["comparison_recorded"])[0]
         text += f"\n{said('prechelt1997.recorded', again)}\n"
@@ -279,6 +283,7 @@ def _numbers(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return {
         **facts,
         **by_test,
+        "all_runs": ALL_RUNS,
         "verdict": slope["verdict"],
         "pool": MESSAGES["prechelt1997.pool"],
         "change": slope["estimate"] * factor,

@@ -26,14 +26,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from earlystop_lab._common.files import remove_left_behind, written_whole
 from earlystop_lab.curves import CurveSet
 from earlystop_lab.curves.storing import read_table, write_table
 
-#: the environment variable that names another folder
-VARIABLE = "EARLYSTOP_CACHE"
 #: maximum number of bytes of all files
 LIMIT = 2 * 2**30
 #: the libraries whose versions are part of the digest
@@ -44,13 +41,6 @@ _KEY = b"earlystop_lab.kept"
 _SHAPE = b"shape"
 
 Arrays = Mapping[str, NDArray[Any]]
-
-
-def kept_in() -> Path:
-    """The folder of kept results: ``EARLYSTOP_CACHE``, or one in the user's cache folder."""
-    if given := os.environ.get(VARIABLE):
-        return Path(given)
-    return user_cache_path("earlystop_lab", appauthor=False)
 
 
 class Kept(NamedTuple):

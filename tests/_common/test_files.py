@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from earlystop_lab import EarlystopError
-from earlystop_lab._common.files import BusyError, held, written_whole
+from earlystop_lab._common.files import BusyError, cache_folder, held, written_whole
 
 
 class BrokenError(Exception):
@@ -268,3 +268,13 @@ def test_what_cannot_be_held_is_named(tmp_path):
     with pytest.raises(NotADirectoryError, match="file"), held(tmp_path / "file" / "stops.csv"):
         pass
     assert everything(tmp_path) == ["file"]
+
+
+def test_where_results_and_data_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("EARLYSTOP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("EARLYSTOP_CACHE")
+    assert cache_folder().name == "earlystop_lab"
+    if sys.platform == "linux":
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+        assert cache_folder() == tmp_path / "xdg" / "earlystop_lab"

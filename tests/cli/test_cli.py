@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
@@ -15,9 +16,8 @@ import pytest
 import typer
 
 from earlystop_lab import Channel, CurveSet, cli, read_curves, replay, simulate
-from earlystop_lab.cli import _given
 from earlystop_lab.criteria import FAMILIES
-from earlystop_lab.sources.corpora import CORPORA, RECORDED
+from earlystop_lab.sources.corpora import CORPORA, RECORDED, fetching
 
 CURVES = CurveSet.from_runs(
     [
@@ -651,9 +651,19 @@ def test_the_study_around_the_current_folder_is_run(earlystop, tmp_path, monkeyp
     assert stdout == "the answer\nTables in there/mine, figures in there/mine/figures\n"
 
 
+def installed(root, monkeypatch):
+    """The package as if it was installed in a folder, with the data that it has inside."""
+    inside = root / "earlystop_lab" / "data"
+    for part in ("reference", f"curves/{fetching.SMALL}"):
+        shutil.copytree(Path(__file__).parents[2] / "data" / part, inside / part)
+    place = root / "earlystop_lab" / "sources" / "corpora" / "fetching.py"
+    monkeypatch.setattr(fetching, "__file__", str(place))
+    monkeypatch.setattr(fetching, "_INSIDE", inside)
+
+
 def test_elsewhere_the_study_around_the_package_is_run(earlystop, tmp_path, monkeypatch, asked):
-    root = tmp_path / "installed"
-    monkeypatch.setattr(_given, "__file__", str(root / "earlystop_lab" / "cli" / "_given.py"))
+    root = checkout(tmp_path / "installed")
+    installed(root, monkeypatch)
     assert earlystop("reproduce")[0] == 0
     assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures", 0.005)]
 
@@ -664,13 +674,39 @@ def test_the_data_may_lie_anywhere(earlystop, tmp_path, asked):
     assert asked == [(root / "data", root / "results", "prechelt1997", root / "figures", 0.005)]
 
 
-def test_outside_a_checkout_the_study_says_where_it_looked(earlystop, tmp_path, monkeypatch):
-    root = tmp_path / "lib"
-    monkeypatch.setattr(_given, "__file__", str(root / "earlystop_lab" / "cli" / "_given.py"))
-    result = earlystop("reproduce")
-    assert_refused(result, root / "data" / "reference", "does not exist", "checkout", "--data")
-    assert len(result[2].splitlines()) == 1
-    assert files(tmp_path) == {}
+def test_outside_a_checkout_the_study_is_run_on_what_is_in_the_package(
+    earlystop, tmp_path, monkeypatch, asked
+):
+    installed(tmp_path / "lib", monkeypatch)
+    assert earlystop("reproduce")[0] == 0
+    inside = tmp_path / "lib" / "earlystop_lab" / "data"
+    assert asked == [(inside, tmp_path / "results", "prechelt1997-small", None, 0.005)]
+
+
+def test_a_corpus_that_is_not_there_is_said_with_where_to_get_it(earlystop, tmp_path, monkeypatch):
+    installed(tmp_path / "lib", monkeypatch)
+    before = files(tmp_path)
+    for words in (
+        ["reproduce", "--corpus", "prechelt1997"],
+        ["reproduce", "--proben1", tmp_path],
+        ["recommend", "prechelt1997"],
+        ["replay", "prechelt1997", "-c", "GL(2)"],
+    ):
+        result = earlystop(*words)
+        assert_refused(result, "corpus prechelt1997 is not on this machine", "set EARLYSTOP_DATA")
+        assert len(result[2].splitlines()) == 1
+    assert files(tmp_path) == before
+
+
+def test_the_name_of_a_corpus_is_taken_for_its_curves(earlystop, tmp_path, monkeypatch):
+    installed(tmp_path / "lib", monkeypatch)
+    code, said, errors = earlystop("replay", "prechelt1997-small", "-c", "GL(2)", "--json")
+    assert (code, errors, len(json.loads(said))) == (0, "", 36)
+    # what has that name in the current folder comes first
+    (tmp_path / "prechelt1997-small").mkdir()
+    CURVES.write(tmp_path / "prechelt1997-small" / "mine.parquet")
+    code, said, errors = earlystop("replay", "prechelt1997-small", "-c", "GL(2)", "--json")
+    assert (code, errors, len(json.loads(said))) == (0, "", 2)
 
 
 def test_a_folder_without_the_study_s_data_is_named(earlystop, tmp_path):
@@ -783,13 +819,39 @@ def test_bench_names_what_is_missing_before_the_extra(earlystop, tmp_path, monke
     monkeypatch.setattr("earlystop_lab.report.require", require)
     assert_refused(earlystop("bench", "nope.py:X"), "nope.py does not exist")
     (tmp_path / "rules.py").write_text(PLAIN)
-    root = tmp_path / "lib"
-    monkeypatch.setattr(_given, "__file__", str(root / "earlystop_lab" / "cli" / "_given.py"))
+    monkeypatch.setenv("EARLYSTOP_DATA", str(tmp_path / "nothing"))
     result = earlystop("bench", "rules.py:AboveBest")
-    assert_refused(result, root / "data" / "curves", "--corpus")
-    result = earlystop("bench", "rules.py:AboveBest", "--corpus", "flow.parquet")
+    assert_refused(result, "EARLYSTOP_DATA", "--corpus")
+    result = earlystop("bench", "rules.py:AboveBest", "--format", "html", "--corpus", "no.parquet")
     assert_refused(result, "the report needs the package altair")
     assert [*files(tmp_path)] == [tmp_path / "rules.py"]
+
+
+@pytest.mark.usefixtures("rules")
+def test_bench_without_the_extra_writes_its_tables(earlystop, tmp_path, monkeypatch):
+    def require():
+        raise ValueError("the report needs the package altair")
+
+    monkeypatch.setattr("earlystop_lab.report.require", require)
+    code, said, errors = earlystop("bench", "rules.py:AboveBest", "--corpus", "flow.parquet")
+    assert code == 0
+    assert "earlystop: the report needs the package altair; writing report.md instead\n" in errors
+    assert str(Path("bench-AboveBest") / "report.md") in said
+
+
+def test_bench_says_where_it_compares_on_the_small_corpus_alone(earlystop, tmp_path, monkeypatch):
+    asked = []
+    installed(tmp_path / "lib", monkeypatch)
+    (tmp_path / "rules.py").write_text(PLAIN)
+
+    def bench(rule, corpora, **options):
+        asked.extend(corpora)
+        raise ValueError("enough")
+
+    monkeypatch.setattr("earlystop_lab.studies.comparison.bench", bench)
+    code, _, errors = earlystop("bench", "rules.py:AboveBest", "--format", "csv")
+    assert (code, asked) == (2, ["prechelt1997-small"])
+    assert "compared on prechelt1997-small alone, the 36 runs in the package" in errors
 
 
 @pytest.mark.usefixtures("rules")

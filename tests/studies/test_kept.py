@@ -248,16 +248,6 @@ def test_processes_share_a_folder(tmp_path):
     assert len(Kept(tmp_path).files()) == 20
 
 
-def test_where_it_is(monkeypatch, tmp_path):
-    monkeypatch.setenv("EARLYSTOP_CACHE", str(tmp_path))
-    assert kept.kept_in() == tmp_path
-    monkeypatch.delenv("EARLYSTOP_CACHE")
-    assert kept.kept_in().name == "earlystop_lab"
-    if sys.platform == "linux":
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-        assert kept.kept_in() == tmp_path / "xdg" / "earlystop_lab"
-
-
 def test_a_bench_that_is_killed_resumes(tmp_path):
     simulate("gradient_flow", 20, seed=1, epochs=60).write(tmp_path / "flow.arrow")
     (tmp_path / "ask.py").write_text(

@@ -585,7 +585,10 @@ def test_any_corpus_recorded_like_the_study_gets_a_folder_of_its_own(tmp_path):
     some = curves.select((chosen & curves.meta["topology"].isin(["2", "4"])).to_numpy())
     some.write(data / "curves" / "few")
     found = reproduce(data, tmp_path / "out", "few", tmp_path / "figures")
-    assert "# Prechelt's study on few: 72 runs, 4 problems" in in_words(found)
+    assert (
+        "# Prechelt's study on few: 72 of 1296 runs, 4 problems\n\nThese are some of"
+        in in_words(found)
+    )
     assert len(pd.read_csv(tmp_path / "out" / "few" / "table1_by_problem.csv")) == 4 * 14
     drawn = {path.name for path in (tmp_path / "out" / "few" / "figures").iterdir()}
     assert drawn == {path.name for path in (tmp_path / "figures" / "few").iterdir()}
@@ -648,7 +651,7 @@ def test_from_raw_data_to_the_answer_in_one_command(tmp_path, monkeypatch, capsy
         main()
     text, errors = capsys.readouterr()
     assert (ended.value.code or 0, errors) == (0, "")
-    assert "# Prechelt's study on prechelt1997: 12 runs, 2 problems" in text
+    assert "# Prechelt's study on prechelt1997: 12 of 1296 runs, 2 problems" in text
     assert "Trained anew: 0 of 12 runs have the curves recorded in the project" in text
     assert len(read_curves(out / "curves" / "prechelt1997")) == 12
     assert (out / "table1.csv").is_file()

@@ -1,4 +1,4 @@
-"""The corpora that this project recorded itself, as its checkout has them in ``data/curves``."""
+"""The corpora that this project recorded itself; :mod:`.fetching` says where they are."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from earlystop_lab.sources.corpora.reading import Size
 
 
 class Recorded(NamedTuple):
-    """A corpus of a checkout; its data card tells the rest."""
+    """A recorded corpus; its data card tells the rest."""
 
     description: str
     licence: str
@@ -23,7 +23,7 @@ _PRECHELT = Size(
     positions="epoch",
 )
 
-#: every corpus in ``data/curves`` by its name
+#: every recorded corpus by its name
 RECORDED = {
     "boosting": Recorded(
         "Gradient boosting by XGBoost, LightGBM and scikit-learn on data that scikit-learn ships "
@@ -58,6 +58,11 @@ RECORDED = {
     ),
     "prechelt1997-init005": Recorded(
         "The same with smaller initial weights", "BSD-3-Clause", _PRECHELT
+    ),
+    "prechelt1997-small": Recorded(
+        "Of prechelt1997, one run of each of the 36 data sets: the corpus inside the package",
+        "BSD-3-Clause",
+        _PRECHELT._replace(runs=36, checks=108000),
     ),
     "tabular-nets": Recorded(
         "Small networks, with several learning-rate schedules, and gradient boosting on "
