@@ -8,7 +8,7 @@ BIN := $(VENV)/$(SCRIPTS)
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs bench paper figures findings same hard
+.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs site bench paper findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -90,6 +90,11 @@ docs: $(VENV)/.installed-test
 	$(BIN)/python tests/log_page.py > docs/logs.md.new
 	mv docs/logs.md.new docs/logs.md
 
+# the documentation as pages, in docs/_build/html/
+site: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 # speed against peers and against commit BASE, as ratios; takes some 20 minutes, 4 GB of memory and
 # 7 GB of disk; PART names one of the three
 BASE ?= 4fa5c29
@@ -101,10 +106,6 @@ bench: $(VENV)/.installed-bench $(VENV)/.installed-report
 
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"
-
-# every figure of figures/, from committed data
-figures: $(VENV)/.installed reproduce
-	$(BIN)/python -m experiments.figures
 
 # what we found in other programs, shown anew: each script says what it needs and what it shows
 findings:
@@ -150,6 +151,10 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 
 $(VENV)/.installed-report: $(VENV)/.installed
 	$(PIP) -e ".[report]"
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) -e ".[docs]"
 	touch $@
 
 $(VENV)/.installed-paper: $(VENV)/.installed

@@ -183,21 +183,11 @@ def _row(family: Family) -> dict[str, str]:
     return {
         "rule": signature(family),
         "watches": ", ".join(family.watches) or "epoch",
-        "statistic": statistic_of(family),
+        "statistic": _field(family, "Statistic"),
         "passes": f"{family.passes} {family.threshold}" if family.threshold else "when it holds",
         "source": _field(family, "Source").rstrip("."),
         "verified": _field(family, "Verified"),
     }
-
-
-def statistic_of(family: Family) -> str:
-    """What the statistic of a family is, as its documentation says it; empty if it does not.
-
-    >>> from earlystop_lab import MaxEpochs
-    >>> statistic_of(MaxEpochs)
-    'the epoch'
-    """
-    return _field(family, "Statistic")
 
 
 def signature(family: Family) -> str:

@@ -1,5 +1,7 @@
 """CatBoost: a callback for ``fit``, and truncation to the selected tree."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping
 from types import FrameType

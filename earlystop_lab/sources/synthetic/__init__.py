@@ -46,12 +46,14 @@ FAMILIES: dict[str, Callable[..., CurveSet]] = {
 def simulate(family: str, n: int, *, seed: int, **params: Any) -> CurveSet:
     """Simulate ``n`` runs whose optimum is known.
 
-    | family | curves | source |
-    |---|---|---|
-    | gradient_flow | linear regression by gradient descent, exact | arXiv:1810.10082 |
-    | double_descent | the same with fast and slow features: two minima | arXiv:2007.10099 |
-    | parametric | decay, overfitting, noise, plateaus, spikes, divergence | Domhan et al. 2015 |
-    | resample | trends of given ``curves`` with bootstrapped residuals | Künsch 1989 |
+    ==============  =======================================================  ==================
+    family          curves                                                   source
+    ==============  =======================================================  ==================
+    gradient_flow   linear regression by gradient descent, exact             arXiv:1810.10082
+    double_descent  the same with fast and slow features: two minima         arXiv:2007.10099
+    parametric      decay, overfitting, noise, plateaus, spikes, divergence  Domhan et al. 2015
+    resample        trends of given ``curves`` with bootstrapped residuals   Künsch 1989
+    ==============  =======================================================  ==================
 
     In every family, ``test`` is the noiseless curve: the true risk, or the validation curve without
     its noise. The metadata ``optimum`` is the epoch at which it is lowest (the earliest of ties),

@@ -90,19 +90,27 @@ def parametric(
     ``test`` is the noiseless curve E(t) with the run's plateau and divergence, without noise and
     spikes; ``optimum`` is the epoch at which it is lowest. The drawn parameters are metadata.
 
-    | parameter | meaning |
-    |---|---|
-    | floor, drop, decay | the descent; errors in any unit, ``decay`` >= 0 |
-    | rise, onset, steepness | overfitting: its final size, the epoch of half of it, its exponent |
-    | train_floor, train_drop, train_decay | the training error |
-    | noise, cooling | relative noise at epoch 1 and the exponent with which it shrinks |
-    | train_noise, train_cooling | those of the training error |
-    | correlation, persistence | coefficients of the noise and of its shocks, in (-1, 1) |
-    | plateaus | probability that the run has a plateau, 5 to 20% of the record long |
-    | spikes, spike_height | probability per check, and exponential mean height in ln(error) |
-    | diverges | probability that the error explodes, infinite more than 20 checks after it began |
-    | epochs, every | (tables only) last epoch, and epochs between checks |
-    | problem | (tables only) the run's problem, instead of an assigned one |
+    ====================================  ========================================================
+    parameter                             meaning
+    ====================================  ========================================================
+    floor, drop, decay                    the descent; errors in any unit, ``decay`` >= 0
+    rise, onset, steepness                overfitting: its final size, the epoch of half of it,
+                                          its exponent
+    train_floor, train_drop, train_decay  the training error
+    noise, cooling                        relative noise at epoch 1 and the exponent with which it
+                                          shrinks
+    train_noise, train_cooling            those of the training error
+    correlation, persistence              coefficients of the noise and of its shocks, in (-1, 1)
+    plateaus                              probability that the run has a plateau, 5 to 20% of the
+                                          record long
+    spikes, spike_height                  probability per check, and exponential mean height in
+                                          ln(error)
+    diverges                              probability that the error explodes, infinite more than
+                                          20 checks after it began
+    epochs, every                         (tables only) last epoch, and epochs between checks
+    problem                               (tables only) the run's problem, instead of an assigned
+                                          one
+    ====================================  ========================================================
 
     Parameters
     ----------

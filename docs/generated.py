@@ -1,0 +1,129 @@
+"""What pages take from the package when they are built: tables, commands, pictures of rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from earlystop_lab import Curve, Keras, read_curves, replay, trace
+from earlystop_lab.criteria import FAMILIES, catalogue
+from earlystop_lab.report.axes import plot_curve, plot_statistic
+from earlystop_lab.sources.corpora import CORPORA, RECORDED
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _linked(rule: str) -> str:
+    """A rule as a link to its entry in the reference."""
+    return f"{{py:func}}`{rule} <earlystop_lab.{rule.partition('(')[0]}>`"
+
+
+def which_rule() -> str:
+    """One row per rule: the program and its version, the rule here, how it was verified."""
+    table = catalogue.rule_table()
+    names = table["rule"].str.partition("(")
+    shown = {
+        "program, version, file": table["source"],
+        "rule": names[0].map(_linked),
+        "parameters, defaults": "`" + names[2].str.removesuffix(")") + "`",
+        "compared with": table["verified"],
+    }
+    return pd.DataFrame(shown).replace("``", "").to_markdown(index=False)
+
+
+def the_same_patience() -> str:
+    """The programs that have Keras' patience, each with the parameters that make it equal."""
+    rows = [
+        (each.program, f"`{each.criterion}`", f"`{each.keeps}`")
+        for each in catalogue.programs(Keras(10))
+    ]
+    return pd.DataFrame(rows, columns=["program", "criterion", "keeps"]).to_markdown(index=False)
+
+
+def corpora() -> str:
+    """One row per corpus: what it is, how large, its licence and where it comes from."""
+    rows = [
+        {
+            "corpus": f"`{name}`",
+            "what": corpus.description,
+            "runs": f"{corpus.size.runs:,}",
+            "checks": f"{corpus.size.checks:,}",
+            "problems": corpus.size.problems,
+            "data sets": corpus.size.datasets,
+            "channels": corpus.size.channels,
+            "costs in": corpus.size.costs,
+            "source": corpus.citation,
+            "licence": corpus.licence,
+        }
+        for name, corpus in (RECORDED | CORPORA).items()
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False)
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as its own help says it."""
+    from typer.main import get_command
+
+    from earlystop_lab.cli import app
+
+    return "\n\n".join(_described(get_command(app), "earlystop"))
+
+
+def _described(command: Any, name: str) -> Iterator[str]:
+    """A section a command: what it does, its usage, and a table of its options."""
+    if subcommands := getattr(command, "commands", {}):
+        for word, each in subcommands.items():
+            yield from _described(each, f"{name} {word}")
+        return
+    context = command.make_context(name, [], resilient_parsing=True)
+    usage = " ".join([name, *command.collect_usage_pieces(context)])
+    rows = [
+        (f"`{record[0]}`", re.sub(r"\s+", " ", record[1]).replace("|", r"\|"))
+        for record in (each.get_help_record(context) for each in command.params)
+        if record is not None
+    ]
+    yield f"## {name}\n\n{command.help or ''}\n\n```text\n{usage}\n```"
+    yield pd.DataFrame(rows, columns=["option", "what it does"]).to_markdown(index=False)
+
+
+TEXTS: dict[str, Callable[[], str]] = {
+    "which rule": which_rule,
+    "the same patience": the_same_patience,
+    "corpora": corpora,
+    "commands": commands,
+}
+
+# -- pictures ----------------------------------------------------------------------------------
+
+#: the run that pictures of rules show
+_FILE, _RUN = ROOT / "data" / "curves" / "modern-nets" / "digits-noise20.parquet", 0
+
+
+@cache
+def _run() -> Curve:
+    return read_curves(_FILE)[_RUN]
+
+
+def picture(name: str) -> None:
+    """Draw one recorded run, where a rule stops it, and the rule's statistic below."""
+    run, rule = _run(), catalogue.usual(FAMILIES[name])
+    stops = replay(run.alone(), [rule])
+    fig, (above, below) = plt.subplots(
+        2, 1, sharex=True, figsize=(6.4, 3.6), height_ratios=[3, 2], layout="none"
+    )
+    # where a layout would find room for labels, at ten times the cost
+    fig.subplots_adjust(left=0.11, right=0.83, bottom=0.12, top=0.94, hspace=0.08)
+    plot_curve(run, {str(rule): stops.stop[0, 0]} if stops.fired[0, 0] else {}, above)
+    above.set_xlabel("")
+    statistic = trace(rule, run).statistic
+    level = {str(rule): float(rule.threshold)} if rule.family.threshold else {}
+    plot_statistic(
+        run.epoch, np.asarray(statistic), level, below, "statistic" if level else "holds"
+    )

@@ -1,0 +1,211 @@
+"""A gallery of a corpus: how the validation error of every problem's runs goes.
+
+A panel a problem shows the median and two quantile bands over all runs, and ten runs, evenly
+spaced in the order of the set. Nothing is padded: a run counts as long as it was recorded, with
+its last value before a position, and the bands end where fewer than half of the runs go on. A
+NaN error counts as infinitely high.
+
+    python experiments/corpus_gallery.py CURVES [CURVES ...] [--out figures]
+
+writes ``figures/gallery-<name>.png`` of each curve set.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+
+from earlystop_lab import Curve, CurveSet, read_curves
+from earlystop_lab._common.files import written_whole
+from earlystop_lab.curves import FloatArray
+from earlystop_lab.report.axes import log_axis
+
+ROOT = Path(__file__).resolve().parents[1]
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+SAMPLES = 10
+#: positions at which a panel's quantiles are taken
+POINTS = 150
+#: records of more checks than this happen early: their positions are drawn on a log axis
+LONG = 1000
+#: fewer runs than this have no quantiles worth a band
+FEWEST = 5
+COLUMNS = 4
+COLOUR = sns.color_palette("colorblind")[0]
+
+
+class Bands(NamedTuple):
+    """Quantiles of the validation error over runs."""
+
+    position: FloatArray
+    #: one row a level of :data:`LEVELS`, infinite where that many runs are
+    quantiles: FloatArray
+
+
+def bands(curves: Sequence[Curve], *, log: bool) -> Bands:
+    """Quantiles of the error over the runs still recorded, up to where half of them are."""
+    ends = np.array([curve.epoch[-1] for curve in curves])
+    start = min(curve.epoch[0] for curve in curves)
+    # the last position at which at least half of the runs are recorded
+    end = np.sort(ends)[::-1][(len(ends) + 1) // 2 - 1]
+    space = np.geomspace if log and start > 0 else np.linspace
+    position = space(start, end, POINTS if end > start else 1)
+    # rounding must not put the ends outside the record
+    position[0], position[-1] = start, end
+    values = np.full((len(curves), len(position)), np.nan)
+    for row, curve in zip(values, curves, strict=True):
+        there = (position >= curve.epoch[0]) & (position <= curve.epoch[-1])
+        last = np.searchsorted(curve.epoch, position[there], side="right") - 1
+        row[there] = np.where(np.isnan(curve.val[last]), np.inf, curve.val[last])
+    return Bands(position, np.array([_recorded_quantiles(column) for column in values.T]).T)
+
+
+def _recorded_quantiles(column: FloatArray) -> FloatArray:
+    recorded = column[~np.isnan(column)]
+    # a level of the sample itself: between infinite ones there is nothing to interpolate
+    return np.quantile(recorded, LEVELS, method="inverted_cdf")
+
+
+def gallery(curves: CurveSet, name: str) -> Figure:
+    """A panel a problem of one curve set."""
+    problems = curves.meta["problem"].to_numpy() if curves.has("problem") else [name] * len(curves)
+    groups: dict[str, list[Curve]] = {}
+    for problem, curve in zip(problems, curves, strict=True):
+        groups.setdefault(str(problem), []).append(curve)
+    groups = dict(sorted(groups.items()))
+    rows = -(-len(groups) // COLUMNS)
+    figure, axes = plt.subplots(
+        rows,
+        COLUMNS,
+        figsize=(3.3 * COLUMNS, 2.5 * rows + 0.7),
+        squeeze=False,
+        layout="constrained",
+    )
+    shared = _shared(list(groups))
+    for ax, (problem, members) in zip(axes.flat, groups.items(), strict=False):
+        plot_problem(members, ax)
+        ax.set_title(f"{problem[shared:]} ({len(members)} runs)", fontsize="small")
+    for ax in axes.flat[len(groups) :]:
+        ax.axis("off")
+    figure.suptitle(f"{name}: {len(curves)} runs", x=0.01, ha="left")
+    figure.supylabel("validation error")
+    figure.supxlabel("epoch or step as recorded; bands end where fewer than half of the runs go on")
+    figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize="small")
+    return figure
+
+
+def _shared(problems: Sequence[str]) -> int:
+    """Length of the words, up to an underscore, with which all the problems' names begin."""
+    same = 0
+    for i, letters in enumerate(zip(*problems, strict=False)):
+        if len(set(letters)) > 1:
+            break
+        same = i + 1 if letters[0] == "_" else same
+    return same if len(problems) > 1 else 0
+
+
+def plot_problem(curves: Sequence[Curve], ax: Axes) -> Axes:
+    """The bands of one problem's runs, and ten of the runs."""
+    long = float(np.median([len(curve.val) for curve in curves])) > LONG
+    found = bands(curves, log=long)
+    samples = [curves[i] for i in _spread(len(curves))]
+    for curve in samples:
+        alone = "." if len(curve.val) == 1 else None
+        ax.plot(curve.epoch, curve.val, color="0.25", lw=0.6, alpha=0.7, marker=alone)
+    if len(curves) >= FEWEST:
+        _plot_bands(found, ax)
+    _limit(ax, found, samples)
+    if found.position[-1] == found.position[0]:
+        # single checks: an axis of fractions of a step would say nothing
+        ax.set_xticks(found.position[:1])
+    elif long:
+        ax.set_xscale("log")
+        ax.xaxis.set_minor_locator(NullLocator())
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.tick_params(labelsize="x-small")
+    return ax
+
+
+def _spread(runs: int) -> list[int]:
+    chosen: list[int] = np.unique(np.linspace(0, runs - 1, SAMPLES).round().astype(int)).tolist()
+    return chosen
+
+
+def _plot_bands(found: Bands, ax: Axes) -> None:
+    finite = np.isfinite(found.quantiles)
+    # a quantile that is infinite leaves the panel at the top
+    ceiling = 10 * np.max(np.abs(found.quantiles[finite]), initial=1.0)
+    low, q1, median, q3, high = np.where(finite, found.quantiles, ceiling)
+    ax.fill_between(found.position, low, high, color=COLOUR, alpha=0.18, lw=0)
+    ax.fill_between(found.position, q1, q3, color=COLOUR, alpha=0.3, lw=0)
+    ax.plot(found.position, median, color=COLOUR, lw=1.6)
+
+
+def _limit(ax: Axes, found: Bands, samples: Sequence[Curve]) -> None:
+    """Show where the runs settle: high first checks and diverged runs leave the panel at the top.
+
+    From the lowest error of the ten runs and the lowest band to the median after a tenth of the
+    positions or the upper quartile of their second half, whichever is higher.
+    """
+    _, _, median, q3, _ = found.quantiles
+    n = len(median)
+    seen = np.concatenate([found.quantiles[0], *(curve.val for curve in samples)])
+    upper = np.concatenate([median[n // 10 :], q3[n // 2 :]])
+    seen, upper = seen[np.isfinite(seen)], upper[np.isfinite(upper)]
+    if not len(seen) or not len(upper):
+        return
+    bottom, top = seen.min(), max(upper.max(), seen.min())
+    if bottom <= 0:
+        room = 0.05 * max(top - bottom, 1e-12)
+        ax.set_ylim(bottom - room, top + 5 * room)
+        return
+    ratio = max(top / bottom, 1.05)
+    ax.set_ylim(bottom / ratio**0.05, top * ratio**0.25)
+    log_axis(ax, "y")
+    if ratio > 1000:
+        # steps of 1, 2 and 5 would not fit
+        ax.yaxis.set_major_locator(LogLocator(numticks=6))
+
+
+def _legend() -> list[Line2D | Patch]:
+    return [
+        Line2D([], [], color=COLOUR, lw=1.6, label="median"),
+        Patch(color=COLOUR, alpha=0.45, lw=0, label="25% to 75%"),
+        Patch(color=COLOUR, alpha=0.18, lw=0, label="5% to 95%"),
+        Line2D([], [], color="0.25", lw=0.6, label="ten runs"),
+    ]
+
+
+def name_of(path: Path) -> str:
+    """The corpus' name: of its folder, or of a file in it."""
+    return path.resolve().stem if path.is_file() else path.resolve().name
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Draw a gallery of curve sets.")
+    parser.add_argument("curves", nargs="+", type=Path, help="a curve set: a file or a folder")
+    parser.add_argument("--out", type=Path, default=ROOT / "figures", help="folder for the PNGs")
+    options = parser.parse_args(arguments)
+    for path in options.curves:
+        figure = gallery(read_curves(path), name_of(path))
+        target = options.out / f"gallery-{name_of(path)}.png"
+        with written_whole(target) as temporary:
+            figure.savefig(temporary, dpi=110)
+        plt.close(figure)
+        print(target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The documentation builds without a warning, names everything, and its pages do what they show."""
+
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+import earlystop_lab
+
+pytest.importorskip("myst_nb")
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+#: as of one who reads: small sets are not compiled
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "EARLYSTOP_COMPILE"}
+#: the pages whose code is executed
+EXECUTED = sorted(
+    page.relative_to(DOCS).with_suffix("").as_posix()
+    for page in DOCS.rglob("*.md")
+    if page.read_text(encoding="utf-8").startswith("---\nfile_format: mystnb")
+)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, worker_id):
+    """The pages, built once for all workers."""
+    place = tmp_path_factory.getbasetemp()
+    place = place if worker_id == "master" else place.parent
+    built, done = place / "site", place / "site.done"
+    with FileLock(place / "site.lock"):
+        if not done.exists():
+            words = [
+                "-W",
+                "--keep-going",
+                "-q",
+                "-b",
+                "html",
+                "-d",
+                place / "doctrees",
+                DOCS,
+                built,
+            ]
+            made = subprocess.run(
+                [sys.executable, "-m", "sphinx", *map(str, words)],
+                capture_output=True,
+                text=True,
+                env=ENVIRONMENT,
+            )
+            done.write_text("" if made.returncode == 0 else made.stdout + made.stderr)
+    assert done.read_text() == ""
+    return built
+
+
+class Cells(HTMLParser):
+    """What a reader sees of executed cells: pairs of the kind, input or output, and its text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.parts, self._text = [], None
+        #: the kinds of the boxes that are open: input, output or none
+        self._open = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "div":
+            names = dict(attrs).get("class", "").split()
+            inside = self._open[-1] if self._open else None
+            kinds = [kind for kind in ("input", "output") if f"cell_{kind}" in names]
+            self._open.append(kinds[0] if kinds else inside)
+        if tag == "pre" and self._open and self._open[-1]:
+            self._text = ""
+
+    def handle_data(self, data):
+        if self._text is not None:
+            self._text += data
+
+    def handle_endtag(self, tag):
+        if tag == "pre" and self._text is not None:
+            self.parts.append((self._open[-1], self._text))
+            self._text = None
+        if tag == "div":
+            self._open.pop()
+
+
+def shown(site, page):
+    return Cells((site / f"{page}.html").read_text(encoding="utf-8")).parts
+
+
+def test_it_builds_without_a_warning(site):
+    assert (site / "index.html").is_file()
+
+
+def test_every_public_name_is_in_the_reference(site):
+    from sphinx.util.inventory import InventoryFile
+
+    with open(site / "objects.inv", "rb") as file:
+        named = InventoryFile.load(file, "", lambda base, path: path)
+    there = {name for kind, names in named.items() if kind.startswith("py:") for name in names}
+    public = [f"earlystop_lab.{name}" for name in earlystop_lab.__all__]
+    assert [name for name in public if name not in there] == []
+
+
+#: runs the cells of pages as one who pastes them, each page in a session and a folder of its own
+PASTED = """
+import contextlib, io, json, os, pathlib, subprocess, sys, traceback
+import matplotlib.pyplot
+matplotlib.use("agg")
+printed = {}
+for page, cells in json.load(sys.stdin).items():
+    folder = pathlib.Path(page)
+    folder.mkdir(parents=True)
+    space = {"__name__": "__main__"}
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            for cell in cells:
+                if cell.startswith("$ "):
+                    command = cell.removeprefix("$ ").replace("\\n$ ", "\\n")
+                    told = subprocess.STDOUT
+                    print(subprocess.check_output(command, shell=True, stderr=told).decode())
+                else:
+                    exec(compile(cell, "<pasted>", "exec"), space)
+        except Exception:
+            print(traceback.format_exc())
+    matplotlib.pyplot.close("all")
+    printed[page] = out.getvalue()
+json.dump(printed, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="session")
+def pasted(site, tmp_path_factory):
+    """What each page prints, and what it shows."""
+    parts = {page: shown(site, page) for page in EXECUTED}
+    cells = {page: [text for kind, text in each if kind == "input"] for page, each in parts.items()}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [sys.executable, "-c", PASTED],
+        input=json.dumps(cells),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path_factory.mktemp("pasted"),
+        env=ENVIRONMENT | {"PATH": path},
+    )
+    seen = {
+        page: "\n".join(text for kind, text in each if kind == "output")
+        for page, each in parts.items()
+    }
+    return json.loads(done.stdout), seen
+
+
+def lines(text):
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def test_pasted_into_a_session_in_an_empty_folder_pages_print_what_they_show(pasted):
+    printed, seen = pasted
+    assert len(printed) == len(EXECUTED) >= 6
+    assert {page: lines(text) for page, text in printed.items()} == {
+        page: lines(text) for page, text in seen.items()
+    }
