@@ -8,7 +8,7 @@ BIN := $(VENV)/$(SCRIPTS)
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs site bench paper findings same hard
+.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs site bench paper figures findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -106,6 +106,10 @@ bench: $(VENV)/.installed-bench $(VENV)/.installed-report
 
 paper: $(VENV)/.installed-paper reproduce
 	$(BIN)/python -c "import typst; typst.compile('paper/paper.typ', output='paper/paper.pdf', root='.')"
+
+# every figure of figures/, from committed data
+figures: $(VENV)/.installed reproduce
+	$(BIN)/python -m experiments.figures
 
 # what we found in other programs, shown anew: each script says what it needs and what it shows
 findings:

@@ -1,12 +1,12 @@
 """Is what `calibrate` promises kept, what does it save, and what breaks it?
 
-    python experiments/calibration.py [--splits 250] [--out results]
+    python -m experiments.calibration [--splits 250] [--out data/studies]
 
 draws calibration sets of runs from the corpora of ``data/curves`` and from simulated curves, and
-looks at the runs that were not drawn. Writes ``results/calibration.csv`` (conformal risk control, a
-row a corpus, rule, size and cap), ``calibration_tests.csv`` (learn-then-test),
+looks at the runs that were not drawn. Writes ``calibration.csv`` (conformal risk control, a row a
+corpus, rule, size and cap), ``calibration_tests.csv`` (learn-then-test) and
 ``calibration_broken.csv`` (what happens where the runs to come are not like those calibrated on),
-and ``figures/calibration`` as PNG and PDF. Takes a few minutes.
+from which ``make figures`` draws ``figures/calibration``. Takes a few minutes.
 
 A corpus is the population here. Conformal sets are drawn without replacement, so that the rest are
 new runs; for learn-then-test with replacement, so that the risk of the choice is known.
@@ -21,7 +21,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -37,14 +36,14 @@ from earlystop_lab import (
     replay,
     simulate,
 )
-from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.inference.tables import cluster_means
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.report.axes import save
+from earlystop_lab.report.labels import Label, label_points
+from earlystop_lab.report.style import BESIDE, Look, series, small
 from earlystop_lab.studies.calibration import Measured, chosen, measured
+from experiments.studies import ROOT, STUDIES, written_csv
 
-ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets")
 #: rules with strips of one epoch, so that their slowest threshold sees what the run's end does
 RULES = {"Keras": Keras, "UP(k=1)": UP(1, k=1), "GL(k=1)": GL(1, k=1)}
@@ -300,79 +299,82 @@ def study(curves: Mapping[str, CurveSet], splits: int) -> dict[str, pd.DataFrame
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """What is promised is kept (above), what it saves and what breaks it (below)."""
-    figure, axes = plt.subplots(
-        2, 2, figsize=(12.5, 9), layout="constrained", width_ratios=[1.25, 1]
-    )
+    """What is promised is kept (above), what it saves (middle), and what breaks it (below)."""
+    wide = plt.rcParams["figure.figsize"][0]
+    figure = plt.figure(figsize=(wide, 7.4), layout="constrained")
+    above, middle, below = figure.subfigures(3, 1, height_ratios=[1, 1.05, 0.85])
     cells, tests = tables["calibration"], tables["calibration_tests"]
-    tones = dict(zip(cells["corpus"].unique(), sns.color_palette("colorblind"), strict=False))
-    _draw_cells(axes[0, 0], cells, tones)
-    _draw_tests(axes[0, 1], tests)
-    _draw_caps(axes[1, 0], cells, tones)
-    _draw_broken(axes[1, 1], tables["calibration_broken"])
+    looks = series(list(cells["corpus"].unique()))
+    _draw_cells(above.subplots(), cells, looks)
+    left, right = middle.subplots(1, 2)
+    _draw_tests(left, tests)
+    _draw_caps(right, cells, looks)
+    _draw_broken(below.subplots(), tables["calibration_broken"])
     return figure
 
 
-def _draw_cells(ax: Axes, cells: pd.DataFrame, tones: Mapping[str, tuple]) -> None:
+def _draw_cells(ax: Axes, cells: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     groups = list(cells.groupby(["n", "cap"], sort=False))
     for x, (_, part) in enumerate(groups):
-        places = x + np.linspace(-0.35, 0.35, len(part))
+        places = x + np.linspace(-0.36, 0.36, len(part))
         for place, row in zip(places, part.to_dict("records"), strict=True):
+            seen = looks[row["corpus"]]
             ax.errorbar(
                 place,
                 row["lost"] / AT_MOST,
                 2 * row["standard_error"] / AT_MOST,
-                color=tones[row["corpus"]],
-                fmt="o",
-                ms=3,
-                lw=1,
+                color=seen.colour,
+                fmt=seen.marker,
+                ms=2.2,
+                lw=0.7,
             )
-    for name, tone in tones.items():
-        ax.plot([], [], "o", color=tone, ms=4, label=name)
-    ax.axhline(1, color="black", lw=0.8, ls="--")
-    ax.set_xticks(range(len(groups)), [f"n {n}\ncap {cap:g}" for (n, cap), _ in groups])
-    ax.tick_params(axis="x", labelsize="x-small")
-    ax.set(ylabel="mean loss of new runs / at most", ylim=(0, 1.25))
-    kept = f"{cells['kept'].sum()} of {len(cells)} within two standard errors"
-    ax.set_title(f"Conformal risk control, at most {AT_MOST:.0%}\n{kept}", fontsize="medium")
-    ax.legend(fontsize="x-small", loc="lower left")
+    for name, seen in looks.items():
+        ax.plot([], [], seen.marker, color=seen.colour, ms=3, label=name)
+    ax.axhline(1, color="black", lw=0.7, ls="--")
+    ax.set_xticks(range(len(groups)), [f"{n} runs\ncap {cap:g}" for (n, cap), _ in groups])
+    ax.set(ylabel="mean loss of new runs,\nas a multiple of the limit", ylim=(0, 1.2))
+    kept = f"{cells['kept'].sum()} of {len(cells)} within two standard errors (lines)"
+    ax.set_title(f"Conformal risk control, at most {AT_MOST:.0%}: {kept}")
+    ax.legend(ncols=len(looks), loc="upper center", bbox_to_anchor=(0.5, -0.22))
 
 
 def _draw_tests(ax: Axes, tests: pd.DataFrame) -> None:
-    for marker, (name, part) in zip("os^", tests.groupby("p", sort=False), strict=False):
-        ax.plot(part["saved"], part["violated"], marker, ms=4, alpha=0.7, label=name)
-    ax.axhline(1 - CONFIDENCE, color="black", lw=0.8, ls="--")
+    looks = series(list(tests["p"].unique()))
+    for name, part in tests.groupby("p", sort=False):
+        seen = looks[str(name)]
+        style = {"marker": seen.marker, "color": seen.colour, "ls": "none", "mfc": "none"}
+        ax.plot(part["saved"], part["violated"], ms=3.2, mew=0.7, label=name, **style)
+    ax.axhline(1 - CONFIDENCE, color="black", lw=0.7, ls="--")
     ax.set(
         xlabel="share of the epochs saved",
-        ylabel="share of sets whose choice loses more",
-        ylim=(-0.004, 1.5 * (1 - CONFIDENCE)),
+        ylabel="share of calibration sets\nwhose choice loses more",
+        ylim=(-0.004, 2.1 * (1 - CONFIDENCE)),
     )
-    ax.set_title(
-        f"Learn-then-test of the test error, confidence {CONFIDENCE:.0%}", fontsize="medium"
-    )
-    ax.legend(fontsize="small")
+    ax.set_title(f"Learn-then-test, test error, confidence {CONFIDENCE:.0%}")
+    ax.legend(loc="upper left")
 
 
-def _draw_caps(ax: Axes, cells: pd.DataFrame, tones: Mapping[str, tuple]) -> None:
+def _draw_caps(ax: Axes, cells: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     part = cells[(cells["rule"] == "Keras") & (cells["n"] == SIZES[0])]
+    lines, labels = [], []
     for name, mine in part.groupby("corpus", sort=False):
-        ax.plot(mine["saved"], mine["uncapped"] / AT_MOST, "-o", color=tones[name], ms=4)
-        for row in mine.to_dict("records"):
-            ax.annotate(
-                f"{row['cap']:g}",
-                (row["saved"], row["uncapped"] / AT_MOST),
-                xytext=(4, 3),
-                textcoords="offset points",
-                fontsize="xx-small",
-            )
-    ax.axhline(1, color="black", lw=0.8, ls="--")
+        seen, lost = looks[str(name)], mine["uncapped"] / AT_MOST
+        style = {"color": seen.colour, "marker": seen.marker, "ls": seen.line}
+        lines += ax.plot(mine["saved"], lost, ms=3, lw=0.9, **style)
+        labels += [
+            Label(f"{cap:g}", x, y, seen.colour)
+            for cap, x, y in zip(mine["cap"], mine["saved"], lost, strict=True)
+        ]
+    ax.axhline(1, color="black", lw=0.7, ls="--")
     ax.set(
         yscale="log",
         xlabel="share of the epochs saved",
-        ylabel="mean loss of new runs without the cap / at most",
+        ylabel="mean loss of new runs without the\ncap, as a multiple of the limit",
     )
+    ax.margins(0.1)
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.set_title(f"Patience, {SIZES[0]} runs: the cap (numbers) decides all", fontsize="medium")
+    label_points(ax, labels, lines)
+    ax.set_title(f"Patience, {SIZES[0]} runs, by cap (numbers)")
 
 
 def _draw_broken(ax: Axes, table: pd.DataFrame) -> None:
@@ -381,41 +383,44 @@ def _draw_broken(ax: Axes, table: pd.DataFrame) -> None:
     names = list(dict.fromkeys(groups))
     for y, name in enumerate(names):
         part = shown[groups == name]
-        ax.plot(part["times_at_most"].clip(lower=0.01), [y] * len(part), "o", ms=4, color="C0")
+        times = part["times_at_most"].clip(lower=0.01)
+        ax.plot(times, [y] * len(part), "o", ms=3.2, mfc="none", mew=0.8, color="black")
         worst = part.loc[part["times_at_most"].idxmax()]
         if len(part) > 1:
             ax.annotate(
                 worst["where"].split(": ")[1],
                 (worst["times_at_most"], y),
-                xytext=(0, 5),
+                xytext=(5, 0),
                 textcoords="offset points",
-                ha="center",
-                fontsize="x-small",
+                va="center",
+                fontsize=small(),
             )
-    ax.axvline(1, color="black", lw=0.8, ls="--")
-    ax.set_yticks(range(len(names)), names, fontsize="x-small")
-    ax.set(xscale="log", xlabel="mean loss / at most (below 0.01 drawn there)")
+    ax.axvline(1, color=BESIDE, lw=0.7, ls="--")
+    ax.set_yticks(range(len(names)), names)
+    ax.set(
+        xscale="log",
+        xlabel="mean loss, as a multiple of the limit (below 0.01 drawn there)",
+        ylim=(-0.6, len(names) - 0.4),
+    )
+    ax.margins(x=0.08)
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.set_title("Patience, cap 0.2: runs to come are not like these", fontsize="medium")
+    ax.set_title("Patience, cap 0.2: where runs to come are not like those calibrated on")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=250)
-    parser.add_argument("--out", type=Path, default=ROOT / "results")
+    parser.add_argument("--out", type=Path, default=STUDIES)
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
     tables = study(populations(), asked.splits)
     for name, table in tables.items():
-        with written_whole(asked.out / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False)
+        written_csv(asked.out / f"{name}.csv", table)
     cells, tests = tables["calibration"], tables["calibration_tests"]
     print(f"conformal: {cells['kept'].sum()} of {len(cells)} cells kept")
     print(cells[cells["rule"] == "Keras"].round(4).to_string(index=False))
     print(f"learn-then-test: violated in {tests['violated'].min()} to {tests['violated'].max()}")
     print(tests.groupby(["p", "n", "cap"], sort=False)[["violated", "saved", "refused"]].mean())
     print(tables["calibration_broken"].round(3).to_string(index=False))
-    save(draw(tables), ROOT / "figures" / "calibration")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """The front of time and regret of every rule on every corpus, and performance profiles.
 
-    python experiments/front.py [--corpus NAME ...] [--out results]
+    python -m experiments.front [--corpus NAME ...] [--out results]
 
 replays whole sweeps of all rules over the corpora of ``data/curves`` and writes, for each corpus,
 ``results/front-<name>.csv`` (a row a criterion), ``equal_time-<name>.csv`` (a row a rule and
-time), ``hypervolume-<name>.csv`` and ``profile-<name>.csv``, and for all of them
-``figures/front`` and ``figures/profiles`` as PNG and PDF.
+time), ``hypervolume-<name>.csv`` and ``profile-<name>.csv``, and for all of them what is drawn:
+``data/studies/front.csv`` and ``profiles.csv``. ``make figures`` draws ``figures/front`` and
+``figures/profiles`` from these two.
 
 Rules without a threshold (SklearnHGB, PyBrain and their like) need a pass for each value of their
 parameter, over windows as long as the record; on records of thousands of checks they and CatBoost
@@ -21,9 +22,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from earlystop_lab import CurveSet, read_curves, replay
@@ -35,7 +34,8 @@ from earlystop_lab.inference import intervals
 from earlystop_lab.measures.fronts import SweepMeans, equal_time, front, replay_sweeps
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
-from earlystop_lab.report.axes import percent, plot_front, save, tones_of
+from earlystop_lab.report.axes import plot_front, plot_profile
+from experiments.studies import written_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets")
@@ -168,79 +168,76 @@ def hypervolumes(
 # -- figures -------------------------------------------------------------------------------
 
 
-def draw_fronts(tables: dict[str, pd.DataFrame]) -> Figure:
-    """A panel a corpus: the front of every rule, some with their band."""
-    figure, axes = _panels(len(tables), 2, (5.2, 4.1))
-    for ax, (name, table) in zip(axes, tables.items(), strict=False):
-        plot_front(table, ax, rules=SHOWN, bands=SHOWN[:1])
-        ax.set_title(f"{name}: {table['rule'].nunique()} rules", fontsize="medium")
+def drawn_of(studies: dict[str, dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """What the figures show of all corpora: two tables, rounded to five digits."""
+    fronts, profiles = [], []
+    for name, found in studies.items():
+        rows = found["front"].query("best_of_rule and time > 0")
+        rows = rows[["rule", "time", "regret", "low", "high"]].assign(corpus=name)
+        # only the band of the first is drawn
+        rows.loc[rows["rule"] != SHOWN[0], ["low", "high"]] = np.nan
+        fronts += [_thinned(part) for _, part in rows.groupby("rule", sort=False)]
+        for kind in ("profile", "time_profile"):
+            table = found[kind].rename_axis("x").reset_index()
+            profiles.append(table.assign(corpus=name, profile=found[kind].index.name))
+    return {"front": pd.concat(fronts), "profiles": pd.concat(profiles)}
+
+
+def _thinned(rows: pd.DataFrame, most: int = 40) -> pd.DataFrame:
+    """A line by time; one that is drawn thin and grey with fewer points, its ends among them."""
+    rows = rows.sort_values("time")
+    if rows["rule"].iloc[0] in SHOWN:
+        return rows
+    at = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int))
+    return rows.iloc[at]
+
+
+def draw_fronts(table: pd.DataFrame) -> Figure:
+    """A panel a corpus: the front of every rule, some in colour, the first with its band."""
+    names = list(table["corpus"].unique())
+    wide, rows = plt.rcParams["figure.figsize"][0], -(-len(names) // 2)
+    figure, axes = plt.subplots(
+        rows, 2, figsize=(wide, 2.5 * rows + 0.4), squeeze=False, layout="constrained"
+    )
+    for ax, name in zip(axes.flat, names, strict=False):
+        part = table[table["corpus"] == name].assign(best_of_rule=True)
+        plot_front(part, ax, rules=SHOWN, bands=SHOWN[:1])
+        ax.set_title(f"{name}: {part['rule'].nunique()} rules")
+    for ax in axes.flat[len(names) :]:
+        ax.axis("off")
     figure.suptitle(
-        "Validation regret against time, geometric means, problems weighted alike\n"
-        "(band of Keras: 95% for its whole line, problems resampled; grey: all other rules; "
-        "rules with strips keep what they see, every fifth epoch)",
-        fontsize="medium",
+        f"Validation regret, geometric means over problems. Band of {SHOWN[0]}: 95% for its whole "
+        "line,\nproblems resampled. Grey: all other rules. Rules with strips keep what they see, "
+        "every fifth check."
     )
     return figure
 
 
-def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Performance profiles: the share of runs, a line a criterion, over the table's index.
-
-    As :func:`measures.hindsight.regret_profile` and ``time_profile`` give them. The axis is
-    logarithmic; an index of 0 is left out.
-    """
-    ax = ax or plt.gca()
-    tones = tones_of(list(table.columns))
-    shown = table[table.index > 0]
-    for name in table.columns:
-        # a step: the share at an x holds until the next
-        ax.step(shown.index, shown[name], where="post", color=tones.get(name, "0.6"), label=name)
-    words = {
-        "within": "regret of at most",
-        "time": "time spent, share of the run to its end",
-    }
-    label = words.get(str(table.index.name), str(table.index.name))
-    ax.set(xscale="log", ylim=(0, 1), xlabel=label, ylabel="share of runs")
-    ax.xaxis.set_major_formatter(percent)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.legend(fontsize="small")
-    return ax
-
-
-def draw_profiles(tables: dict[str, dict[str, pd.DataFrame]]) -> Figure:
-    """A column a corpus: share of runs near their own best, against how near and how soon."""
+def draw_profiles(table: pd.DataFrame) -> Figure:
+    """A row a corpus: share of runs near their own best, against how near and how soon."""
+    names = list(table["corpus"].unique())
+    wide = plt.rcParams["figure.figsize"][0]
     figure, axes = plt.subplots(
+        len(names),
         2,
-        len(tables),
-        figsize=(3.6 * len(tables), 6.2),
+        figsize=(wide, 2.2 * len(names)),
         sharey=True,
         layout="constrained",
         squeeze=False,
     )
-    for column, (name, found) in zip(axes.T, tables.items(), strict=True):
-        plot_profile(found["profile"], column[0]).set_title(name, fontsize="medium")
-        plot_profile(found["time_profile"], column[1])
-        column[1].set_title("regret of at most 1%", fontsize="small")
-    for ax in axes.flat:
-        ax.get_legend().remove()
-    for ax in axes[:, 1:].flat:
-        ax.set_ylabel("")
-    axes[0, 0].legend(fontsize="x-small", loc="upper left")
+    for row, name in zip(axes, names, strict=True):
+        for ax, kind in zip(row, ("within", "time"), strict=True):
+            part = table[(table["corpus"] == name) & (table["profile"] == kind)]
+            shares = part.set_index("x")[list(PROFILED)].rename_axis(kind)
+            plot_profile(shares, ax)
+            if name != names[0] or kind == "time":
+                ax.get_legend().remove()
+        row[0].set_title(name)
+        row[1].set(title=f"{name}, regret of at most 1%", ylabel="")
+        if name != names[-1]:
+            row[0].set_xlabel("")
+            row[1].set_xlabel("")
     return figure
-
-
-def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Sequence]:
-    rows = -(-count // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(size[0] * columns, size[1] * rows),
-        layout="constrained",
-        squeeze=False,
-    )
-    for ax in axes.flat[count:]:
-        ax.axis("off")
-    return figure, axes.flat
 
 
 def main() -> None:
@@ -267,11 +264,8 @@ def main() -> None:
                 )
         at_tenth = studies[name]["equal_time"].query("time == 0.1").nsmallest(5, "regret")
         print(at_tenth.round(4).to_string(index=False))
-    save(
-        draw_fronts({name: found["front"] for name, found in studies.items()}),
-        ROOT / "figures" / "front",
-    )
-    save(draw_profiles(studies), ROOT / "figures" / "profiles")
+    for name, table in drawn_of(studies).items():
+        written_csv(ROOT / "data" / "studies" / f"{name}.csv", table)
 
 
 if __name__ == "__main__":

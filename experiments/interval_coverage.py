@@ -1,6 +1,6 @@
 """How often intervals over clusters hold the true mean, and how often tests reject a true null.
 
-    python -m experiments.interval_coverage [--replications 4000] [--out results]
+    python -m experiments.interval_coverage [--replications 4000] [--out data/studies]
 
 simulates tables of 12 and 40 clusters whose mean is known: normal, t with 3 degrees of freedom,
 skewed, mostly without an effect, and problems like those of a recorded corpus: one of them drawn at
@@ -8,10 +8,10 @@ random with normal noise, which is a kernel density of problems (Scott's bandwid
 are drawn with no more noise than that of their runs, one of twelve often carries the whole effect,
 and a third of the samples are without it: no interval can know, and that is shown apart.
 
-Writes ``results/coverage.csv`` (a row a population, size and method), ``coverage_pairs.csv`` (the
-default, at 12 clusters, for every pair of the study's criteria), ``coverage_tests.csv`` (the size
-of tests: the default, Student's t and sign flips), and ``figures/coverage`` as PNG and PDF. Takes a
-few minutes.
+Writes ``coverage.csv`` (a row a population, size and method), ``coverage_pairs.csv`` (the default,
+at 12 clusters, for every pair of the study's criteria) and ``coverage_tests.csv`` (the size of
+tests: the default, Student's t and sign flips), from which ``make figures`` draws
+``figures/coverage``. Takes a few minutes.
 
 Methods are those of :func:`earlystop_lab.inference.bootstrap` and, for comparison, the equal-tailed
 bootstrap-t and what takes every run for a unit of its own.
@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlystop_lab import CurveSet, read_curves, replay
-from earlystop_lab._common.files import written_whole
 from earlystop_lab.inference import METHODS, intervals
 from earlystop_lab.inference.bootstrap import (
     FEWEST_CLUSTERS,
@@ -44,13 +43,13 @@ from earlystop_lab.inference.bootstrap import (
     upper_quantile,
 )
 from earlystop_lab.inference.tables import checked, unit_of
-from earlystop_lab.report.axes import save
+from earlystop_lab.report.style import series
+from experiments.studies import ROOT, STUDIES, written_csv
 
 FloatArray = NDArray[np.float64]
 #: clusters, replications -> values of shape (clusters, replications)
 Draw = Callable[[np.random.Generator, int, int], FloatArray]
 
-ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "data" / "curves" / "prechelt1997"
 #: pairs of rules whose log ratio of test errors is a population, by problem
 CONTRASTS = (
@@ -407,75 +406,83 @@ def study(curves: CurveSet, replications: int, families: int = 200) -> dict[str,
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel a number of clusters: coverage of every method; and the size of the tests."""
+    """A panel a number of clusters: coverage of every method; below, the size of the tests."""
+    wide = plt.rcParams["figure.figsize"][0]
     figure, axes = plt.subplots(
-        1, 3, figsize=(15, 6), layout="constrained", width_ratios=[5, 5, 3.4]
+        2, 2, figsize=(wide, 7.2), layout="constrained", height_ratios=[1.25, 1]
     )
     table = tables["coverage"]
     names = [*table["population"].unique(), *(f"every pair, {kind}" for kind in KINDS)][::-1]
-    for ax, n in zip(axes, CLUSTERS, strict=False):
+    for ax, n in zip(axes[0], CLUSTERS, strict=True):
         _draw_coverage(ax, table[table["clusters"] == n], names)
-        ax.set_title(f"{n} clusters", fontsize="medium")
+        ax.set_title(f"{n} clusters")
     for kind in KINDS:
         y = names.index(f"every pair, {kind}") + np.linspace(
             -0.25, 0.25, len(tables["coverage_pairs"])
         )
-        axes[0].plot(100 * tables["coverage_pairs"][kind], y, "D", ms=2, color="black", alpha=0.5)
-    axes[1].tick_params(axis="y", labelleft=False)
-    axes[1].legend(fontsize="x-small", loc="lower left")
-    _draw_sizes(axes[2], tables["coverage_tests"])
+        axes[0, 0].plot(100 * tables["coverage_pairs"][kind], y, "D", ms=1, color="black")
+    axes[0, 1].tick_params(axis="y", labelleft=False)
+    _draw_sizes(axes[1, 0], tables["coverage_tests"])
+    axes[1, 1].axis("off")
+    handles, words = axes[0, 1].get_legend_handles_labels()
+    first = axes[1, 1].legend(handles, words, loc="upper left", title="Intervals (above)")
+    axes[1, 1].add_artist(first)
+    handles, words = axes[1, 0].get_legend_handles_labels()
+    axes[1, 1].legend(handles, words, loc="lower left", title="Tests (left)")
     figure.suptitle(
         f"Coverage of nominal 95% intervals for a mean over clusters, "
-        f"{table['replications'].max()} replications (shaded: {LOWEST:.0%} to {HIGHEST:.1%}), and "
-        "size of the tests",
-        fontsize="medium",
+        f"{table['replications'].max()} replications (shaded: {LOWEST:.0%} to {HIGHEST:.1%}),\n"
+        "and how often tests reject what is true"
     )
     return figure
 
 
 def _draw_coverage(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
     ax.axvspan(100 * LOWEST, 100 * HIGHEST, color="0.9")
-    ax.axvline(95, color="0.5", lw=0.8, ls="--")
-    for k, (method, part) in enumerate(table.groupby("method", sort=False)):
+    ax.axvline(95, color="0.5", lw=0.7, ls="--")
+    looks = series([name for name in table["method"].unique() if name != DEFAULT])
+    for method, part in table.groupby("method", sort=False):
         main = method == DEFAULT
+        seen = looks.get(str(method))
         ax.plot(
             100 * part["covered"],
             [names.index(name) for name in part["population"]],
-            marker="Dsv^xP*"[k % 7],
+            marker="*" if seen is None else seen.marker,
             ls="none",
             label=f"{method}, symmetric (the default)" if main else method,
-            ms=7 if main else 5,
-            color="black" if main else f"C{k}",
+            ms=6 if main else 3.5,
+            mfc="black" if main else "none",
+            color="black" if seen is None else seen.colour,
             zorder=3 if main else 2,
         )
-    ax.set_yticks(range(len(names)), names, fontsize="x-small")
+    ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="covered, %", xlim=(15, 101), ylim=(-0.7, len(names) - 0.3))
-    ax.grid(axis="y", color="0.9")
+    ax.grid(axis="y", color="0.9", lw=0.6)
 
 
 def _draw_sizes(ax: Axes, table: pd.DataFrame) -> None:
     part = table[table["clusters"] == CLUSTERS[0]]
     names = list(part["null"].unique())[::-1]
-    ax.axvline(5, color="0.5", lw=0.8, ls="--")
+    looks = series(list(part["test"].unique()))
+    ax.axvline(5, color="0.5", lw=0.7, ls="--")
     for k, (test, mine) in enumerate(part.groupby("test", sort=False)):
-        y = [names.index(name) + 0.12 * (1.5 - k) for name in mine["null"]]
+        y = [names.index(name) + 0.18 * (1.5 - k) for name in mine["null"]]
         error = 200 * np.sqrt(mine["rejected"] * (1 - mine["rejected"]) / mine["replications"])
-        ax.errorbar(100 * mine["rejected"], y, xerr=error, fmt="Dsvo"[k], ms=4, lw=1, label=test)
-    ax.set_yticks(range(len(names)), names, fontsize="x-small")
+        seen = looks[str(test)]
+        style = {"fmt": seen.marker, "color": seen.colour, "ms": 3, "lw": 0.8}
+        ax.errorbar(100 * mine["rejected"], y, xerr=error, label=test, **style)
+    ax.set_yticks(range(len(names)), names)
     ax.set_xlabel(f"true nulls rejected at 5%, %\n({CLUSTERS[0]} clusters, two standard errors)")
-    ax.legend(fontsize="x-small")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replications", type=int, default=4000)
-    parser.add_argument("--out", type=Path, default=ROOT / "results")
+    parser.add_argument("--out", type=Path, default=STUDIES)
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
     tables = study(read_curves(CORPUS), asked.replications)
     for name, table in tables.items():
-        with written_whole(asked.out / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False)
+        written_csv(asked.out / f"{name}.csv", table)
     shown = tables["coverage"].pivot_table(
         index=["population", "clusters"], columns="method", values="covered", sort=False
     )
@@ -485,7 +492,6 @@ def main() -> None:
     print(f"default: {promised.min():.1%} to {promised.max():.1%}")
     print(tables["coverage_pairs"][list(KINDS)].describe().round(4).to_string())
     print(tables["coverage_tests"].round(4).to_string(index=False))
-    save(draw(tables), ROOT / "figures" / "coverage")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,13 @@
 """Real curves against simulated ones: are they alike in what stopping rules meet?
 
-    python experiments/simulated_curves.py [CURVES ...] [--out results]
+    python -m experiments.simulated_curves [CURVES ...] [--out data/studies]
 
 For each curve set (by default those of ``data/curves`` that are no variant of another) as many
 runs are simulated by ``parametric`` with the parameters that ``fit_parametric`` finds, and by
 ``resample``. They are compared by number of local minima, depth of overfitting, position of the
-optimum and noise (see ``curve_features``): cumulative shares in ``figures/simulated_curves`` as PNG
-and PDF, Kolmogorov-Smirnov distances (the largest distance of two such lines, 0 to 1) in
-``results/simulated_curves.csv``.
-
-The figure in the repository has AlgoPerf as its last row, as ``earlystop corpus build`` makes it;
-there fits and trends are poor, since many runs are short and cut while they improve.
+optimum and noise (see ``curve_features``). Writes ``simulated_distances.csv``, the
+Kolmogorov-Smirnov distances (the largest distance of two cumulative shares, 0 to 1), and
+``simulated_curves.csv``, quantiles from which ``make figures`` draws ``figures/simulated_curves``.
 
 Runs that ``fit_parametric`` leaves out, with fewer than 12 checks or an error of 0, are left out of
 all three.
@@ -26,29 +23,29 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 from scipy.stats import ks_2samp
 
 from earlystop_lab import Curve, CurveSet, read_curves
-from earlystop_lab._common.files import written_whole
 from earlystop_lab.curves import FloatArray, local_minima
-from earlystop_lab.report.axes import save
+from earlystop_lab.report.style import series
 from earlystop_lab.sources.synthetic import fit_parametric, parametric, resample
 from earlystop_lab.sources.synthetic.smoothing import smooth
+from experiments.studies import ROOT, STUDIES, written_csv
 
-ROOT = Path(__file__).resolve().parents[1]
 CORPORA = ("prechelt1997", "boosting", "modern-nets")
 #: what is compared, its words, and the floor of its logarithmic axis (0: a linear one)
 FEATURES = {
-    "minima": ("local minima a run", 0.7),
-    "depth": ("depth of overfitting: last over lowest error - 1", 1e-4),
-    "position": ("position of the optimum: its epoch over the last", 0.0),
-    "noise": ("noise, relative", 1e-5),
+    "minima": ("local minima per run", 0.7),
+    "depth": ("overfitting: last error\nover the lowest, less 1", 1e-4),
+    "position": ("lowest error at this\nshare of the run", 0.0),
+    "noise": ("relative noise", 1e-5),
 }
 SEED = 0
+#: quantiles that the figure shows
+LEVELS = 150
 COLUMNS = ("checks", "minima", "optimum", "position", "depth", "noise")
 
 
@@ -134,24 +131,49 @@ def distances(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw(studies: dict[str, dict[str, pd.DataFrame]]) -> Figure:
-    """A row a corpus, a column a feature."""
+def levels(studies: Mapping[str, Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
+    """What the figure shows: quantiles of each feature, a row a corpus, kind of curves and level.
+
+    Levels are the middles of :data:`LEVELS` equal parts. Values that are NaN count nowhere.
+    """
+    parts = []
+    at = (np.arange(LEVELS) + 0.5) / LEVELS
+    for corpus, tables in studies.items():
+        for which, table in tables.items():
+            columns = {
+                name: np.quantile(table[name].dropna(), at, method="inverted_cdf")
+                for name in FEATURES
+            }
+            of = {"corpus": corpus, "curves": which, "runs": len(table)}
+            parts.append(pd.DataFrame({**of, **columns}, index=range(LEVELS)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A row a corpus, a column a feature: the share of runs up to each value."""
+    corpora = table.groupby("corpus", sort=False)
+    wide, rows = plt.rcParams["figure.figsize"][0], corpora.ngroups
     figure, axes = plt.subplots(
-        len(studies),
+        rows,
         len(FEATURES),
-        figsize=(3.3 * len(FEATURES), 2.5 * len(studies) + 0.4),
+        figsize=(wide, 1.6 * rows + 0.6),
         layout="constrained",
         squeeze=False,
+        sharey=True,
     )
-    for row, (corpus, tables) in zip(axes, studies.items(), strict=True):
+    for place, (corpus, part) in enumerate(corpora):
+        row = axes[place]
         for ax, (name, (words, floor)) in zip(row, FEATURES.items(), strict=True):
-            samples = {which: table[name].to_numpy(float) for which, table in tables.items()}
-            plot_shares(samples, ax, label=words, floor=floor).tick_params(labelsize="small")
+            kinds = part.groupby("curves", sort=False)
+            samples = {str(which): mine[name].to_numpy(float) for which, mine in kinds}
+            plot_shares(samples, ax, label=words, floor=floor)
             ax.set_ylabel("")
-            ax.xaxis.label.set_size("small")
+            if place < rows - 1:
+                ax.set_xlabel("")
             ax.get_legend().remove()
-        row[0].set_ylabel(f"{corpus}\n{len(tables['real'])} runs, share")
-    axes[0, 0].legend(fontsize="small")
+        row[0].set_ylabel(f"{corpus}\n{part['runs'].iloc[0]} runs, share of runs")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=3)
     return figure
 
 
@@ -164,35 +186,37 @@ def plot_shares(
     ``floor`` above 0 the axis is logarithmic, and what is below is drawn there.
     """
     ax = ax or plt.gca()
-    for tone, (name, values) in zip(
-        ("black", *sns.color_palette("colorblind")), samples.items(), strict=False
-    ):
+    looks = series(list(samples))
+    for name, values in samples.items():
         known = np.sort(values[~np.isnan(values)])
         finite = known[np.isfinite(known)]
         finite = np.maximum(finite, floor) if floor else finite
-        share = np.arange(1, len(finite) + 1) / len(known)
-        ax.step(finite, share, where="post", color=tone, lw=1.2, label=name)
+        share, seen = np.arange(1, len(finite) + 1) / len(known), looks[name]
+        style = {"color": seen.colour, "ls": seen.line, "lw": 1.1}
+        ax.step(finite, share, where="post", label=name, **style)
     ax.set(ylim=(0, 1), xlabel=label, ylabel="share of runs")
     if floor:
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(numticks=3))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.legend(fontsize="small")
+    ax.legend()
     return ax
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare real with simulated curves.")
     parser.add_argument("curves", nargs="*", type=Path, help="curve sets: files or folders")
-    parser.add_argument("--out", type=Path, default=ROOT / "results", help="folder for the table")
+    parser.add_argument("--out", type=Path, default=STUDIES, help="folder for the tables")
     asked = parser.parse_args(arguments)
     paths = asked.curves or [ROOT / "data" / "curves" / name for name in CORPORA]
     studies = {path.resolve().stem: features(read_curves(path)) for path in paths}
     found = pd.concat([distances(tables).assign(corpus=name) for name, tables in studies.items()])
     found.insert(0, "corpus", found.pop("corpus"))
-    with written_whole(asked.out / "simulated_curves.csv") as temporary:
-        found.to_csv(temporary, index=False)
+    written_csv(asked.out / "simulated_distances.csv", found)
+    written_csv(asked.out / "simulated_curves.csv", levels(studies))
     print(found.round(3).to_string(index=False))
-    save(draw(studies), ROOT / "figures" / "simulated_curves")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from earlystop_lab._common.progress import progress_shown
 from earlystop_lab._common.terminal import flush, say
 from earlystop_lab._common.wording import visible
-from earlystop_lab.cli import answers, cache, curves, live, rules
+from earlystop_lab.cli import answers, cache, curves, live, plot, rules
 
 #: whichever library typer parses with
 _UsageError: Any = typer.BadParameter.__base__
@@ -51,6 +51,8 @@ train = typer.Typer(no_args_is_help=True, help="Train networks and record their 
 app.add_typer(train, name="train")
 corpus = typer.Typer(no_args_is_help=True, help="Read and describe corpora of learning curves.")
 app.add_typer(corpus, name="corpus")
+figures = typer.Typer(no_args_is_help=True, help="Draw figures for papers, one kind each.")
+app.add_typer(figures, name="plot")
 #: every command, in the order of the help
 for group, name, command in (
     (app, "reproduce", answers.reproduce_command),
@@ -65,6 +67,13 @@ for group, name, command in (
     (app, "survey", answers.survey_command),
     (app, "simulate", curves.simulate_command),
     (app, "watch", live.watch_command),
+    (figures, "run", plot.plot_run_command),
+    (figures, "tradeoff", plot.plot_tradeoff_command),
+    (figures, "front", plot.plot_front_command),
+    (figures, "profiles", plot.plot_profiles_command),
+    (figures, "ranks", plot.plot_ranks_command),
+    (figures, "calibration", plot.plot_calibration_command),
+    (figures, "gallery", plot.plot_gallery_command),
     (train, "proben1", curves.train_proben1),
     (corpus, "list", curves.corpus_list),
     (corpus, "info", curves.corpus_info),

@@ -220,11 +220,14 @@ def recommend_command(
 
 
 def _draw(answers: list[Recommendation], out: Path) -> None:
-    from earlystop_lab.report.advice_figure import draw_recommendation, save_picture
+    from earlystop_lab.report.advice_figure import draw_recommendation
+    from earlystop_lab.report.style import drawn, save
 
     if len(answers) > 1:
         raise ValueError("--out: several frameworks have a picture each; choose one: --framework")
-    save_picture(draw_recommendation(answers[0]), out)
+    with drawn("screen", "page"):
+        figure = draw_recommendation(answers[0])
+    save(figure, out)
 
 
 def calibrate_command(

@@ -215,7 +215,8 @@ def _no_exit(rule: str) -> Iterator[None]:
 def _write_report(found: Bench, folder: Path, formats: list[str], kept: Kept) -> list[Path]:
     """Write the report in each format, and the figure next to it."""
     from earlystop_lab.report import page, tables
-    from earlystop_lab.report.axes import fronts, save
+    from earlystop_lab.report.axes import fronts
+    from earlystop_lab.report.style import save
 
     folder.mkdir(parents=True, exist_ok=True)
     files = [

@@ -183,11 +183,21 @@ def _row(family: Family) -> dict[str, str]:
     return {
         "rule": signature(family),
         "watches": ", ".join(family.watches) or "epoch",
-        "statistic": _field(family, "Statistic"),
+        "statistic": statistic_of(family),
         "passes": f"{family.passes} {family.threshold}" if family.threshold else "when it holds",
         "source": _field(family, "Source").rstrip("."),
         "verified": _field(family, "Verified"),
     }
+
+
+def statistic_of(family: Family) -> str:
+    """What the statistic of a family is, as its documentation says it; empty if it does not.
+
+    >>> from earlystop_lab import MaxEpochs
+    >>> statistic_of(MaxEpochs)
+    'the epoch'
+    """
+    return _field(family, "Statistic")
 
 
 def signature(family: Family) -> str:

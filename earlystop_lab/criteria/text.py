@@ -4,7 +4,7 @@ import ast
 from collections.abc import Mapping
 
 from earlystop_lab._common.wording import cut, nearest
-from earlystop_lab.criteria.core import Family, Rule, Value, after, all_of, any_of
+from earlystop_lab.criteria.core import Criterion, Family, Rule, Value, after, all_of, any_of
 
 _COMBINE = {"any_of": any_of, "all_of": all_of}
 
@@ -24,6 +24,29 @@ def parse(text: str, families: Mapping[str, Family]) -> Rule:
         return _rule(_short(text), tree, families)
     except RecursionError as error:
         raise ValueError(f"criterion {_short(text)}: nested too deeply") from error
+
+
+def passed(rule: Criterion, statistic: float) -> str:
+    """Why a criterion holds: its statistic, and the threshold that it passes.
+
+    >>> from earlystop_lab import GL, TerminateOnNaN
+    >>> passed(GL(5), 5.3099999), passed(TerminateOnNaN(), 1.0)
+    ('GL 5.31% > 5', 'TerminateOnNaN() holds')
+    """
+    family = rule.family
+    if family.threshold is None:
+        return f"{rule} holds"
+    value, threshold = short_number(statistic), short_number(rule.threshold)
+    return f"{family.name} {value}{family.unit} {family.passes} {threshold}"
+
+
+def short_number(number: float) -> str:
+    """A number with six digits; above a million, a whole one.
+
+    >>> short_number(0.12345678), short_number(2.0), short_number(12345678.9)
+    ('0.123457', '2', '12345679')
+    """
+    return f"{number:.6g}" if abs(number) < 1e6 else f"{number:.0f}"
 
 
 def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:

@@ -23,6 +23,7 @@ from earlystop_lab.criteria.first_passage import (
     strides,
 )
 from earlystop_lab.criteria.stepping import Row, Stepper
+from earlystop_lab.criteria.text import passed, short_number
 from earlystop_lab.curves import (
     ERRORS,
     Channel,
@@ -385,7 +386,7 @@ class Stopper:
             return None
         at, words = self._stop
         unit = self._named_unit
-        return f"{words} at {unit} {_short(at)}; best {unit} {_short(self._selected)}"
+        return f"{words} at {unit} {short_number(at)}; best {unit} {short_number(self._selected)}"
 
     @property
     def best_epoch(self) -> float | None:
@@ -562,13 +563,7 @@ class Stopper:
         """Why the rule holds: the statistic of every criterion that contributes."""
         if not isinstance(rule, Criterion):
             return " and ".join(self._words(each) for each in rule.members if self._holds(each))
-        family = rule.family
-        if family.threshold is None:
-            return f"{rule} holds"
-        value = self._now[self._at[rule]].statistic
-        return (
-            f"{family.name} {_short(value)}{family.unit} {family.passes} {_short(rule.threshold)}"
-        )
+        return passed(rule, self._now[self._at[rule]].statistic)
 
 
 def kept_by(rule: Rule, restore: Restore) -> Criterion | None:
@@ -652,7 +647,3 @@ def _plain(values: Iterable[float | None]) -> list[float | str | None]:
 def _whole(epoch: float) -> float:
     """An integral epoch as int."""
     return int(epoch) if epoch == math.floor(epoch) else epoch
-
-
-def _short(number: float) -> str:
-    return f"{number:.6g}" if abs(number) < 1e6 else f"{number:.0f}"

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from earlystop_lab._common.wording import nearest
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.engine.replaying import Stops
+from earlystop_lab.inference import cluster_means, intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -212,8 +213,56 @@ def tradeoff(
         if by is not None:
             parts[-1].insert(0, by, label)
     whole = TradeoffTable(pd.concat(parts, ignore_index=True))
-    whole.attrs = {"time": time, "error": error}
+    whole.attrs = {"time": time, "error": error, "reference": reference}
     return whole
+
+
+def tradeoff_intervals(
+    stops: Stops,
+    clusters: pd.Index,
+    reference: str = "GL(2)",
+    *,
+    time: str = "epoch",
+    error: str = "test",
+) -> pd.DataFrame:
+    """Time, error and p_good of each criterion against a reference, with intervals over clusters.
+
+    An estimate is the mean m over all runs, as in :func:`tradeoff`, and its interval that of the
+    mean over C clusters of m + C / N sum(y - m), with the sum over the cluster's runs and N the
+    number of all (:func:`inference.intervals`). Intervals of a share are cut at 0 and 1.
+
+    Parameters
+    ----------
+    stops : Stops
+    clusters : Index
+        What each run is a sample of, such as ``facts_of(curves).clusters``: data sets,
+        problems or runs.
+    reference, time, error
+        As in :func:`run_ratios`.
+
+    Returns
+    -------
+    DataFrame
+        One row per criterion and measure: ``criterion``, ``measure`` (``slowness_ref``,
+        ``badness_ref``, ``p_good``), ``estimate``, ``low``, ``high``, ``clusters``, ``unit``,
+        ``method``. With fewer than 6 clusters, ``low`` and ``high`` are NaN.
+    """
+    ratios = run_ratios(stops, reference, time=time, error=error)
+    share = clusters.value_counts() * clusters.nunique() / len(clusters)
+    parts = []
+    for name, values in (
+        ("slowness_ref", ratios.slowness_ref),
+        ("badness_ref", ratios.badness_ref),
+        ("p_good", ratios.good.astype(float)),
+    ):
+        mean = values.mean(axis=0)
+        away = cluster_means(pd.DataFrame(values - mean, columns=stops.criteria), clusters)
+        found = intervals(away.mul(share, axis=0) + mean).rename_axis("criterion").reset_index()
+        if name == "p_good":
+            found[["low", "high"]] = found[["low", "high"]].clip(0, 1)
+        parts.append(found.assign(measure=name))
+    columns = ["criterion", "measure", "estimate", "low", "high", "clusters", "unit", "method"]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def _groups(meta: pd.DataFrame, by: str | None) -> Iterator[tuple[Any, NDArray[np.bool_]]]:

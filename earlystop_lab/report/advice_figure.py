@@ -1,24 +1,16 @@
 """The picture of a recommendation: what every rule costs and takes, and where the goal is."""
 
-import io
-from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from earlystop_lab._common.files import written_whole
-from earlystop_lab.report.axes import colour, family, log_axis, percent
+from earlystop_lab.report.axes import log_axis, percent
 from earlystop_lab.report.messages import ERRORS, said
+from earlystop_lab.report.style import family, look
 from earlystop_lab.studies.recommendation import Advice, GoalKind, Recommendation
-
-#: the endings of pictures, and what would make their bytes differ from day to day
-FORMATS = {
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None},
-    ".svg": {"Date": None},
-}
 
 
 def draw_recommendation(answer: Recommendation) -> Figure:
@@ -43,15 +35,23 @@ def draw_recommendation(answer: Recommendation) -> Figure:
         raise ValueError("nothing was recommended, so there is no picture; leave out --out")
     price, table = given[0].price, answer.front
     scale = 1 if price.absolute else 100
-    figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, ax = plt.subplots(layout="constrained")
     for name, part in table.groupby(table["criterion"].map(family), sort=False):
         x, y = 1 - part["saved"], scale * part["loss"]
         high = part["loss_high"].where(np.isfinite(part["loss_high"]), part["loss"])
         reach = scale * np.array([part["loss"] - part["loss_low"], high - part["loss"]])
-        ax.errorbar(x, y, reach, fmt="o", ms=4, lw=0.8, alpha=0.7, color=colour(name), label=name)
+        seen = look(name)
+        style: dict[str, Any] = {
+            "fmt": seen.marker,
+            "color": seen.colour,
+            "ms": 3.5,
+            "lw": 0.7,
+            "alpha": 0.7,
+        }
+        ax.errorbar(x, y, reach, label=name, ms=3.5, lw=0.7, **style)
     for each in given:
         ax.plot(
-            1 - each.saved.mean, scale * each.loss.mean, "*", ms=16, color="black", zorder=4,
+            1 - each.saved.mean, scale * each.loss.mean, "*", ms=12, color="black", zorder=4,
             label=f"{each.criterion}: {said(each.goal.kind, each.goal._asdict())}",
         )  # fmt: skip
         if each.goal.kind in (GoalKind.LOSS, GoalKind.ABSOLUTE):
@@ -63,17 +63,9 @@ def draw_recommendation(answer: Recommendation) -> Figure:
     log_axis(ax, "x")
     ax.xaxis.set_major_formatter(FuncFormatter(percent))
     unit = "" if price.absolute else ", %"
-    ax.set(xlabel="share of the run that is trained", ylabel=f"{ERRORS[price.error]} loss{unit}")
-    ax.set_title(said(f"verdict.{answer.verdict}", {}), fontsize="medium")
-    ax.legend(fontsize="small")
+    ax.set(
+        xlabel="training time, share of the whole run", ylabel=f"{ERRORS[price.error]} loss{unit}"
+    )
+    ax.set_title(said(f"verdict.{answer.verdict}", {}))
+    ax.legend()
     return figure
-
-
-def save_picture(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the name of the file, always with the same bytes."""
-    drawn = io.BytesIO()
-    with plt.rc_context({"svg.hashsalt": "earlystop"}):
-        figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=FORMATS[path.suffix])
-    plt.close(figure)
-    with written_whole(path) as temporary:
-        temporary.write_bytes(drawn.getvalue())

@@ -1,57 +1,55 @@
 """Tables and traces -> matplotlib Axes. Reads no files and computes no statistics.
 
-Every function that draws takes ``ax`` (by default the current axes) and returns it. Each family
-has the same colour in every figure.
+Every function that draws takes ``ax`` (by default the current axes) and returns it. Colours,
+markers, lines and sizes are those of :mod:`report.style`.
 """
 
-import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter
 
-from earlystop_lab._common.files import written_whole
+from earlystop_lab._common.wording import cut
 from earlystop_lab.curves import Curve, FloatArray, local_minima
 from earlystop_lab.engine.replaying import Stops
 from earlystop_lab.report.comparison import SHOWN, numbers_of
+from earlystop_lab.report.labels import Label, label_margin, label_points
 from earlystop_lab.report.messages import quality, worded
+from earlystop_lab.report.style import (
+    BESIDE,
+    FAINT,
+    Look,
+    colour,
+    drawn,
+    family,
+    lines_of,
+    look,
+    small,
+)
 from earlystop_lab.studies.comparison import Bench
 
-#: seaborn's palette "colorblind", which most people tell apart
-_PALETTE = (
-    "#0173b2",
-    "#de8f05",
-    "#029e73",
-    "#d55e00",
-    "#cc78bc",
-    "#ca9161",
-    "#fbafe4",
-    "#949494",
-    "#ece133",
-    "#56b4e9",
-)
-_KNOWN = {"GL": _PALETTE[0], "PQ": _PALETTE[1], "UP": _PALETTE[2]}
-#: colours of other highlighted rules, in order; the red of local minima is left out
-_OTHERS = [_PALETTE[i] for i in (4, 5, 8, 6, 9)]
 #: smaller regrets are drawn at this value, since a logarithmic axis has no 0
 _FLOOR = 1e-4
-
-
-def family(criterion: str) -> str:
-    """The name of the family in a criterion's text: ``GL`` in ``GL(2)``."""
-    return criterion.split("(")[0]
-
-
-def colour(criterion: str) -> Any:
-    """The colour of a criterion's family: fixed for Prechelt's, grey for any other."""
-    return _KNOWN.get(family(criterion), _PALETTE[7])
+#: most characters of a criterion beside a line
+_LONGEST = 20
+#: what the columns of tables say, in words
+_MEASURES = {
+    "slowness": "training time",
+    "badness": "{error} error",
+    "redundancy": "training after the selected epoch, over that up to it",
+    "p_good": "share of runs with the best result of these criteria",
+    "fired": "share of runs stopped",
+}
+_AGAINST = {"best": "the best criterion of each run", "ref": "{reference}"}
+_MEANS = {"": "mean ", "median": "median ", "geometric": "", "total": "total "}
 
 
 def plot_curve(
@@ -93,23 +91,28 @@ def plot_curve(
     about = curve.about
     if curve.train is not None:
         seen, what = curve.measured("train"), quality("train", about["train"].direction)
-        ax.plot(curve.epoch[seen], curve.train[seen], color="0.6", lw=1, label=what)
+        train: dict[str, Any] = {"color": BESIDE, "lw": 0.8, "ls": (0, (4, 1.5))}
+        ax.plot(curve.epoch[seen], curve.train[seen], label=what, **train)
     what = quality("val", about["val"].direction)
-    ax.plot(epoch, val, color="black", lw=1.2, label=what)
+    ax.plot(epoch, val, color="black", lw=1, label=what)
     is_score = about["val"].direction == "max"
     best, extrema = (local_minima(-val), "maxima") if is_score else (local_minima(val), "minima")
     ax.plot(
         epoch[best],
         val[best],
         "o",
-        ms=3,
-        color=_PALETTE[3],
+        ms=2.5 if len(best) <= 50 else 1.2,
+        color="black",
+        mfc="white",
+        mec="black",
+        mew=0.6 if len(best) <= 50 else 0.4,
         label=f"its {len(best)} local {extrema} at strip ends"
         if strip > 1
         else f"its local {extrema}",
     )
     unit = curve.alone().about("epoch").unit or "epoch"
-    ax.set(xlabel=unit, ylabel=what.split()[-1], xlim=(0, until or curve.epoch[-1]))
+    shown_as = what if curve.train is None else what.split()[-1]
+    ax.set(xlabel=unit, ylabel=shown_as, xlim=(0, until or curve.epoch[-1]))
     later = val[len(val) // 10 :]
     finite = later[np.isfinite(later)]
     if len(finite) and np.ptp(finite) > 0:
@@ -117,7 +120,7 @@ def plot_curve(
         below, above = (2 * room, room) if is_score else (room, 2 * room)
         ax.set_ylim(finite.min() - below, finite.max() + above)
     _mark_stops(ax, stops)
-    ax.legend(loc="upper right", fontsize="small")
+    ax.legend(loc="best")
     return ax
 
 
@@ -151,18 +154,12 @@ def plot_statistic(
     ax = ax or plt.gca()
     defined = np.isfinite(statistic)
     tone = colour(next(iter(thresholds), ""))
-    ax.plot(epoch[defined], statistic[defined], color=tone, lw=1, marker=".", ms=3)
-    for name, threshold in thresholds.items():
-        ax.axhline(threshold, color="0.5", lw=0.7, ls="--")
-        ax.annotate(
-            name,
-            (1, threshold),
-            xycoords=("axes fraction", "data"),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize="xx-small",
-        )
+    # with many checks the marks would be a band
+    mark = "." if defined.sum() <= 150 else ""
+    ax.plot(epoch[defined], statistic[defined], color=tone, lw=0.9, marker=mark, ms=2.5)
+    for threshold in thresholds.values():
+        ax.axhline(threshold, color=BESIDE, lw=0.6, ls="--")
+    label_margin(ax, "right", [(cut(n, _LONGEST), at, tone) for n, at in thresholds.items()])
     ax.set(xlabel=unit, ylabel=label)
     return ax
 
@@ -201,11 +198,11 @@ def plot_spread(
     shared = {"data": data, "x": x, "y": y, "order": names, "linestyle": "none", "ax": ax}
     tones = {name: colour(name) for name in dict.fromkeys(data["family"])}
     shared |= {"hue": "family", "palette": tones, "estimator": "median", "legend": False}
-    thick = {"linewidth": 5, "alpha": 0.55}
+    thick = {"linewidth": 4, "alpha": 0.55}
     sns.pointplot(**shared, markers="none", errorbar=("pi", 50), err_kws=thick)
-    circle = {"markerfacecolor": "white", "markeredgecolor": "black", "markeredgewidth": 0.8}
+    circle = {"markerfacecolor": "white", "markeredgecolor": "black", "markeredgewidth": 0.7}
     sns.pointplot(
-        **shared, markers="o", errorbar=("pi", 90), err_kws={"linewidth": 1}, ms=4, **circle
+        **shared, markers="o", errorbar=("pi", 90), err_kws={"linewidth": 0.9}, ms=3, **circle
     )
     # seaborn leaves out what is not finite without a word
     finite = np.isfinite(values.to_numpy(np.float64))
@@ -216,14 +213,14 @@ def plot_spread(
     ]
     places, means = np.arange(len(names)), values.where(finite).mean().to_numpy()
     x_of, y_of = (means, places) if rows else (places, means)
-    ax.scatter(x_of, y_of, color="black", marker="x", s=16, lw=1, zorder=3)
+    ax.scatter(x_of, y_of, color="black", marker="x", s=12, lw=0.8, zorder=3)
     if rows:
         ax.set(xlabel=label, ylabel="")
         ax.set_yticks(places, labels)
     else:
         ax.set(xlabel="", ylabel=label)
         ax.set_xticks(places, labels)
-        ax.tick_params(axis="x", rotation=90, labelsize="x-small")
+        ax.tick_params(axis="x", rotation=90)
     return ax
 
 
@@ -261,7 +258,7 @@ def plot_stops(stops: Stops, ax: Axes | None = None) -> Axes:
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
-            fontsize="x-small",
+            fontsize=small(),
         )
     return ax
 
@@ -273,7 +270,8 @@ def plot_tradeoff(
     ax: Axes | None = None,
     *,
     labels: bool = True,
-    marker: str = "o",
+    marker: str | None = None,
+    intervals: pd.DataFrame | None = None,
 ) -> Axes:
     """One point per criterion, coloured by family; the thresholds of a family are connected.
 
@@ -287,30 +285,62 @@ def plot_tradeoff(
         The axes to draw on; by default the current ones.
     labels : bool
         Whether to write each criterion next to its point.
-    marker : str
-        Marker of the points.
+    marker : str, optional
+        Marker of the points, by default that of each family.
+    intervals : DataFrame, optional
+        Intervals of ``y``, one row per criterion: columns ``criterion``, ``low`` and ``high``.
 
     Returns
     -------
     matplotlib Axes
     """
     ax = ax or plt.gca()
+    lines, bars, named = [], list[Line2D](), []
+    ends = None if intervals is None else intervals.set_index("criterion")
     for name, part in table.groupby(table["criterion"].map(family), sort=False):
-        part = part.sort_values(x)
-        tone = colour(str(name))
-        ax.plot(part[x], part[y], color=tone, lw=1, marker=marker, ms=5, label=name)
-        for row in part.to_dict("records") if labels else []:
-            ax.annotate(
-                row["criterion"],
-                (row[x], row[y]),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize="x-small",
-                color=tone,
-            )
+        part, seen = part.sort_values(x), look(str(name))
+        line = {"color": seen.colour, "ls": seen.line, "marker": marker or seen.marker}
+        lines += ax.plot(part[x], part[y], lw=0.9, ms=3.5, label=name, **line)
+        if ends is not None:
+            low, high = ends.loc[part["criterion"], ["low", "high"]].to_numpy(float).T
+            bars += [
+                Line2D([at, at], [a, b], transform=ax.transData)
+                for at, a, b in zip(part[x], low, high, strict=True)
+            ]
+            ax.vlines(part[x], low, high, color=seen.colour, lw=2.2, alpha=0.25, zorder=1)
+        named += [
+            Label(cut(row["criterion"], _LONGEST), row[x], row[y], seen.colour)
+            for row in part.to_dict("records")
+        ]
     ax.margins(x=0.09, y=0.08)
-    ax.set(xlabel=x, ylabel=y)
+    ax.set(xlabel=in_words(x, table.attrs), ylabel=in_words(y, table.attrs))
+    if labels:
+        label_points(ax, named, [*lines, *bars])
     return ax
+
+
+def in_words(column: str, about: Mapping[Any, Any] = MappingProxyType({})) -> str:
+    """What a column of :func:`measures.prechelt.tradeoff` is called on an axis.
+
+    ``about`` are the table's ``attrs``; other columns keep their names.
+
+    >>> in_words("slowness_ref", {"reference": "GL(2)"}), in_words("loss")
+    ('mean training time relative to GL(2)', 'loss')
+    >>> in_words("badness_best_median")
+    'median test error relative to the best criterion of each run'
+    """
+    if column in ("p_good", "fired"):
+        return _MEASURES[column]
+    measure, _, rest = column.partition("_")
+    against, _, mean = rest.partition("_")
+    if measure == "redundancy" and rest in _MEANS:
+        return f"{_MEANS[rest]}{_MEASURES[measure]}"
+    if measure not in _MEASURES or against not in _AGAINST or mean not in _MEANS:
+        return column
+    names = {"reference": "the reference", "error": "test", **about}
+    ending = ", geometric mean" if mean == "geometric" else ""
+    words = f"{_MEANS[mean]}{_MEASURES[measure]} relative to {_AGAINST[against]}{ending}"
+    return words.format_map(names)
 
 
 def plot_front(
@@ -341,64 +371,187 @@ def plot_front(
     matplotlib Axes
     """
     ax = ax or plt.gca()
-    tones = tones_of(rules)
     for name, part in table.groupby("rule", sort=False):
         part = part[part["best_of_rule"] & (part["time"] > 0)].sort_values("time")
-        tone = tones.get(str(name))
-        line = {"color": "0.75", "lw": 0.7, "zorder": 1} if tone is None else {"color": tone}
-        ax.plot(
-            part["time"], part["regret"].clip(lower=_FLOOR), label=name if tone else None, **line
-        )
-        if tone is not None and name in bands:
+        regret, seen = part["regret"].clip(lower=_FLOOR), look(str(name))
+        if name not in rules:
+            ax.plot(part["time"], regret, color=FAINT, lw=0.5, zorder=1)
+            continue
+        ax.plot(part["time"], regret, color=seen.colour, ls=seen.line, label=name)
+        if name in bands:
             high = part["high"].replace(np.inf, np.nan).clip(lower=_FLOOR)
             low = part["low"].clip(lower=_FLOOR)
-            ax.fill_between(part["time"], low, high, color=tone, alpha=0.15, lw=0)
+            band = ax.fill_between(part["time"], low, high, ls=seen.line, lw=0.4)
+            band.set(facecolor=(seen.colour, 0.09), edgecolor=seen.colour)
     ax.set(
         xscale="log",
         yscale="log",
         ylim=(_FLOOR, 1),
         xlim=(None, 1),
-        xlabel="time, share of the run to its end",
-        ylabel="regret, over the run's own lowest error",
+        xlabel="training time, share of the whole run",
+        ylabel="regret: error above the run's own lowest",
+    )
+    _shares(ax.xaxis, *ax.get_xlim())
+    _shares(ax.yaxis, *ax.get_ylim())
+    ax.legend(loc="lower left")
+    return ax
+
+
+def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Performance profiles: the share of runs over the table's index, one line per criterion.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`measures.profiles.regret_profile` or ``time_profile``. The axis of the index is
+        logarithmic; an index of 0 is left out.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = ax or plt.gca()
+    shown, names = table[table.index > 0], list(map(str, table.columns))
+    for name, line in zip(names, lines_of(names), strict=True):
+        # a step: the share at an x holds until the next
+        ax.step(shown.index, shown[name], where="post", color=line.colour, ls=line.line, label=name)
+    words = {
+        "within": "regret of at most",
+        "time": "training time, share of the whole run",
+    }
+    label = words.get(str(table.index.name), str(table.index.name))
+    ax.set(
+        xscale="log",
+        xlim=(shown.index.min(), shown.index.max()),
+        ylim=(0, 1),
+        xlabel=label,
+        ylabel="share of runs",
+    )
+    _shares(ax.xaxis, *ax.get_xlim())
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.legend(loc="best")
+    return ax
+
+
+def plot_ranks(
+    table: pd.DataFrame, ax: Axes | None = None, *, rules: Sequence[str] = SHOWN
+) -> Axes:
+    """Mean rank of each rule by regret at equal times: one line per rule, rank 1 at the top.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``rule``, ``time`` (a share of the whole run) and ``estimate``, the mean rank, with
+        its interval ``low`` and ``high``, which may be NaN.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+    rules : sequence of str
+        Rules drawn in colour, with their intervals; all others are thin and grey.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = ax or plt.gca()
+    beside: list[tuple[str, float, str]] = []
+    chosen = [name for name in dict.fromkeys(table["rule"]) if name in rules]
+    for name, part in table.groupby("rule", sort=False):
+        part, seen = part.sort_values("time"), look(str(name))
+        if name not in chosen:
+            ax.plot(
+                part["time"], part["estimate"], color=FAINT, lw=0.5, marker=".", ms=1.5, zorder=1
+            )
+            continue
+        # side by side, so that no interval covers another
+        time = part["time"] * 1.05 ** (chosen.index(name) - (len(chosen) - 1) / 2)
+        style = {"color": seen.colour, "ls": seen.line, "marker": seen.marker}
+        ax.plot(time, part["estimate"], ms=3.5, lw=0.9, label=name, **style)
+        ax.vlines(time, part["low"], part["high"], color=seen.colour, lw=2.2, alpha=0.25)
+        beside.append((str(name), float(part["estimate"].iloc[-1]), seen.colour))
+    ax.set(
+        xscale="log",
+        xlabel="training time, share of the whole run",
+        ylabel="mean rank (1: lowest regret)",
+    )
+    ax.set_xticks(sorted(set(table["time"])))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(percent)
+    ax.invert_yaxis()
+    label_margin(ax, "right", beside)
+    return ax
+
+
+def plot_risk(table: pd.DataFrame, at_most: float, chosen: str, ax: Axes | None = None) -> Axes:
+    """The loss that each threshold of a rule has on calibration runs, its bound, and the choice.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per threshold: ``criterion``, ``time`` (mean share of the run that is trained),
+        ``loss`` (mean of the capped losses) and ``bound`` (what must be at most ``at_most``; NaN if
+        there is none).
+    at_most : float
+        The bound that was asked for.
+    chosen : str
+        The criterion that was chosen.
+    ax : matplotlib Axes, optional
+        The axes to draw on; by default the current ones.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = ax or plt.gca()
+    seen, rows = look(chosen), table.sort_values("time")
+    ax.plot(rows["time"], rows["loss"], color=seen.colour, label="mean loss of these runs")
+    if rows["bound"].notna().any():
+        ax.plot(rows["time"], rows["bound"], color=seen.colour, ls=":", label="bound for a new one")
+        ax.fill_between(
+            rows["time"], rows["loss"], rows["bound"], color=seen.colour, alpha=0.13, lw=0
+        )
+    ax.axhline(at_most, color=BESIDE, lw=0.8, ls="--", label=f"at most {percent(at_most, 0)}")
+    time, loss = map(float, table.set_index("criterion").loc[chosen, ["time", "loss"]])
+    ax.plot(time, loss, seen.marker, color=seen.colour, ms=5)
+    ax.set(
+        xlabel="mean training time, share of the whole run",
+        ylabel="mean loss",
+        ylim=(0, max(3 * at_most, 1.5 * loss)),
     )
     ax.xaxis.set_major_formatter(percent)
     ax.yaxis.set_major_formatter(percent)
-    ax.legend(fontsize="small")
+    label_points(ax, [Label(chosen, time, loss, seen.colour)], ax.lines[:3])
+    ax.legend(loc="upper right")
     return ax
 
 
 def fronts(bench: Bench) -> Figure:
     """One panel per corpus: regret against time, of the new rule with its band and known rules."""
-    # a Figure of its own rather than pyplot's, so that nobody has to close it
-    wide, high, panels = 5.2 * len(bench.corpora), 4.2, len(bench.corpora)
-    figure = Figure(figsize=(wide, high))
-    axes = figure.subplots(1, panels, squeeze=False)
-    # in inches; a computed layout would take as long as drawing
-    figure.subplots_adjust(
-        left=0.75 / wide,
-        right=1 - 0.25 / wide,
-        bottom=0.55 / high,
-        top=1 - 0.35 / high,
-        wspace=0.9 * panels / (wide - 0.9 * panels),
-    )
-    for ax, found in zip(axes[0], bench.corpora, strict=True):
-        plot_front(found.front, ax, rules=(bench.rule, *SHOWN), bands=(bench.rule,))
-        title = "{corpus}: {what}, {clusters} {unit}s"
-        ax.set_title(worded(title, numbers_of(found)), fontsize="medium")
+    panels = len(bench.corpora)
+    columns, lines = min(panels, 2), -(-panels // 2)
+    with drawn("paper", "page" if panels > 1 else "column"):
+        wide, high = plt.rcParams["figure.figsize"][0], 2.7 * lines
+        # a Figure of its own rather than pyplot's, so that nobody has to close it
+        figure = Figure(figsize=(wide, high))
+        figure.set_layout_engine("none")
+        axes = figure.subplots(lines, columns, squeeze=False).flat
+        # in inches; a computed layout would take as long as drawing
+        figure.subplots_adjust(
+            left=0.6 / wide,
+            right=1 - 0.15 / wide,
+            bottom=0.4 / high,
+            top=1 - 0.25 / high,
+            wspace=0.65 * columns / (wide - 0.65 * columns),
+            hspace=0.7 * lines / (high - 0.7 * lines),
+        )
+        for ax, found in zip(axes, bench.corpora, strict=False):
+            plot_front(found.front, ax, rules=(bench.rule, *SHOWN), bands=(bench.rule,))
+            title = "{corpus}: {what}, {clusters} {unit}s"
+            ax.set_title(worded(title, numbers_of(found)))
+        for ax in axes[panels:]:
+            ax.set_axis_off()
     return figure
-
-
-def tones_of(rules: Sequence[str]) -> dict[str, Any]:
-    """A colour for each rule: that of its family if there is one, else the next free colour."""
-    free = iter(_OTHERS)
-    used: dict[str, Any] = {}
-    for name in rules:
-        tone = _KNOWN.get(family(name))
-        if tone is None or tone in used.values():
-            tone = next(free, None)
-        if tone is not None:
-            used[name] = tone
-    return used
 
 
 def percent(value: float, position: float) -> str:
@@ -406,32 +559,12 @@ def percent(value: float, position: float) -> str:
     return f"{100 * value:g}%"
 
 
-def save(figure: Figure, *stems: str | Path) -> list[Path]:
-    """Write a figure as PNG and PDF and close it; the bytes are always the same.
-
-    Parameters
-    ----------
-    figure : matplotlib Figure
-    *stems : str or Path
-        Paths without a suffix; both formats are written for each.
-
-    Returns
-    -------
-    list of Path
-        The files.
-    """
-    files = []
-    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format=suffix, dpi=150, metadata=metadata)
-        # the layout is computed once and reused by the second format
-        figure.set_layout_engine(None)
-        for stem in stems:
-            files.append(Path(f"{stem}.{suffix}"))
-            with written_whole(files[-1]) as temporary:
-                temporary.write_bytes(drawn.getvalue())
-    plt.close(figure)
-    return files
+def _shares(axis: Axis, low: float, high: float) -> None:
+    """Percentages on a logarithmic axis, each power of ten or, on short ones, more."""
+    if high < 30 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(percent)
+    axis.set_minor_formatter(NullFormatter())
 
 
 def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:
@@ -442,39 +575,38 @@ def log_axis(ax: Axes, which: Literal["x", "y"]) -> None:
     getattr(ax, f"set_{which}scale")("log")
     low, high = getattr(ax, f"get_{which}lim")()
     axis = getattr(ax, f"{which}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 5, 7)))
+    if high > 2 * low:
+        steps = (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 5, 7)
+        axis.set_major_locator(LogLocator(subs=steps))
+    else:  # where a locator of logarithms would have as many as there are
+        axis.set_major_locator(MaxNLocator(4))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
-    ax.tick_params(axis=which, labelsize="small")
 
 
-def legend_of_families(ax: Axes, criteria: Sequence[str], **options: Any) -> None:
+def legend_of_families(ax: Axes, criteria: Iterable[str], **options: Any) -> None:
     """A legend with one entry per family."""
     names = list(dict.fromkeys(family(name) for name in criteria))
-    handles = [Line2D([], [], color=colour(name), marker="o", ms=5, lw=1) for name in names]
-    ax.legend(handles, names, **options)
+    ax.legend([_handle(look(name)) for name in names], names, **options)
+
+
+def _handle(seen: Look) -> Line2D:
+    return Line2D([], [], color=seen.colour, marker=seen.marker, ls=seen.line, ms=3.5, lw=0.9)
 
 
 def _mark_stops(ax: Axes, stops: Mapping[str, float]) -> None:
-    """A line at each stop epoch, labelled above the axes, in several rows where crowded."""
+    """A line at each stop epoch, labelled above the axes."""
     together: dict[float, list[str]] = {}
     for name, epoch in sorted(stops.items(), key=lambda item: item[1]):
-        together.setdefault(epoch, []).append(name)
-    width = ax.get_xlim()[1]
-    row_ends = [-width] * 8
+        together.setdefault(epoch, []).append(cut(name, _LONGEST))
+    marked = []
     for epoch, names in together.items():
-        text = " ".join(names)
-        row = next((i for i, end in enumerate(row_ends) if end < epoch), 0)
-        row_ends[row] = epoch + 0.0115 * width * len(text)
-        tone = colour(names[0]) if len({family(name) for name in names}) == 1 else "black"
-        ax.axvline(epoch, color=tone, lw=0.8, ls="--")
-        ax.annotate(
-            text,
-            (epoch, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3 + 9 * row),
-            textcoords="offset points",
-            ha="left",
-            fontsize="x-small",
-            color=tone,
+        one = len({family(name) for name in names}) == 1
+        ax.axvline(
+            epoch,
+            color=colour(names[0]) if one else "black",
+            lw=0.8,
+            ls=look(names[0]).line if one else "-",
         )
+        marked.append((", ".join(names), epoch, colour(names[0]) if one else "black"))
+    label_margin(ax, "top", marked)

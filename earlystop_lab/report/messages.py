@@ -512,6 +512,16 @@ Where the rules and the article's recommendations come from:
         "One row per known rule. Differences are in {differ}, {rule} minus the known rule, as "
         "geometric means over {unit}s with 95% intervals; p is adjusted for all comparisons."
     ),
+    # -- figures -------------------------------------------------------------------------------
+    "plot.stops": "{criterion} stops at {unit} {stop}: {why}; it keeps {unit} {selected}",
+    "plot.goes_on": "{criterion} does not stop; the run ends at {unit} {stop}, it keeps {selected}",
+    "plot.runs": "{runs:counted run}",
+    "plot.bars": (
+        "{runs:counted run}; bars: 95% intervals over {count:counted {unit}}, each by itself"
+    ),
+    "plot.bands": ("{runs:counted run}; bands: 95% for a whole line, over {count:counted {unit}}"),
+    "plot.no_intervals": "{runs:counted run}; no intervals: {count:too_few {unit}}",
+    "plot.calibrated": "{units:counted {unit}} to calibrate on, losses up to {cap:.3g}",
     # -- what the recorded runs are ------------------------------------------------------------
     Recorded.STAND_INS: (
         "{stand_ins} of {runs} runs were excluded: they have a training curve in place of a "

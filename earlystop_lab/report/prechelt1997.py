@@ -139,8 +139,8 @@ def _expected(path: Path) -> Path:
 
 
 def _write(found: Reproduction, folder: Path, figure_folders: list[Path]) -> None:
-    from earlystop_lab.report.axes import save
     from earlystop_lab.report.prechelt1997_figures import figures
+    from earlystop_lab.report.style import save
 
     texts = pd.DataFrame(_texts(found.tables).items(), columns=["name", "text"])
     for name, frame in {**_worded(found.tables), "texts": texts}.items():

@@ -30,7 +30,6 @@ from earlystop_lab.inference import (
     MeanOverClusters,
     cluster_means,
     interpolated,
-    intervals,
     mean_over_clusters,
     sign_flip,
     slope_over_clusters,
@@ -38,7 +37,7 @@ from earlystop_lab.inference import (
 )
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
 from earlystop_lab.measures.hindsight import worst_share
-from earlystop_lab.measures.prechelt import run_ratios, tradeoff
+from earlystop_lab.measures.prechelt import run_ratios, tradeoff, tradeoff_intervals
 
 #: numbers of runs
 Rows = NDArray[np.intp]
@@ -229,7 +228,9 @@ def replay_study(
     tables = {
         "table1": table,
         "table1_by_problem": problems,
-        "tradeoff": tradeoff_intervals(study),
+        "tradeoff": tradeoff_intervals(
+            study.stops, facts_of(study.curves).clusters, REFERENCE
+        ).replace({"measure": {"slowness_ref": "slowness_GL2", "badness_ref": "badness_GL2"}}),
         "spans": means,
         "trend": trend.reset_index(),
         "comparison_table1": compare_table1(table, published["prechelt1997_table1"]),
@@ -279,31 +280,6 @@ def table1(study: Replayed) -> pd.DataFrame:
         excess_share_of_worst_1pct=worst_share(excess),
     )
     return table.sort_values("slowness_GL2", ignore_index=True)
-
-
-def tradeoff_intervals(study: Replayed) -> pd.DataFrame:
-    """Time, error and p_good of each criterion against GL(2), with intervals over data sets.
-
-    One row per criterion and measure. An estimate is the mean m over all runs, as in table 1, and
-    its interval that of the mean over C data sets of m + C / N sum(y - m), with the sum over the
-    data set's runs and N the number of all. Intervals of a share are cut at 0 and 1.
-    """
-    ratios, clusters = run_ratios(study.stops, REFERENCE), facts_of(study.curves).clusters
-    share = clusters.value_counts() * clusters.nunique() / len(clusters)
-    parts = []
-    for name, values in (
-        ("slowness_GL2", ratios.slowness_ref),
-        ("badness_GL2", ratios.badness_ref),
-        ("p_good", ratios.good.astype(float)),
-    ):
-        mean = values.mean(axis=0)
-        away = cluster_means(pd.DataFrame(values - mean, columns=study.stops.criteria), clusters)
-        found = intervals(away.mul(share, axis=0) + mean).rename_axis("criterion").reset_index()
-        if name == "p_good":
-            found[["low", "high"]] = found[["low", "high"]].clip(0, 1)
-        parts.append(found.assign(measure=name))
-    columns = ["criterion", "measure", "estimate", "low", "high", "clusters", "unit", "method"]
-    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def facts(study: Replayed, trend: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:

@@ -43,7 +43,11 @@ def test_a_study_is_drawn_and_the_same_every_time(tmp_path):
     again = STUDY["features"](curves)
     for name, table in studies["toy"].items():
         pd.testing.assert_frame_equal(table, again[name])
-    figure = STUDY["draw"](studies)
+    shown = STUDY["levels"](studies)
+    # quantiles that are values of the runs
+    values = set(studies["toy"]["real"]["noise"])
+    assert set(shown.loc[shown["curves"] == "real", "noise"]) == values
+    figure = STUDY["draw"](shown)
     assert len(figure.axes) == len(STUDY["FEATURES"])
     plt.close(figure)
 

@@ -30,7 +30,8 @@ from earlystop_lab.measures.fronts import (
     without_each,
 )
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.report.axes import colour
+from earlystop_lab.report.axes import plot_profile
+from earlystop_lab.report.style import colour
 
 EXPERIMENT = runpy.run_path(str(Path(__file__).resolve().parents[2] / "experiments" / "front.py"))
 equal_time_table, knee = EXPERIMENT["equal_time_table"], EXPERIMENT["knee"]
@@ -278,7 +279,7 @@ def test_points_of_a_rule_do_not_change_with_the_pool():
 def test_a_profile_has_a_step_a_criterion():
     index = pd.Index([0.0, 0.01, 0.1], name="within")
     table = pd.DataFrame({"GL(2)": [0.1, 0.2, 0.4], "Keras(5)": [0.0, 0.5, 1.0]}, index=index)
-    ax = EXPERIMENT["plot_profile"](table)
+    ax = plot_profile(table)
     line = ax.lines[0]
     assert line.get_xydata().tolist() == [[0.01, 0.2], [0.1, 0.4]]
     assert ax.get_ylim() == (0, 1)
@@ -286,7 +287,7 @@ def test_a_profile_has_a_step_a_criterion():
     assert to_hex(line.get_color()) == to_hex(colour("GL(2)"))
     assert "regret" in ax.get_xlabel()
     plt.close("all")
-    assert "time" in EXPERIMENT["plot_profile"](table.rename_axis("time")).get_xlabel()
+    assert "time" in plot_profile(table.rename_axis("time")).get_xlabel()
     plt.close("all")
 
 

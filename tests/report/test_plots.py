@@ -13,7 +13,6 @@ from matplotlib.colors import to_hex
 from earlystop_lab import Channel, CurveSet, replay, tradeoff
 from earlystop_lab.curves import local_minima
 from earlystop_lab.report.axes import (
-    colour,
     legend_of_families,
     log_axis,
     plot_curve,
@@ -21,8 +20,8 @@ from earlystop_lab.report.axes import (
     plot_spread,
     plot_statistic,
     plot_tradeoff,
-    save,
 )
+from earlystop_lab.report.style import colour, look, save
 
 
 @pytest.fixture(autouse=True)
@@ -188,10 +187,10 @@ def test_each_stop_epoch_has_one_line_with_all_its_criteria():
     stops = {"UP(8)": 9, "GL(2)": 4, "PQ(1)": 9, "GL(1)": 4, "UP(2)": 7.5}
     ax = plot_curve(CURVE, stops)
     assert sorted(upright(ax)) == [4, 7.5, 9]
-    assert sorted(" ".join(texts(ax)).split()) == sorted(stops)
+    assert sorted(", ".join(texts(ax)).split(", ")) == sorted(stops)
     places = {text.get_text(): text.xy[0] for text in ax.texts}
     for name, epoch in stops.items():
-        assert [x for text, x in places.items() if name in text.split()] == [epoch]
+        assert [x for text, x in places.items() if name in text.split(", ")] == [epoch]
 
 
 def test_a_stop_is_in_the_colour_of_its_family():
@@ -283,7 +282,7 @@ def test_a_spread_shows_quantiles_median_and_mean(rows):
         kind = line.get_marker() if line.get_marker() == "o" else line.get_linewidth()
         shown.setdefault(kind, []).extend(map(tuple, data.tolist()))
     quantiles = np.percentile(SPREAD, [5, 25, 50, 75, 95], axis=0)
-    for kind, numbers in ((1, quantiles[[0, 4]]), (5, quantiles[[1, 3]]), ("o", quantiles[[2]])):
+    for kind, numbers in ((0.9, quantiles[[0, 4]]), (4, quantiles[[1, 3]]), ("o", quantiles[[2]])):
         expected = [(float(i), number) for i, two in enumerate(numbers.T) for number in two]
         np.testing.assert_allclose(sorted(shown[kind]), sorted(expected))
     crosses = ax.collections[-1].get_offsets()[:, :: -1 if rows else 1]
@@ -291,7 +290,7 @@ def test_a_spread_shows_quantiles_median_and_mean(rows):
     axes = (ax.yaxis, ax.xaxis) if rows else (ax.xaxis, ax.yaxis)
     assert [tick.get_text() for tick in axes[0].get_ticklabels()] == list(SPREAD)
     assert [axis.get_label_text() for axis in axes] == ["", "badness"]
-    tones = {to_hex(line.get_color()) for line in ax.lines if line.get_linewidth() == 5}
+    tones = {to_hex(line.get_color()) for line in ax.lines if line.get_linewidth() == 4}
     assert tones == {to_hex(colour(name)) for name in SPREAD}
 
 
@@ -315,7 +314,12 @@ def test_a_tradeoff_has_one_point_a_criterion(y):
     assert places == {
         row["criterion"]: (row["slowness_ref"], row[y]) for row in TABLE.to_dict("records")
     }
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("slowness_ref", y)
+    words = {
+        "badness_ref": "mean test error relative to the reference",
+        "p_good": "share of runs with the best result of these criteria",
+    }
+    assert ax.get_xlabel() == "mean training time relative to the reference"
+    assert ax.get_ylabel() == words[y]
 
 
 def test_a_tradeoff_joins_each_family_by_time():
@@ -328,7 +332,7 @@ def test_a_tradeoff_joins_each_family_by_time():
     assert points(lines["GL"]) == [(0.5, 1.02), (1.0, 1.0), (3.0, 0.95)]
     for name, line in lines.items():
         assert all(before < later for before, later in pairwise(line.get_xdata()))
-        assert line.get_linestyle() == "-"
+        assert line.get_marker() == look(name).marker
         assert to_hex(line.get_color()) == to_hex(colour(name))
 
 

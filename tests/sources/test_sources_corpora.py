@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import re
-import runpy
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,6 +15,8 @@ import pytest
 from earlystop_lab import CurveSet, read_curves, replay
 from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.curves.facts import info, outcomes
+from earlystop_lab.report.galleries import bands, plot_gallery
+from earlystop_lab.report.style import save
 from earlystop_lab.sources import corpora
 from earlystop_lab.sources.corpora import CORPORA, build, read_corpus
 
@@ -466,12 +467,10 @@ def test_corpora_replay_with_censored_runs_counted():
 
 # -- the gallery ---------------------------------------------------------------------------
 
-GALLERY = runpy.run_path(str(ROOT / "experiments" / "corpus_gallery.py"))
-
 
 def test_bands_are_quantiles_of_the_runs_still_recorded():
     runs = [{"val": np.arange(n, dtype=float) + i} for i, n in enumerate([3, 5, 5, 9])]
-    found = GALLERY["bands"](list(CurveSet.from_runs(runs)), log=False)
+    found = bands(list(CurveSet.from_runs(runs)), log=False)
     # three of four go on after the first ends, one after the next two: less than half
     assert (found.position[0], found.position[-1]) == (1, 5)
     assert found.quantiles[:, 0].tolist() == [0, 0, 1, 2, 3]
@@ -480,7 +479,7 @@ def test_bands_are_quantiles_of_the_runs_still_recorded():
 
 def test_a_diverged_run_is_infinitely_high():
     runs = [{"val": [1.0, NAN]}, {"val": [1.0, 2.0]}, {"val": [1.0, 3.0]}, {"val": [1.0, 4.0]}]
-    found = GALLERY["bands"](list(CurveSet.from_runs(runs)), log=True)
+    found = bands(list(CurveSet.from_runs(runs)), log=True)
     assert found.quantiles[:, -1].tolist() == [2, 2, 3, 4, np.inf]
 
 
@@ -491,7 +490,7 @@ def test_a_diverged_run_is_infinitely_high():
      CurveSet.from_runs([{"val": np.geomspace(1e9, 1e-3, 1500)}] * 6)],
 )  # fmt: skip
 def test_a_gallery_of_anything_is_drawn(curves, tmp_path):
-    curves.write(tmp_path / "some.parquet")
-    GALLERY["main"]([str(tmp_path / "some.parquet"), "--out", str(tmp_path / "figures")])
-    assert (tmp_path / "figures" / "gallery-some.png").stat().st_size > 5000
+    axes = plot_gallery(curves, "some")
+    (file,) = save(axes[0].figure, tmp_path / "some.png")
+    assert file.stat().st_size > 5000
     assert plt.get_fignums() == []

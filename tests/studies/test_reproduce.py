@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
+from PIL import Image
 
 from earlystop_lab import read_curves
 from earlystop_lab.inference import intervals
@@ -93,8 +94,11 @@ def test_every_figure_is_there_as_png_and_pdf(study):
 
 
 def test_committed_figures_are_the_ones_that_the_study_draws(study):
-    for path in (study[0] / "figures").iterdir():
-        assert (ROOT / "figures" / path.name).is_file()
+    for path in (study[0] / "figures").glob("*.png"):
+        ours, drawn = (
+            Image.open(each).text["Drawn"] for each in (ROOT / "figures" / path.name, path)
+        )
+        assert ours == drawn, f"{path.name} is not what the study draws: run make reproduce"
 
 
 def test_the_paper_is_made_from_these_results(study, tmp_path):

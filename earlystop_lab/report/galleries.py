@@ -1,37 +1,27 @@
-"""A gallery of a corpus: how the validation error of every problem's runs goes.
+"""A gallery of a curve set: how the validation error of every problem's runs goes.
 
 A panel a problem shows the median and two quantile bands over all runs, and ten runs, evenly
 spaced in the order of the set. Nothing is padded: a run counts as long as it was recorded, with
 its last value before a position, and the bands end where fewer than half of the runs go on. A
 NaN error counts as infinitely high.
-
-    python experiments/corpus_gallery.py CURVES [CURVES ...] [--out figures]
-
-writes ``figures/gallery-<name>.png`` of each curve set.
 """
 
-from __future__ import annotations
-
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from textwrap import fill
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
-from earlystop_lab import Curve, CurveSet, read_curves
-from earlystop_lab._common.files import written_whole
-from earlystop_lab.curves import FloatArray
+from earlystop_lab._common.wording import counted
+from earlystop_lab.curves import Curve, CurveSet, FloatArray
 from earlystop_lab.report.axes import log_axis
+from earlystop_lab.report.style import colour, in_grey, per_line, small
 
-ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 SAMPLES = 10
 #: positions at which a panel's quantiles are taken
@@ -40,8 +30,8 @@ POINTS = 150
 LONG = 1000
 #: fewer runs than this have no quantiles worth a band
 FEWEST = 5
-COLUMNS = 4
-COLOUR = sns.color_palette("colorblind")[0]
+#: inches of width that a panel needs
+PANEL = 1.6
 
 
 class Bands(NamedTuple):
@@ -76,32 +66,61 @@ def _recorded_quantiles(column: FloatArray) -> FloatArray:
     return np.quantile(recorded, LEVELS, method="inverted_cdf")
 
 
-def gallery(curves: CurveSet, name: str) -> Figure:
-    """A panel a problem of one curve set."""
+def plot_gallery(curves: CurveSet, name: str) -> list[Axes]:
+    """How the validation error of every problem's runs goes: one panel per problem.
+
+    Parameters
+    ----------
+    curves : CurveSet
+        Without a column ``problem``, all runs share one panel.
+    name : str
+        What the set is called in the title.
+
+    Returns
+    -------
+    list of Axes
+        One per problem, in the order of their names.
+
+    Raises
+    ------
+    ValueError
+        If no run has a validation curve.
+    """
+    if not curves.has("val"):
+        raise ValueError(f"{name}: these runs have no validation curve (channel val)")
     problems = curves.meta["problem"].to_numpy() if curves.has("problem") else [name] * len(curves)
     groups: dict[str, list[Curve]] = {}
     for problem, curve in zip(problems, curves, strict=True):
         groups.setdefault(str(problem), []).append(curve)
     groups = dict(sorted(groups.items()))
-    rows = -(-len(groups) // COLUMNS)
+    wide = plt.rcParams["figure.figsize"][0]
+    columns = max(1, min(len(groups), int(wide / PANEL)))
+    rows = -(-len(groups) // columns)
     figure, axes = plt.subplots(
         rows,
-        COLUMNS,
-        figsize=(3.3 * COLUMNS, 2.5 * rows + 0.7),
+        columns,
+        figsize=(wide, 1.35 * rows + 0.8),
         squeeze=False,
         layout="constrained",
     )
     shared = _shared(list(groups))
     for ax, (problem, members) in zip(axes.flat, groups.items(), strict=False):
         plot_problem(members, ax)
-        ax.set_title(f"{problem[shared:]} ({len(members)} runs)", fontsize="small")
+        words = f"{problem[shared:]} ({counted(len(members), 'run')})"
+        ax.set_title(fill(words, per_line(wide / columns)), fontsize=small())
     for ax in axes.flat[len(groups) :]:
         ax.axis("off")
-    figure.suptitle(f"{name}: {len(curves)} runs", x=0.01, ha="left")
     figure.supylabel("validation error")
-    figure.supxlabel("epoch or step as recorded; bands end where fewer than half of the runs go on")
-    figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize="small")
-    return figure
+    unit = curves.about("epoch").unit or "epoch or step as recorded"
+    words = f"{unit}; bands end where fewer than half of the runs go on"
+    title = f"{name}: {counted(len(curves), 'run')}"
+    if broad := wide > 5:
+        figure.suptitle(title, x=0.01, ha="left")
+    # beside the legend there is no room for a title
+    figure.supxlabel(fill(words if broad else f"{words}. {title}", per_line(wide)))
+    place: Any = "outside upper right" if broad else "outside upper left"
+    figure.legend(handles=_legend(), loc=place, ncols=4 if broad else 2)
+    return list(axes.flat[: len(groups)])
 
 
 def _shared(problems: Sequence[str]) -> int:
@@ -134,7 +153,6 @@ def plot_problem(curves: Sequence[Curve], ax: Axes) -> Axes:
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    ax.tick_params(labelsize="x-small")
     return ax
 
 
@@ -148,9 +166,14 @@ def _plot_bands(found: Bands, ax: Axes) -> None:
     # a quantile that is infinite leaves the panel at the top
     ceiling = 10 * np.max(np.abs(found.quantiles[finite]), initial=1.0)
     low, q1, median, q3, high = np.where(finite, found.quantiles, ceiling)
-    ax.fill_between(found.position, low, high, color=COLOUR, alpha=0.18, lw=0)
-    ax.fill_between(found.position, q1, q3, color=COLOUR, alpha=0.3, lw=0)
-    ax.plot(found.position, median, color=COLOUR, lw=1.6)
+    ax.fill_between(found.position, low, high, color=_tone(), alpha=0.18, lw=0)
+    ax.fill_between(found.position, q1, q3, color=_tone(), alpha=0.3, lw=0)
+    ax.plot(found.position, median, color=_tone(), lw=1.6)
+
+
+def _tone() -> str:
+    """The colour of medians and bands."""
+    return colour("GL") if not in_grey() else "0.3"
 
 
 def _limit(ax: Axes, found: Bands, samples: Sequence[Curve]) -> None:
@@ -181,31 +204,8 @@ def _limit(ax: Axes, found: Bands, samples: Sequence[Curve]) -> None:
 
 def _legend() -> list[Line2D | Patch]:
     return [
-        Line2D([], [], color=COLOUR, lw=1.6, label="median"),
-        Patch(color=COLOUR, alpha=0.45, lw=0, label="25% to 75%"),
-        Patch(color=COLOUR, alpha=0.18, lw=0, label="5% to 95%"),
+        Line2D([], [], color=_tone(), lw=1.6, label="median"),
+        Patch(color=_tone(), alpha=0.45, lw=0, label="25% to 75%"),
+        Patch(color=_tone(), alpha=0.18, lw=0, label="5% to 95%"),
         Line2D([], [], color="0.25", lw=0.6, label="ten runs"),
     ]
-
-
-def name_of(path: Path) -> str:
-    """The corpus' name: of its folder, or of a file in it."""
-    return path.resolve().stem if path.is_file() else path.resolve().name
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Draw a gallery of curve sets.")
-    parser.add_argument("curves", nargs="+", type=Path, help="a curve set: a file or a folder")
-    parser.add_argument("--out", type=Path, default=ROOT / "figures", help="folder for the PNGs")
-    options = parser.parse_args(arguments)
-    for path in options.curves:
-        figure = gallery(read_curves(path), name_of(path))
-        target = options.out / f"gallery-{name_of(path)}.png"
-        with written_whole(target) as temporary:
-            figure.savefig(temporary, dpi=110)
-        plt.close(figure)
-        print(target)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,106 @@
+"""Every figure of ``figures/``, drawn from committed data.
+
+    python -m experiments.figures [NAME ...]
+
+draws the figures of that name, by default all, as wide as a page. Galleries are made from
+``data/curves``, the others from the tables in ``data/studies`` that the experiments write. The
+figures of the 1997 study are those of ``earlystop reproduce``. Galleries of corpora that are not
+part of a checkout need a folder with their copies in EARLYSTOP_CORPORA; without it they are left as
+they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from earlystop_lab import CurveSet, read_curves
+from earlystop_lab.report.plots import drawn, plot_gallery, save
+from earlystop_lab.sources.corpora import read_corpus
+from experiments import calibration, front, interval_coverage, simulated_curves
+from experiments.studies import ROOT, study
+
+FIGURES = ROOT / "figures"
+CURVES = ROOT / "data" / "curves"
+#: corpora of a checkout, and others by the folder that holds their copy
+RECORDED = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets", "tabular-nets")
+ELSEWHERE = ("algoperf", "taskset")
+
+
+def tables(*names: str) -> dict[str, pd.DataFrame]:
+    return {name: study(name) for name in names}
+
+
+def of_calibration() -> Figure:
+    return calibration.draw(tables("calibration", "calibration_tests", "calibration_broken"))
+
+
+def of_coverage() -> Figure:
+    return interval_coverage.draw(tables("coverage", "coverage_pairs", "coverage_tests"))
+
+
+def gallery(name: str) -> Figure:
+    """A panel a problem; ``FileNotFoundError`` if the corpus is not there."""
+    axes = plot_gallery(corpus(name), name)
+    figure = axes[0].get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def corpus(name: str) -> CurveSet:
+    if name in RECORDED:
+        return read_curves(CURVES / name)
+    place = os.environ.get("EARLYSTOP_CORPORA")
+    folder = Path(place or "", name)
+    if place is None or not folder.is_dir():
+        raise FileNotFoundError(
+            f"{name} is not part of a checkout: set EARLYSTOP_CORPORA to a folder with a copy in "
+            f"{name}/"
+        )
+    return read_corpus(name, folder).curves
+
+
+DRAWN: dict[str, Callable[[], Figure]] = {
+    "front": lambda: front.draw_fronts(study("front")),
+    "profiles": lambda: front.draw_profiles(study("profiles")),
+    "calibration": of_calibration,
+    "coverage": of_coverage,
+    "simulated_curves": lambda: simulated_curves.draw(study("simulated_curves")),
+    **{f"gallery-{name}": partial(gallery, name) for name in (*RECORDED, *ELSEWHERE)},
+}
+
+
+def figure(name: str) -> Figure:
+    """One of the figures, in the style of the paper."""
+    with drawn("paper", "page"):
+        return DRAWN[name]()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Draw the figures of the repository.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DRAWN))
+    parser.add_argument("--out", type=Path, default=FIGURES, help="folder for the figures")
+    asked = parser.parse_args(arguments)
+    if unknown := sorted({*asked.names} - {*DRAWN}):
+        parser.error(f"no figure {', '.join(unknown)}; expected some of {', '.join(DRAWN)}")
+    matplotlib.use("agg")
+    for name in asked.names or DRAWN:
+        try:
+            made = figure(name)
+        except FileNotFoundError as error:
+            print(f"{name}: left as it is: {error}")
+            continue
+        # as PDF, the thousands of lines of a gallery would take megabytes
+        paths = [f"{name}.png"] if name.startswith("gallery-") else [name]
+        print(*save(made, *(asked.out / path for path in paths)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
