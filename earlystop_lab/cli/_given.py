@@ -3,8 +3,9 @@
 import ast
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -37,12 +38,15 @@ def show(
     *,
     json: bool,
     out: Path | None = None,
-    csv: Callable[[], str] | None = None,
+    forms: Mapping[str, Callable[[], str]] = MappingProxyType({}),
 ) -> None:
-    """Print an answer as text or as JSON, and write it to a file in the format of its name."""
+    """Print an answer as text or as JSON, and write it to a file in the format of its name.
+
+    ``forms`` are further formats, by the endings of their files.
+    """
     if out is not None:
-        forms = {".json": data, ".csv": csv or text}
-        answer = forms.get(out.suffix, lambda: _visible_lines(text()))()
+        known = {".json": data, **forms}
+        answer = known.get(out.suffix, lambda: _visible_lines(text()))()
         written_text(out, f"{answer.rstrip()}\n")
     say(*(data() if json else text()).split("\n"))
 

@@ -16,7 +16,6 @@ from earlystop_lab.cli._given import (
     Jobs,
     Json,
     Out,
-    TableOut,
     ending,
     number,
     share,
@@ -302,7 +301,18 @@ def survey_command(
         str | None,
         typer.Option(help="CURVES is a copy of this corpus; see earlystop corpus list."),
     ] = None,
-    out: TableOut = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="Also write the table: .csv, .json, .txt, or for a paper .tex (LaTeX) or .typ.",
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many rules: those of the lowest regret."),
+    ] = None,
     json: Json = False,
     n_jobs: Jobs = -1,
 ) -> None:
@@ -313,18 +323,25 @@ def survey_command(
     infinite), and for how many the regret is a lower bound.
     """
     from earlystop_lab.report import as_csv, as_json
+    from earlystop_lab.report.surveys import best_of_survey, survey_table
     from earlystop_lab.sources.corpora import read_corpus
     from earlystop_lab.studies.surveys import survey
 
-    ending(out, ".csv", ".json", ".txt")
+    ending(out, ".csv", ".json", ".txt", ".tex", ".typ")
     known = curves_or_logs([curves]) if corpus is None else read_corpus(corpus, curves).curves
     found = survey(known, n_jobs=n_jobs)
+    if top is not None:
+        found = best_of_survey(found, top)
     show(
         lambda: _survey_in_words(found),
         lambda: as_json(found),
         json=json,
         out=out,
-        csv=lambda: as_csv(found),
+        forms={
+            ".csv": lambda: as_csv(found),
+            ".tex": lambda: survey_table(found, "tex", top),
+            ".typ": lambda: survey_table(found, "typ", top),
+        },
     )
 
 

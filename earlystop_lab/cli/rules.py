@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from earlystop_lab.studies.kept import Kept
 
 
-FORMATS = ("html", "md", "tex", "csv")
+FORMATS = ("html", "md", "tex", "typ", "csv")
 
 
 def criteria_command(
@@ -50,7 +50,7 @@ def criteria_command(
         lambda: as_json(frame),
         json=json,
         out=out,
-        csv=lambda: as_csv(frame),
+        forms={".csv": lambda: as_csv(frame)},
     )
 
 
@@ -134,8 +134,14 @@ def bench_command(
         list[str] | None,
         typer.Option(
             "--format",
-            help="html, md, tex or csv; repeatable. By default html, or md without the extra "
-            "report.",
+            help="html, md, tex (LaTeX), typ (Typst) or csv; repeatable. By default html, or md "
+            "without the extra report.",
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="In tables other than html: only so many of the best known rules."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of curves and of the bootstrap.")] = 0,
@@ -184,7 +190,7 @@ def bench_command(
             said=lambda event: say(f"earlystop: {reason(event)}", to=sys.stderr),
         )
         show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
-        files = _write_report(found, folder, asked, kept)
+        files = _write_report(found, folder, asked, kept, top)
     # beside JSON nothing else is printed
     say(*map(str, files), to=sys.stderr if json else sys.stdout)
 
@@ -212,7 +218,9 @@ def _no_exit(rule: str) -> Iterator[None]:
         ) from error
 
 
-def _write_report(found: Bench, folder: Path, formats: list[str], kept: Kept) -> list[Path]:
+def _write_report(
+    found: Bench, folder: Path, formats: list[str], kept: Kept, top: int | None
+) -> list[Path]:
     """Write the report in each format, and the figure next to it."""
     from earlystop_lab.report import page, tables
     from earlystop_lab.report.axes import fronts
@@ -222,7 +230,7 @@ def _write_report(found: Bench, folder: Path, formats: list[str], kept: Kept) ->
     files = [
         written_text(
             folder / f"report.{each}",
-            page(found, kept) if each == "html" else tables(found, each),  # type: ignore[arg-type]
+            page(found, kept) if each == "html" else tables(found, each, top=top),  # type: ignore[arg-type]
         )
         for each in formats
     ]

@@ -1,7 +1,9 @@
-"""Tables as CSV and Markdown, in which a name from outside is nothing but text."""
+"""Tables as CSV, Markdown, LaTeX and Typst, in which a name from outside is nothing but text."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Any, Literal
 
 import pandas as pd
 from tabulate import tabulate
@@ -12,6 +14,27 @@ from earlystop_lab._common.wording import visible
 _FORMULA = re.compile(r"[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 #: what Markdown gives a meaning: HTML, the ends of cells, links, code
 _MARKDOWN = re.compile(r"[\\`<|\[*]")
+
+
+#: formats of tables for papers
+Paper = Literal["tex", "typ"]
+#: a longer table may go on on the next page
+LONG = 35
+#: most characters on a line of a head
+_HEAD = 16
+#: what LaTeX gives a meaning
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "-": "-{}",
+    **{char: rf"\{char}" for char in "&%$#_{}"},
+}
+#: a hyphen before a number that is its sign
+_MINUS = re.compile(r"(?<![\w.)])-(?=[\d.])")
 
 
 def as_csv(frame: pd.DataFrame) -> str:
@@ -67,3 +90,164 @@ def markdown_table(frame: pd.DataFrame, **options: Any) -> str:
 
 def _in_cell(cell: Any) -> Any:
     return as_markdown(cell) if isinstance(cell, str) else cell
+
+
+# -- tables for papers ------------------------------------------------------------------------
+
+
+def paper_table(
+    frame: pd.DataFrame, format: Paper, *, caption: str, label: str, notes: Sequence[str] = ()
+) -> str:
+    r"""A table to paste into a paper: caption, label, rules as of booktabs, notes below.
+
+    Columns of numbers are right-aligned. A table of more than 35 rows may go on on the next page,
+    where its head is repeated.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells are text, or numbers, which get three significant digits.
+    format : {"tex", "typ"}
+        LaTeX (packages booktabs and, for a long table, longtable) or Typst.
+    caption : str
+    label : str
+        What the table is referred to by: ``tab:label`` in LaTeX, ``<tab:label>`` in Typst.
+    notes : sequence of str
+        Sentences below the table.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> rules = pd.DataFrame({"rule": ["GL_2"], "loss": [-0.5]})
+    >>> print(paper_table(rules, "typ", caption="Loss", label="loss"))
+    #figure(
+      table(
+        columns: 2,
+        align: (left, right),
+        stroke: none,
+        table.hline(),
+        table.header([#"rule"], [#"loss"]),
+        table.hline(stroke: 0.5pt),
+        [#"GL_2"], [#"\u{2212}0.5"],
+        table.hline(),
+      ),
+      caption: [#"Loss"],
+      kind: table,
+    ) <tab:loss>
+    <BLANKLINE>
+    """
+    cells = frame.map(_cell)
+    sides = ["right" if _numeric(cells[name]) else "left" for name in cells]
+    heads = [wrap(visible(str(name)).strip(), _HEAD) or [""] for name in cells]
+    rows, words = cells.to_numpy().tolist(), list(map(visible, notes))
+    made = _in_latex if format == "tex" else _in_typst
+    return made(heads, rows, sides, visible(caption), label, words)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.3g}"
+    return visible(str(value))
+
+
+def _numeric(column: "pd.Series[str]") -> bool:
+    """Whether each cell that is not empty begins with a number."""
+    filled = column[column != ""]
+    return bool(len(filled)) and bool(filled.str.match(r"[-+<]? ?[\d.]|(unbounded|unknown)$").all())
+
+
+def _in_latex(
+    heads: list[list[str]],
+    rows: list[list[str]],
+    sides: list[str],
+    caption: str,
+    label: str,
+    notes: list[str],
+) -> str:
+    columns = "".join(side[0] for side in sides)
+    broken = [r" \\ ".join(map(_latex, lines)) for lines in heads]
+    head = " & ".join(
+        text if len(lines) == 1 else rf"\shortstack[{side[0]}]{{{text}}}"
+        for text, lines, side in zip(broken, heads, sides, strict=True)
+    )
+    # in a group, since LaTeX takes a bracket after a line end for its length
+    body = [" & ".join([f"{{{_latex(row[0])}}}", *map(_latex, row[1:])]) + r" \\" for row in rows]
+    above = [rf"\caption{{{_latex(caption)}}}", rf"\label{{tab:{label}}}"]
+    below = [rf"\par\smallskip\footnotesize {_latex(note)}" for note in notes]
+    if len(rows) <= LONG:
+        lines = [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            *above,
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            rf"{head} \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *below,
+            r"\end{table}",
+        ]
+    else:
+        lines = [
+            r"% needs \usepackage{booktabs} and \usepackage{longtable}",
+            rf"\begin{{longtable}}{{{columns}}}",
+            rf"{above[0]}{above[1]} \\",
+            *[r"\toprule", rf"{head} \\", r"\midrule", r"\endfirsthead"],
+            *[r"\toprule", rf"{head} \\", r"\midrule", r"\endhead"],
+            *[r"\bottomrule", r"\endfoot"],
+            *body,
+            r"\end{longtable}",
+            *([r"{" + "\n".join(below) + r"\par}"] if below else []),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex(text: str) -> str:
+    """Text in LaTeX, in which nothing is a command; a hyphen before a number is a minus."""
+    parts = _MINUS.split(text)
+    return "$-$".join("".join(_LATEX.get(char, char) for char in part) for part in parts)
+
+
+def _in_typst(
+    heads: list[list[str]],
+    rows: list[list[str]],
+    sides: list[str],
+    caption: str,
+    label: str,
+    notes: list[str],
+) -> str:
+    broken = [r" \ ".join(map(_typst, lines)) for lines in heads]
+    header = ", ".join(f"[{text}]" for text in broken)
+    lines = [
+        "#figure(",
+        "  table(",
+        f"    columns: {len(heads)},",
+        f"    align: ({', '.join(sides)}{',' * (len(sides) == 1)}),",
+        "    stroke: none,",
+        "    table.hline(),",
+        f"    table.header({header}),",
+        "    table.hline(stroke: 0.5pt),",
+        *(f"    {', '.join(f'[{_typst(cell)}]' for cell in row)}," for row in rows),
+        "    table.hline(),",
+        "  ),",
+        f"  caption: [{_typst(caption)}],",
+        "  kind: table,",
+        f") <tab:{label}>",
+        *(f"#text(size: 0.8em)[{_typst(note)}]" for note in notes),
+    ]
+    if len(rows) > LONG:
+        lines = ["#[", "#show figure: set block(breakable: true)", *lines, "]"]
+    return "\n".join(lines) + "\n"
+
+
+def _typst(text: str) -> str:
+    """A string of Typst, in which nothing is markup; a hyphen before a number is a minus."""
+    quoted = text.replace("\\", r"\\").replace('"', r"\"")
+    minus = r"\u{2212}".join(_MINUS.split(quoted))
+    return f'#"{minus}"'

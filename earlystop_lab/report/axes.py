@@ -5,7 +5,6 @@ markers, lines and sizes are those of :mod:`report.style`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
@@ -22,7 +21,7 @@ from earlystop_lab.curves import Curve, FloatArray, local_minima
 from earlystop_lab.engine.replaying import Stops
 from earlystop_lab.report.comparison import SHOWN, numbers_of
 from earlystop_lab.report.labels import Label, label_margin, label_points
-from earlystop_lab.report.messages import quality, worded
+from earlystop_lab.report.messages import measure_in_words, quality, worded
 from earlystop_lab.report.style import (
     BESIDE,
     FAINT,
@@ -40,16 +39,6 @@ from earlystop_lab.studies.comparison import Bench
 _FLOOR = 1e-4
 #: most characters of a criterion beside a line
 _LONGEST = 20
-#: what the columns of tables say, in words
-_MEASURES = {
-    "slowness": "training time",
-    "badness": "{error} error",
-    "redundancy": "training after the selected epoch, over that up to it",
-    "p_good": "share of runs with the best result of these criteria",
-    "fired": "share of runs stopped",
-}
-_AGAINST = {"best": "the best criterion of each run", "ref": "{reference}"}
-_MEANS = {"": "mean ", "median": "median ", "geometric": "", "total": "total "}
 
 
 def plot_curve(
@@ -313,34 +302,10 @@ def plot_tradeoff(
             for row in part.to_dict("records")
         ]
     ax.margins(x=0.09, y=0.08)
-    ax.set(xlabel=in_words(x, table.attrs), ylabel=in_words(y, table.attrs))
+    ax.set(xlabel=measure_in_words(x, table.attrs), ylabel=measure_in_words(y, table.attrs))
     if labels:
         label_points(ax, named, [*lines, *bars])
     return ax
-
-
-def in_words(column: str, about: Mapping[Any, Any] = MappingProxyType({})) -> str:
-    """What a column of :func:`measures.prechelt.tradeoff` is called on an axis.
-
-    ``about`` are the table's ``attrs``; other columns keep their names.
-
-    >>> in_words("slowness_ref", {"reference": "GL(2)"}), in_words("loss")
-    ('mean training time relative to GL(2)', 'loss')
-    >>> in_words("badness_best_median")
-    'median test error relative to the best criterion of each run'
-    """
-    if column in ("p_good", "fired"):
-        return _MEASURES[column]
-    measure, _, rest = column.partition("_")
-    against, _, mean = rest.partition("_")
-    if measure == "redundancy" and rest in _MEANS:
-        return f"{_MEANS[rest]}{_MEASURES[measure]}"
-    if measure not in _MEASURES or against not in _AGAINST or mean not in _MEANS:
-        return column
-    names = {"reference": "the reference", "error": "test", **about}
-    ending = ", geometric mean" if mean == "geometric" else ""
-    words = f"{_MEANS[mean]}{_MEASURES[measure]} relative to {_AGAINST[against]}{ending}"
-    return words.format_map(names)
 
 
 def plot_front(
@@ -530,11 +495,11 @@ def fronts(bench: Bench) -> Figure:
     """One panel per corpus: regret against time, of the new rule with its band and known rules."""
     panels = len(bench.corpora)
     columns, lines = min(panels, 2), -(-panels // 2)
-    with drawn("paper", "page" if panels > 1 else "column"):
+    by_hand: Any = {"figure.constrained_layout.use": False}
+    with drawn("paper", "page" if panels > 1 else "column"), plt.rc_context(by_hand):
         wide, high = plt.rcParams["figure.figsize"][0], 2.7 * lines
         # a Figure of its own rather than pyplot's, so that nobody has to close it
         figure = Figure(figsize=(wide, high))
-        figure.set_layout_engine("none")
         axes = figure.subplots(lines, columns, squeeze=False).flat
         # in inches; a computed layout would take as long as drawing
         figure.subplots_adjust(

@@ -1,20 +1,22 @@
 """A comparison in words: its question, its answer, and what the answer is based on."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from earlystop_lab._common.wording import spoken, visible
+from earlystop_lab._common.checks import require_count
+from earlystop_lab._common.wording import spoken
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
-from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table
+from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table, paper_table
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
 from earlystop_lab.studies.comparison import Bench, OnCorpus, Verdict
 
 #: formats of tables for papers
-Format = Literal["md", "tex", "csv"]
+Format = Literal["md", "tex", "typ", "csv"]
 #: known rules that are always drawn, and have a sentence of their own
 SHOWN = ("Keras", "GL", "PQ", "UP")
 #: columns of a table for readers: first those of all corpora together, then those of one corpus
@@ -105,7 +107,7 @@ def _(found: Bench) -> str:
 # -- tables for papers ----------------------------------------------------------------------
 
 
-def tables(bench: Bench, format: Format) -> str:
+def tables(bench: Bench, format: Format, *, top: int | None = None) -> str:
     """The comparison with every known rule as a table, one row per corpus and known rule.
 
     If there are several corpora, the rows over all of them together, at equal time only, come
@@ -114,11 +116,14 @@ def tables(bench: Bench, format: Format) -> str:
     Parameters
     ----------
     bench : Bench
-    format : {"md", "tex", "csv"}
-        ``"md"`` and ``"tex"`` (which needs the LaTeX package booktabs) are rounded for reading,
-        with the question and the answer above and what they are based on below, in LaTeX as
-        comments. ``"csv"`` has every number in full, differences of logarithms (see
-        :func:`studies.comparison.bench`), and only the table, so that any program can read it.
+    format : {"md", "tex", "typ", "csv"}
+        ``"md"``, ``"tex"`` and ``"typ"`` are rounded for reading, with the question and the answer
+        above and what they are based on below, in LaTeX and Typst as comments. These have a
+        caption and a label, ``tab:bench``; see :func:`as_tables.paper_table`. ``"csv"`` has every
+        number in full, differences of logarithms (see :func:`studies.comparison.bench`), and only
+        the table, so that any program can read it.
+    top : int, optional
+        Show only so many known rules of each corpus: those that come off best.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def tables(bench: Bench, format: Format) -> str:
     Raises
     ------
     ValueError
-        For another format.
+        For another format, and ``top`` below 1.
 
     Examples
     --------
@@ -141,11 +146,16 @@ def tables(bench: Bench, format: Format) -> str:
     >>> tables(found, "csv").startswith("corpus,rule,")
     True
     """
+    if top is not None:
+        require_count("top", top)
+    strongest = partial(_strongest, top=top)
     if format == "csv":
-        return as_csv(_stacked(bench, lambda rows: rows.assign(rules=rows["rules"].map(", ".join))))
+        return as_csv(
+            _stacked(bench, lambda rows: strongest(rows).assign(rules=rows["rules"].map(", ".join)))
+        )
     if format not in get_args(Format):
         raise ValueError(f"format = {format!r}; expected one of {', '.join(get_args(Format))}")
-    shown = _stacked(bench, table).fillna("").astype(str)
+    shown = _stacked(bench, lambda rows: table(strongest(rows))).fillna("").astype(str)
     shown.columns = [str(name).strip() for name in shown]
     words = words_of(bench)
     above = [line for text in (words.question, *words.answer) for line in text.splitlines()]
@@ -154,15 +164,23 @@ def tables(bench: Bench, format: Format) -> str:
         " ".join([found[0], *rests]) for found, rests in zip(words.found, words.rests, strict=True)
     ]
     # strings such as .010 must not be parsed as numbers
-    if format == "tex":
-        from tabulate import tabulate
-
-        rows = shown.map(visible).to_numpy().tolist()
-        body = tabulate(rows, [*shown], tablefmt="latex_booktabs", disable_numparse=True)
-        above, below = ([f"% {line}" for line in lines] for lines in (above, below))
-        return "\n".join([*above, body, *below, ""])
+    if format in ("tex", "typ"):
+        numbers = {"rule": bench.rule, "top": top, "margin": bench.margin}
+        caption = said("bench.caption" if top is None else "bench.caption_top", numbers)
+        body = paper_table(shown, format, caption=caption, label="bench")
+        mark = {"tex": "%", "typ": "//"}[format]
+        above, below = ([f"{mark} {line}" for line in lines] for lines in (above, below))
+        return "\n".join([*above, body.rstrip("\n"), *below, ""])
     body = markdown_table(shown, disable_numparse=True)
     return "\n\n".join([*map(as_markdown, above), body, *map(as_markdown, below), ""])
+
+
+def _strongest(rows: pd.DataFrame, top: int | None) -> pd.DataFrame:
+    """The known rules that come off best, in the order of the table; all without a number."""
+    if top is None:
+        return rows
+    worst_first = rows.sort_values("difference", kind="stable")
+    return worst_first.tail(top).sort_index()
 
 
 def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:

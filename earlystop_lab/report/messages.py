@@ -8,6 +8,7 @@ contain placeholders: ``{clusters:counted {unit}}``, ``{difference:difference {l
 from collections.abc import Callable, Mapping
 from functools import singledispatch
 from string import Formatter
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,42 @@ from earlystop_lab.studies.records import Hidden, Recorded
 
 #: the errors of a curve set by their usual names
 ERRORS = {"val": "validation", "test": "test", "train": "training"}
+
+
+#: what the columns of tables say, in words
+_MEASURES = {
+    "slowness": "training time",
+    "badness": "{error} error",
+    "redundancy": "training after the selected epoch, over that up to it",
+    "p_good": "share of runs with the best result of these criteria",
+    "fired": "share of runs stopped",
+}
+_AGAINST = {"best": "the best criterion of each run", "ref": "{reference}"}
+_MEANS = {"": "mean ", "median": "median ", "geometric": "", "total": "total "}
+
+
+def measure_in_words(column: str, about: Mapping[Any, Any] = MappingProxyType({})) -> str:
+    """What a column of :func:`measures.prechelt.tradeoff` is called on an axis or in a table.
+
+    ``about`` are the table's ``attrs``; other columns keep their names.
+
+    >>> measure_in_words("slowness_ref", {"reference": "GL(2)"}), measure_in_words("loss")
+    ('mean training time relative to GL(2)', 'loss')
+    >>> measure_in_words("badness_best_median")
+    'median test error relative to the best criterion of each run'
+    """
+    if column in ("p_good", "fired"):
+        return _MEASURES[column]
+    measure, _, rest = column.partition("_")
+    against, _, mean = rest.partition("_")
+    if measure == "redundancy" and rest in _MEANS:
+        return f"{_MEANS[rest]}{_MEASURES[measure]}"
+    if measure not in _MEASURES or against not in _AGAINST or mean not in _MEANS:
+        return column
+    names = {"reference": "the reference", "error": "test", **about}
+    ending = ", geometric mean" if mean == "geometric" else ""
+    words = f"{_MEANS[mean]}{_MEASURES[measure]} relative to {_AGAINST[against]}{ending}"
+    return words.format_map(names)
 
 
 def quality(error: str, direction: str | None) -> str:
@@ -511,6 +548,24 @@ Where the rules and the article's recommendations come from:
     "page.comparison_table": (
         "One row per known rule. Differences are in {differ}, {rule} minus the known rule, as "
         "geometric means over {unit}s with 95% intervals; p is adjusted for all comparisons."
+    ),
+    # -- tables for papers ---------------------------------------------------------------------
+    "bench.caption": (
+        "{rule} against every known rule at equal time: differences in error, {rule} minus the "
+        "known rule, with 95% intervals over data sets; p adjusted for all comparisons."
+    ),
+    "bench.caption_top": (
+        "{rule} at equal time against the {top:counted known rule} that came off best of each "
+        "corpus: differences in error, {rule} minus the known rule, with 95% intervals over data "
+        "sets; p adjusted for all comparisons."
+    ),
+    "prechelt1997.caption": (
+        "Time and generalization of the criteria of the 1997 study, {runs} runs: means over runs."
+    ),
+    "survey.caption": "Stopping rules at their usual thresholds, over {runs:counted run}.",
+    "survey.caption_top": (
+        "The {top:counted rule} of the lowest regret of the {error} error, at their usual "
+        "thresholds, over {runs:counted run}."
     ),
     # -- figures -------------------------------------------------------------------------------
     "plot.stops": "{criterion} stops at {unit} {stop}: {why}; it keeps {unit} {selected}",

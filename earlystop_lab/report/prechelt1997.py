@@ -1,23 +1,23 @@
 """Prechelt's study in words, and as files: tables, a summary and figures."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
 from earlystop_lab._common.files import written_text
 from earlystop_lab._common.wording import spoken
 from earlystop_lab.curves import read_curves
-from earlystop_lab.report.as_tables import as_csv, markdown_table
-from earlystop_lab.report.messages import MESSAGES, in_words, p_value, said
+from earlystop_lab.report.as_tables import Paper, as_csv, markdown_table, paper_table
+from earlystop_lab.report.messages import MESSAGES, in_words, measure_in_words, p_value, said
 from earlystop_lab.studies.prechelt1997 import (
     MAIN,
     MARGIN,
     OTHER,
     PRINTED,
     PUBLISHED,
+    REFERENCE,
     SEVERAL,
     Claim,
     Reproduction,
@@ -148,11 +148,21 @@ def _write(found: Reproduction, folder: Path, figure_folders: list[Path]) -> Non
     table = found.tables["table1"][PRINTED]
     note = said("prechelt1997.note", _numbers(found.tables))
     written_text(folder / "table1.md", f"{markdown_table(table, floatfmt='.3f')}\n\n{note}\n")
-    latex = tabulate(table.values.tolist(), [*table], tablefmt="latex_booktabs", floatfmt=".3f")
-    written_text(folder / "table1.tex", f"% {note}\n{latex}\n")
+    caption = said("prechelt1997.caption", _rows(found.tables["facts"])[0])
+    words = {name: _head(str(name)) for name in table}
+    numbers = table.round(3).astype(str).rename(columns=words)
+    for format in get_args(Paper):
+        text = paper_table(numbers, format, caption=caption, label="table1", notes=[note])
+        written_text(folder / f"table1.{format}", text)
     written_text(folder / "summary.md", in_words(found))
     for name, fig in figures(found):
         save(fig, *(each / name for each in figure_folders))
+
+
+def _head(column: str) -> str:
+    """The head of a column of table 1, all of whose means are over runs."""
+    words = measure_in_words(column.replace("_GL2", "_ref"), {"reference": REFERENCE})
+    return words.removeprefix("mean ")
 
 
 def _worded(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

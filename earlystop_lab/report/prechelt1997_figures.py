@@ -15,7 +15,6 @@ from earlystop_lab.curves import Curve, CurveSet
 from earlystop_lab.engine.replaying import Stops, trace
 from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 from earlystop_lab.report.axes import (
-    in_words,
     legend_of_families,
     log_axis,
     plot_curve,
@@ -23,7 +22,7 @@ from earlystop_lab.report.axes import (
     plot_statistic,
     plot_tradeoff,
 )
-from earlystop_lab.report.messages import MESSAGES
+from earlystop_lab.report.messages import MESSAGES, measure_in_words
 from earlystop_lab.report.style import drawn, small
 from earlystop_lab.studies.prechelt1997 import (
     CRITERIA,
@@ -100,7 +99,7 @@ def spread(stops: Stops, measure: str) -> Figure:
     groups = stops.meta.groupby("problem", sort=False).indices
     parts = {f"{name} ({len(rows)} runs)": values[rows] for name, rows in groups.items()}
     fig = _panels(parts, draw, bottom=0.75, top=0.5)
-    fig.supylabel(in_words(f"{measure}_ref", AGAINST).removeprefix("mean "))
+    fig.supylabel(measure_in_words(f"{measure}_ref", AGAINST).removeprefix("mean "))
     words = "Bar: quartiles of the runs; line: 5% to 95%; circle: median; cross: mean"
     fig.suptitle(words, y=1 - 0.05 / fig.get_size_inches()[1], va="top")
     return fig
@@ -110,10 +109,10 @@ def points(table: pd.DataFrame) -> Figure:
     """Badness and share of good runs against slowness, with intervals: one point per criterion."""
     estimates = table.pivot(index="criterion", columns="measure", values="estimate")
     fig, axes = plt.subplots(1, 2, figsize=(_wide(), 3.1))
-    time = in_words("slowness_ref", AGAINST)
+    time = measure_in_words("slowness_ref", AGAINST)
     pool = MESSAGES["prechelt1997.pool"]
     for ax, y, label in (
-        (axes[0], "badness_GL2", in_words("badness_ref", AGAINST)),
+        (axes[0], "badness_GL2", measure_in_words("badness_ref", AGAINST)),
         (axes[1], "p_good", f"share of runs with the best result\nof {pool}"),
     ):
         rows = estimates.reset_index()
@@ -144,8 +143,8 @@ def points_by_problem(problems: pd.DataFrame) -> Figure:
     parts = {str(name): part for name, part in problems.groupby("problem", sort=False)}
     fig = _panels(parts, draw)
     legend_of_families(fig.axes[0], list(problems["criterion"]))
-    fig.supxlabel(in_words("slowness_ref_geometric", AGAINST))
-    fig.supylabel(in_words("badness_ref_geometric", AGAINST))
+    fig.supxlabel(measure_in_words("slowness_ref_geometric", AGAINST))
+    fig.supylabel(measure_in_words("badness_ref_geometric", AGAINST))
     return fig
 
 
@@ -164,8 +163,8 @@ def topologies(stops: Stops) -> Figure:
         for ax, (size, words) in zip(row, sizes.items(), strict=True):
             plot_tradeoff(table[table["size"] == size], time, y, ax)
             log_axis(ax, "x")
-            ax.set_xlabel("" if y != "p_good" else in_words(time, AGAINST))
-            ax.set_ylabel("" if size == "large" else _broken(in_words(y, AGAINST)))
+            ax.set_xlabel("" if y != "p_good" else measure_in_words(time, AGAINST))
+            ax.set_ylabel("" if size == "large" else _broken(measure_in_words(y, AGAINST)))
             if y != "p_good":
                 ax.set_title(words)
     legend_of_families(axes[1, 1], list(table["criterion"]), loc="lower right")

@@ -370,6 +370,7 @@ def test_markdown_and_latex_have_the_answer_and_a_row_a_rule(found):
     latex = tables(found, "tex").splitlines()
     assert latex[0] == f"% {words.question}"
     assert latex[-1].startswith("% ")
+    assert [line for line in latex if line.startswith("\\label")] == [r"\label{tab:bench}"]
     assert "Intervals and p values are by the bootstrap-t over problems" in latex[-1]
     start = latex.index(r"\midrule")
     body = latex[start + 1 : latex.index(r"\bottomrule")]
@@ -394,10 +395,23 @@ def test_names_in_tables_are_neither_formulas_nor_markup_nor_lines():
         assert text.replace("\n", "").isprintable()
     lines = [line for line in tables(rows, "tex").splitlines() if line]
     assert all(line[:1] in "%\\" or "&" in line for line in lines), lines
+    typst = [line for line in tables(rows, "typ").splitlines() if line]
+    assert all(re.match(r"//|[ )#]", line) for line in typst), typst
+
+
+def test_only_the_strongest_known_rules_are_shown_if_asked(found):
+    read = pd.read_csv(io.StringIO(tables(found, "csv", top=2)))
+    parts = {"all corpora": found.pooled, **{c.corpus: c.comparisons for c in found.corpora}}
+    for corpus, rows in parts.items():
+        mine = read.loc[read["corpus"] == corpus, "difference"]
+        assert sorted(mine) == pytest.approx(sorted(rows["difference"])[-2:])
+    assert "against the 2 known rules that came off best" in tables(found, "typ", top=2)
+    with pytest.raises(ValueError, match=r"top = 0; expected an integer >= 1"):
+        tables(found, "tex", top=0)
 
 
 def test_an_unknown_format_is_refused(found):
-    with pytest.raises(ValueError, match=r"format = 'pdf'; expected one of md, tex, csv"):
+    with pytest.raises(ValueError, match=r"format = 'pdf'; expected one of md, tex, typ, csv"):
         tables(found, "pdf")
 
 
