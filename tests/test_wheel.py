@@ -170,6 +170,7 @@ COMMANDS = {
     "cache": "MB of at most",
     "corpus list": "taskset",
     "corpus info prechelt1997-small": "cancer",
+    "plot run log.csv -c GL(5,k=1) -o run.png": "run.png",
 }
 #: those that compile rules, or compare them all: a minute or more
 LONG = {
@@ -179,6 +180,12 @@ LONG = {
     "replay prechelt1997-small -c GL(2) -c UP(3)": "GL(2)",
     "survey prechelt1997-small": "36 runs",
     "bench rules.py:Above --format md": "Is Above better than the known stopping criteria",
+    "plot tradeoff x.parquet -c GL(2) -c UP(2) --reference GL(2) -o tradeoff.pdf": "tradeoff.pdf",
+    "plot front x.parquet -o front.pdf": "front.pdf",
+    "plot profiles x.parquet -c GL(2) -o profiles.pdf": "profiles.pdf",
+    "plot ranks prechelt1997-small -o ranks.pdf": "ranks.pdf",
+    "plot calibration x.parquet --at-most 5% -o calibration.pdf": "calibration.pdf",
+    "plot gallery x.parquet -o gallery.pdf": "gallery.pdf",
 }
 if ALONE:
     COMMANDS |= LONG
@@ -399,6 +406,6 @@ def test_every_command_is_tried():
             else:
                 yield " ".join((*words, name))
 
-    tried = (*COMMANDS, *REFUSALS)
+    tried = (*COMMANDS, *LONG, *REFUSALS)
     for command in commands(typer.main.get_command(cli.app)):
         assert any(line == command or line.startswith(f"{command} ") for line in tried), command
