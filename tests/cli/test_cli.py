@@ -647,7 +647,8 @@ def test_the_study_around_the_current_folder_is_run(earlystop, tmp_path, monkeyp
     )
     assert (code, stderr) == (0, "")
     assert asked == [(tmp_path / "data", Path("there"), "mine", None, 0.02)]
-    assert stdout == "the answer\nTables in there/mine, figures in there/mine/figures\n"
+    place = Path("there", "mine")
+    assert stdout == f"the answer\nTables in {place}, figures in {place / 'figures'}\n"
 
 
 def installed(root, monkeypatch):
