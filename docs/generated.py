@@ -8,13 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
-from earlystop_lab import Curve, Keras, read_curves, replay, trace
+from earlystop_lab import Curve, Keras, read_curves
 from earlystop_lab.criteria import FAMILIES, catalogue
-from earlystop_lab.report.axes import plot_curve, plot_statistic
+from earlystop_lab.report.plots import drawn, plot_run
 from earlystop_lab.sources.corpora import CORPORA, RECORDED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,14 +50,13 @@ def corpora() -> str:
     rows = [
         {
             "corpus": f"`{name}`",
-            "what": corpus.description,
+            "what it is, and its source": f"{corpus.description}. *{corpus.citation}*",
             "runs": f"{corpus.size.runs:,}",
             "checks": f"{corpus.size.checks:,}",
             "problems": corpus.size.problems,
             "data sets": corpus.size.datasets,
             "channels": corpus.size.channels,
             "costs in": corpus.size.costs,
-            "source": corpus.citation,
             "licence": corpus.licence,
         }
         for name, corpus in (RECORDED | CORPORA).items()
@@ -112,18 +109,6 @@ def _run() -> Curve:
 
 
 def picture(name: str) -> None:
-    """Draw one recorded run, where a rule stops it, and the rule's statistic below."""
-    run, rule = _run(), catalogue.usual(FAMILIES[name])
-    stops = replay(run.alone(), [rule])
-    fig, (above, below) = plt.subplots(
-        2, 1, sharex=True, figsize=(6.4, 3.6), height_ratios=[3, 2], layout="none"
-    )
-    # where a layout would find room for labels, at ten times the cost
-    fig.subplots_adjust(left=0.11, right=0.83, bottom=0.12, top=0.94, hspace=0.08)
-    plot_curve(run, {str(rule): stops.stop[0, 0]} if stops.fired[0, 0] else {}, above)
-    above.set_xlabel("")
-    statistic = trace(rule, run).statistic
-    level = {str(rule): float(rule.threshold)} if rule.family.threshold else {}
-    plot_statistic(
-        run.epoch, np.asarray(statistic), level, below, "statistic" if level else "holds"
-    )
+    """Draw one recorded run, where a rule stops it and why, and the rule's statistic below."""
+    with drawn("screen", 6.75):
+        plot_run(_run(), [catalogue.usual(FAMILIES[name])])
