@@ -3,8 +3,8 @@
     python -m experiments.trust
 
 prints as one table, a row a corpus and a number, what ``experiments.trust_bench`` and
-``experiments.trust_advice`` measured and committed to ``data/studies``. The README's tables are
-rows of it.
+``experiments.trust_advice`` measured and committed to ``data/studies``. The tables of
+docs/statistics.md are rows of it.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def rows(seed: int, replications: int, curves: dict[str, CurveSet] | None = None
     return pd.DataFrame(table, columns=columns)
 
 
-#: the numbers of the README's table
+#: the numbers of the table of docs/statistics.md
 SHOWN = {
     "firm answers": "firm answers",
     "firm answers that break their goal": "of these, break their goal",
@@ -236,7 +236,7 @@ SHOWN = {
 
 
 def shown(table: pd.DataFrame) -> str:
-    """The table of the README: a row a corpus, with standard errors of what was promised."""
+    """The table of docs/statistics.md: a row a corpus, with standard errors."""
     rows = []
     for name, part in table.groupby("corpus", sort=False):
         found = part.set_index("what")

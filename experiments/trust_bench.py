@@ -127,7 +127,7 @@ def measured() -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> str:
-    """The table of the README: a row a corpus, with standard errors of what was promised."""
+    """The table of docs/statistics.md: a row a corpus, with standard errors."""
     titles = {
         NULL: "no effect: better or worse",
         f"{NULL}{ATOMS}": "the same, drawn from these data sets only",

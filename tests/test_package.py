@@ -4,6 +4,7 @@ import ast
 import inspect
 import pickle
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -194,16 +195,28 @@ def test_one_version_everywhere():
     assert version("earlystop_lab") == cited == project["version"]
 
 
-def test_the_readme_s_python_runs(capsys):
+def test_the_readme_s_python_prints_what_stands_below_it(capsys):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", readme, re.M | re.S)
-    assert len(blocks) >= 2
-    namespace = {"__name__": "readme"}
-    for i, block in enumerate(blocks):
-        exec(compile(block, f"README.md, block {i + 1}", "exec"), namespace)
-    # a row a run and criterion, then a row a criterion
-    assert capsys.readouterr().out.count("any_of(GL(5, k=1), MaxEpochs(4))") == 3
-    assert namespace["stops"].criteria == ["AboveBest(0.05)", "AboveBest(0.1)"]
+    (block, printed), *more = re.findall(
+        r"^```python\n(.*?)^```\n\n```\n(.*?)^```", readme, re.M | re.S
+    )
+    assert more == []
+    assert readme.count("```python") == 1
+    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out == printed
+
+
+def test_on_a_package_index_the_readme_has_no_link_into_the_checkout():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pytest.importorskip("hatchling")
+    shown = runpy.run_path(str(ROOT / "hatch_build.py"))["for_an_index"](readme)
+    assert re.findall(r"\]\((?!https?:)", shown) == []
+    words = re.findall(r"(?<!!)\[([^\]]+)\]\(", readme)
+    assert [each for each in words if each not in shown] == []
+    assert "tradeoff.png" in readme
+    assert "tradeoff.png" not in shown
+    # but for these it is the same text
+    assert shown.startswith(readme.partition("![")[0])
 
 
 def test_the_readme_s_files_are_there():
@@ -213,7 +226,10 @@ def test_the_readme_s_files_are_there():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_rules_that_the_readme_names_are_there():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = readme[readme.index("| group |") : readme.index("`earlystop criteria` lists")]
-    assert set(re.findall(r"`(\w+)`", rows)) <= set(earlystop_lab.criteria.FAMILIES)
+def test_the_groups_of_rules_on_their_page_have_every_rule_once():
+    page = (ROOT / "docs/reference/rules.md").read_text(encoding="utf-8")
+    rows = page[page.index("| group |") : page.index("`earlystop criteria` lists")]
+    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(earlystop_lab.criteria.FAMILIES)
+    assert sorted(re.findall(r"^\.\. autofunction:: (\w+)", page, re.M)) == sorted(
+        earlystop_lab.criteria.FAMILIES
+    )

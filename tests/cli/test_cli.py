@@ -458,11 +458,11 @@ def test_the_version_is_that_of_the_package(earlystop):
     assert earlystop("--version") == (0, f"earlystop_lab {version('earlystop_lab')}\n", "")
 
 
-def test_the_commands_are_those_of_the_readme():
+def test_the_commands_are_those_of_their_page():
     words = {" ".join(words) for words in commands()}
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/howto/commands.md").read_text(encoding="utf-8")
     groups = "|".join(("train", "corpus", "plot"))
-    found = re.findall(rf"^    earlystop ((?:(?:{groups}) )?[a-z0-9]+) ", readme, re.M)
+    found = re.findall(rf"^    earlystop ((?:(?:{groups}) )?[a-z0-9]+) ", page, re.M)
     assert {*found} == words - {"", *groups.split("|")}
 
 

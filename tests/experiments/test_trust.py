@@ -59,16 +59,16 @@ def test_the_cost_of_checking_less_often_is_that_of_the_checks_that_are_left():
     assert found.loc[2, ["unit", "clusters", "runs"]].tolist() == ["dataset", 2, 2]
 
 
-def test_the_readme_names_the_committed_costs_of_checking_less_often():
+def test_the_page_of_statistics_names_the_committed_costs_of_checking_less_often():
     table = pd.read_csv(ROOT / "data" / "studies" / "check_spacing.csv")
     five = table[table["every"] == 5].set_index("corpus")["estimate"]
     said = [f"{100 * cost:.2g}% on `{corpus}`" for corpus, cost in five.items()]
     sentence = f"costs {', '.join(said[:-1])} and {said[-1]}"
-    assert sentence in re.sub(r"\s+", " ", (ROOT / "README.md").read_text("utf-8"))
+    assert sentence in re.sub(r"\s+", " ", (ROOT / "docs/statistics.md").read_text("utf-8"))
 
 
-def test_the_readme_shows_what_was_measured_of_comparisons():
-    text = (ROOT / "README.md").read_text("utf-8")
+def test_the_page_of_statistics_shows_what_was_measured_of_comparisons():
+    text = (ROOT / "docs/statistics.md").read_text("utf-8")
     begin, end = "<!-- trust bench -->\n", "<!-- end of trust bench -->"
     assert text.split(begin)[1].split(end)[0].strip() == trust_bench.shown(trust_bench.measured())
 

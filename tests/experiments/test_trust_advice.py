@@ -1,4 +1,4 @@
-"""What the README says of `recommend` and `calibrate` is what the experiment measured."""
+"""What docs/statistics.md says of `recommend` and `calibrate` is what the experiment measured."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ def measured():
     return pd.read_csv(ROOT / "data" / "studies" / "trust_advice.csv")
 
 
-def test_the_readme_s_table_is_the_measured_one():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_table_of_the_page_is_the_measured_one():
+    text = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
     begin, end = "<!-- trust in advice -->\n", "<!-- end of trust in advice -->"
     assert text.split(begin)[1].split(end)[0].strip() == trust_advice.shown(measured())
 
@@ -25,7 +25,7 @@ def test_what_is_promised_is_kept_within_two_standard_errors():
     table = measured()
     promised = table["promised"].str.extract(r"<= ([\d.]+)")[0].astype(float)
     told = table["value"].notna() & promised.notna()
-    # which misses it on the corpus with which no margin was chosen, as the README says
+    # which misses it on the corpus with which no margin was chosen, as the page says
     told &= table["corpus"] != trust_advice.UNSEEN
     assert told.sum() > 20
     most = promised + 2 * table["standard_error"] + 5e-5

@@ -593,9 +593,9 @@ def test_every_reference_is_cited_and_can_be_found():
     assert cited == set(entries)
 
 
-def test_the_readme_quotes_the_verdicts(study):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("## What the rerun says")[1].split("\n## ")[0]
+def test_the_page_of_the_study_quotes_the_verdicts(study):
+    page = (ROOT / "docs/study.md").read_text(encoding="utf-8")
+    section = page.split("## What the rerun says")[1].split("\n## ")[0]
     bullets = re.findall(r"^- (.*?)\n(?=- |\n)", section, re.M | re.S)
     quoted = [" ".join(each.split()) for each in bullets]
     assert len(quoted) >= 4
