@@ -26,12 +26,12 @@ def kept_apart(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def modern_nets():
-    """The recorded corpus; skips where there is none, as in the source distribution."""
-    path = Path(__file__).parents[1] / "data" / "curves" / "modern-nets"
-    if not path.is_dir():
-        pytest.skip("a checkout has this corpus, the source distribution has not")
-    return path
+def recorded():
+    """The folder of all recorded corpora; skips in the source distribution, which has one."""
+    folder = Path(__file__).parents[1] / "data" / "curves"
+    if not (folder / "prechelt1997").is_dir():
+        pytest.skip("a checkout has all corpora, the source distribution has one")
+    return folder
 
 
 @pytest.fixture(scope="session")

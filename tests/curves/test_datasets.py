@@ -1,7 +1,6 @@
 """Names of data sets in several corpora: the same data only where the table says so."""
 
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,11 +9,9 @@ from earlystop_lab import read_curves
 from earlystop_lab.curves.datasets import ALIASES, SHARED, across
 from earlystop_lab.sources.corpora import algoperf, gluon, mlperf
 
-CURVES = Path(__file__).resolve().parents[2] / "data" / "curves"
 
-
-def test_every_name_that_two_known_corpora_have_is_in_the_table():
-    names = [set(read_curves(folder).meta["dataset"]) for folder in sorted(CURVES.iterdir())]
+def test_every_name_that_two_known_corpora_have_is_in_the_table(recorded):
+    names = [set(read_curves(folder).meta["dataset"]) for folder in sorted(recorded.iterdir())]
     names += [
         set(algoperf.WORKLOADS),
         set(gluon._DATASETS.values()),
@@ -29,9 +26,9 @@ def test_every_name_that_two_known_corpora_have_is_in_the_table():
     assert {"pima", "heart", "diabetes", "wine", "imagenet", "criteo", "imdb"} <= several
 
 
-def test_the_diabetes_of_proben1_and_of_scikit_learn_are_two_clusters():
+def test_the_diabetes_of_proben1_and_of_scikit_learn_are_two_clusters(recorded):
     proben1, nets = (
-        across(name, pd.Index(read_curves(CURVES / name).meta["dataset"].unique()))
+        across(name, pd.Index(read_curves(recorded / name).meta["dataset"].unique()))
         for name in ("prechelt1997", "modern-nets")
     )
     assert "pima" in proben1

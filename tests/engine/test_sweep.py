@@ -178,8 +178,8 @@ def test_a_sweep_slows_down_from_the_fastest_to_the_slowest_of_all(seed, family)
 
 
 @pytest.mark.parametrize("family", THRESHOLDS, ids=lambda family: family.name)
-def test_every_rule_is_swept_on_recorded_runs(family, modern_nets):
-    curves = read_curves(modern_nets)[::40]
+def test_every_rule_is_swept_on_recorded_runs(family, recorded):
+    curves = read_curves(recorded / "modern-nets")[::40]
     found = sweep(family, curves, 20)
     assert found == sweep(family, curves, 20)
     assert 2 <= len(found) <= 20

@@ -160,8 +160,8 @@ def test_regrets_are_those_of_a_plain_loop(pair):
     assert not (found.test < 0).any()
 
 
-def test_on_recorded_curves_the_end_of_the_record_has_no_regret(modern_nets):
-    curves = read_curves(modern_nets)
+def test_on_recorded_curves_the_end_of_the_record_has_no_regret(recorded):
+    curves = read_curves(recorded / "modern-nets")
     stops = replay(curves, [MaxEpochs(10**6), "Keras(5)"])
     found = regrets(stops, curves)
     assert (found.val[:, 0] == 0).all()

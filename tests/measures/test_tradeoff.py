@@ -378,7 +378,7 @@ def test_time_may_be_any_cost_and_error_any_error():
         [(4 / 3 + 6 / 4) / 2 - 1, (9 / 9 + 8 / 4) / 2 - 1], rel=1e-14
     )
     assert table["badness_ref"].tolist() == [1, (1 / 2 + 3 / 3) / 2]
-    assert table.attrs == {"time": "seconds", "error": "val"}
+    assert table.attrs == {"time": "seconds", "error": "val", "reference": "GL(1, k=1)"}
     with pytest.raises(ValueError, match="'val' is an error or a score; expected a cost"):
         tradeoff(stops, "GL(1, k=1)", time="val", error="val")
     with pytest.raises(KeyError, match="no channel 'dollars'"):
