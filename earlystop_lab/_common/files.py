@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 CACHE = "EARLYSTOP_CACHE"
 #: the file in a temporary folder that is locked as long as the folder is used
 _LOCK = "lock"
+#: whether a file that is open cannot be removed, as on Windows
+_OPEN_FILES_STAY = os.name != "posix"
 
 
 def cache_folder() -> Path:
@@ -138,6 +140,9 @@ def held(path: str | Path) -> Iterator[None]:
             with suppress(OSError):
                 file.unlink()
         holding.release()
+        if _OPEN_FILES_STAY:
+            with suppress(OSError):  # of the next who holds it
+                lock.unlink()
         for folder in made:
             with suppress(OSError):  # no longer empty
                 folder.rmdir()
@@ -216,7 +221,7 @@ def _leave(folder: Path, lock: "BaseFileLock") -> None:
     # while it is locked, so that nobody enters before it is empty
     _remove(folder)
     lock.release()
-    if os.name != "posix":  # where an open file stays until it is closed
+    if _OPEN_FILES_STAY:
         _remove(folder)
 
 

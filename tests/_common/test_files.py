@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from earlystop_lab import EarlystopError
+from earlystop_lab._common import files
 from earlystop_lab._common.files import BusyError, cache_folder, held, written_whole
 
 
@@ -261,6 +263,34 @@ def test_a_second_process_is_told_who_writes_the_output(tmp_path):
     with held(out), pytest.raises(BusyError, match="process"), held(out):
         pass
     assert everything(tmp_path) == ["new"]
+
+
+def test_where_open_files_stay_the_lock_is_removed_once_it_is_released(tmp_path, monkeypatch):
+    """As on Windows, where a file that a process has open cannot be removed."""
+    remove, locked = Path.unlink, []
+
+    def refuses(path, **options):
+        if path.name.endswith(".lock") and locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        remove(path, **options)
+
+    class Lock(FileLock):
+        def _acquire(self):
+            super()._acquire()
+            locked.append(self)
+
+        def _release(self):
+            locked.remove(self)
+            super()._release()
+
+    monkeypatch.setattr("filelock.FileLock", Lock)
+    monkeypatch.setattr(files, "_OPEN_FILES_STAY", True)
+    monkeypatch.setattr(Path, "unlink", refuses)
+    with held(tmp_path / "stops.csv"):
+        assert len(locked) == 1
+        with written_whole(tmp_path / "stops.csv") as new:
+            new.write_text("new")
+    assert everything(tmp_path) == ["stops.csv"]
 
 
 def test_what_cannot_be_held_is_named(tmp_path):
