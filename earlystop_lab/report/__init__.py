@@ -32,9 +32,11 @@ _EXTRA = ("altair", "vl_convert", "jinja2", "tsdownsample")
 def page(bench: Bench, kept: Kept = NOTHING_KEPT) -> str:
     """The comparison as one HTML file that works offline, in light and dark mode, and in print.
 
-    The page has the question, the answer, and for every corpus the front of time and regret with
-    its bands, the differences from every known rule, overall and by problem, performance profiles
-    and ranks. In the explorer, the reader picks a corpus, a run and a rule, moves its threshold,
+    The page begins with the answer: in words and, beside them, one picture of the differences from
+    the known rules over all corpora, with intervals. Below, in sections that are drawn when they
+    are opened, are the numbers, and for every corpus the front of time and regret with its bands,
+    the differences from every known rule, overall and by problem, performance profiles and ranks.
+    In the explorer, the reader picks a corpus, a run and a rule, moves its threshold,
     and sees where training would have stopped: replayed stops of a sample of runs, see
     :mod:`report.explorer`. Nothing is loaded from elsewhere, and the page forbids it. The page has
     at most 10 MB; if the sampled runs would take more, fewer are shown. The same comparison always

@@ -140,7 +140,7 @@ def paper_table(
     <BLANKLINE>
     """
     cells = frame.map(_cell)
-    sides = ["right" if _numeric(cells[name]) else "left" for name in cells]
+    sides = ["right" if is_of_numbers(cells[name]) else "left" for name in cells]
     heads = [wrap(visible(str(name)).strip(), _HEAD) or [""] for name in cells]
     rows, words = cells.to_numpy().tolist(), list(map(visible, notes))
     made = _in_latex if format == "tex" else _in_typst
@@ -153,8 +153,12 @@ def _cell(value: Any) -> str:
     return visible(str(value))
 
 
-def _numeric(column: "pd.Series[str]") -> bool:
-    """Whether each cell that is not empty begins with a number."""
+def is_of_numbers(column: "pd.Series[str]") -> bool:
+    """Whether each cell of text that is not empty begins with a number.
+
+    >>> is_of_numbers(pd.Series(["-1%", "", "<.001"])), is_of_numbers(pd.Series(["1", "a"]))
+    (True, False)
+    """
     filled = column[column != ""]
     return bool(len(filled)) and bool(filled.str.match(r"[-+<]? ?[\d.]|(unbounded|unknown)$").all())
 

@@ -162,7 +162,8 @@ def differences(found: OnCorpus, new: str) -> Drawing:
         y=alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, grid=True))
     )
     zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=FAINT).encode(x="zero:Q")
-    span = base.mark_rule(strokeWidth=2, clip=True).encode(
+    # no element of its own for readers of screens, whom it would tell nothing where it is empty
+    span = base.mark_rule(strokeWidth=2, clip=True, aria=False).encode(
         x=alt.X("low:Q", scale=limits), x2="high:Q", color=alt.Color("verdict:N", scale=tone)
     )
     dot = base.mark_point(filled=True, size=60, opacity=1).encode(

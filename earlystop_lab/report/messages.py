@@ -545,6 +545,11 @@ Where the rules and the article's recommendations come from:
         "{unit}, averaged over all times that both rules can take. Below 0, in the colour of "
         "{rule}, it is better."
     ),
+    "page.forest": (
+        "Difference in {differ} at equal time, {rule} minus the known rule, with 95% intervals "
+        "over {unit}s: left of 0, {rule} is better. Of each kind of known rule, the one that comes "
+        "off best is shown; rules that do the same are one row."
+    ),
     "page.comparison_table": (
         "One row per known rule. Differences are in {differ}, {rule} minus the known rule, as "
         "geometric means over {unit}s with 95% intervals; p is adjusted for all comparisons."

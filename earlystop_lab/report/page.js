@@ -1,5 +1,5 @@
-const page = JSON.parse(document.getElementById("page-data").textContent);
 const at = (id) => document.getElementById(id);
+const page = JSON.parse(at("page-data").textContent);
 
 /** Draw a chart with its data, lists of rows by name. */
 async function draw(id, spec, datasets) {
@@ -44,7 +44,9 @@ class Explorer {
   views = {};
 
   async start() {
-    offer(at("corpus"), page.corpora.map((corpus) => corpus.name));
+    // the data are large, and read only when the explorer is opened
+    this.data = JSON.parse(at("explorer-data").textContent);
+    offer(at("corpus"), this.data.corpora.map((corpus) => corpus.name));
     at("corpus").addEventListener("change", () => this.pickCorpus());
     at("run").addEventListener("change", () => this.pickRun());
     at("rule").addEventListener("change", () => this.pickRule());
@@ -53,7 +55,7 @@ class Explorer {
   }
 
   async pickCorpus() {
-    this.corpus = page.corpora[at("corpus").value];
+    this.corpus = this.data.corpora[at("corpus").value];
     const { runs, rules, of } = this.corpus;
     offer(at("run"), runs.map((run) => run.run), runs.map((run) => run.problem));
     offer(at("rule"), rules.map((rule) => rule.name));
@@ -82,7 +84,7 @@ class Explorer {
       slider.max = rule.members.length - 1;
       slider.value = Math.floor(slider.max / 2);
       slider.disabled = rule.members.length < 2;
-      this.sweep = [...new Set([rule, this.corpus.rules[0]])].flatMap(points);
+      this.sweep = [...new Set([rule, this.corpus.rules[0]])].flatMap((each) => points(each, this.data.floor));
     }
     this.rule = rule;
     await this.pickThreshold();
@@ -109,8 +111,8 @@ class Explorer {
       this.show("run-front", {
         sweep: this.sweep,
         here: [
-          { of: "mean over all runs", ...placed(rule.time[member], rule.regret[member]) },
-          { of: "this run", ...placed(stop / run.last, seen.regret[member]) },
+          { of: "mean over all runs", ...placed(rule.time[member], rule.regret[member], this.data.floor) },
+          { of: "this run", ...placed(stop / run.last, seen.regret[member], this.data.floor) },
         ],
       }, {}),
     ]);
@@ -118,7 +120,7 @@ class Explorer {
 
   /** Draw a chart for the first time, or update its data and parameters. */
   async show(id, datasets, values) {
-    const spec = page.explorer[id];
+    const spec = this.data.charts[id];
     if (!this.views[id]) {
       const params = spec.params.map((param) => ({ ...param, value: values[param.name] ?? param.value }));
       this.views[id] = draw(id, { ...spec, params }, datasets);
@@ -131,16 +133,16 @@ class Explorer {
 }
 
 /** A regret of 0 cannot be drawn on a logarithmic axis. */
-const placed = (time, regret) => ({ time, regret: Math.max(regret ?? 1, page.floor) });
+const placed = (time, regret, floor) => ({ time, regret: Math.max(regret ?? 1, floor) });
 
-function points(rule) {
+function points(rule, floor) {
   return rule.members
     .map((criterion, i) => ({
       rule: rule.name,
       criterion,
-      ...placed(rule.time[i], rule.regret[i]),
-      low: rule.low[i] === null ? null : Math.max(rule.low[i], page.floor),
-      high: rule.low[i] === null ? null : Math.max(rule.high[i] ?? 1, page.floor),
+      ...placed(rule.time[i], rule.regret[i], floor),
+      low: rule.low[i] === null ? null : Math.max(rule.low[i], floor),
+      high: rule.low[i] === null ? null : Math.max(rule.high[i] ?? 1, floor),
     }))
     .filter((point) => point.time > 0);
 }
@@ -183,6 +185,81 @@ function ofStatistic({ name, members, threshold, thresholds, passes }, member, {
   return `${name} stops at the first check where its statistic is ${passes} ${limit} (${threshold}).`;
 }
 
-const charts = page.charts.map(({ id, spec, table }) => draw(id, spec, { table: rowsOf(table) }));
-await Promise.all([...charts, new Explorer().start()]);
+/** The number with which a cell begins; nothing comes last, whatever the order. */
+function numberOf(text) {
+  const found = text.replace("\u2212", "-").match(/-?(\d+\.?\d*|\.\d+)/);
+  return text.startsWith("unbounded") ? Infinity : found ? Number(found[0]) : NaN;
+}
+
+/** Sort the rows of a table by a column, the other way round if they are sorted by it already. */
+function sortBy(table, column) {
+  const heads = [...table.tHead.rows[0].cells];
+  const ascending = heads[column].ariaSort !== "ascending";
+  for (const head of heads) head.removeAttribute("aria-sort");
+  heads[column].ariaSort = ascending ? "ascending" : "descending";
+  const numeric = heads[column].classList.contains("number");
+  const rows = [...table.tBodies[0].rows].map((row) => {
+    const text = row.cells[column].textContent.trim();
+    return { row, key: numeric ? numberOf(text) : text, empty: !text || (numeric && isNaN(numberOf(text))) };
+  });
+  const order = new Intl.Collator("en", { numeric: true });
+  const compare = numeric ? (a, b) => (a === b ? 0 : a < b ? -1 : 1) : order.compare;
+  rows.sort((a, b) => a.empty - b.empty || (a.empty ? 0 : (ascending ? 1 : -1) * compare(a.key, b.key)));
+  table.tBodies[0].append(...rows.map(({ row }) => row));
+}
+
+for (const table of document.querySelectorAll("table.sorted"))
+  [...table.tHead.rows[0].cells].forEach((head, column) => {
+    const button = Object.assign(document.createElement("button"), { type: "button" });
+    button.append(...head.childNodes);
+    button.addEventListener("click", () => sortBy(table, column));
+    head.append(button);
+  });
+
+for (const kin of document.querySelectorAll(".kin")) {
+  const others = [...kin.querySelectorAll(".folded")];
+  const of = kin.querySelector(".of");
+  if (!of) continue;
+  const button = Object.assign(document.createElement("button"), { type: "button", ariaExpanded: "false" });
+  button.append(...of.childNodes);
+  of.append(button);
+  for (const row of others) row.hidden = true;
+  button.addEventListener("click", () => {
+    const open = button.ariaExpanded === "false";
+    button.ariaExpanded = String(open);
+    for (const row of others) row.hidden = !open;
+  });
+}
+
+const seenWidth = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.classList.toggle("wider", target.scrollWidth > target.clientWidth + 1);
+});
+for (const box of document.querySelectorAll(".scroll")) seenWidth.observe(box);
+
+/** Draw what a section holds when it is opened for the first time. */
+const drawnIn = new Map();
+function drawIn(section) {
+  if (!drawnIn.has(section)) {
+    const mine = page.charts.filter(({ id }) => section.contains(at(id)));
+    const charts = mine.map(({ id, spec, table }) => draw(id, spec, { table: rowsOf(table) }));
+    const more = section.id === "explorer" ? [new Explorer().start()] : [];
+    drawnIn.set(section, Promise.all([...charts, ...more]).then(() => (section.dataset.ready = "yes")));
+  }
+  return drawnIn.get(section);
+}
+const sections = [...document.querySelectorAll("main > details")];
+for (const section of sections) section.addEventListener("toggle", () => section.open && drawIn(section));
+
+function openTarget() {
+  const section = location.hash && at(decodeURIComponent(location.hash.slice(1)))?.closest("details");
+  if (section) section.open = true;
+}
+window.addEventListener("hashchange", openTarget);
+openTarget();
+
+// on paper, all but the explorer is open
+window.addEventListener("beforeprint", () => {
+  for (const section of sections) section.open ||= section.id !== "explorer";
+});
+
 document.documentElement.dataset.ready = "yes";

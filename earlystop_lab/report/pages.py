@@ -16,8 +16,10 @@ from markupsafe import Markup
 from earlystop_lab._common.wording import signed, spoken
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report import charts
+from earlystop_lab.report.as_tables import is_of_numbers
 from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_differs, words_of
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
+from earlystop_lab.report.forest import forest
 from earlystop_lab.report.messages import quality, said
 from earlystop_lab.studies.comparison import Bench, OnCorpus
 from earlystop_lab.studies.kept import Kept
@@ -75,11 +77,10 @@ def page_of(bench: Bench, kept: Kept) -> str:
     units = {found.counted_in for found in bench.corpora}
     unit = units.pop() if len(units) == 1 else "position"
     measured = sorted({_kept(found).split()[-1] for found in bench.corpora})
-    data: dict[str, Any] = {
-        "options": charts.options(),
+    data = {"options": charts.options(), "charts": drawn}
+    explorer: dict[str, Any] = {
         "floor": charts.FLOOR,
-        "charts": drawn,
-        "explorer": {
+        "charts": {
             "run-curves": charts.run_curves(unit, " or ".join(measured)),
             "run-statistic": charts.run_statistic(unit),
             "run-front": charts.run_front(bench.rule),
@@ -90,9 +91,11 @@ def page_of(bench: Bench, kept: Kept) -> str:
         "rule": bench.rule,
         "question": words.question,
         "answer": words.answer,
+        "forest": None,
         "all": None,
         "sections": sections,
         "captions": EXPLORER,
+        "marks": MARKS,
         "terms": TERMS,
         "version": version("earlystop_lab"),
         "css": Markup((_HERE / "page.css").read_text("utf-8")),
@@ -102,16 +105,20 @@ def page_of(bench: Bench, kept: Kept) -> str:
     if bench.pooled is not None:
         differ = sorted({what_differs(found) for found in bench.corpora})
         shown["all"] = _compared(bench.pooled, differ, bench.rule)
+        shown["forest"] = _forest(bench.pooled, differ, bench.rule)
+    elif len(bench.corpora) == 1:
+        (only,) = bench.corpora
+        shown["forest"] = _forest(only.comparisons, [what_differs(only)], bench.rule)
     template = _template()
-    room = MOST - len(template.render(shown, data=data).encode())
+    room = MOST - len(template.render(shown, data=data, explorer=explorer).encode())
     for i, found in enumerate(bench.corpora):
         # what one corpus leaves unused is available to the others
         part = explored(found, bench.restore, room // (len(bench.corpora) - i), kept)
         names = {"what": numbers_of(found)["what"], "kept": _kept(found), "unit": found.counted_in}
         one = {"name": found.corpus, **names, **part}
         room -= embedded_size(one)
-        data["corpora"].append(one)
-    return template.render(shown, data=data)
+        explorer["corpora"].append(one)
+    return template.render(shown, data=data, explorer=explorer)
 
 
 def _kept(found: OnCorpus) -> str:
@@ -214,8 +221,9 @@ def _ranks(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "caption": said("page.rank_table", numbers),
         "columns": ["rule", *(f"at {float(time):.0%} of the time" for time in ordered.columns)],
+        "numbers": [False, *[True] * len(ordered.columns)],
         "rows": [
-            [str(rule), *({"text": "" if np.isnan(v) else f"{v:.1f}", "share": 0} for v in row)]
+            [str(rule), *("" if np.isnan(v) else f"{v:.1f}" for v in row)]
             for rule, row in zip(ordered.index, ordered.to_numpy(float), strict=True)
         ],
     }
@@ -236,8 +244,18 @@ def _problems(found: OnCorpus, numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "caption": said("page.problem_table", numbers),
         "columns": ["known rule", *map(str, found.by_cluster.index)],
+        "numbers": [False, *[True] * len(found.by_cluster)],
         "rows": [[str(rule), *map(cell, row)] for rule, row in zip(order, shares, strict=True)],
     }
+
+
+def _forest(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[str, Any]:
+    numbers = {
+        "rule": new,
+        "differ": " or ".join(differ),
+        "unit": spoken(comparisons["unit"].iloc[0]),
+    }
+    return {"caption": said("page.forest", numbers), **forest(comparisons)}
 
 
 def _compared(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[str, Any]:
@@ -250,10 +268,20 @@ def _compared(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[st
     return {
         "caption": said("page.comparison_table", numbers),
         "columns": [str(name).strip() for name in shown],
+        "numbers": [is_of_numbers(shown[name]) for name in shown],
         "rows": shown.astype(str).to_numpy().tolist(),
     }
 
 
+#: the marks of the forest, as paths around their middle
+MARKS = {
+    "circle": "M-5,0 a5,5 0 1,0 10,0 a5,5 0 1,0 -10,0",
+    "square": "M-4.5,-4.5 h9 v9 h-9 z",
+    "bar": "M-1.5,-6 h3 v12 h-3 z",
+    "triangle": "M0,-5.5 L5.5,4 H-5.5 z",
+    "diamond": "M0,-5.5 L5.5,0 L0,5.5 L-5.5,0 z",
+    "cross": "M-4,-4 L4,4 M-4,4 L4,-4",
+}
 #: captions of the explorer's charts
 EXPLORER = {
     "curves": (

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from accessible import seen_as, serious
 from hypothesis import given, strategies as st
 
 from earlystop_lab import GL, H2O, PQ, UP, Channel, CurveSet, Keras, criterion, replay, simulate
@@ -19,7 +20,8 @@ from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import in_words, page, tables
 from earlystop_lab.report.as_tables import as_markdown
 from earlystop_lab.report.charts import short
-from earlystop_lab.report.comparison import table, words_of
+from earlystop_lab.report.comparison import label, table, words_of
+from earlystop_lab.report.forest import forest, kin_of
 from earlystop_lab.studies.comparison import bench
 
 pytest.importorskip("altair")
@@ -70,15 +72,21 @@ class Parsed(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.elements, self.data = [], ""
+        self.elements, self.texts = [], {}
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data):
-        if self.elements and self.elements[-1][1].get("id") == "page-data":
-            self.data += data
+        id_ = self.elements[-1][1].get("id", "") if self.elements else ""
+        if id_.endswith("-data"):
+            self.texts[id_] = self.texts.get(id_, "") + data
+
+    @property
+    def data(self):
+        """The data of the explorer."""
+        return self.texts["explorer-data"]
 
     def all(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
@@ -136,11 +144,12 @@ def test_scores_are_shown_as_recorded_and_positions_in_their_unit():
         # the first scores, far below, are cut off
         assert shown["high"] == pytest.approx(max(recorded.val.max(), recorded.test.max()))
         assert shown["low"] > min(recorded.val.min(), recorded.test.min())
-    axes = json.dumps(data["explorer"])
+    axes = json.dumps(data["charts"])
     assert '"title": "score"' in axes
     assert '"title": "step"' in axes
     assert '"title": "epoch"' not in axes
-    charts = {each["id"].split("-", 2)[-1]: json.dumps(each["spec"]) for each in data["charts"]}
+    drawn = json.loads(Parsed(text).texts["page-data"])["charts"]
+    charts = {each["id"].split("-", 2)[-1]: json.dumps(each["spec"]) for each in drawn}
     assert "difference in loss at equal time" in charts["differences"]
     assert "Regret of the test score against time." in text
     assert "Difference in loss of the test score from every known rule" in text
@@ -243,6 +252,10 @@ def test_the_same_comparison_gives_the_same_bytes(found, html):
     assert page(found) == html
 
 
+def test_without_the_data_of_the_explorer_the_page_is_small(html):
+    assert len(html.encode()) - len(Parsed(html).data.encode()) < 2_000_000
+
+
 def test_the_page_loads_nothing_and_forbids_it(html):
     parsed = Parsed(html)
     every = [attributes for _, attributes in parsed.elements]
@@ -257,7 +270,7 @@ def test_the_page_is_made_for_readers_of_every_kind(html):
     parsed = Parsed(html)
     assert parsed.all("html") == [{"lang": "en"}]
     assert len(parsed.all("h1")) == len(parsed.all("main")) == len(parsed.all("title")) == 1
-    assert len(parsed.all("caption")) == len(parsed.all("table")) == 7
+    assert len(parsed.all("caption")) == len(parsed.all("table")) == 8
     assert all(a.get("scope") in ("col", "row") for a in parsed.all("th"))
     levels = [int(tag[1]) for tag, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
     assert max(np.diff(levels)) == 1
@@ -269,12 +282,53 @@ def test_the_page_is_made_for_readers_of_every_kind(html):
     assert set(targets) <= set(ids)
 
 
+def test_the_picture_has_every_known_rule_where_its_difference_is(found):
+    drawn = forest(found.pooled)
+    scale = {tick["text"]: tick["at"] for tick in drawn["ticks"]}
+    assert scale["0%"] == drawn["zero"]
+    # a line through the places of two ticks: where any difference has to be
+    values = {text: float(text.rstrip("%")) / 100 for text in scale}
+    (a, x), (b, y) = ((values[text], at) for text, at in list(scale.items())[:: len(scale) - 1])
+    rows = found.pooled.set_index(found.pooled.apply(label, axis=1))
+    shown = [row for kin in drawn["kins"] for row in kin.rows]
+    assert {row.rule for row in shown} == set(rows.index)
+    for row in shown:
+        for name, at in (("difference", row.at), ("low", row.low), ("high", row.high)):
+            place = x + (np.expm1(rows.loc[row.rule, name]) - a) * (y - x) / (b - a)
+            assert at == pytest.approx(np.clip(place, 0, 100), abs=0.02)
+    for kin in drawn["kins"]:
+        mine = [rows.loc[row.rule, "difference"] for row in kin.rows]
+        assert mine == sorted(mine, reverse=True)
+        assert {kin_of(rows.loc[row.rule, "rule"]) for row in kin.rows} == {kin.name}
+
+
+@given(
+    st.lists(st.tuples(st.floats(-3, 3), st.floats(0, 3)), min_size=1, max_size=9),
+    st.sampled_from([0.0, np.inf, np.nan]),
+)
+def test_any_differences_have_a_picture(rows, reach):
+    """Intervals without ends, or none at all, end at the edge of the axis or at the difference."""
+    table = pd.DataFrame(rows, columns=["difference", "half"])
+    table["low"], table["high"] = (
+        table["difference"] - table["half"],
+        table["difference"] + table["half"] + reach,
+    )
+    table = table.assign(verdict="not shown", p_adjusted=0.5)
+    table["rules"] = table["rule"] = [["GL"] for _ in rows]
+    drawn = forest(table)
+    for row in drawn["kins"][0].rows:
+        assert 0 <= row.low <= row.at <= row.high <= 100
+        assert not (np.isnan(reach) and row.high != row.at)
+    assert 0 <= drawn["zero"] <= 100
+    assert drawn["ticks"] == sorted(drawn["ticks"], key=lambda tick: tick["at"])
+
+
 def test_names_with_html_are_text(html):
     parsed = Parsed(html)
     assert parsed.all("b") == []
     assert json.loads(parsed.data)["corpora"][0]["name"] == f"flow {NASTY}"
     # every script ends where it should: the data, the library and ours
-    assert len(parsed.all("script")) == html.count("</script>") == 3
+    assert len(parsed.all("script")) == html.count("</script>") == 4
 
 
 def test_the_words_and_numbers_are_there(found, html):
@@ -318,7 +372,7 @@ def test_runs_without_problems_or_other_errors_make_a_page():
     assert list(run["curves"]) == ["validation"]
     assert (run["first"], run["last"]) == (5, 300)
     assert "41 runs are too many for a table" in text
-    assert len(parsed.all("table")) == 2
+    assert len(parsed.all("table")) == 3
 
 
 def test_the_explorer_keeps_what_the_comparison_kept(found):
@@ -419,8 +473,8 @@ def test_an_unknown_format_is_refused(found):
 
 
 @pytest.fixture
-def view(chromium, html, tmp_path):
-    """The page, loaded and drawn: a function that runs JavaScript in it."""
+def closed(chromium, html, tmp_path):
+    """The page as it is loaded: a function that runs JavaScript in it."""
     path = tmp_path / "page.html"
     path.write_text(html, encoding="utf-8")
     for log in ("browser", "performance"):
@@ -428,7 +482,22 @@ def view(chromium, html, tmp_path):
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     chromium.get(path.as_uri())
     wait(chromium, "document.documentElement.dataset.ready === 'yes'")
-    return lambda script: chromium.execute_script(f"return {script}")
+    yield lambda script: chromium.execute_script(f"return {script}")
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
+def view(chromium, closed):
+    """The same with all sections open and drawn."""
+    opened(chromium)
+    return closed
+
+
+def opened(chromium):
+    """Open all sections, and wait until they are drawn."""
+    sections = "[...document.querySelectorAll('main > details')]"
+    chromium.execute_script(f"for (const each of {sections}) each.open = true")
+    wait(chromium, f"{sections}.every((each) => each.dataset.ready === 'yes')")
 
 
 def wait(chromium, condition):
@@ -441,6 +510,11 @@ def pick(chromium, name, text):
     from selenium.webdriver.support.select import Select
 
     Select(chromium.find_element("id", name)).select_by_visible_text(text)
+
+
+def press(chromium, button):
+    """Click, also where the button is out of sight."""
+    chromium.execute_script("arguments[0].click()", button)
 
 
 def test_it_loads_without_a_word_on_the_console_or_a_request(chromium, view):
@@ -512,7 +586,7 @@ def test_a_name_with_html_is_shown_as_it_is(chromium, view):
     assert view("document.getElementById('run').options[0].text") == NASTY
     assert view("document.querySelectorAll('b').length") == 0
     assert NASTY in view("document.querySelector('h1').textContent")
-    assert NASTY in view("document.querySelector('h2#corpus-0-title').textContent")
+    assert NASTY in view("document.querySelector('#corpus-0 h2').textContent")
 
 
 def test_dark_and_print(chromium, view):
@@ -544,6 +618,61 @@ def test_it_fits_a_narrow_screen(chromium, view):
     try:
         chromium.refresh()
         wait(chromium, "document.documentElement.dataset.ready === 'yes'")
+        opened(chromium)
         assert view("document.documentElement.scrollWidth") == 360
     finally:
         chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_answer_comes_first_and_nothing_is_drawn_before_it_is_opened(chromium, closed):
+    view = closed
+    assert view("document.querySelectorAll('.chart svg').length") == 0
+    kins = "[...document.querySelectorAll('.forest .kin')]"
+    shown = view(f"{kins}.map((k) => [...k.rows].filter((r) => !r.hidden).length)")
+    assert shown == [1, 1, 1]  # the rules of Prechelt, of patience, and H2O
+    assert view("document.getElementById('explorer').getBoundingClientRect().top") < 3000
+    (button,) = chromium.find_elements("css selector", ".forest .kin button")
+    assert button.text == "best of 3 rules of Prechelt's study"
+    press(chromium, button)
+    assert sorted(view(f"{kins}.map((k) => [...k.rows].filter((r) => !r.hidden).length)")) == [
+        1,
+        1,
+        3,
+    ]
+    assert button.get_attribute("aria-expanded") == "true"
+    chromium.execute_script("location.hash = '#corpus-1'")
+    wait(chromium, "document.getElementById('corpus-1').dataset.ready === 'yes'")
+    assert view("document.querySelectorAll('#corpus-1 .chart svg').length") == 5
+    assert view("document.querySelectorAll('#corpus-0 .chart svg').length") == 0
+
+
+def test_tables_are_sorted_by_a_click_on_a_head(chromium, view, found):
+    chromium.set_window_size(1200, 900)
+    cells = (
+        "[...document.querySelectorAll('#all tbody tr')].map((row) => row.cells[{}].textContent)"
+    )
+    heads = chromium.find_elements("css selector", "#all thead button")
+    names = [head.text.split("\n")[0] for head in heads]
+    column = names.index("difference at equal time")
+    press(chromium, heads[column])
+    assert sorted(view(cells.format(0))) == sorted(table(found.pooled)["known rule"])
+    numbers = [float(text.split("%")[0]) for text in view(cells.format(column))]
+    assert numbers == sorted(numbers)
+    press(chromium, heads[column])
+    numbers = [float(text.split("%")[0]) for text in view(cells.format(column))]
+    assert numbers == sorted(numbers, reverse=True)
+    press(chromium, heads[0])
+    assert view(cells.format(0)) == sorted(view(cells.format(0)), key=str.lower)
+    states = "[...document.querySelectorAll('#all th[aria-sort]')].map((th) => th.ariaSort)"
+    assert view(states) == ["ascending"]
+    align = "getComputedStyle(document.querySelector('#all td:nth-child({})')).textAlign"
+    assert [view(align.format(column + 1)), view(align.format(len(names)))] == ["right", "left"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 400), ("dark", 1400)])
+def test_readers_of_every_kind_can_use_it(chromium, view, scheme, width):
+    seen_as(chromium, scheme, width)
+    for button in chromium.find_elements("css selector", ".forest .kin button"):
+        press(chromium, button)
+    assert serious(chromium) == []
+    assert view("document.documentElement.scrollWidth") <= width
