@@ -82,7 +82,7 @@ def kin_of(rule: str) -> str:
     return OTHERS if made is None else KINS.get(made.__module__.split(".")[-1], OTHERS)
 
 
-def forest(comparisons: pd.DataFrame) -> dict[str, Any]:
+def forest_of(comparisons: pd.DataFrame) -> dict[str, Any]:
     """What the page draws: ``zero`` and ``ticks`` of the axis, and ``kins``, the strongest first.
 
     Parameters

@@ -19,7 +19,7 @@ from earlystop_lab.report import charts
 from earlystop_lab.report.as_tables import is_of_numbers
 from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_differs, words_of
 from earlystop_lab.report.explorer import JSON, embedded_size, explored
-from earlystop_lab.report.forest import forest
+from earlystop_lab.report.forest import forest_of
 from earlystop_lab.report.messages import quality, said
 from earlystop_lab.studies.comparison import Bench, OnCorpus
 from earlystop_lab.studies.kept import Kept
@@ -255,7 +255,7 @@ def _forest(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[str,
         "differ": " or ".join(differ),
         "unit": spoken(comparisons["unit"].iloc[0]),
     }
-    return {"caption": said("page.forest", numbers), **forest(comparisons)}
+    return {"caption": said("page.forest", numbers), **forest_of(comparisons)}
 
 
 def _compared(comparisons: pd.DataFrame, differ: list[str], new: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from earlystop_lab.report import in_words, page, tables
 from earlystop_lab.report.as_tables import as_markdown
 from earlystop_lab.report.charts import short
 from earlystop_lab.report.comparison import label, table, words_of
-from earlystop_lab.report.forest import forest, kin_of
+from earlystop_lab.report.forest import forest_of, kin_of
 from earlystop_lab.studies.comparison import bench
 
 pytest.importorskip("altair")
@@ -283,7 +283,7 @@ def test_the_page_is_made_for_readers_of_every_kind(html):
 
 
 def test_the_picture_has_every_known_rule_where_its_difference_is(found):
-    drawn = forest(found.pooled)
+    drawn = forest_of(found.pooled)
     scale = {tick["text"]: tick["at"] for tick in drawn["ticks"]}
     assert scale["0%"] == drawn["zero"]
     # a line through the places of two ticks: where any difference has to be
@@ -315,7 +315,7 @@ def test_any_differences_have_a_picture(rows, reach):
     )
     table = table.assign(verdict="not shown", p_adjusted=0.5)
     table["rules"] = table["rule"] = [["GL"] for _ in rows]
-    drawn = forest(table)
+    drawn = forest_of(table)
     for row in drawn["kins"][0].rows:
         assert 0 <= row.low <= row.at <= row.high <= 100
         assert not (np.isnan(reach) and row.high != row.at)
