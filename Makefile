@@ -92,6 +92,7 @@ docs: $(VENV)/.installed-test
 
 # the documentation as pages, in docs/_build/html/
 site: $(VENV)/.installed-docs
+	rm -rf docs/_build
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

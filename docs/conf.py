@@ -15,6 +15,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.ext.autodoc.mock import mock
 
+import earlystop_lab
 from earlystop_lab.criteria import Family, ModelCheckpoint, catalogue
 
 HERE = Path(__file__).resolve().parent
@@ -55,6 +56,7 @@ root_doc = "index"
 # -- Markdown --------------------------------------------------------------------------------
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+smartquotes = False  # options are written with two hyphens
 
 # -- pages that are executed: those whose front matter says that they are notebooks ----------
 nb_execution_mode = "force"
@@ -88,6 +90,12 @@ html_theme = "pydata_sphinx_theme"
 html_title = "earlystop_lab"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+# pages that are a section of their own have no neighbours to list
+ALONE = (
+    "architecture benchmarks changelog claims contributing findings glossary logs promises "
+    "statistics study"
+)
+html_sidebars: dict[str, list[str]] = {page: [] for page in ALONE.split(" ")}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -163,6 +171,15 @@ def _pictured(app: Any, what: str, name: str, thing: Any, options: Any, lines: l
     ]
 
 
+def _public(app: Any, env: Any, node: Any, shown: Any) -> Any:
+    """A public name is a link also in the docstring of another module."""
+    if node.get("refdomain") != "py" or node["reftarget"] not in earlystop_lab.__all__:
+        return None
+    target = f"earlystop_lab.{node['reftarget']}"
+    python = env.get_domain("py")
+    return python.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, shown)
+
+
 def _commands(app: Any, tree: nodes.document) -> None:
     """Cells for a terminal look like one."""
     for block in tree.findall(nodes.literal_block):
@@ -178,6 +195,7 @@ def setup(app: Any) -> None:
     events: dict[str, Callable[..., Any]] = {
         "source-read": _filled,
         "doctree-read": _commands,
+        "missing-reference": _public,
         "autodoc-process-signature": _signature,
         "autodoc-process-docstring": _pictured,
     }

@@ -96,9 +96,9 @@ class Stopper:
 
     Notes
     -----
-
     Besides writing, an update takes microseconds, whatever the run's length. For an array function,
     it calls the function with the whole run so far.
+
     Examples
     --------
     >>> from earlystop_lab.live import Stopper
@@ -108,10 +108,6 @@ class Stopper:
     ...         break
     >>> stopper.reason
     'GL 20% > 5 at epoch 4; best epoch 2'
-
-    As a context manager it closes itself. Raises ``ValueError`` for what is no criterion, mode,
-    ``restore`` or name of a file, for a channel of which a criterion has to know more, ``OSError``
-    where the folder to record in cannot be made.
     """
 
     def __init__(
