@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accessible import seen_as, serious
 from watch_server import Server
 
 from earlystop_lab import CurveSet, replay
@@ -289,10 +290,20 @@ def test_light_and_dark_narrow_and_wide(browser, server, scheme, light, width):
     wide = "return document.documentElement.scrollWidth"
     until(lambda: browser.execute_script(wide) <= width)
     assert bright(browser, "body", "backgroundColor") == light
+    cue = "return getComputedStyle(document.querySelector('.cue')).display"
+    assert browser.execute_script(cue) == ("block" if width == 390 else "none")
     until(lambda: bright(browser, "#curves .xtick text", "fill") != light)
     # while it is open, too
     dark(browser, "dark" if light else "light")
     until(lambda: bright(browser, "#curves .xtick text", "fill") == light)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 400), ("dark", 1400)])
+def test_readers_of_every_kind_can_use_it(browser, server, scheme, width):
+    seen_as(browser, scheme, width)
+    browser.get(f"{server.url}/#run=first")
+    until(lambda: browser.execute_script("return document.querySelectorAll('.js-line').length > 3"))
+    assert serious(browser) == []
 
 
 def bright(browser, selector, style):
