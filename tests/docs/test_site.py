@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 import earlystop_lab
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
 
 pytest.importorskip("myst_nb")
 ROOT = Path(__file__).parents[2]
@@ -84,6 +86,30 @@ class Cells(HTMLParser):
             self._text = None
         if tag == "div":
             self._open.pop()
+
+
+#: how-tos whose code is whole
+WHOLE = ("combine", "weights_and_rates")
+
+
+@pytest.mark.parametrize("page", WHOLE)
+def test_the_code_of_how_tos_prints_what_stands_below_it(page, capsys):
+    text = (DOCS / "howto" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(
+        r"^```python\n(.*?)^```\n(?:\nprints\n\n```text\n(.*?)^```)?", text, re.M | re.S
+    )
+    assert blocks
+    for code, printed in blocks:
+        exec(compile(code, f"{page}.md", "exec"), {"__name__": "page"})
+        assert capsys.readouterr().out == printed
+
+
+def test_the_page_of_statistics_has_the_numbers_that_are_used():
+    page = " ".join((DOCS / "statistics.md").read_text(encoding="utf-8").split())
+    low, high, skewed = (f"{100 * SIZES[key]:.1f}%" for key in SIZES)
+    assert f"rejects in {low} to {high}; with lognormal differences, in {skewed}" in page
+    assert FEWEST_CLUSTERS == 6
+    assert "With fewer than six, there is neither" in page
 
 
 def shown(site, page):
