@@ -28,7 +28,7 @@ EXECUTED = sorted(
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory, worker_id):
+def site(tmp_path_factory, worker_id, recorded):
     """The pages, built once for all workers."""
     place = tmp_path_factory.getbasetemp()
     place = place if worker_id == "master" else place.parent
@@ -128,6 +128,17 @@ def test_every_public_name_is_in_the_reference(site):
     there = {name for kind, names in named.items() if kind.startswith("py:") for name in names}
     public = [f"earlystop_lab.{name}" for name in earlystop_lab.__all__]
     assert [name for name in public if name not in there] == []
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_no_page_is_wider_than_its_window(site, chromium, width):
+    chromium.set_window_size(width, 900)
+    wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    beyond = {}
+    for page in ("index", "criteria", "corpora/index", "tutorials/new_rule", "howto/commands"):
+        chromium.get((site / f"{page}.html").as_uri())
+        beyond[page] = chromium.execute_script(wide)
+    assert {page: pixels for page, pixels in beyond.items() if pixels > 0} == {}
 
 
 #: runs the cells of pages as one who pastes them, each page in a session and a folder of its own
