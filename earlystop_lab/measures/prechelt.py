@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from earlystop_lab._common.wording import nearest
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.engine.replaying import Stops
-from earlystop_lab.inference import cluster_means, intervals
+from earlystop_lab.measures.over_runs import intervals_over_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -227,9 +227,8 @@ def tradeoff_intervals(
 ) -> pd.DataFrame:
     """Time, error and p_good of each criterion against a reference, with intervals over clusters.
 
-    An estimate is the mean m over all runs, as in :func:`tradeoff`, and its interval that of the
-    mean over C clusters of m + C / N sum(y - m), with the sum over the cluster's runs and N the
-    number of all (:func:`inference.intervals`). Intervals of a share are cut at 0 and 1.
+    Means are over all runs, as in :func:`tradeoff`; intervals are those of
+    :func:`measures.over_runs.intervals_over_runs`, those of a share cut at 0 and 1.
 
     Parameters
     ----------
@@ -248,16 +247,14 @@ def tradeoff_intervals(
         ``method``. With fewer than 6 clusters, ``low`` and ``high`` are NaN.
     """
     ratios = run_ratios(stops, reference, time=time, error=error)
-    share = clusters.value_counts() * clusters.nunique() / len(clusters)
     parts = []
     for name, values in (
         ("slowness_ref", ratios.slowness_ref),
         ("badness_ref", ratios.badness_ref),
         ("p_good", ratios.good.astype(float)),
     ):
-        mean = values.mean(axis=0)
-        away = cluster_means(pd.DataFrame(values - mean, columns=stops.criteria), clusters)
-        found = intervals(away.mul(share, axis=0) + mean).rename_axis("criterion").reset_index()
+        found = intervals_over_runs(pd.DataFrame(values, columns=stops.criteria), clusters)
+        found = found.rename_axis("criterion").reset_index()
         if name == "p_good":
             found[["low", "high"]] = found[["low", "high"]].clip(0, 1)
         parts.append(found.assign(measure=name))

@@ -5,6 +5,7 @@ markers, lines and sizes are those of :mod:`report.style`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
@@ -362,7 +363,12 @@ def plot_front(
     return ax
 
 
-def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_profile(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    bands: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+) -> Axes:
     """Performance profiles: the share of runs over the table's index, one line per criterion.
 
     Parameters
@@ -372,6 +378,8 @@ def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         logarithmic; an index of 0 is left out.
     ax : matplotlib Axes, optional
         The axes to draw on; by default the current ones.
+    bands : dict of str to DataFrame
+        Bands of criteria, from :func:`measures.profiles.profile_bands`, drawn behind their lines.
 
     Returns
     -------
@@ -382,6 +390,10 @@ def plot_profile(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for name, line in zip(names, lines_of(names), strict=True):
         # a step: the share at an x holds until the next
         ax.step(shown.index, shown[name], where="post", color=line.colour, ls=line.line, label=name)
+        if name in bands:
+            band = bands[name][bands[name].index > 0]
+            area = ax.fill_between(band.index, band["low"], band["high"], step="post", lw=0)
+            area.set(facecolor=(line.colour, 0.07), zorder=1)
     words = {
         "within": "regret of at most",
         "time": "training time, share of the whole run",

@@ -35,7 +35,12 @@ from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.measures.fronts import equal_time, front, replay_sweeps
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.prechelt import tradeoff, tradeoff_intervals
-from earlystop_lab.measures.profiles import regret_profile, time_profile
+from earlystop_lab.measures.profiles import (
+    ended_well,
+    profile_bands,
+    regret_profile,
+    time_profile,
+)
 from earlystop_lab.report.axes import (
     log_axis,
     plot_curve,
@@ -257,6 +262,8 @@ def plot_front_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
 def plot_profiles(curves: CurveSet, criteria: Sequence[Rule | str] = PROFILED) -> list[Axes]:
     """Share of runs near their own lowest error: by how near, and by when (regret up to 1%).
 
+    Bands are 95% for a whole line, over data sets; with fewer than 6 data sets there are none.
+
     Parameters
     ----------
     curves : CurveSet
@@ -270,18 +277,24 @@ def plot_profiles(curves: CurveSet, criteria: Sequence[Rule | str] = PROFILED) -
     kept = _measurable(curves)
     stops = replay(kept, criteria)
     lost = regrets(stops, kept)
+    names, clusters = stops.criteria, facts_of(kept).clusters
+    well = ended_well(lost.val, lost.time)
     tables = (
-        regret_profile(lost.val, stops.criteria, WITHIN),
-        time_profile(lost.val, lost.time, stops.criteria, SPENT),
+        regret_profile(lost.val, names, WITHIN),
+        time_profile(lost.val, lost.time, names, SPENT),
+    )
+    bands = (
+        profile_bands(lost.val, clusters, names, WITHIN),
+        profile_bands(well, clusters, names, SPENT),
     )
     wide = plt.rcParams["figure.figsize"][0]
     shape, high = ((1, 2), 0.42 * wide) if wide > 5 else ((2, 1), 1.4 * wide)
     fig, axes = plt.subplots(*shape, figsize=(wide, high), layout="constrained")
-    for ax, table in zip(axes.flat, tables, strict=True):
-        plot_profile(table, ax)
+    for ax, table, around in zip(axes.flat, tables, bands, strict=True):
+        plot_profile(table, ax, bands=around)
     axes.flat[1].get_legend().remove()
     axes.flat[1].set_ylabel("share of runs, regret up to 1%")
-    fig.suptitle(said("plot.runs", {"runs": len(kept)}), ha="left", x=0.01)
+    fig.suptitle(_intervals("plot.bands", clusters, len(kept)), ha="left", x=0.01)
     return list(axes.flat)
 
 

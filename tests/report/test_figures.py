@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from drawn_texts import fonts_of, outside, overlaps, sizes_of, texts_of, width_of
 from hypothesis import given, settings, strategies as st
@@ -17,7 +18,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from earlystop_lab import CurveSet, Keras, calibrate, replay, simulate, tradeoff
+from earlystop_lab.inference import intervals
 from earlystop_lab.live import Stopper
+from earlystop_lab.measures.profiles import profile_bands, regret_profile
 from earlystop_lab.report import style
 from earlystop_lab.report.labels import Label, label_margin, label_points
 from earlystop_lab.report.plots import (
@@ -145,6 +148,28 @@ def test_mean_ranks_of_two_rules_add_up_to_three():
     ax = plot_ranks_of(CURVES, ["Keras", "UP(1, k=1)"])
     lines = [line.get_ydata() for line in ax.lines if len(line.get_xdata()) > 1]
     np.testing.assert_allclose(np.sum(lines, axis=0), 3)
+
+
+def test_bands_of_profiles_are_intervals_of_the_shares_and_hold_them():
+    values = np.array([[0.0, 0.2], [0.1, 0.3], [0.02, 0.0], [0.5, 0.1], [0.0, 0.0], [0.3, 0.2],
+                       [0.04, 0.6]])  # fmt: skip
+    within = [0.01, 0.05, 0.25]
+    alone = pd.Index([f"d{i}" for i in range(7)], name="dataset")
+    bands = profile_bands(values, alone, ["a", "b"], within)
+    shares = regret_profile(values, ["a", "b"], within)
+    for j, name in enumerate("ab"):
+        # one run a cluster: the interval of the mean of zeros and ones, cut at 0 and 1
+        plain = intervals(pd.DataFrame(values[:, [j]] <= within).astype(float), simultaneous=True)
+        for i, x in enumerate(within):
+            # the share rises with x: the best end on either side holds
+            low, high = max(0, *plain["low"][: i + 1]), min(1, *plain["high"][i:])
+            expected = [low, high] if (low, high) != (0, 1) else [np.nan, np.nan]
+            np.testing.assert_allclose(bands[name].loc[x], expected)
+            assert not low > shares.loc[x, name]
+            assert not high < shares.loc[x, name]
+    with drawn("paper"):
+        left, right = plot_profiles(CURVES, ["GL(2)", "UP(3)"])
+    assert [len(ax.collections) for ax in (left, right)] == [2, 2]
 
 
 def test_without_enough_data_sets_it_says_that_there_are_no_intervals():
