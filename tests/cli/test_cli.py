@@ -954,3 +954,43 @@ def test_bench_answers_in_json_and_still_writes_the_report(earlystop, tmp_path):
     rows = pd.read_csv(tmp_path / "out" / "report.csv")
     assert [row["rule"] for row in found["corpora"][0]["comparisons"]] == rows["rule"].tolist()
     assert str(Path("out") / "report.csv") in told
+
+
+# -- plot ----------------------------------------------------------------------------------
+
+
+def test_plot_draws_a_log_as_it_is(earlystop, tmp_path):
+    (tmp_path / "log.csv").write_text(
+        "epoch,loss,val_loss\n1,0.9,1.0\n2,0.5,0.8\n3,0.4,0.7\n4,0.3,0.72\n5,0.2,0.8\n6,0.1,0.9\n"
+    )
+    words = ("plot", "run", "log.csv", "-c", "GL(5, k=1)")
+    code, out, _ = earlystop(*words, "-o", "run.svg", "--width", "column", "--style", "grey")
+    assert (code, out) == (0, "run.svg\n")
+    drawn = (tmp_path / "run.svg").read_text("utf-8")
+    assert re.search(r'<svg [^>]*width="234pt"', drawn)  # 3.25 inches
+    # text is drawn as outlines, and said in comments
+    said = " ".join(re.findall(r"<!-- (.*?) -->", drawn, re.S))
+    assert "GL(5, k=1) stops at epoch 5: GL 14.2857%" in flat(said)
+    earlystop(*words, "-o", "again.svg", "--width", "column", "--style", "grey")
+    assert (tmp_path / "again.svg").read_text("utf-8") == drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "x.csv", "-c", "GL(5)", "-o", "x.gif"), "expected a name ending in .pdf or"),
+        (("run", "x.csv", "-c", "GL(5)", "-o", "x.pdf", "--width", "1"), "inches from 2.5 to 20"),
+        (("run", "x.csv", "-c", "GL(5)", "-o", "x.pdf", "--style", "gray"), "did you mean 'grey'?"),
+        (("run", "x.csv", "-c", "GL(5)", "-o", "x.pdf", "--run", "y"), "expected one of x"),
+        (("front", "x.csv", "-c", "any_of(GL(1), UP(2))", "-o", "x.pdf"), "cannot be swept"),
+        (("calibration", "x.csv", "-o", "x.pdf"), "9 are needed"),
+        (("tradeoff", "x.csv", "--reference", "UP(99)", "-o", "x.pdf"), "not among the criteria"),
+    ],
+)
+def test_plot_names_mistakes_and_writes_nothing(earlystop, tmp_path, words, message):
+    (tmp_path / "x.csv").write_text("epoch,loss,val_loss\n1,0.9,1.0\n2,0.5,0.8\n3,0.4,0.7\n")
+    code, out, err = earlystop("plot", *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.glob("x.[pg]*"))
