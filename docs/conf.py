@@ -32,6 +32,8 @@ _settings = tempfile.TemporaryDirectory()
 _startup = Path(_settings.name) / "profile_default" / "startup"
 _startup.mkdir(parents=True)
 shutil.copy(HERE / "session.py", _startup)
+# that a session of one second on this machine is not encrypted need not be said
+(_startup.parent / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'ERROR'\n")
 os.environ["IPYTHONDIR"] = _settings.name
 
 # adapters are documented without their frameworks, and as fast where these are installed
