@@ -58,7 +58,6 @@ root_doc = "index"
 # -- Markdown --------------------------------------------------------------------------------
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-smartquotes = False  # options are written with two hyphens
 
 # -- pages that are executed: those whose front matter says that they are notebooks ----------
 nb_execution_mode = "force"

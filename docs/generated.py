@@ -82,12 +82,17 @@ def _described(command: Any, name: str) -> Iterator[str]:
     context = command.make_context(name, [], resilient_parsing=True)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     rows = [
-        (f"`{record[0]}`", re.sub(r"\s+", " ", record[1]).replace("|", r"\|"))
+        (f"`{record[0]}`", _in_code(re.sub(r"\s+", " ", record[1]).replace("|", r"\|")))
         for record in (each.get_help_record(context) for each in command.params)
         if record is not None
     ]
-    yield f"## {name}\n\n{command.help or ''}\n\n```text\n{usage}\n```"
+    yield f"## {name}\n\n{_in_code(command.help or '')}\n\n```text\n{usage}\n```"
     yield pd.DataFrame(rows, columns=["option", "what it does"]).to_markdown(index=False)
+
+
+def _in_code(text: str) -> str:
+    """The text with options as code: typography would make a dash of two hyphens."""
+    return re.sub(r"(?<![`\w])(--[a-z][\w-]*)", r"`\1`", text)
 
 
 TEXTS: dict[str, Callable[[], str]] = {

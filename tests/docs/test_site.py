@@ -12,7 +12,10 @@ import pytest
 from filelock import FileLock
 
 import earlystop_lab
+from earlystop_lab import read_curves, recommend
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
+from earlystop_lab.report import in_words
+from earlystop_lab.sources.corpora import CORPORA
 
 pytest.importorskip("myst_nb")
 ROOT = Path(__file__).parents[2]
@@ -110,6 +113,21 @@ def test_the_page_of_statistics_has_the_numbers_that_are_used():
     assert f"rejects in {low} to {high}; with lognormal differences, in {skewed}" in page
     assert FEWEST_CLUSTERS == 6
     assert "With fewer than six, there is neither" in page
+
+
+def test_the_answer_on_the_page_of_recommend_is_given(recorded):
+    page = (DOCS / "howto" / "recommend.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```text\n(.*?)^```", page, re.M | re.S)
+    answer = in_words(recommend(read_curves(recorded / "modern-nets"), max_loss=0.01)).split("\n")
+    assert [line for line in block.split("\n") if line not in [*answer, "..."]] == []
+
+
+def test_the_page_of_corpora_counts_them():
+    page = " ".join((DOCS / "corpora" / "index.md").read_text(encoding="utf-8").split())
+    assert len(CORPORA) == 9
+    runs = sum(corpus.size.runs for corpus in CORPORA.values())
+    assert "copies of nine public corpora to curve sets with data cards: " in page
+    assert f"{runs:,} runs in all" in page
 
 
 def shown(site, page):
