@@ -40,7 +40,12 @@ def compiled(function: Function, *, cache: bool = True, inner: bool = False) -> 
 
     from earlystop_lab._common import numba_constants  # noqa: F401  (registers them with numba)
 
-    options: Any = {"nogil": True, "no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
+    options: Any = {
+        "nogil": True,
+        "no_cfunc_wrapper": True,
+        "no_cpython_wrapper": inner,
+        "forceinline": inner,
+    }
     try:
         made: Function = njit(cache=cache, **options)(function)
     except RuntimeError:  # there is no writable folder for the cache

@@ -146,7 +146,7 @@ def bench_command(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of curves and of the bootstrap.")] = 0,
     json: Json = False,
-    n_jobs: Jobs = 1,
+    n_jobs: Jobs = -1,
     no_cache: Annotated[
         bool,
         typer.Option("--no-cache", help="Compute everything anew; see earlystop cache."),

@@ -208,21 +208,30 @@ def passages(
         stops = stop[run, column : column + limits.size]
         passed = 0
         for i in range(offsets[run], offsets[run + 1]):
-            high, low, above, apart = float(value[i]), passed, passed, 1
-            while above < limits.size and high > limits[above]:
-                low, above, apart = above + 1, above + apart, 2 * apart
-            above = min(above, limits.size)
-            while low < above:
-                middle = (low + above) // 2
-                if high > limits[middle]:
-                    low = middle + 1
-                else:
-                    above = middle
-            for j in range(passed, low):
+            now = number_below(limits, limits.size, float(value[i]), passed)
+            for j in range(passed, now):
                 stops[j] = row[i]
-            passed = low
+            passed = now
         for j in range(passed, limits.size):
             stops[j] = NEVER
+
+
+def number_below(values: NDArray[Any], size: int, bound: float, least: int) -> int:
+    """How many of the first ``size`` ascending values are below the bound; at least ``least`` are.
+
+    Takes a time that grows with the logarithm of how many more there are.
+    """
+    low, above, apart = least, least, 1
+    while above < size and values[above] < bound:
+        low, above, apart = above + 1, above + apart, 2 * apart
+    above = min(above, size)
+    while low < above:
+        middle = (low + above) // 2
+        if values[middle] < bound:
+            low = middle + 1
+        else:
+            above = middle
+    return low
 
 
 def lowest(
@@ -244,8 +253,8 @@ def lowest(
     longest = 0
     for run in range(offsets.size - 1):
         longest = max(longest, offsets[run + 1] - offsets[run])
-    lows = np.empty(longest, np.int64)
-    apart = strips[0]
+    lows = np.empty(longest + 1, np.int64)
+    apart, alone = strips[0], strips.size == 1
     for run in range(offsets.size - 1):
         end = offsets[run + 1] - offsets[run] - 1
         most = -1
@@ -255,25 +264,24 @@ def lowest(
         found, low = 0, np.inf
         for i in range(apart - 1, selected.size, apart):
             error = float(selected[i])
-            lower = error < low or (found == 0 and error == low)
-            if lower and selectable(strips, i):
-                lows[found] = i
-                found, low = found + 1, error
-        # neighbours in a row are often the same
-        before, chosen = NOWHERE, NOWHERE
+            lower = error < low
+            if not alone:
+                lower = lower and selectable(strips, i)
+            # counting, since where errors are noisy no branch can be predicted
+            lows[found] = i
+            found, low = found + lower, error if lower else low
+        if found == 0:
+            for i in range(apart - 1, selected.size, apart):
+                if found == 0 and selected[i] == np.inf and selectable(strips, i):
+                    lows[0], found = i, 1
+        # the checks of one rule ascend, and neighbours are often the same
+        before, number = NOWHERE, 0
         for j in range(first, last):
             check = end if until[run, j] == NEVER else until[run, j]
             if check != before:
+                number = number_below(lows, found, check + 1, number if check > before else 0)
                 before = check
-                below, above = 0, found
-                while below < above:
-                    middle = (below + above) // 2
-                    if lows[middle] <= check:
-                        below = middle + 1
-                    else:
-                        above = middle
-                chosen = lows[below - 1] if below else check
-            best[run, j] = chosen
+            best[run, j] = lows[number - 1] if number else check
 
 
 def selectable(strips: NDArray[np.int64], check: int) -> bool:
@@ -624,9 +632,15 @@ def restored_at(criterion: Criterion, check: Check, before: float, stops: bool) 
 
 
 def start(criterion: Criterion, about: Mapping[str, Channel]) -> Any:
-    """The initial state of a rule, given descriptions of its channels."""
+    """The initial state of a rule, given descriptions of its channels.
+
+    Raises ``ValueError`` if there is not enough memory for the window that it remembers.
+    """
     first = criterion.family.start
-    return first(**_params(criterion, about)) if first else (0,)
+    try:
+        return first(**_params(criterion, about)) if first else (0,)
+    except MemoryError as error:
+        raise ValueError(f"{criterion}: its window does not fit into memory ({error})") from error
 
 
 # -- internal ------------------------------------------------------------------------------

@@ -176,11 +176,27 @@ class _Seen:
         losses = getattr(regrets(stops, self._curves), self._found.error)
         return stops, losses, self._curves.laid_out()
 
+    @cached_property
+    def _series(self) -> list[list[tuple[list[int], FloatArray]]]:
+        """Of each sweep the members that differ only in their threshold, and what they see.
+
+        That is the statistic at every row of the runs, one after the other.
+        """
+        *_, runs = self._replayed
+        series = []
+        for members in self._sweeps:
+            alike: dict[Any, list[int]] = {}
+            for j, member in enumerate(members):
+                alike.setdefault(first_passage.shared(member), []).append(j)
+            seen = (first_passage.traces(members[mine[0]], runs) for mine in alike.values())
+            series.append([(m, s.statistic) for m, s in zip(alike.values(), seen, strict=True)])
+        return series
+
     def of(self, i: int) -> dict[str, NDArray[Any]]:
         """Of one run: the rules as JSON, separated by commas, and the positions they select."""
         stops, losses, runs = self._replayed
         rules, column = [], 0
-        for members in self._sweeps:
+        for members, series in zip(self._sweeps, self._series, strict=True):
             mine = slice(column, column + len(members))
             column = mine.stop
             at = _checks(self._curves[i], stops.stop[i, mine])
@@ -190,7 +206,7 @@ class _Seen:
                 "fired": stops.fired[i, mine].astype(int).tolist(),
                 "error": short(stops.val[i, mine]),
                 "regret": short(losses[i, mine]),
-                **_statistics(members, runs, i, at),
+                **_statistics(series, runs, i, at),
             }
             rules.append(json.dumps(rule, **JSON))
         text = np.frombuffer(",".join(rules).encode(), np.uint8)
@@ -203,21 +219,18 @@ def _checks(curve: Curve, epochs: FloatArray) -> Checks:
 
 
 def _statistics(
-    members: Sequence[Criterion], runs: Runs, index: int, stops: Checks
+    series: Sequence[tuple[list[int], FloatArray]], runs: Runs, index: int, stops: Checks
 ) -> dict[str, Any]:
-    """What the rule saw: one series for all members that differ only in their threshold."""
-    epoch = runs.epochs(index)
-    alike: dict[Any, list[int]] = {}
-    for j, member in enumerate(members):
-        alike.setdefault((member.params, member.channels), []).append(j)
-    which, statistics = [0] * len(members), []
-    for series, mine in enumerate(alike.values()):
-        seen = np.clip(first_passage.trace(members[mine[0]], runs, index).statistic, -HUGE, HUGE)
+    """What a rule saw of a run: one series for all members that differ only in their threshold."""
+    epoch, rows = runs.epochs(index), slice(*runs.offsets[index : index + 2])
+    which, statistics = [0] * len(stops), []
+    for number, (mine, statistic) in enumerate(series):
+        seen = np.clip(statistic[rows], -HUGE, HUGE)
         at = stops[mine]
         drawn = thinned(epoch, seen, STATISTIC_COLUMNS, np.union1d(at, np.maximum(at - 1, 0)))
         statistics.append({"epoch": short(epoch[drawn], None), "value": short(seen[drawn])})
         for j in mine:
-            which[j] = series
+            which[j] = number
     return {"series": which, "statistics": statistics}
 
 

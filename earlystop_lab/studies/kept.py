@@ -90,11 +90,16 @@ class Kept(NamedTuple):
 
     def files(self) -> list[tuple[Path, int]]:
         """The files and their sizes, the one that was not used for the longest time first."""
+        if self.place is None:
+            return []
         found = []
-        for file in sorted(self.place.glob("*.arrow")) if self.place is not None else []:
-            with suppress(OSError):  # removed by another process
-                found.append((file.stat().st_mtime_ns, file, file.stat().st_size))
-        return [(file, size) for _, file, size in sorted(found)]
+        with suppress(FileNotFoundError), os.scandir(self.place) as entries:
+            for entry in entries:
+                if entry.name.endswith(".arrow"):
+                    with suppress(OSError):  # removed by another process
+                        at = entry.stat()
+                        found.append((at.st_mtime_ns, entry.path, at.st_size))
+        return [(Path(file), size) for _, file, size in sorted(found)]
 
     def clear(self) -> int:
         """Remove all files; returns their number."""

@@ -1,8 +1,9 @@
 """What rules remember of the last errors, at constant (amortised) work a check.
 
-States hold arrays, which grow with the run up to the window's length and are then written in
-place: a state that has been stepped on from is no longer of use. An array of length 0 is what a
-run begins with, so that no two runs ever share one.
+States hold arrays that are written in place: a state that has been stepped on from is no longer
+of use, and a run may begin with what another one left in them, so nothing is read before it was
+written. They are made once, at their full length: where a step may replace an array by a longer
+one, compiled code counts references at every check, which takes more time than the rule itself.
 """
 
 import math
@@ -20,11 +21,13 @@ class Window(NamedTuple):
     """The newest ``length`` values of a run."""
 
     length: int
-    #: a ring of half its size, twice over, so that the values of a full window are one slice: the
-    #: value of check i, counted from 0, is at i modulo that, and half the size further
+    #: a ring, twice over, so that the values of a full window are one slice: the value of check i,
+    #: counted from 0, is at i modulo the length, and a length further
     ring: FloatArray
     #: number of checks so far
     seen: int
+    #: that number modulo the length (counted, since dividing takes longer)
+    place: int
 
 
 class Highest(NamedTuple):
@@ -61,19 +64,17 @@ class Rolling(NamedTuple):
 
 def new_window(length: int) -> Window:
     """A window that has seen nothing."""
-    return Window(length, np.empty(0), 0)
+    return Window(length, np.empty(2 * length), 0, 0)
 
 
-def shifted(w: Window, value: float) -> Window:
-    """The window with one more value."""
-    ring = w.ring
-    if 2 * w.seen == ring.size < 2 * w.length:
-        ring = np.empty(2 * min(max(8, 2 * w.seen), w.length))
-        ring[: w.seen] = w.ring[: w.seen]
-    half = ring.size // 2
-    at = w.seen % half
-    ring[at] = ring[at + half] = value
-    return Window(w.length, ring, w.seen + 1)
+def shifted(w: Window, value: float, new: bool = True) -> Window:
+    """The window with one more value, or as it was if there is no new one.
+
+    (A choice between two windows would be one between arrays, whose references are counted.)
+    """
+    if new:
+        w.ring[w.place] = w.ring[w.place + w.length] = value
+    return Window(w.length, w.ring, w.seen + new, around(w.place + new, w.length))
 
 
 def full(w: Window) -> bool:
@@ -83,37 +84,36 @@ def full(w: Window) -> bool:
 
 def oldest(w: Window) -> float:
     """The oldest value of a full window."""
-    return float(w.ring[w.seen % w.length])
+    return float(w.ring[w.place])
 
 
 def values(w: Window) -> FloatArray:
     """The values of a full window, the oldest first, until it is shifted."""
-    first = w.seen % w.length
-    return w.ring[first : first + w.length]
+    return w.ring[w.place : w.place + w.length]
 
 
 def highest(length: int) -> Highest:
     """The highest of the last ``length`` values, of which there are none yet."""
-    return Highest(length, np.empty((2, 0)), 0, 0, 0)
+    return Highest(length, np.empty((2, length)), 0, 0, 0)
 
 
-def raised(h: Highest, value: float) -> Highest:
-    """The same with one more value."""
-    ring, first, kept, size = h.ring, h.first, h.kept, h.ring.shape[1]
-    if kept and ring[1, first] <= h.seen - h.length:
-        first, kept = (first + 1) % size, kept - 1
-    if not math.isnan(value):
-        while kept and ring[0, (first + kept - 1) % size] <= value:
+def raised(h: Highest, value: float, new: bool = True) -> Highest:
+    """The same with one more value, or as it was if there is no new one."""
+    ring, first, kept, size = h.ring, h.first, h.kept, h.length
+    if new and kept and ring[1, first] <= h.seen - size:
+        first, kept = around(first + 1, size), kept - 1
+    if new and not math.isnan(value):
+        while kept and ring[0, around(first + kept - 1, size)] <= value:
             kept -= 1
-        if kept == size:
-            ring = np.empty((2, min(max(8, 2 * size), h.length)))
-            for i in range(kept):
-                ring[:, i] = h.ring[:, (first + i) % size]
-            first, size = 0, ring.shape[1]
-        end = (first + kept) % size
+        end = around(first + kept, size)
         ring[0, end], ring[1, end] = value, h.seen
         kept += 1
-    return Highest(h.length, ring, first, kept, h.seen + 1)
+    return Highest(size, ring, first, kept, h.seen + new)
+
+
+def around(place: int, size: int) -> int:
+    """A place in a ring, modulo its size, of which it is below the double (division is slow)."""
+    return place - size if place >= size else place
 
 
 def top(h: Highest) -> float:
@@ -126,20 +126,25 @@ def rolling(length: int) -> Rolling:
     return Rolling(new_window(length), Sum(0.0, 0.0), Sum(0.0, 0.0), length)
 
 
-def rolled(r: Rolling, value: float) -> Rolling:
-    """The same with one more value; one that is not finite counts as 0 in the sums."""
-    last, sums, moment = r.last, r.sum, r.moment
-    kept = value if abs(value) < LARGE else 0.0
-    if full(last):
-        leaving = oldest(last)
-        sums = added(sums, -leaving if abs(leaving) < LARGE else 0.0)
-        # every other value moves one place down
-        moment = added(added(moment, -sums.high), -sums.low)
-        moment = multiplied(moment, kept, last.length - 1.0)
-    else:
-        moment = multiplied(moment, kept, float(last.seen))
-    tame = r.tame + 1 if abs(value) < LARGE else 0
-    return Rolling(shifted(last, value), added(sums, kept), moment, tame)
+def rolled(r: Rolling, value: float, new: bool = True) -> Rolling:
+    """The same with one more value, or as it was if there is no new one.
+
+    A value that is not finite counts as 0 in the sums.
+    """
+    last, sums, moment, tame = r.last, r.sum, r.moment, r.tame
+    if new:
+        kept = value if abs(value) < LARGE else 0.0
+        if full(last):
+            leaving = oldest(last)
+            sums = added(sums, -leaving if abs(leaving) < LARGE else 0.0)
+            # every other value moves one place down
+            moment = added(added(moment, -sums.high), -sums.low)
+            moment = multiplied(moment, kept, last.length - 1.0)
+        else:
+            moment = multiplied(moment, kept, float(last.seen))
+        sums = added(sums, kept)
+        tame = tame + 1 if abs(value) < LARGE else 0
+    return Rolling(shifted(last, value, new), sums, moment, tame)
 
 
 def total(r: Rolling) -> float:
@@ -196,14 +201,15 @@ def mean(numbers: FloatArray) -> float:
     return summed(numbers) / numbers.size
 
 
-def deviation(numbers: FloatArray) -> float:
-    """Their population standard deviation, in two passes as ``numpy.std``."""
-    centre = mean(numbers)
-    squares = np.empty(numbers.size)
+def deviation(numbers: FloatArray, centre: float, room: FloatArray) -> float:
+    """Their population standard deviation, given their mean, as in ``numpy.std``.
+
+    Overwrites ``room``, which has the size of the numbers.
+    """
     for i in range(numbers.size):
         off = float(numbers[i]) - centre
-        squares[i] = off * off
-    return math.sqrt(mean(squares))
+        room[i] = off * off
+    return math.sqrt(mean(room))
 
 
 def truth(holds: bool) -> float:

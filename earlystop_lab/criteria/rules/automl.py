@@ -8,6 +8,8 @@ Parameter names and defaults are those of each library. Rules defined for scores
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from earlystop_lab.criteria.core import criterion
 from earlystop_lab.criteria.rules._windows import (
     Highest,
@@ -16,6 +18,7 @@ from earlystop_lab.criteria.rules._windows import (
     deviation,
     full,
     highest,
+    mean,
     new_window,
     oldest,
     raised,
@@ -27,6 +30,7 @@ from earlystop_lab.criteria.rules._windows import (
     truth,
     values,
 )
+from earlystop_lab.curves import FloatArray
 
 __all__ = ["H2O", "OptunaPatient", "RayPlateau"]
 
@@ -92,13 +96,16 @@ class Spread(NamedTuple):
     grace_period: int
     worst: float
     last: Window
+    #: for intermediate results
+    room: FloatArray
 
 
 def spread_step(s: Spread, epoch: float, val: float) -> tuple[Spread, float]:
     """Standard deviation of the window; NaN where it cannot stop."""
     last = shifted(s.last, val)
     asked = full(last) and last.seen >= s.grace_period and not val > s.worst
-    return Spread(s.grace_period, s.worst, last), deviation(values(last)) if asked else math.nan
+    std = deviation(values(last), mean(values(last)), s.room) if asked else math.nan
+    return Spread(s.grace_period, s.worst, last, s.room), std
 
 
 @criterion(
@@ -145,7 +152,7 @@ def RayPlateau(
     [6, 5]
     """
     worst = math.inf if metric_threshold is None else float(metric_threshold)
-    return Spread(grace_period, worst, new_window(num_results))
+    return Spread(grace_period, worst, new_window(num_results), np.empty(num_results))
 
 
 class Averages(NamedTuple):
@@ -165,13 +172,15 @@ class Averages(NamedTuple):
 
 def averages_step(s: Averages, epoch: float, val: float) -> tuple[Averages, float]:
     """1 where the averages hardly improve; NaN until there are k + 1, the first event aside."""
-    if not s.begun:
-        return Averages(s.tol, True, s.events, s.last, s.highest, s.lowest, s.whole), math.nan
-    events, last, most, least, whole = rolled(s.events, val), s.last, s.highest, s.lowest, s.whole
-    if full(events.last):
-        average = total(events) / events.last.length
-        last, most, least = shifted(last, average), raised(most, average), raised(least, -average)
+    # the first event is ignored
+    events = rolled(s.events, val, s.begun)
+    new = s.begun and full(events.last)
+    average = total(events) / events.last.length if new else math.nan
+    whole = s.whole
+    if new:
         whole = 0 if math.isnan(average) else whole + 1
+    last = shifted(s.last, average, new)
+    most, least = raised(s.highest, average, new), raised(s.lowest, -average, new)
     holds = math.nan
     if full(last):
         first, lowest, highest = oldest(last), -top(least), top(most)

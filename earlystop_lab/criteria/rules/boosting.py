@@ -22,6 +22,8 @@ __all__ = ["CatBoostIncToDec", "CatBoostIter", "LightGBM", "XGBoost"]
 
 _FORGETS, _REMEMBERS, _TINY = 0.99, 2000, 1e-10
 _BLOCK = 32
+#: of which there may be so many, the first and the last one incomplete
+_BLOCKS = _REMEMBERS // _BLOCK + 2
 #: how much of a rise is left after so many iterations
 _LEFT = np.array([_FORGETS**j for j in range(_REMEMBERS)])
 
@@ -123,15 +125,15 @@ def detected(s: Detector, val: float) -> tuple[Detector, float]:
     tells of most blocks of iterations that no rise from them is the largest.
     """
     score, now, ring = -val, s.scores.seen, s.scores.ring
-    lows = s.lows if now else np.full(_REMEMBERS // _BLOCK + 2, math.nan)
+    lows = s.lows
     rise = s.increase * _FORGETS
     oldest, check = max(0, now - _REMEMBERS + 1), now - 1
     while check >= oldest and float(_LEFT[now - check]) * (score - s.lowest) > rise:
         block = check // _BLOCK
         begin = max(oldest, block * _BLOCK)
-        if float(_LEFT[now - check]) * (score - float(lows[block % lows.size])) > rise:
+        if float(_LEFT[now - check]) * (score - float(lows[block % _BLOCKS])) > rise:
             for i in range(check, begin - 1, -1):
-                gained = float(_LEFT[now - i]) * (score - float(ring[i % (ring.size // 2)]))
+                gained = float(_LEFT[now - i]) * (score - float(ring[i % _REMEMBERS]))
                 rise = gained if gained > rise else rise
         check = begin - 1
     best, bad = (score, 0) if score > s.best else (s.best, s.since + 1)
@@ -139,7 +141,7 @@ def detected(s: Detector, val: float) -> tuple[Detector, float]:
     if not math.isnan(score):
         fall = max(best - score, _TINY) if math.isfinite(best) else _TINY
         p = math.exp(-0.5 / max(rise / fall, _TINY)) if rise < math.inf else 1.0
-    at = now // _BLOCK % lows.size
+    at = now // _BLOCK % _BLOCKS
     lows[at] = lower(score, math.nan if now % _BLOCK == 0 else float(lows[at]))
     lowest = lower(score, s.lowest)
     return Detector(best, bad, rise, shifted(s.scores, score), lows, lowest), p
@@ -151,7 +153,8 @@ def lower(a: float, b: float) -> float:
 
 
 def _unmoved() -> Detector:
-    return Detector(-math.inf, 0, 0.0, new_window(_REMEMBERS), np.empty(0), math.nan)
+    lows = np.empty(_BLOCKS)
+    return Detector(-math.inf, 0, 0.0, new_window(_REMEMBERS), lows, math.nan)
 
 
 def waited_step(s: Detector, epoch: float, val: float) -> tuple[Detector, float]:

@@ -230,12 +230,10 @@ class Halves(NamedTuple):
 
 def halves_step(s: Halves, epoch: float, val: float) -> tuple[Halves, float]:
     """1 where the last c errors are all above the c before them; NaN until there are 2 c."""
-    last, before, most = s.last, s.before, s.highest
-    if full(last):
-        leaving = oldest(last)
-        before, most = shifted(before, leaving), raised(most, leaving)
-    began = last.seen == 1
-    last, least = shifted(last, val), raised(s.lowest, -val)
+    leaves, began = full(s.last), s.last.seen == 1
+    leaving = oldest(s.last) if leaves else math.nan
+    before, most = shifted(s.before, leaving, leaves), raised(s.highest, leaving, leaves)
+    last, least = shifted(s.last, val), raised(s.lowest, -val)
     holds = math.nan
     if full(before):
         # Python's min and max of a NaN in first place are NaN

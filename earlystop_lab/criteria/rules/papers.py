@@ -51,31 +51,36 @@ class Together(NamedTuple):
     val: Window
     train: Window
     low: int
+    #: for intermediate results
+    a: FloatArray
+    b: FloatArray
+    products: FloatArray
 
 
 def together_step(s: Together, epoch: float, val: float, train: float) -> tuple[Together, float]:
     """Successive checks with a correlation below mu."""
     first, second, low = shifted(s.val, val), shifted(s.train, train), s.low
     if full(first):
-        r = correlation(centred(values(first)), centred(values(second)))
+        put_centred(s.a, values(first))
+        put_centred(s.b, values(second))
+        r = correlation(s.a, s.b, s.products)
         if r < s.mu:
             low += 1
         elif r >= s.mu and s.reset:
             low = 0
-    return Together(s.mu, s.reset, first, second, low), float(low)
+    after = Together(s.mu, s.reset, first, second, low, s.a, s.b, s.products)
+    return after, float(low)
 
 
-def centred(errors: FloatArray) -> FloatArray:
-    """The errors less their mean; of equal errors exactly 0."""
+def put_centred(less: FloatArray, errors: FloatArray) -> None:
+    """Fill in the errors less their mean; of equal errors exactly 0."""
     # taking off the first error keeps equal ones from differing by the mean's rounding
     first = float(errors[0])
-    less = np.empty(errors.size)
     for i in range(errors.size):
         less[i] = float(errors[i]) - first
     middle = mean(less)
     for i in range(errors.size):
         less[i] = float(less[i]) - middle
-    return less
 
 
 def product(a: FloatArray, b: FloatArray, products: FloatArray) -> float:
@@ -85,9 +90,8 @@ def product(a: FloatArray, b: FloatArray, products: FloatArray) -> float:
     return summed(products)
 
 
-def correlation(a: FloatArray, b: FloatArray) -> float:
+def correlation(a: FloatArray, b: FloatArray, room: FloatArray) -> float:
     """Pearson's, of centred errors; NaN where either is constant or not finite."""
-    room = np.empty(a.size)
     size = math.sqrt(product(a, a, room)) * math.sqrt(product(b, b, room))
     return product(a, b, room) / size if size > 0 else math.nan
 
@@ -138,7 +142,8 @@ def CDSC(*, omega: int = 5, mu: float = 0.5, reset: bool = True) -> Together:
     >>> replay(curves, [CDSC(1, omega=3)]).to_frame()["stop"][0]
     np.int64(4)
     """
-    return Together(float(mu), bool(reset), new_window(omega), new_window(omega), 0)
+    windows, room = (new_window(omega), new_window(omega)), np.empty((3, omega))
+    return Together(float(mu), bool(reset), *windows, 0, *room)
 
 
 class Quality(NamedTuple):
@@ -261,19 +266,23 @@ def Slope(*, window: int, slope: float = 0.0) -> tuple[float, Rolling]:
     return float(slope), rolling(window)
 
 
-def relative_spread_step(s: Window, epoch: float, val: float) -> tuple[Window, float]:
+def relative_spread_step(
+    s: tuple[Window, FloatArray], epoch: float, val: float
+) -> tuple[tuple[Window, FloatArray], float]:
     """Standard deviation of the window over its absolute mean."""
-    last = shifted(s, val)
-    if not full(last):
-        return last, math.nan
-    spread, centre = deviation(values(last)), abs(mean(values(last)))
-    if centre == 0:
-        return last, math.inf if spread > 0 else math.nan
-    return last, spread / centre
+    after, ratio = (shifted(s[0], val), s[1]), math.nan
+    if full(after[0]):
+        centre = mean(values(after[0]))
+        spread = deviation(values(after[0]), centre, s[1])
+        if centre != 0:
+            ratio = spread / abs(centre)
+        elif spread > 0:
+            ratio = math.inf
+    return after, ratio
 
 
 @criterion(threshold="std", passes="<", step=relative_spread_step, at_least={"std": 0, "window": 2})
-def PlateauStd(*, window: int = 10) -> Window:
+def PlateauStd(*, window: int = 10) -> tuple[Window, FloatArray]:
     """The last ``window`` errors hardly vary: their relative standard deviation is below ``std``.
 
     The statistic is the population standard deviation divided by the absolute mean, so the
@@ -303,7 +312,7 @@ def PlateauStd(*, window: int = 10) -> Window:
     >>> replay(curves, [PlateauStd(0.01, window=3)]).to_frame()["stop"][0]
     np.int64(5)
     """
-    return new_window(window)
+    return new_window(window), np.empty(window)
 
 
 @patience_rule(
