@@ -5,27 +5,33 @@ import os
 import pickle
 import re
 import sys
+import time
 import types
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from earlystop_lab._common.progress import noted
+
 Function = Callable[..., Any]
 
 #: the environment variable with which everything is compiled at its first use
 VARIABLE = "EARLYSTOP_COMPILE"
-#: what plain Python handles of a driver's work in about the time in which it is compiled
-WORTH = -1 if os.environ.get(VARIABLE) else 200_000
-#: what it handles in about the time in which numba is imported
-LITTLE = 20_000
+#: seconds in which a rule is compiled, and in which numba is imported; negative: at once
+COMPILING, LOADING = (-1.0, -1.0) if os.environ.get(VARIABLE) else (1.5, 0.4)
+#: seconds that plain Python is expected to take for a unit of work, until it has been measured
+GUESS = 5e-6
 
 #: drivers with the parts that numba could not compile
 _plain: set[tuple[Any, ...]] = set()
-#: work that was done without compiling
-_done: Counter[tuple[Any, ...]] = Counter()
+#: those that are compiled
+_ready: set[tuple[Any, ...]] = set()
+#: work that was done without compiling, and the seconds that it took
+_work: Counter[tuple[Any, ...]] = Counter()
+_seconds: defaultdict[tuple[Any, ...], float] = defaultdict(float)
 #: steps of rules for which a warning has been issued
 _warned: set[Function | None] = set()
 
@@ -62,10 +68,11 @@ def call_bound(
 ) -> None:
     """Call a driver with a rule's parts in place of the functions that it calls by those names.
 
-    It is compiled if that is worth it (``work`` is the number of times around its inner loop) and
-    numba can compile it, and plain Python otherwise; the result is the same. What numba could not
-    compile once stays plain; a ``RuntimeWarning`` says so once, since it is many times slower. If a
-    part is None, the driver's own function of that name is used.
+    It is compiled if that is worth it and numba can compile it, and plain Python otherwise; the
+    result is the same. ``work`` is the number of times around its inner loop. How long plain Python
+    takes for it is measured: to split much work, a little at first, finds out early. What numba
+    could not compile once stays plain; a ``RuntimeWarning`` says so once, since it is many times
+    slower. If a part is None, the driver's own function of that name is used.
     """
     binding = (driver, *((name, part) for name, part in parts.items() if part is not None))
     refusal = None
@@ -75,8 +82,11 @@ def call_bound(
             return
         except Exception as error:  # numba raises many kinds of errors
             refusal = error
+    began = time.perf_counter()
     # if the fault is in the rule itself, the plain call raises it again
     call_plain(driver, parts, *arguments, rule=rule, work=work)
+    _seconds[binding] += time.perf_counter() - began
+    _work[binding] += work
     if refusal is not None:
         _plain.add(binding)
         if (step := parts.get("step")) not in _warned:
@@ -90,15 +100,17 @@ def _worth_compiling(binding: tuple[Any, ...], work: int) -> bool:
 
     Compiled code that is on disk only needs numba.
     """
-    if _done[binding] > WORTH:  # compiled by now
+    if binding in _ready:
         return True
-    _done[binding] += work
-    if _done[binding] <= WORTH:
-        if "numba" not in sys.modules and _done.total() <= LITTLE:
+    spent = _seconds[binding]
+    more = work * (spent / _work[binding] if _work[binding] else GUESS)
+    if "numba" not in sys.modules and sum(_seconds.values()) + more <= LOADING:
+        return False
+    if not _on_disk(_compiled(*binding)):
+        if spent + more <= COMPILING:
             return False
-        if not _on_disk(_compiled(*binding)):
-            return False
-        _done[binding] = WORTH + 1
+        noted("compiling rules, once for each on this machine")
+    _ready.add(binding)
     return True
 
 

@@ -1,9 +1,12 @@
 """Progress with the time left, in one line on stderr, of everything that takes over a second."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
+
+from earlystop_lab._common.terminal import say
 
 T = TypeVar("T")
 
@@ -16,6 +19,7 @@ class _Shown:
 
     always = False
     bar: Any = None
+    noted: ClassVar[set[str]] = set()
 
 
 @contextmanager
@@ -27,6 +31,17 @@ def progress_shown(always: bool = True) -> Iterator[None]:
     finally:
         _Shown.always = before
         _stop()
+
+
+def noted(text: str) -> None:
+    """A line on stderr, only once, of what takes long; where progress is shown without asking."""
+    if not _Shown.always or text in _Shown.noted:
+        return
+    _Shown.noted.add(text)
+    if _Shown.bar is not None:
+        _Shown.bar.console.print(f"earlystop: {text}", markup=False)
+    else:
+        say(f"earlystop: {text}", to=sys.stderr)
 
 
 def followed(

@@ -37,6 +37,8 @@ Curves = Mapping[str, FloatArray]
 NEVER = -1
 #: index of a check before the first
 NOWHERE = -2
+#: steps by which plain Python is tried
+TRIED = 20_000
 _PASSES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _JOINS = {"any_of": operator.or_, "all_of": operator.and_}
 
@@ -400,9 +402,31 @@ def _record(
     apart = criterion.stride
     stride = None if apart == 1 else apart
     readers = _readers(len(checks.values), stride is not None)
-    arguments = (rule, stride, checks, recorded)
-    call_bound(record, {**parts, **readers}, *arguments, rule=family.name, work=size // apart)
+    found, runs_done = 0, 0
+    for last in _portions(checks.offsets, TRIED * apart):
+        mine = slice(runs_done, last)
+        some = checks._replace(
+            starts=checks.starts[mine], offsets=checks.offsets[runs_done : last + 1]
+        )
+        into = Recorded(
+            recorded.value[found:],
+            recorded.check[found:],
+            recorded.restored[found:],
+            recorded.number[mine],
+        )
+        work = int(some.offsets[-1] - some.offsets[0]) // apart
+        call_bound(
+            record, {**parts, **readers}, rule, stride, some, into, rule=family.name, work=work
+        )
+        found, runs_done = found + int(into.number.sum()), last
     return recorded, checks
+
+
+def _portions(offsets: NDArray[np.int64], checks: int) -> list[int]:
+    """The number of runs with about so many checks, at least one run, and that of all runs."""
+    every = len(offsets) - 1
+    few = int(np.searchsorted(offsets, offsets[0] + checks, "right")) - 1
+    return sorted({min(max(few, 1), every), every})
 
 
 def _told(criterion: Criterion, watched: Watched, runs: Runs) -> Checks:

@@ -93,7 +93,7 @@ class Kept(NamedTuple):
         if self.place is None:
             return []
         found = []
-        with suppress(FileNotFoundError), os.scandir(self.place) as entries:
+        with suppress(OSError), os.scandir(self.place) as entries:
             for entry in entries:
                 if entry.name.endswith(".arrow"):
                     with suppress(OSError):  # removed by another process

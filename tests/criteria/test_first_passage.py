@@ -1,5 +1,7 @@
 """What is computed from the highs of a statistic, and when something is compiled."""
 
+import itertools
+import math
 import subprocess
 import sys
 
@@ -8,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from earlystop_lab import GL, UP, CurveSet, Keras, replay
-from earlystop_lab._common import compiling
-from earlystop_lab.criteria import FAMILIES, usual
+from earlystop_lab._common import compiling, progress
+from earlystop_lab.criteria import FAMILIES, first_passage, usual
 from earlystop_lab.criteria.first_passage import NEVER, NOWHERE, lowest, passages, strides
 from earlystop_lab.engine.replaying import stopped
 from earlystop_lab.engine.thresholds import Thresholds, _ascending, sweep, watchable
@@ -82,21 +84,39 @@ def test_plain_python_and_compiled_code_give_the_same_stops(monkeypatch):
     rules = [each for family in some for each in (*sweep(family, curves, 5), usual(family))]
     rules = list(dict.fromkeys(rules))
 
-    def found(worth):
-        monkeypatch.setattr(compiling, "WORTH", worth)
-        monkeypatch.setattr(compiling, "_done", compiling.Counter())
+    def found(seconds):
+        forget_what_was_compiled(monkeypatch, seconds)
         stops = replay(curves, rules)
         return stops.stop.tobytes(), stops.selected.tobytes(), stops.fired.tobytes()
 
-    assert found(10**9) == found(-1)
+    assert found(math.inf) == found(-1)
+
+
+def test_a_pass_in_portions_is_that_of_all_runs_at_once(monkeypatch):
+    curves = some_runs()
+    rules = [GL(1, k=1), GL(5), UP(2), Keras(3, min_delta=0.05)]
+    whole = replay(curves, rules, restore="own")
+    monkeypatch.setattr(first_passage, "TRIED", 10)
+    parts = replay(curves, rules, restore="own")
+    assert np.array_equal(parts.stop, whole.stop)
+    assert np.array_equal(parts.selected, whole.selected)
+
+
+def forget_what_was_compiled(monkeypatch, seconds):
+    """As if nothing was compiled, which takes so many seconds."""
+    monkeypatch.setattr(compiling, "COMPILING", seconds)
+    monkeypatch.setattr(compiling, "LOADING", seconds)
+    monkeypatch.setattr(compiling, "_ready", set())
+    monkeypatch.setattr(compiling, "_work", compiling.Counter())
+    monkeypatch.setattr(compiling, "_seconds", compiling.defaultdict(float))
 
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """The work that a compiler which is not there was called for."""
-    calls = []
-    monkeypatch.setattr(compiling, "WORTH", 100)
-    monkeypatch.setattr(compiling, "_done", compiling.Counter())
+    """The work that a compiler which is not there was called for; plain work takes a second."""
+    calls, clock = [], itertools.count()
+    forget_what_was_compiled(monkeypatch, 100)
+    monkeypatch.setattr(compiling.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(compiling, "_on_disk", lambda driver: False)
     monkeypatch.setattr(compiling, "_compiled", lambda driver: calls.append)
     monkeypatch.setitem(sys.modules, "numba", compiling)
@@ -107,10 +127,16 @@ def plain(work):
     """A driver in plain Python; compiled, it would be called, too."""
 
 
-def test_a_driver_is_compiled_once_it_has_had_much_work(compiled):
-    for work in (60, 40, 1, 2):
-        compiling.call_bound(plain, {}, work, rule="x", work=work)
-    assert compiled == [1, 2]
+def test_a_driver_is_compiled_once_it_would_take_longer_than_compiling(
+    compiled, monkeypatch, capsys
+):
+    monkeypatch.setattr(progress._Shown, "noted", set())
+    # each call takes a second: 98 would take 49, and then 5000, after 100 in two seconds, 100
+    with progress.progress_shown():
+        for work in (2, 98, 5000, 1):
+            compiling.call_bound(plain, {}, work, rule="x", work=work)
+    assert compiled == [5000, 1]
+    assert capsys.readouterr().err == "earlystop: compiling rules, once for each on this machine\n"
 
 
 def test_what_is_on_disk_is_used_for_any_work(compiled, monkeypatch):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from earlystop_lab import GL, UP, CurveSet, Keras, Slope, criterion, read_curves, simulate
+from earlystop_lab.criteria import first_passage
 from earlystop_lab.report import answer_as_json, page
 from earlystop_lab.studies import kept, known
 from earlystop_lab.studies.comparison import bench
@@ -66,17 +67,15 @@ def test_the_answer_is_the_same_computed_kept_and_without(corpora, computed, tmp
 def test_the_page_is_the_same_with_and_without(corpora, tmp_path, monkeypatch):
     for library in ("altair", "vl_convert", "jinja2", "tsdownsample"):
         pytest.importorskip(library)
-    from earlystop_lab.report import explorer
-
     found = bench(Waiting, corpora, known=RULES, kept=Kept(tmp_path))
     files = len(Kept(tmp_path).files())
     computed = page(found)
     assert page(found, Kept(tmp_path)) == computed
     assert len(Kept(tmp_path).files()) > files + 1
     # the new rule is computed, and no other
-    asked, explore = [], explorer._statistics
+    asked, traces = [], first_passage.traces
     monkeypatch.setattr(
-        explorer, "_statistics", lambda rules, *rest: asked.extend(rules) or explore(rules, *rest)
+        first_passage, "traces", lambda rule, runs: asked.append(rule) or traces(rule, runs)
     )
     assert page(found, Kept(tmp_path)) == computed
     assert {rule.family for rule in asked} == {Waiting}
