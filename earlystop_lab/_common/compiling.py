@@ -116,6 +116,8 @@ def _worth_compiling(binding: tuple[Any, ...], work: int) -> bool:
 
 def _on_disk(driver: Any) -> bool:
     """Whether numba has stored compiled code of the driver."""
+    if not hasattr(driver, "stats"):  # NUMBA_DISABLE_JIT: nothing is ever compiled
+        return True
     place, name = driver.stats.cache_path, driver.py_func.__name__
     return place is not None and any(Path(place).glob(f"*.{name}-*.nbi"))
 

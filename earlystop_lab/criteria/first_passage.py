@@ -265,6 +265,12 @@ def lowest(
         selected = errors[offsets[run] : offsets[run] + most + 1]
         found, low = 0, np.inf
         for i in range(apart - 1, selected.size, apart):
+            if not np.isnan(selected[i]) and selectable(strips, i):
+                # infinity is the lowest so far if it is the first, and is below nothing later
+                lows[0] = i
+                found = int(selected[i] == np.inf)
+                break
+        for i in range(apart - 1, selected.size, apart):
             error = float(selected[i])
             lower = error < low
             if not alone:
@@ -272,10 +278,6 @@ def lowest(
             # counting, since where errors are noisy no branch can be predicted
             lows[found] = i
             found, low = found + lower, error if lower else low
-        if found == 0:
-            for i in range(apart - 1, selected.size, apart):
-                if found == 0 and selected[i] == np.inf and selectable(strips, i):
-                    lows[0], found = i, 1
         # the checks of one rule ascend, and neighbours are often the same
         before, number = NOWHERE, 0
         for j in range(first, last):
