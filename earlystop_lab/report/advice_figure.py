@@ -48,7 +48,7 @@ def draw_recommendation(answer: Recommendation) -> Figure:
             "lw": 0.7,
             "alpha": 0.7,
         }
-        ax.errorbar(x, y, reach, label=name, ms=3.5, lw=0.7, **style)
+        ax.errorbar(x, y, reach, label=name, **style)
     for each in given:
         ax.plot(
             1 - each.saved.mean, scale * each.loss.mean, "*", ms=12, color="black", zorder=4,

@@ -129,7 +129,8 @@ def _limits(ends: FloatArray) -> tuple[float, float]:
     most = float(np.quantile(np.abs(finite), SHOWN)) if finite.size else 0.0
     most = 1.3 * max(most, 1e-4)
     low, high = max(float(finite.min(initial=0)), -most), min(float(finite.max(initial=0)), most)
-    room = ROOM * (high - low or most)
+    # differences that are rounding are drawn on the axis of no difference at all
+    room = ROOM * (high - low if high - low > 1e-9 * most else most)
     return low - room, high + room
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from accessible import seen_as, serious
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from earlystop_lab import GL, H2O, PQ, UP, Channel, CurveSet, Keras, criterion, replay, simulate
 from earlystop_lab.measures.hindsight import regrets
@@ -306,6 +306,7 @@ def test_the_picture_has_every_known_rule_where_its_difference_is(found):
     st.lists(st.tuples(st.floats(-3, 3), st.floats(0, 3)), min_size=1, max_size=9),
     st.sampled_from([0.0, np.inf, np.nan]),
 )
+@example([(0.0, 5e-324)], 0.0)
 def test_any_differences_have_a_picture(rows, reach):
     """Intervals without ends, or none at all, end at the edge of the axis or at the difference."""
     table = pd.DataFrame(rows, columns=["difference", "half"])
