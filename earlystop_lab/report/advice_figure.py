@@ -1,7 +1,5 @@
 """The picture of a recommendation: what every rule costs and takes, and where the goal is."""
 
-from typing import Any
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
@@ -41,14 +39,9 @@ def draw_recommendation(answer: Recommendation) -> Figure:
         high = part["loss_high"].where(np.isfinite(part["loss_high"]), part["loss"])
         reach = scale * np.array([part["loss"] - part["loss_low"], high - part["loss"]])
         seen = look(name)
-        style: dict[str, Any] = {
-            "fmt": seen.marker,
-            "color": seen.colour,
-            "ms": 3.5,
-            "lw": 0.7,
-            "alpha": 0.7,
-        }
-        ax.errorbar(x, y, reach, label=name, **style)
+        ax.errorbar(
+            x, y, reach, label=name, fmt=seen.marker, color=seen.colour, ms=3.5, lw=0.7, alpha=0.7
+        )
     for each in given:
         ax.plot(
             1 - each.saved.mean, scale * each.loss.mean, "*", ms=12, color="black", zorder=4,
