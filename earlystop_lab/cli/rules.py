@@ -36,15 +36,24 @@ def criteria_command(
         bool,
         typer.Option("--markdown", help="Print docs/criteria.md, which includes the quirks."),
     ] = False,
+    library: Annotated[
+        str | None,
+        typer.Option(help="The rule of this library instead: its setting, ours, what differs."),
+    ] = None,
     out: TableOut = None,
     json: Json = False,
 ) -> None:
-    """List every rule: what it watches, its statistic, threshold, source and verification."""
-    from earlystop_lab.criteria import catalogue
+    """List every rule: what it watches, its statistic, threshold, source and verification.
+
+    With `--library pytorch-tabnet`, say which rule is that of a library, and what it keeps.
+    """
+    from earlystop_lab.criteria import catalogue, libraries
     from earlystop_lab.report import as_csv, as_json
 
     ending(out, ".csv", ".json", ".txt")
-    frame = catalogue.rule_table()
+    if markdown and library is not None:
+        raise ValueError("--markdown is the page of all libraries; leave out --library")
+    frame = catalogue.rule_table() if library is None else libraries.library_table(library)
     show(
         catalogue.markdown if markdown else lambda: _as_table(frame),
         lambda: as_json(frame),
@@ -64,7 +73,7 @@ def _as_table(frame: pd.DataFrame) -> str:
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     columns = [Column(str(name), overflow="fold") for name in frame]
     table = Table(*columns, show_lines=True, box=ASCII if plain else HEAVY_HEAD)
-    for row in frame.itertuples(index=False):
+    for row in frame.fillna("none").itertuples(index=False):
         table.add_row(*map(escape, row))
     # a pipe has no width of its own
     written = StringIO()

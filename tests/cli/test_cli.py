@@ -280,6 +280,30 @@ def test_criteria_as_markdown_is_the_page(earlystop):
     assert earlystop("criteria", "--markdown")[1] == page.read_text(encoding="utf-8")
 
 
+def test_criteria_of_a_library_says_which_rule_it_is(earlystop):
+    code, stdout, stderr = earlystop("criteria", "--library", "PyTorch-TabNet")
+    assert (code, stderr) == (0, "")
+    assert "fit(patience=10)" in stdout
+    assert "Fastai(10)" in stdout
+    assert "lightgbm" not in stdout
+    # where no rule is close, it says so
+    assert "none" in earlystop("criteria", "--library", "hmmlearn")[1]
+    (row,) = json.loads(earlystop("criteria", "--library", "hmmlearn", "--json")[1])
+    assert (row["library"], row["rule"]) == ("hmmlearn", None)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (["--library", "ligthgbm"], ["library 'ligthgbm'", "did you mean 'lightgbm'?"]),
+        (["--library", ""], ["library ''", "expected one of allennlp"]),
+        (["--library", "keras", "--markdown"], ["--markdown", "leave out --library"]),
+    ],
+)
+def test_criteria_refuses(earlystop, more, expected):
+    assert_refused(earlystop("criteria", *more), *expected)
+
+
 @pytest.mark.parametrize("name", ["Good", "both"])
 def test_a_good_rule_keeps_every_promise(earlystop, tmp_path, name):
     (tmp_path / "mine.py").write_text(RULES, encoding="utf-8")

@@ -1,0 +1,69 @@
+"""The table of libraries: every text form is one of ours, and what is said to be driven is."""
+
+from pathlib import Path
+
+import pytest
+from test_libraries import DRIVEN
+
+from earlystop_lab import parse
+from earlystop_lab.criteria.libraries import ALSO, LIBRARIES, library_table
+
+ROOT = Path(__file__).parents[2]
+NAMES = [row.library for row in LIBRARIES]
+
+
+@pytest.mark.parametrize("text", sorted({row.rule for row in LIBRARIES if row.rule}))
+def test_every_rule_is_written_as_ours_is(text):
+    assert str(parse(text)) == text
+
+
+def test_there_are_at_least_sixty_in_order_and_nothing_is_left_out():
+    assert len(set(NAMES)) >= 60
+    assert sorted(NAMES) == NAMES
+    settings = [(row.library, row.setting) for row in LIBRARIES]
+    assert len(set(settings)) == len(settings)
+    for row in LIBRARIES:
+        # where no rule is close, what it does is said; a full stop only between sentences
+        assert all([row.version, row.setting, row.keeps, row.rule or row.differs]), row
+        assert not row.differs.endswith(".")
+
+
+def test_what_is_said_to_be_verified_is_driven_and_the_other_way_round():
+    # test_patience drives Keras' own callback
+    driven = {*DRIVEN, "Keras"}
+    verified = {row.rule.partition("(")[0] for row in LIBRARIES if row.how == "verified"}
+    assert verified == driven
+
+
+def test_versions_that_are_verified_are_those_that_are_pinned():
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().splitlines()
+    for row in LIBRARIES:
+        if row.how == "verified":
+            assert f"{row.library}=={row.version}" in pinned
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [
+        ("PyTorch_TabNet", "pytorch-tabnet"),
+        ("Scikit Learn", "scikit-learn"),
+        ("sklearn", "scikit-learn"),
+        ("AutoGluon", "autogluon.core"),
+        ("Hugging Face", "transformers"),
+    ],
+)
+def test_a_library_is_found_by_any_spelling(name, library):
+    found = library_table(name)
+    assert set(found["library"]) == {library}
+    assert len(found) == NAMES.count(library)
+
+
+def test_other_names_are_of_libraries_in_the_table():
+    assert set(ALSO.values()) <= set(NAMES)
+    assert not set(ALSO) & set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "near"), [("tabent", "'tabnet'"), ("lightgmb", "'lightgbm'")])
+def test_an_unknown_library_is_an_error_with_what_is_near(name, near):
+    with pytest.raises(ValueError, match=f"library '{name}': did you mean {near}.*allennlp"):
+        library_table(name)
