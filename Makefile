@@ -8,7 +8,7 @@ BIN := $(VENV)/$(SCRIPTS)
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs site bench paper figures findings same hard
+.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs site bench paper figures studies findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -111,6 +111,11 @@ paper: $(VENV)/.installed-paper reproduce
 # every figure of figures/, from committed data
 figures: $(VENV)/.installed reproduce
 	$(BIN)/python -m experiments.figures
+
+# answers to open questions: data/studies/, figures/ and docs/questions.md; takes some minutes. Corpora
+# that are not in a checkout are read from EARLYSTOP_CORPORA; without it, what needs them is left as it is
+studies: $(VENV)/.installed-test
+	$(BIN)/python -m experiments.answers
 
 # what we found in other programs, shown anew: each script says what it needs and what it shows
 findings:

@@ -12,7 +12,6 @@ they are.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,16 +20,13 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from earlystop_lab import CurveSet, read_curves
 from earlystop_lab.report.plots import drawn, plot_gallery, save
-from earlystop_lab.sources.corpora import read_corpus
 from experiments import calibration, front, interval_coverage, simulated_curves
-from experiments.studies import ROOT, study
+from experiments.answers import QUESTIONS
+from experiments.studies import RECORDED, ROOT, corpus, study
 
 FIGURES = ROOT / "figures"
-CURVES = ROOT / "data" / "curves"
-#: corpora of a checkout, and others by the folder that holds their copy
-RECORDED = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets", "tabular-nets")
+#: corpora that are not part of a checkout and have a gallery
 ELSEWHERE = ("algoperf", "taskset")
 
 
@@ -46,6 +42,10 @@ def of_coverage() -> Figure:
     return interval_coverage.draw(tables("coverage", "coverage_pairs", "coverage_tests"))
 
 
+def of_question(name: str) -> Figure:
+    return QUESTIONS[name].draw(study(name))
+
+
 def gallery(name: str) -> Figure:
     """A panel a problem; ``FileNotFoundError`` if the corpus is not there."""
     axes = plot_gallery(corpus(name), name)
@@ -54,25 +54,13 @@ def gallery(name: str) -> Figure:
     return figure
 
 
-def corpus(name: str) -> CurveSet:
-    if name in RECORDED:
-        return read_curves(CURVES / name)
-    place = os.environ.get("EARLYSTOP_CORPORA")
-    folder = Path(place or "", name)
-    if place is None or not folder.is_dir():
-        raise FileNotFoundError(
-            f"{name} is not part of a checkout: set EARLYSTOP_CORPORA to a folder with a copy in "
-            f"{name}/"
-        )
-    return read_corpus(name, folder).curves
-
-
 DRAWN: dict[str, Callable[[], Figure]] = {
     "front": lambda: front.draw_fronts(study("front")),
     "profiles": lambda: front.draw_profiles(study("profiles")),
     "calibration": of_calibration,
     "coverage": of_coverage,
     "simulated_curves": lambda: simulated_curves.draw(study("simulated_curves")),
+    **{name: partial(of_question, name) for name in QUESTIONS},
     **{f"gallery-{name}": partial(gallery, name) for name in (*RECORDED, *ELSEWHERE)},
 }
 
@@ -97,8 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except FileNotFoundError as error:
             print(f"{name}: left as it is: {error}")
             continue
-        # as PDF, the thousands of lines of a gallery would take megabytes
-        paths = [f"{name}.png"] if name.startswith("gallery-") else [name]
+        # as PDF, the thousands of lines of a gallery would take megabytes; questions are for pages
+        pixels = name.startswith("gallery-") or name in QUESTIONS
+        paths = [f"{name}.png"] if pixels else [name]
         print(*save(made, *(asked.out / path for path in paths)), sep="\n")
 
 

@@ -1,0 +1,193 @@
+"""Open questions about stopping, answered from recorded curves: tables, figures and the page.
+
+    python -m experiments.answers [NAME ...]
+
+looks into the questions of that name, by default all: it writes ``data/studies/NAME.csv``,
+draws ``figures/NAME.png``, and makes ``docs/questions.md`` and ``data/studies/answers.csv`` of all
+tables. Questions about corpora that are not part of a checkout need a folder with their copies in
+EARLYSTOP_CORPORA; without it their tables are left as they are. ``--page`` only makes the last two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Sequence
+
+import matplotlib
+import pandas as pd
+
+from earlystop_lab._common.files import written_text
+from earlystop_lab.report.as_tables import as_markdown
+from earlystop_lab.report.plots import drawn, save
+from experiments import short_studies as short
+from experiments.studies import ROOT, STUDIES, Study, study, written_csv
+
+PAGE = ROOT / "docs" / "questions.md"
+
+#: every question by the name of its table and figure
+QUESTIONS: dict[str, Study] = {
+    "minima": Study(
+        "How many minima has a validation curve, and what does the lowest gain over the first?",
+        short.look_at_minima,
+        short.told_of_minima,
+        short.drawn_minima,
+        "All runs of seven corpora with at least 20 checks and finite errors, means over data sets "
+        "of "
+        "means over their runs, geometric for ratios.",
+        "10 s",
+    ),
+    "overstated": Study(
+        "Does validation regret say what stopping costs?",
+        short.look_at_overstated,
+        short.told_of_overstated,
+        short.drawn_overstated,
+        "Runs with a test error at every check; validation regret is against the lowest error of "
+        "the "
+        "whole record, test errors are compared at the checks with the lowest validation error.",
+        "10 s",
+    ),
+    "schedules": Study(
+        "Do scheduled learning rates pay late, so that patience is dearer?",
+        short.look_at_schedules,
+        short.told_of_schedules,
+        short.drawn_schedules,
+        "Networks of tabular-nets and modern-nets by the schedule they were trained with, "
+        "Keras(10). Runs "
+        "of different schedules also differ in other settings.",
+        "1 s",
+    ),
+    "monitors": Study(
+        "Should one watch the loss or the accuracy?",
+        short.look_at_monitors,
+        short.told_of_monitors,
+        short.drawn_monitors,
+        "Keras(5), (10) and (20) on the validation loss, which also selects, against the same on "
+        "the "
+        "validation score. lcbench-surrogate (draws of a surrogate model) and algoperf are judged "
+        "by test "
+        "scores.",
+        "10 s",
+    ),
+    "transfer": Study(
+        "How many data sets does a patience need that is to be used on others?",
+        short.look_at_transfer,
+        short.told_of_transfer,
+        short.drawn_transfer,
+        f"{short.DRAWS} random choices of data sets (seed 0) for each number; the patience with "
+        "the least "
+        "mean cost on them is used on the others. Intervals over the data sets that it is used on; "
+        "they are "
+        "wide where one data set dominates.",
+        "3 s",
+    ),
+    "rules_of_1997": Study(
+        "Do the rules of thumb of 1997 hold on newer curves?",
+        short.look_at_1997,
+        short.told_of_1997,
+        short.drawn_1997,
+        "The fourteen criteria of the study; families at equal time, mean over eight times from 5% "
+        "to 50% of "
+        "the record.",
+        "3 s",
+    ),
+    "defaults": Study(
+        "What do the default patiences of libraries cost?",
+        short.look_at_defaults,
+        short.told_of_defaults,
+        short.drawn_defaults,
+        "Every rule counts checks. Cost is the change of the test error that is kept, against "
+        "training to the "
+        "end.",
+        "5 s",
+    ),
+    "yolo": Study(
+        "How do users of YOLO stop?",
+        short.look_at_yolo,
+        short.told_of_yolo,
+        short.drawn_yolo,
+        "Statistics of public results of Ultralytics and YOLOv5 trainings of at least 10 epochs, "
+        "mostly hobby "
+        "and course work. Clusters are repositories. A run that was stopped by its own patience is "
+        "censored by "
+        "it.",
+        "1 s",
+    ),
+}
+
+
+#: where a sentence ends and the next begins
+_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
+
+
+def answers() -> pd.DataFrame:
+    """Every question with its answer, for the paper."""
+    rows = [
+        {"name": name, "question": asked.question, "answer": asked.answer(study(name))}
+        for name, asked in QUESTIONS.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def page() -> str:
+    """The page of questions and answers, from the tables of ``data/studies``."""
+    parts = [
+        "# Questions that recorded curves answer\n\n"
+        "Generated by `python -m experiments.answers --page` from the tables in `data/studies/`. "
+        "`make studies` looks into all questions again, where the corpora are. Brackets are 95% "
+        "intervals "
+        "over data sets (symmetric bootstrap-t, seed 0): if one contains no change, nothing is "
+        "shown. Where "
+        "fewer than six data sets were recorded there is none. A negative answer is an answer.\n",
+        "| question | answer | command | time |\n|---|---|---|---|",
+    ]
+    for name, asked in QUESTIONS.items():
+        link = f"[{asked.question}](#{_label(name)})"
+        first = _SENTENCE.split(asked.answer(study(name)))[0]
+        command = f"`python -m experiments.answers {name}`"
+        parts.append(f"| {link} | {as_markdown(first)} | {command} | {asked.takes} |")
+    for name, asked in QUESTIONS.items():
+        parts.append(
+            f"\n({_label(name)})=\n## {asked.question}\n\n"
+            f"{as_markdown(asked.answer(study(name)))}\n\n"
+            f"```{{figure}} ../figures/{name}.png\n:alt: {asked.question}\n\n"
+            f"{asked.basis} `python -m experiments.answers {name}` makes table and figure.\n```"
+        )
+    return "\n".join(parts) + "\n"
+
+
+def _label(name: str) -> str:
+    return f"question-{name.replace('_', '-')}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Answer questions from recorded curves.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(QUESTIONS))
+    parser.add_argument(
+        "--page", action="store_true", help="only write the page and the table of answers"
+    )
+    asked = parser.parse_args(arguments)
+    if unknown := sorted({*asked.names} - {*QUESTIONS}):
+        parser.error(f"no question {', '.join(unknown)}; expected some of {', '.join(QUESTIONS)}")
+    matplotlib.use("agg")
+    for name in [] if asked.page else asked.names or QUESTIONS:
+        start = time.perf_counter()
+        try:
+            table = QUESTIONS[name].look()
+        except FileNotFoundError as error:
+            print(f"{name}: left as it is: {error}", file=sys.stderr)
+            continue
+        written_csv(STUDIES / f"{name}.csv", table)
+        with drawn("paper", "page"):
+            save(QUESTIONS[name].draw(study(name)), ROOT / "figures" / f"{name}.png")
+        print(
+            f"{name} ({time.perf_counter() - start:.0f} s): {QUESTIONS[name].answer(study(name))}\n"
+        )
+    written_text(PAGE, page())
+    written_csv(STUDIES / "answers.csv", answers())
+
+
+if __name__ == "__main__":
+    main()

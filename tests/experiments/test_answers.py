@@ -1,0 +1,150 @@
+"""Answers follow from their tables, tables from the curves, page and paper from the answers."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, strategies as st
+
+from earlystop_lab import CurveSet, Keras, replay
+from earlystop_lab.curves import facts_of
+from earlystop_lab.studies.shapes import minima
+from experiments import answers, short_studies
+from experiments.answers import QUESTIONS, main, page
+from experiments.studies import at, corpus, excludes, row, sets_above, study, told
+
+#: questions that need no other corpora than those of a checkout, and are answered in a second
+QUICK = ("schedules", "transfer")
+
+
+def test_page_and_table_of_answers_are_those_of_the_committed_tables():
+    assert answers.PAGE.read_text(encoding="utf-8") == page()
+    pd.testing.assert_frame_equal(study("answers"), answers.answers(), check_dtype=False)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_committed_tables_are_those_of_today(name):
+    found = QUESTIONS[name].look().reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, study(name), check_dtype=False, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_an_answer_changes_with_each_number_that_it_tells(name):
+    table, asked = study(name), QUESTIONS[name]
+    changed = table.assign(value=table["value"] * 1.7 + 0.013)
+    before, after = asked.answer(table), asked.answer(changed)
+    assert before != after
+
+
+def test_what_answers_say_without_a_number_holds_in_the_tables():
+    t = study("minima")
+    assert at(t, "prechelt1997", "lowest below first, every 5")["value"] < -0.011
+    t = study("defaults")
+    rules = [what for what in t["what"].unique() if what.endswith(": loss")]
+    # no rule is within 1% of the end everywhere at less than two thirds of the time
+    for rule in rules:
+        part = t[t["what"] == rule]
+        time = t[t["what"] == rule.replace("loss", "time")]
+        assert part["value"].max() > 0.01 or time["value"].max() > 2 / 3, rule
+    t = study("overstated")
+    for name in ("boosting", "modern-nets"):
+        halves = [at(t, name, f"second half, {error}")["value"] for error in ("validation", "test")]
+        assert halves[0] < halves[1] < 0
+
+
+# -- the numbers ----------------------------------------------------------------------------
+
+
+def naive_minima(val):
+    found = [i for i in range(1, len(val) - 1) if val[i] < val[i - 1] and not val[i] > val[i + 1]]
+    lowest = min(range(len(val)), key=lambda i: val[i])
+    return found, lowest
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=30), st.integers(1, 4))
+def test_minima_are_those_of_a_loop(val, every):
+    found = minima(CurveSet.from_runs([{"val": [float(v) for v in val]}]), every=every)
+    seen = val[every - 1 :: every]
+    if not seen:
+        assert found["minima"].tolist() == [0]
+        return
+    expected, lowest = naive_minima(seen)
+    assert found["minima"].tolist() == [len(expected)]
+    if expected:
+        (one,) = found.itertuples()
+        assert (one.first, one.lowest) == (seen[expected[0]], seen[lowest])
+        assert (one.first_at, one.lowest_at) == (every * (expected[0] + 1), every * (lowest + 1))
+
+
+def test_minima_refuse_what_is_no_interval_of_checks():
+    with pytest.raises(ValueError, match="minima: every = 0; expected at least 1"):
+        minima(CurveSet.from_runs([{"val": [1.0]}]), every=0)
+
+
+def test_the_second_half_of_a_record_by_hand():
+    runs = [{"val": [4.0, 2.0, 3.0, 1.0], "test": [4.0, 3.0, 9.0, 6.0]}]
+    val, test = short_studies.halves(CurveSet.from_runs(runs))
+    assert val.tolist() == pytest.approx([math.log(1 / 2)])
+    assert test.tolist() == pytest.approx([math.log(6 / 3)])
+
+
+def test_a_patience_against_the_end_is_that_of_a_loop():
+    curves = corpus("modern-nets")[:6]
+    found = short_studies.against_the_end(replay(curves, [Keras(3)]), curves)[:, 0]
+    for lost, curve in zip(found, curves, strict=True):
+        best, waited = 0, 0
+        for i, error in enumerate(curve.val):
+            best, waited = (i, 0) if error < curve.val[best] or not i else (best, waited + 1)
+            if waited == 3:
+                break
+        assert lost == pytest.approx(np.log(curve.test[best] / curve.test[curve.val.argmin()]))
+
+
+def test_costs_by_set_are_means_over_the_runs_of_a_set():
+    curves = corpus("modern-nets").select(np.arange(418) % 40 == 0)
+    table = short_studies.costs_by_set(curves)
+    stops = replay(curves, [Keras(7)], restore="lowest")
+    each = short_studies.against_the_end(stops, curves)[:, 0]
+    each = each + math.log(1.01) / math.log(1.5) * np.log(stops.stop[:, 0] / facts_of(curves).last)
+    sets = pd.Series(each).groupby(curves.meta["dataset"].to_numpy()).mean()
+    pd.testing.assert_series_equal(
+        table[7].sort_index(), sets, check_names=False, check_index_type=False
+    )
+
+
+# -- the words ------------------------------------------------------------------------------
+
+
+def test_a_row_has_the_interval_of_cluster_means_and_ends_where_values_end():
+    clusters = pd.Index([*"aabbccddeeff"], name="dataset")
+    values = np.array([0.0, 0, 0, 0, 0, 0, 0, 0, 0, 0.1, 0.5, 0.7])
+    wide, kept = row("x", "y", values, clusters), row("x", "y", values, clusters, within=(0, 1))
+    assert wide["low"] < 0 == kept["low"]
+    assert (kept["value"], kept["clusters"], kept["runs"]) == (pytest.approx(0.65 / 6), 6, 12)
+    assert sets_above("x", "y", values, clusters)["value"] == 2
+    log = row("x", "y", np.log1p(values), clusters, log=True)
+    assert log["value"] == pytest.approx(math.expm1(np.log1p(values).mean()))
+
+
+def test_what_is_not_known_is_told():
+    one = {"where": "x", "what": "y", "value": 0.5, "low": np.nan, "high": np.nan}
+    table = pd.DataFrame([one | {"unit": "dataset", "clusters": 1}])
+    assert told(table, "x", "y") == "50% (1 data set, no interval)"
+    assert not excludes(table, "x", "y")
+    unbounded = table.assign(low=-np.inf, high=np.inf)
+    assert told(unbounded, "x", "y") == "50% (too few data sets differ for an interval)"
+    with pytest.raises(KeyError, match="'x', 'z': 0 rows"):
+        at(table, "x", "z")
+
+
+def test_questions_about_absent_corpora_are_left_as_they_are(monkeypatch, capsys):
+    monkeypatch.delenv("EARLYSTOP_CORPORA", raising=False)
+    before = study("yolo")
+    main(["yolo"])
+    said = capsys.readouterr().err
+    assert said.startswith("yolo: left as it is: yolo_census is not part of a checkout")
+    pd.testing.assert_frame_equal(study("yolo"), before)
+    with pytest.raises(SystemExit):
+        main(["yollo"])
+    assert "no question yollo; expected some of minima" in capsys.readouterr().err
