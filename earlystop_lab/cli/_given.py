@@ -1,18 +1,23 @@
 """Parsing of arguments that several commands take."""
 
+from __future__ import annotations
+
 import ast
 import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earlystop_lab._common.files import written_text
+from earlystop_lab._common.files import cache_folder, written_text
 from earlystop_lab._common.terminal import say
 from earlystop_lab._common.wording import visible
+
+if TYPE_CHECKING:
+    from earlystop_lab.studies.kept import Kept
 
 Jobs = Annotated[
     int,
@@ -21,6 +26,9 @@ Jobs = Annotated[
     ),
 ]
 
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Compute everything anew; see earlystop cache.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, with every number in full.")]
 Out = Annotated[
     Path | None,
@@ -30,6 +38,13 @@ TableOut = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Also write the table to a file: .csv, .json or .txt."),
 ]
+
+
+def kept_results(no_cache: bool) -> Kept:
+    """Where results of known rules are kept between commands."""
+    from earlystop_lab.studies.kept import Kept
+
+    return Kept(None if no_cache else cache_folder())
 
 
 def show(

@@ -15,8 +15,10 @@ from earlystop_lab._common.wording import counted, listed
 from earlystop_lab.cli._given import (
     Jobs,
     Json,
+    NoCache,
     Out,
     ending,
+    kept_results,
     number,
     share,
     show,
@@ -175,6 +177,7 @@ def recommend_command(
         ),
     ] = None,
     json: Json = False,
+    no_cache: NoCache = False,
 ) -> None:
     """Recommend a patience for runs like these, with its expected loss and savings.
 
@@ -192,6 +195,7 @@ def recommend_command(
     if max_loss is not None:
         limit = (number if absolute else share)("--max-loss", max_loss)
     curves = curves_or_logs(paths)
+    kept = kept_results(no_cache)
     if framework is None:
         parts = by_framework(curves)
     else:
@@ -204,6 +208,7 @@ def recommend_command(
             rate=rate,
             absolute=absolute,
             framework=name,
+            kept=kept,
         )
         for name, part in parts.items()
     ]
@@ -315,6 +320,7 @@ def survey_command(
     ] = None,
     json: Json = False,
     n_jobs: Jobs = -1,
+    no_cache: NoCache = False,
 ) -> None:
     """Replay every rule at its usual threshold: share of runs stopped, time and regret of each.
 
@@ -329,7 +335,7 @@ def survey_command(
 
     ending(out, ".csv", ".json", ".txt", ".tex", ".typ")
     known = curves_or_logs([curves]) if corpus is None else read_corpus(corpus, curves).curves
-    found = survey(known, n_jobs=n_jobs)
+    found = survey(known, n_jobs=n_jobs, kept=kept_results(no_cache))
     if top is not None:
         found = best_of_survey(found, top)
     show(

@@ -17,9 +17,9 @@ def cache_command(
     """Show where results of the known rules are kept, and how many bytes they take.
 
     earlystop bench keeps the results of every known rule on every corpus, so that the next rule
-    needs seconds. They are found by their contents: if a corpus, this package or one of its
-    libraries changes, they are computed anew. The environment variable EARLYSTOP_CACHE names
-    another folder.
+    needs seconds; recommend and survey keep those of runs that they were asked about. They are
+    found by their contents: if a corpus, this package or one of its libraries changes, they are
+    computed anew. The environment variable EARLYSTOP_CACHE names another folder.
     """
     from earlystop_lab.report import as_json
     from earlystop_lab.studies.kept import LIMIT, Kept

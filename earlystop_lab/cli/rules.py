@@ -14,10 +14,10 @@ import typer
 
 import earlystop_lab as es
 from earlystop_lab._common.checks import one_of
-from earlystop_lab._common.files import cache_folder, held, written_text
+from earlystop_lab._common.files import held, written_text
 from earlystop_lab._common.terminal import say
 from earlystop_lab._common.wording import visible
-from earlystop_lab.cli._given import Jobs, Json, Out, TableOut, ending, show
+from earlystop_lab.cli._given import Jobs, Json, NoCache, Out, TableOut, ending, kept_results, show
 from earlystop_lab.cli.curves import curves_or_logs
 
 if TYPE_CHECKING:
@@ -156,10 +156,7 @@ def bench_command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of curves and of the bootstrap.")] = 0,
     json: Json = False,
     n_jobs: Jobs = -1,
-    no_cache: Annotated[
-        bool,
-        typer.Option("--no-cache", help="Compute everything anew; see earlystop cache."),
-    ] = False,
+    no_cache: NoCache = False,
 ) -> None:
     """Compare your own rule with every known one: is it better, and where?
 
@@ -171,7 +168,6 @@ def bench_command(
     from earlystop_lab.report import answer_as_json, in_words, require
     from earlystop_lab.report.messages import reason
     from earlystop_lab.studies.comparison import bench
-    from earlystop_lab.studies.kept import Kept
 
     asked = [one_of("--format", text, FORMATS) for text in formats or []]
     made = _from_file(rule)
@@ -186,7 +182,7 @@ def bench_command(
     folder = out or Path(f"bench-{(made if isinstance(made, Family) else made.family).name}")
     if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
         raise ValueError(f"--out {folder}: is inside or equal to a file; expected a new folder")
-    kept = Kept(None if no_cache else cache_folder())
+    kept = kept_results(no_cache)
     with held(folder), _no_exit(rule):
         found = bench(
             made,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require, require_jobs
+from earlystop_lab._common.parallel import each_of, jobs_of
 from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import listed
 from earlystop_lab.criteria import (
@@ -379,18 +379,15 @@ def parts(
     require_curves("replay", curves, paths=True)
     require_jobs("replay: n_jobs", n_jobs)
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
+    prefer: Literal["threads", "processes"] = "threads" if scans else "processes"
     if isinstance(curves, CurveSet):
         count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)
         starts = range(0, count, size)
         names = asked.channels
         ranges = (curves.laid_out(start, min(start + size, count), names) for start in starts)
-        tasks = (joblib.delayed(_replayed)(runs, asked) for runs in ranges)
-    else:
-        waiting = units(Path(curves), len(asked.rules))[skip:]
-        tasks = (joblib.delayed(_replay_unit)(unit, asked) for unit in waiting)
-    return joblib.Parallel(
-        n_jobs=n_jobs, prefer="threads" if scans else "processes", return_as="generator"
-    )(tasks)
+        return each_of(_replayed, ((r, asked) for r in ranges), n_jobs=n_jobs, prefer=prefer)
+    waiting = units(Path(curves), len(asked.rules))[skip:]
+    return each_of(_replay_unit, ((u, asked) for u in waiting), n_jobs=n_jobs, prefer=prefer)
 
 
 def trace(criterion: Rule | str, curve: Curve) -> Trace:
@@ -510,7 +507,7 @@ def policy_of(restore: Restore) -> Restore:
 
 def _chunk_size(curves: CurveSet, size: int | None, n_jobs: int) -> int:
     """Runs per task of a set in memory: many, to amortise overhead, but several tasks per job."""
-    jobs = joblib.effective_n_jobs(n_jobs)
+    jobs = jobs_of(n_jobs)
     most = len(curves) * 4 * CHECKS // max(1, int(curves.lengths.sum()))
     return size or max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
 

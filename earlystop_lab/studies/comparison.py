@@ -22,12 +22,12 @@ from itertools import chain
 from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require_jobs
+from earlystop_lab._common.parallel import each_of
 from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
@@ -530,9 +530,8 @@ class _Study(NamedTuple):
         wanted: list[FloatArray] = []
         known = swept(families, curves)
         # threads, since compiled code and what takes time in numpy let others run meanwhile
-        done = joblib.Parallel(self.n_jobs, prefer="threads", return_as="generator")(
-            joblib.delayed(known_on)(family, setting, self.kept) for family in known
-        )
+        each_known = ((family, setting, self.kept) for family in known)
+        done = each_of(known_on, each_known, n_jobs=self.n_jobs, prefer="threads")
         for each in followed(done, f"{corpus}: known rules", len(known), "rules"):
             family = each.family
             plan.known.append(each)

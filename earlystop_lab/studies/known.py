@@ -1,22 +1,22 @@
-"""What a comparison needs of a known rule on one corpus, whatever the new rule is."""
+"""What is kept of built-in rules: on one corpus, whatever the new rule or the goal is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earlystop_lab.criteria import FAMILIES, Criterion, Family, parse, usual
+from earlystop_lab.criteria import FAMILIES, Criterion, Family, Rule, parse, usual
 from earlystop_lab.criteria.first_passage import Highs, Indices, shared
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of
-from earlystop_lab.engine.replaying import Restore, Stopped, stopped, stops_at
-from earlystop_lab.engine.thresholds import Levels, Thresholds, sweep
+from earlystop_lab.engine.replaying import Restore, Stopped, Stops, replay, stopped, stops_at
+from earlystop_lab.engine.thresholds import Levels, Thresholds, sweep, swept
 from earlystop_lab.measures.fronts import SweepMeans, band, sweep_means
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.studies.kept import Arrays, Kept
+from earlystop_lab.studies.kept import Arrays, Kept, digest_of
 
 #: highs are kept if there are at least this many times as many checks
 MANY = 4
@@ -83,6 +83,54 @@ def known_on(family: Family, setting: Setting, kept: Kept) -> Known:
 def built_in(family: Family) -> bool:
     """Whether the rule is one of this package."""
     return FAMILIES.get(family.name) is family
+
+
+def all_built_in(rules: Iterable[Rule]) -> bool:
+    """Whether all rules, and the members of combinations, are of this package."""
+    return all(built_in(leaf.family) for rule in rules for leaf in rule.leaves)
+
+
+class Replays:
+    """Replays of some curves; those of built-in rules are kept.
+
+    It does not matter to their results, except that a run which a criterion never stops is not told
+    from one that it stops at its last row.
+    """
+
+    def __init__(self, curves: CurveSet, kept: Kept) -> None:
+        self.curves = curves
+        self.kept = kept
+        self._digest = None if kept.place is None else digest_of(curves)
+
+    def stops(self, criteria: Sequence[Criterion], restore: Restore = "best") -> Stops:
+        """The stops as :func:`replay` finds them."""
+        if self._digest is None or not all_built_in(criteria):
+            return replay(self.curves, criteria, restore=restore)
+        what = ["stops", self._digest, str(restore), [*map(str, criteria)]]
+
+        def replayed() -> Arrays:
+            found = stopped(self.curves, criteria, restore=restore)
+            return {name: _narrow(rows) for name, rows in found._asdict().items()}
+
+        found = self.kept.arrays(what, replayed)
+        return stops_at(self.curves, criteria, _rows(found))
+
+    def sweeps(self, families: Iterable[Family], n: int) -> list[Criterion]:
+        """The members of the sweeps of built-in rules that can be swept, one after the other."""
+        rules = swept(families, self.curves)
+
+        def thresholds() -> Arrays:
+            every = {rule.name: sweep(rule, self.curves, n) for rule in rules}
+            return {
+                name: np.array([each.threshold for each in members], np.float64)
+                for name, members in every.items()
+            }
+
+        what = ["sweeps", self._digest, n, [rule.name for rule in rules]]
+        found = self.kept.arrays(what, thresholds)
+        return [
+            usual(rule).with_threshold(each) for rule in rules for each in found[rule.name].tolist()
+        ]
 
 
 def means_of(
@@ -155,8 +203,7 @@ def _arrays(rule: Known, setting: Setting) -> Arrays:
         "thresholds": np.array(thresholds, np.float64),
         "used": np.array(rule.members.index(rule.used)),
         "default": np.array(rule.default),
-        "stop": _narrow(rule.rows.stop),
-        "selected": _narrow(rule.rows.selected),
+        **{name: _narrow(rows) for name, rows in rule.rows._asdict().items()},
         **{name: getattr(rule, name) for name in ("time", "loss", "low", "high", "times")},
         "levels": np.empty((2, 0)) if levels is None else np.array([levels.low, levels.high]),
         "levels_value": np.empty(0) if levels is None else levels.value,
@@ -184,13 +231,12 @@ def _from_arrays(family: Family, found: Arrays) -> Known:
         members = [usually.with_threshold(each) for each in found["thresholds"].tolist()]
         level = found["levels_value"], found["level"]
         levels = Levels(usually, *level, float(ends[0]), float(ends[1]))
-    rows = Stopped(*(found[name].astype(np.int32) for name in ("stop", "selected")))
     return Known(
         family,
         members[int(found["used"])],
         float(found["default"]),
         members,
-        rows,
+        _rows(found),
         found["time"],
         found["loss"],
         found["low"],
@@ -201,6 +247,10 @@ def _from_arrays(family: Family, found: Arrays) -> Known:
         if "value" in found
         else None,
     )
+
+
+def _rows(found: Arrays) -> Stopped:
+    return Stopped(*(found[name].astype(np.int32) for name in Stopped._fields))
 
 
 def _narrow(rows: Indices) -> NDArray[np.int16] | Indices:

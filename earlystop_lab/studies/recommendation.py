@@ -18,7 +18,7 @@ it holds.
 from __future__ import annotations
 
 from enum import StrEnum
-from itertools import chain, compress
+from itertools import compress
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -28,11 +28,12 @@ from earlystop_lab._common.checks import one_of, require
 from earlystop_lab._common.wording import spoken
 from earlystop_lab.criteria import GL, PQ, UP, Criterion, Keras, MaxEpochs, Program, programs
 from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
-from earlystop_lab.engine.replaying import Stops, replay
-from earlystop_lab.engine.thresholds import sweeps
+from earlystop_lab.engine.replaying import Stops
 from earlystop_lab.inference import cluster_means, risk
 from earlystop_lab.measures.fronts import at_rate, exchange_rate, undominated, within_time
 from earlystop_lab.measures.hindsight import regret, regrets
+from earlystop_lab.studies.kept import NOTHING_KEPT, Kept
+from earlystop_lab.studies.known import Replays
 from earlystop_lab.studies.reasons import Reason
 from earlystop_lab.studies.records import (
     Hidden,
@@ -269,6 +270,7 @@ class _Path(NamedTuple):
     """The patiences from the fastest to the slowest on every run: arrays (runs, patiences)."""
 
     curves: CurveSet
+    replays: Replays
     #: the cluster of each run
     clusters: pd.Index
     price: Price
@@ -294,6 +296,7 @@ def recommend(
     rate: float | None = None,
     absolute: bool = False,
     framework: str | None = None,
+    kept: Kept = NOTHING_KEPT,
 ) -> Recommendation:
     """The patience for runs like these: one recommendation for each goal.
 
@@ -321,6 +324,9 @@ def recommend(
     framework : str, optional
         A program of :func:`criteria.programs`: its own version of each rule is judged, with the
         weights that it keeps.
+    kept : Kept, optional
+        Where the stops of rules are kept between calls, so that another goal takes less time. The
+        answer is the same.
 
     Returns
     -------
@@ -370,6 +376,7 @@ def recommend(
         rate=rate,
         absolute=absolute,
         framework=framework,
+        kept=kept,
     )
     return answer if path is None else answer._replace(front=_front(path))
 
@@ -382,6 +389,7 @@ def advised(
     rate: float | None = None,
     absolute: bool = False,
     framework: str | None = None,
+    kept: Kept = NOTHING_KEPT,
 ) -> tuple[Recommendation, _Path | None]:
     """The answer of :func:`recommend` without its front, and what it was chosen on, if anything."""
     require_curves("recommend", curves)
@@ -396,7 +404,7 @@ def advised(
         every = [*first, declined, *reasons]
         return Recommendation("declined", every, [], pd.DataFrame(), framework=framework), None
     goals = [goal._replace(unit=unit_of(usable) or "position") for goal in asked]
-    path, scope = _path(usable, absolute, framework)
+    path, scope = _path(Replays(usable, kept), absolute, framework)
     about = [] if path.price.error == "test" else [Reason(Why.NO_TEST, _OVERSTATED)]
     if len(usable) < FEW:
         reasons.insert(0, Reason(Why.FEW_RUNS, {"runs": len(usable), "firm": FEW}))
@@ -514,8 +522,9 @@ def _clusters(curves: CurveSet) -> tuple[pd.Index, Reason]:
 # -- the path ------------------------------------------------------------------------------
 
 
-def _path(curves: CurveSet, absolute: bool, framework: str | None) -> tuple[_Path, Reason]:
+def _path(replays: Replays, absolute: bool, framework: str | None) -> tuple[_Path, Reason]:
     """Every patience on every run, and how far the answer generalises."""
+    curves = replays.curves
     facts = facts_of(curves)
     checks = int(facts.counts("val").max())
     # the slowest never stops a run
@@ -532,15 +541,16 @@ def _path(curves: CurveSet, absolute: bool, framework: str | None) -> tuple[_Pat
         finite = np.isfinite(curves.channel("test").values).all()
         tested = np.array([finite]) if absolute else facts.measurable("test")
     price = Price("test" if tested.all() else "val", absolute)
-    stops = replay(curves, own, restore=keeps)
+    stops = replays.stops(own, keeps)
     return _Path(
         curves=curves,
+        replays=replays,
         clusters=clusters,
         price=price,
         hidden=any(each.what in Hidden and much(each) for each in hidden(curves)),
         rules=rules,
         stops=stops,
-        lost=_lost(stops, curves, price),
+        lost=_lost(stops, replays, price),
         time=_time(stops, curves),
     ), scope
 
@@ -551,11 +561,12 @@ def _version(rule: Criterion, framework: str, curves: CurveSet) -> Program | Non
     return next((each for each in having if each.program == framework), None)
 
 
-def _lost(stops: Stops, curves: CurveSet, price: Price) -> FloatArray:
+def _lost(stops: Stops, replays: Replays, price: Price) -> FloatArray:
     """What is lost in every run against the weights that the end of the run selects."""
     if price.error == "val" and not price.absolute:
-        return np.log1p(regrets(stops, curves).val)
-    end = replay(curves, [MaxEpochs(max(1, int(np.ceil(facts_of(curves).last.max()))))])
+        return np.log1p(regrets(stops, replays.curves).val)
+    last = facts_of(replays.curves).last.max()
+    end = replays.stops([MaxEpochs(max(1, int(np.ceil(last))))])
     kept, best = stops.error(price.error), end.error(price.error)
     if price.absolute:
         return kept - best
@@ -584,12 +595,11 @@ def _front(path: _Path) -> pd.DataFrame:
     """The non-dominated points, fastest first, each with its own intervals."""
     curves = path.curves
     counted = counting(OTHERS, curves)
-    others = sweeps([rule for rule in OTHERS if rule not in counted], curves, BESIDE)
+    beside = path.replays.sweeps([rule for rule in OTHERS if rule not in counted], BESIDE)
     criteria, lost, time = path.rules, path.lost, path.time
-    if others:
-        beside = list(chain(*others.values()))
-        stops = replay(curves, beside)
-        their_lost, their_time = _lost(stops, curves, path.price), _time(stops, curves)
+    if beside:
+        stops = path.replays.stops(beside)
+        their_lost, their_time = _lost(stops, path.replays, path.price), _time(stops, curves)
         # one that stops a run where no error was measured has no loss
         known = np.asarray(np.isfinite(their_lost).all(axis=0))
         criteria = [*criteria, *compress(beside, known)]
@@ -688,8 +698,8 @@ def _versions(path: _Path, rules: list[Criterion]) -> dict[Program, tuple[FloatA
     versions: dict[Program, tuple[FloatArray, float]] = {}
     for keeps in dict.fromkeys(each.keeps for each in having):
         alike = [each for each in having if each.keeps == keeps]
-        stops = replay(path.curves, [each.criterion for each in alike], restore=keeps)
-        losses = path.at(_lost(stops, path.curves, path.price)).mean(axis=0)
+        stops = path.replays.stops([each.criterion for each in alike], keeps)
+        losses = path.at(_lost(stops, path.replays, path.price)).mean(axis=0)
         if not path.price.absolute:
             losses = np.expm1(losses)
         versions |= zip(alike, zip(stops.stop.T, losses, strict=True), strict=True)
@@ -772,7 +782,7 @@ def _seconds(path: _Path, at: int) -> tuple[float, float] | None:
     name = next((name for name in curves.names if curves.about(name).unit == "s"), None)
     if name is None or not facts_of(curves).measured_with(name, "val").all():
         return None
-    taken = [path.stops.cost(name)[:, [at]], replay(curves, [path.rules[-1]]).cost(name)]
+    taken = [path.stops.cost(name)[:, [at]], path.replays.stops([path.rules[-1]]).cost(name)]
     stopped, whole = (path.at(each).mean() for each in taken)
     return float(stopped), float(whole)
 

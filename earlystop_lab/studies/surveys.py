@@ -6,13 +6,14 @@ evaluations: a patience of 10 means ten checks in each, and means do not depend 
 """
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.checks import require_jobs
+from earlystop_lab._common.parallel import each_of, jobs_of
 from earlystop_lab._common.progress import followed
 from earlystop_lab.criteria import FAMILIES, Rule, parse, usual
 from earlystop_lab.curves import CurveSet, facts_of, require_curves
@@ -20,9 +21,13 @@ from earlystop_lab.curves.files import Unit, chunks, units
 from earlystop_lab.engine.replaying import plan, replay
 from earlystop_lab.engine.thresholds import watchable
 from earlystop_lab.measures.hindsight import regrets
+from earlystop_lab.studies.kept import NOTHING_KEPT, Arrays, Kept, digest_of
+from earlystop_lab.studies.known import all_built_in
 
 #: runs of a set in memory that are replayed together, as many as in a unit of a Parquet file
 _RUNS = 1024
+#: the column of sums with the index of a rule
+_RULE = "rule"
 #: a stop more than this share before the lowest validation error is too early
 _TOO_EARLY = 0.1
 _SUMS = [
@@ -65,6 +70,7 @@ def survey(
     criteria: Iterable[Rule | str] | None = None,
     *,
     n_jobs: int = 1,
+    kept: Kept = NOTHING_KEPT,
 ) -> pd.DataFrame:
     """What each criterion does to the runs of a corpus: one row per criterion, over all runs.
 
@@ -79,6 +85,8 @@ def survey(
         By default all rules at their :func:`usual` thresholds.
     n_jobs : int
         Number of parallel jobs. The result does not depend on it.
+    kept : Kept, optional
+        Where results of built-in rules are kept between calls. The result is the same.
 
     Returns
     -------
@@ -129,14 +137,12 @@ def survey(
     else:
         tasks = units(Path(curves))
     # starting a process takes longer than a small corpus
-    jobs = max(1, min(joblib.effective_n_jobs(n_jobs), len(tasks)))
-    done = joblib.Parallel(jobs, prefer="processes", return_as="generator")(
-        joblib.delayed(_surveyed)(task, rules) for task in tasks
+    jobs = min(jobs_of(n_jobs), len(tasks)) if len(tasks) > 1 else 1
+    done = each_of(
+        _surveyed, ((task, rules, kept) for task in tasks), n_jobs=jobs, prefer="processes"
     )
     total = sum(len(task) if isinstance(task, CurveSet) else task.runs for task in tasks)
-    parts: list[tuple[list[str], list[pd.DataFrame]]] = [
-        *followed(done, "survey", total, "runs", size=lambda part: len(part[0]))
-    ]
+    parts = [*followed(done, "survey", total, "runs", size=lambda part: len(part[0]))]
     name = "the curve set" if isinstance(curves, CurveSet) else curves
     runs = pd.Series([run for ids, _ in parts for run in ids])
     if not len(runs):
@@ -151,21 +157,37 @@ def survey(
     return _table(sums.reindex(names, fill_value=0))
 
 
-def _surveyed(task: CurveSet | Unit, rules: list[Rule]) -> tuple[list[str], list[pd.DataFrame]]:
+def _surveyed(
+    task: CurveSet | Unit, rules: list[Rule], kept: Kept
+) -> tuple[list[str], list[pd.DataFrame]]:
     """The run ids of a part of a corpus, and sums over its runs, one row per criterion."""
     ids, sums = [], []
+    texts = [str(rule) for rule in rules]
+    keeps = kept if all_built_in(rules) else NOTHING_KEPT
     for chunk in [task] if isinstance(task, CurveSet) else chunks(task):
         ids += chunk.runs
-        counted = CurveSet(chunk.table.drop_columns("epoch")) if chunk.has("epoch") else chunk
-        # rules that can be applied to the same runs are replayed together
-        alike: dict[bytes, list[Rule]] = {}
-        for rule in rules:
-            alike.setdefault(watchable(rule, counted).tobytes(), []).append(rule)
-        for mask, mine in alike.items():
-            part = counted.select(np.frombuffer(mask, bool))
-            if len(part):
-                sums.append(_sums(part, mine))
+        what = [] if keeps.place is None else ["survey", digest_of(chunk), texts]
+        found = keeps.arrays(what, partial(_sums_of, chunk, rules))
+        at = found[_RULE]
+        columns = {name: found[name] for name in _SUMS}
+        sums.append(pd.DataFrame(columns, index=[texts[i] for i in at]))
     return ids, sums
+
+
+def _sums_of(curves: CurveSet, rules: list[Rule]) -> Arrays:
+    """Sums over some runs, and of which rule each is."""
+    counted = CurveSet(curves.table.drop_columns("epoch")) if curves.has("epoch") else curves
+    # rules that can be applied to the same runs are replayed together
+    alike: dict[bytes, list[int]] = {}
+    for i, rule in enumerate(rules):
+        alike.setdefault(watchable(rule, counted).tobytes(), []).append(i)
+    parts = []
+    for mask, mine in alike.items():
+        part = counted.select(np.frombuffer(mask, bool))
+        if len(part):
+            parts.append(_sums(part, [rules[i] for i in mine]).assign(**{_RULE: mine}))
+    sums = pd.concat(parts) if parts else pd.DataFrame(columns=[*_SUMS, _RULE], dtype=int)
+    return {str(name): column.to_numpy() for name, column in sums.items()}
 
 
 def _sums(curves: CurveSet, rules: list[Rule]) -> pd.DataFrame:

@@ -8,12 +8,24 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from earlystop_lab import GL, UP, CurveSet, Keras, Slope, criterion, read_curves, simulate
+from earlystop_lab import (
+    GL,
+    UP,
+    CurveSet,
+    Keras,
+    Slope,
+    criterion,
+    read_curves,
+    recommend,
+    simulate,
+)
 from earlystop_lab.criteria import first_passage
+from earlystop_lab.engine import replaying
 from earlystop_lab.report import answer_as_json, page
 from earlystop_lab.studies import kept, known
 from earlystop_lab.studies.comparison import bench
-from earlystop_lab.studies.kept import Kept, digest_of, digest_of_files
+from earlystop_lab.studies.kept import NOTHING_KEPT, Kept, digest_of, digest_of_files
+from earlystop_lab.studies.surveys import survey
 
 RULES = [GL, UP, Keras, Slope]
 
@@ -285,3 +297,61 @@ print(len(done))
     assert len(Kept(tmp_path / "kept").files()) == 2
     done = run(3)
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+@pytest.fixture
+def replays(monkeypatch):
+    """How many rules are replayed, in order."""
+    counts, compute = [], replaying._replayed
+    monkeypatch.setattr(
+        replaying,
+        "_replayed",
+        lambda runs, asked, *rest: counts.append(len(asked.rules)) or compute(runs, asked, *rest),
+    )
+    return counts
+
+
+@pytest.mark.parametrize("framework", [None, "Keras"])
+def test_a_recommendation_for_another_goal_replays_only_what_is_new(
+    corpora, tmp_path, replays, framework
+):
+    runs = corpora["flow"]
+    places = Kept(tmp_path), NOTHING_KEPT
+    kept, plain = (recommend(runs, framework=framework, kept=each) for each in places)
+    assert answer_as_json(kept) == answer_as_json(plain)
+    replays.clear()
+    again = recommend(runs, framework=framework, kept=Kept(tmp_path))
+    assert answer_as_json(again) == answer_as_json(plain)
+    assert not replays
+    changed = recommend(corpora["descent"], framework=framework, kept=Kept(tmp_path))
+    assert replays
+    assert answer_as_json(changed) == answer_as_json(
+        recommend(corpora["descent"], framework=framework)
+    )
+
+
+def test_a_survey_of_the_same_runs_replays_nothing(corpora, tmp_path, replays):
+    runs = corpora["flow"]
+    rules = ["GL(5)", "Keras(10)", "any_of(UP(3), Slope(20))", "Keras(3, val='test')"]
+    file = tmp_path / "curves.parquet"
+    runs.write(file)
+    plain = survey(runs, rules)
+    assert survey(file, rules, kept=Kept(tmp_path)).equals(plain)
+    replays.clear()
+    assert survey(file, rules, kept=Kept(tmp_path)).equals(plain)
+    assert not replays
+    assert survey(file, rules[:2], kept=Kept(tmp_path)).equals(plain[:2])
+    assert survey(file, rules[::-1], kept=Kept(tmp_path)).equals(plain[::-1].reset_index(drop=True))
+    assert replays
+    replays.clear()
+    fewer = runs[1:]
+    assert survey(fewer, rules, kept=Kept(tmp_path)).equals(survey(fewer, rules))
+    assert replays
+
+
+def test_what_depends_on_code_outside_the_package_is_not_kept(corpora, tmp_path, replays):
+    mine = Waiting(5)
+    for _ in range(2):
+        survey(corpora["flow"], [mine], kept=Kept(tmp_path))
+    assert len(replays) == 2
+    assert not Kept(tmp_path).files()

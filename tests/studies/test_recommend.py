@@ -32,7 +32,7 @@ from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import in_words
 from earlystop_lab.report.pasting import lines
-from earlystop_lab.studies import recommendation
+from earlystop_lab.studies import known, recommendation
 from earlystop_lab.studies.recommendation import Goal, GoalKind, Unmet, Why
 from earlystop_lab.studies.records import Hidden
 
@@ -492,7 +492,7 @@ def test_every_run_is_replayed_once_for_all_goals(monkeypatch):
         asked.append((restore, list(criteria)))
         return replay(curves, criteria, restore=restore)
 
-    monkeypatch.setattr(recommendation, "replay", counted)
+    monkeypatch.setattr(known, "replay", counted)
     found = recommend(curves, max_loss=0.02, max_epochs=105, rate=10)
     # candidates by what they keep, then what programs make of the rules, by what these keep
     replayed = {(restore, rule) for restore, criteria in asked for rule in criteria}
