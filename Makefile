@@ -112,10 +112,11 @@ paper: $(VENV)/.installed-paper reproduce
 figures: $(VENV)/.installed reproduce
 	$(BIN)/python -m experiments.figures
 
-# answers to open questions: data/studies/, figures/ and docs/questions.md; takes some minutes. Corpora
+# answers to open questions: data/studies/, figures/, docs/questions.md, docs/guesses.md; takes some minutes. Corpora
 # that are not in a checkout are read from EARLYSTOP_CORPORA; without it, what needs them is left as it is
 studies: $(VENV)/.installed-test
 	$(BIN)/python -m experiments.answers
+	$(BIN)/python -m experiments.guesses
 
 # what we found in other programs, shown anew: each script says what it needs and what it shows
 findings:

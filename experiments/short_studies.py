@@ -54,7 +54,7 @@ def usable(name: str) -> CurveSet:
     return curves.select(kept & (curves.meta["problem"] != "mnist").to_numpy())
 
 
-def tested(name: str) -> CurveSet:
+def with_test(name: str) -> CurveSet:
     """Of these, the runs with a finite test error at every check."""
     curves = usable(name)
     facts = facts_of(curves)
@@ -133,7 +133,7 @@ def drawn_minima(t: pd.DataFrame) -> Figure:
 def look_at_overstated() -> pd.DataFrame:
     rows = []
     for name in (*TESTED, "taskset", "algoperf"):
-        curves = tested(name)
+        curves = with_test(name)
         clusters = facts_of(curves).clusters
         stops = replay(curves, [Keras(10), Keras(20)])
         lost, paid = np.log1p(regrets(stops, curves).val), against_the_end(stops, curves)
@@ -210,7 +210,7 @@ FALLING = ("cosine", "step", "onecycle", "warmup")
 def look_at_schedules() -> pd.DataFrame:
     rows = []
     for name in ("tabular-nets", "modern-nets"):
-        curves = tested(name)
+        curves = with_test(name)
         curves = curves.select(curves.meta["schedule"].notna().to_numpy())
         about, clusters = curves.meta, facts_of(curves).clusters
         stops = replay(curves, [Keras(10)])
@@ -392,7 +392,7 @@ def costs_by_set(curves: CurveSet) -> pd.DataFrame:
 def look_at_transfer() -> pd.DataFrame:
     rows = []
     for name in TESTED:
-        costs = costs_by_set(tested(name))
+        costs = costs_by_set(with_test(name))
         values, n = costs.to_numpy(), len(costs)
         rng, best = np.random.default_rng(0), values.mean(axis=0).argmin()
         for size in (k for k in CHOOSING if k < n):
@@ -445,7 +445,7 @@ OF_1997 = (
 def look_at_1997() -> pd.DataFrame:
     rows = []
     for name in TESTED:
-        curves = tested(name)
+        curves = with_test(name)
         clusters = facts_of(curves).clusters
         stops = replay(curves, OF_1997)
         means = {
@@ -522,7 +522,7 @@ def look_at_defaults() -> pd.DataFrame:
     rows = []
     for name in (*TESTED, *PUBLIC):
         # gluon has no test errors
-        curves = usable(name) if name == "gluon" else tested(name)
+        curves = usable(name) if name == "gluon" else with_test(name)
         # every rule counts checks, whatever the positions are
         curves = CurveSet(curves.table.drop_columns("epoch")) if curves.has("epoch") else curves
         clusters = facts_of(curves).clusters
@@ -584,7 +584,7 @@ def census() -> pd.DataFrame:
 
 def look_at_yolo() -> pd.DataFrame:
     runs = census()
-    clusters = pd.Index(runs["cluster"], name="repository")
+    clusters = pd.Index(runs["cluster"], name="repo")
     known = runs["patience_configured"].notna() & runs["epochs_configured"].notna()
     # a patience of 0 is off; a run of n epochs cannot wait for n
     off = (runs["patience_configured"] == 0) | (

@@ -10,8 +10,9 @@ from hypothesis import given, strategies as st
 from earlystop_lab import CurveSet, Keras, replay
 from earlystop_lab.curves import facts_of
 from earlystop_lab.studies.shapes import minima
-from experiments import answers, short_studies
+from experiments import answers, guesses, short_studies
 from experiments.answers import QUESTIONS, main, page
+from experiments.guesses import GUESSES
 from experiments.studies import at, corpus, excludes, row, sets_above, study, told
 
 #: questions that need no other corpora than those of a checkout, and are answered in a second
@@ -51,6 +52,40 @@ def test_what_answers_say_without_a_number_holds_in_the_tables():
     for name in ("boosting", "modern-nets"):
         halves = [at(t, name, f"second half, {error}")["value"] for error in ("validation", "test")]
         assert halves[0] < halves[1] < 0
+
+
+def test_the_page_of_guesses_is_that_of_the_committed_table():
+    text = guesses.page()
+    assert guesses.PAGE.read_text(encoding="utf-8") == text
+    assert (
+        len({(each.source, each.what) for each in GUESSES}) == len(GUESSES) == len(study("guesses"))
+    )
+    # first looks of others, and more of our own
+    own = [each for each in GUESSES if np.isnan(each.first)]
+    assert min(len(own), len(GUESSES) - len(own)) >= 10
+    missed = text.split("## Near")[0]
+    assert sum(f"| {each.what} |" in missed for each in own) >= 8
+
+
+def test_guessed_facts_of_a_checkout_are_those_of_today():
+    table = study("guesses").set_index(["where", "what"])
+    for found in [*guesses.look_at_nets(), *guesses.look_at_boosting()]:
+        kept = table.loc[(found["where"], found["what"])]
+        for name in ("value", "low", "high", "runs", "clusters"):
+            assert found[name] == pytest.approx(kept[name], rel=1e-4, abs=1e-6), found["what"]
+
+
+def test_a_run_is_killed_if_it_is_stopped_before_it_reached_its_target(monkeypatch):
+    about = {"ended": "target", "benchmark": "b", "round": "5", "submitter": "s"}
+    runs = [
+        {"val": [5.0, 6.0, 4.0], "system": "x", **about},
+        {"val": [5.0, 4.5, 4.0], "system": "y", **about},
+        {"val": [5.0, 4.0, 6.0], "system": "y", **about, "ended": "aborted"},
+    ]
+    monkeypatch.setattr(guesses, "corpus", lambda name: CurveSet.from_runs(runs))
+    shares, systems = guesses.killed("any", "b", 1)
+    assert shares.tolist() == [1.0, 0.0]
+    assert systems.tolist() == ["5/s/x", "5/s/y"]
 
 
 # -- the numbers ----------------------------------------------------------------------------
