@@ -74,10 +74,17 @@ $(VENV)-newest/.uv:
 	$(VENV)-newest/$(SCRIPTS)/pip install --quiet --disable-pip-version-check uv
 	touch $@
 
-# rules against their libraries' own code, also the large libraries: installs some GB
+# rules against their libraries' own code, also the large libraries: installs some GB. GROUP names
+# one part: own (libraries with a rule of their name), or plain, more, paddle, tensorflow, the groups
+# of the others, each in an environment of its own; every part takes less than 15 minutes
 verify: $(VENV)/.installed-verify
+ifneq ($(filter-out own,$(or $(GROUP),all)),)
+	$(BIN)/python experiments/verify_libraries.py $(GROUP)
+endif
+ifneq ($(filter own,$(or $(GROUP),own)),)
 	$(BIN)/pytest -n 2 tests/criteria/test_libraries.py tests/criteria/test_patience.py \
 	    tests/criteria/test_rates.py tests/engine/test_replay.py
+endif
 
 # importers against what each tool wrote, in environments of their own: installs some GB
 verify-logs: $(VENV)/.installed-test

@@ -37,11 +37,11 @@ _NAN_FIRST = "a NaN as the first value stays the best"
 LIBRARIES: tuple[Library, ...] = (
     Library(
         "allennlp", "2.10.1", "patience=10", "DL4J(10)", _FIRST,
-        "patience counts validations; " + _NAN_FIRST, "read",
+        "patience counts validations; " + _NAN_FIRST, "verified",
     ),
     Library(
         "autogluon.core", "1.6.3", "SimpleES(patience=10)", "Fastai(10)",
-        "what the model saves: the lowest", "", "read",
+        "what the model saves: the lowest", "", "verified",
     ),
     Library(
         "autogluon.core", "1.6.3", "AdaptiveES(adaptive_rate=0.3, adaptive_offset=10)", None,
@@ -58,7 +58,7 @@ LIBRARIES: tuple[Library, ...] = (
         "catalyst", "22.4", "EarlyStoppingCallback(patience=3, min_delta=1e-6)",
         "MMEngine(3, min_delta=1e-06)", _NONE,
         "a gain of exactly min_delta counts, so ties count at 0; NaN is bad where MMEngine stops",
-        "read",
+        "verified",
     ),
     Library(
         "catboost", "1.2.10", "early_stopping_rounds=20", "CatBoostIter(20)", _FIRST,
@@ -75,13 +75,23 @@ LIBRARIES: tuple[Library, ...] = (
         "where MMEngine stops", "read",
     ),
     Library(
+        "deepctr-torch", "0.3.0", "EarlyStopping(patience=10, min_delta=0.01)",
+        "Skorch(10, threshold=0.01, threshold_mode='abs')",
+        "the last check; restore_best_weights: the first gain that counted, if it stopped itself",
+        "min_delta is made positive", "verified",
+    ),
+    Library(
         "deepxde", "1.15.0", "EarlyStopping(min_delta=0, patience=5000)", "SpaCy(5000)", _NONE,
         "counts iterations, while the loss is computed every display_every (1000) of them: a "
         "patience below that stops although the loss falls", "read",
     ),
     Library(
         "delu", "0.0.26", "delu.tools.EarlyStopping(10, mode='min', min_delta=0.01)",
-        "Keras(10, min_delta=0.01)", _NONE, "", "read",
+        "Keras(10, min_delta=0.01)", _NONE, "", "verified",
+    ),
+    Library(
+        "dgllife", "0.3.2", "EarlyStopping(mode='lower', patience=10)", "LightGBM(10)", _FIRST,
+        "once it has said stop, it says so at every further step; " + _NAN_FIRST, "verified",
     ),
     Library(
         "dl4j", "1.0", "ScoreImprovementEpochTerminationCondition(10, 0.01)",
@@ -94,7 +104,7 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "early-stopping-pytorch", "1.0.10", "EarlyStopping(patience=7, delta=0.01)",
         "LightGBM(7, min_delta=0.01)", _FIRST, "a NaN is no check: it neither counts nor resets",
-        "read",
+        "verified",
     ),
     Library(
         "earlystopping.jl", "-", "NumberSinceBest(6)", "DL4J(6)", _NONE,
@@ -141,7 +151,8 @@ LIBRARIES: tuple[Library, ...] = (
         _NONE, "one check later than Keras; " + _NAN_FIRST, "verified",
     ),
     Library(
-        "gpboost", "1.8.0", "early_stopping_rounds=10", "LightGBM(10)", _FIRST, _NAN_FIRST, "read",
+        "gpboost", "1.8.0", "early_stopping_rounds=10", "LightGBM(10)", _FIRST, _NAN_FIRST,
+        "verified",
     ),
     Library(
         "h2o", "3", "stopping_rounds=5, stopping_tolerance=0.001", "H2O(5)", _NONE,
@@ -201,6 +212,11 @@ LIBRARIES: tuple[Library, ...] = (
         "its documentation has two wordings; the rule is that of Octave's clone", "read",
     ),
     Library(
+        "mealpy", "3.0.3", "termination={'max_early_stop': 10}", "Fastai(10)", "the lowest so far",
+        "counts generations whose best differs by at most 1e-10 from that of the one before",
+        "read",
+    ),
+    Library(
         "mmengine", "0.10.7", "EarlyStoppingHook('loss', rule='less', patience=5, min_delta=0.1)",
         "MMEngine(5)", "the last check; CheckpointHook(save_best): the first of the lowest",
         "the default of min_delta is 0.1; a gain of exactly min_delta counts; NaN and infinity "
@@ -210,13 +226,13 @@ LIBRARIES: tuple[Library, ...] = (
         "monai", "1.6.1", "EarlyStopHandler(patience=3, min_delta=0.01)",
         "Ignite(3, threshold=0.01)", _NONE,
         "it is Ignite's: gains below min_delta do not add up unless cumulative_delta; NaN counts "
-        "as an improvement", "read",
+        "as an improvement", "verified",
     ),
     Library(
         "mosaicml", "0.32.1", "EarlyStopper(monitor, patience='10ep', min_delta=0.01)",
-        "Flax(10, min_delta=0.01)", _NONE,
+        "DL4J(11, min_improvement=0.01)", _NONE,
         "counts epochs since the best, so evaluations in between count more than once; "
-        + _NAN_FIRST, "read",
+        + _NAN_FIRST, "verified",
     ),
     Library(
         "n2d2", "-", "-stop-valid 10", "Fastai(10)", _FIRST, "0 switches it off", "read",
@@ -228,13 +244,13 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "nevergrad", "1.0.12", "EarlyStopping.no_improvement_stopper(10)", "Flax(10)", _FIRST, "",
-        "read",
+        "verified",
     ),
     Library(
         "ngboost", "0.5.11", "early_stopping_rounds=10", "OptunaPatient(9)",
         "all stages; predict at best_val_loss_itr",
         "stops when the last r losses are all above the best, so never on a plateau at it; "
-        "predict(max_iter=best_val_loss_itr) is one stage short, and 0 means all", "read",
+        "predict(max_iter=best_val_loss_itr) is one stage short, and 0 means all", "verified",
     ),
     Library(
         "opennmt-py", "3.5.1", "-early_stopping 4", None, _NONE,
@@ -250,11 +266,11 @@ LIBRARIES: tuple[Library, ...] = (
         "paddlepaddle", "3.3.1", "paddle.callbacks.EarlyStopping(patience=3, min_delta=0.01)",
         "Fastai(3, min_delta=0.01)", "save_best_model: the first gain that counted",
         "min_delta is made positive; patience 0 stops at the first check although it improves",
-        "read",
+        "verified",
     ),
     Library(
         "poutyne", "1.19.0", "EarlyStopping(patience=3, min_delta=0.01)",
-        "Fastai(3, min_delta=0.01)", _NONE, "min_delta is signed", "read",
+        "Fastai(3, min_delta=0.01)", _NONE, "min_delta is signed", "verified",
     ),
     Library(
         "pybrain3", "3.0.4", "trainUntilConvergence(continueEpochs=10)", "PyBrain()",
@@ -271,12 +287,20 @@ LIBRARIES: tuple[Library, ...] = (
         "RelativePatience(2)", "the first gain that counted",
         "relative_delta is of the larger of the two values: for scores RelativePatience(p, "
         "min_delta=d / (1 - d)); evaluated every `frequency` epochs; after a run without a stop "
-        "the last weights stay", "read",
+        "the last weights stay", "verified",
     ),
     Library(
         "pymoo", "0.6.2", "RobustTermination(SingleObjectiveSpaceTermination(tol=0.001), period=3)",
         "Fastai(3, min_delta=0.001)", "the lowest so far",
         "the reference moves only on a gain above tol; n_skip compares neighbours", "read",
+    ),
+    Library(
+        "pypots", "1.5", "patience=10", "Fastai(10)", _FIRST, "", "read",
+    ),
+    Library(
+        "pyswarms", "1.3.0", "GlobalBestPSO(ftol=1e-4, ftol_iter=10)", None, "the lowest so far",
+        "stops when ftol_iter iterations in a row moved the best by less than "
+        "ftol (1 + abs(best)), so at ftol=0 never", "read",
     ),
     Library(
         "pytabkit", "1.7.3", "RealMLP: early_stopping_additive_patience=20, "
@@ -285,14 +309,32 @@ LIBRARIES: tuple[Library, ...] = (
         "best is updated", "read",
     ),
     Library(
+        "pytorch-argus", "1.1.0", "EarlyStopping(monitor='val_loss', patience=10, better='min')",
+        "Fastai(10)", _NONE, "", "verified",
+    ),
+    Library(
         "pytorch-ignite", "0.5.5", "EarlyStopping(patience=3, threshold=0.01)",
         "Ignite(3, threshold=0.01)", _NONE,
         "gains below the threshold do not add up unless cumulative=True; NaN counts as an "
         "improvement, so a run that diverged never stops", "verified",
     ),
     Library(
-        "pytorch-tabnet", "4.1.0", "fit(patience=10)", "Fastai(10)", _FIRST,
-        "where no value was ever finite, it waits one check more", "read",
+        "pytorch-pfn-extras", "0.9.0", "EarlyStoppingTrigger(monitor='val/loss', patience=10)",
+        "Fastai(10)", _NONE,
+        "compares the mean of what was reported since the last check; maximises only what has "
+        "`accuracy` in its name; patience 0 stops at the first check", "verified",
+    ),
+    Library(
+        "pytorch-tabnet", "4.1.0", "fit(patience=10); callbacks.EarlyStopping(tol=0.01)",
+        "Keras(10, min_delta=0.01)", "the first gain that counted",
+        "a NaN as the first value is just bad, and as long as no value was finite, it waits one "
+        "check more", "verified",
+    ),
+    Library(
+        "pytorch-widedeep", "1.7.0", "EarlyStopping(patience=10, min_delta=0.01)",
+        "Fastai(10, min_delta=0.01)",
+        "the last check; restore_best_weights: the first gain that counted",
+        "min_delta is signed; a baseline is the first best", "read",
     ),
     Library(
         "ray", "2.60.0", "TrialPlateauStopper('loss', std=0.01, num_results=4, mode='min')",
@@ -300,11 +342,11 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "recbole", "1.2.1", "stopping_step: 10", "OptunaPatient(10)", _LAST,
-        "ties reset the count, and it stops at bad check p + 1", "read",
+        "ties reset the count, and it stops at bad check p + 1", "verified",
     ),
     Library(
         "sbi", "0.27.0", "NPE.train(stop_after_epochs=20)", "Fastai(20)", _FIRST,
-        "max_num_epochs=N runs N + 1 epochs", "read",
+        "max_num_epochs=N runs N + 1 epochs", "verified",
     ),
     Library(
         "scikit-learn", "1.9.1", "MLPRegressor(early_stopping=True, n_iter_no_change=10, tol=1e-4)",
@@ -331,7 +373,7 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "scikit-optimize", "0.10.2", "HollowIterationsStopper(10, threshold=0.01)",
-        "SklearnHGB(tol=0.01)", "the lowest so far", "a NaN disables it", "read",
+        "SklearnHGB(tol=0.01)", "the lowest so far", "a NaN disables it", "verified",
     ),
     Library(
         "scikit-optimize", "0.10.2", "DeltaYStopper(delta=0.01, n_best=5)", None,
@@ -346,7 +388,7 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "sockeye", "3.1.34", "--max-num-checkpoint-not-improved 8", "SklearnHGB(8, tol=0)", _FIRST,
-        "a window of checkpoints", "read",
+        "a window of checkpoints", "verified",
     ),
     Library(
         "spacy", "3.8.18", "patience = 1600", "SpaCy(1600)", _LAST,
@@ -357,7 +399,7 @@ LIBRARIES: tuple[Library, ...] = (
         "stable-baselines3", "2.9.2", "StopTrainingOnNoModelImprovement(3, min_evals=5)",
         "Flax(3)", "EvalCallback: the first of the best",
         "equal at min_evals=0; bad evaluations before min_evals do not count, while the best of "
-        "them does", "read",
+        "them does", "verified",
     ),
     Library(
         "syne-tune", "0.16.0", "PlateauStopper('loss', std=0.001, num_trials=10, patience=3)", None,
@@ -376,15 +418,21 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "tf-keras", "2.21.0", "EarlyStopping(patience=10, min_delta=0.01)",
-        "Fastai(10, min_delta=0.01)",
+        "Keras(10, min_delta=0.01)",
         "the last check; restore_best_weights: the first gain that counted",
-        "min_delta is made positive; patience 0 is as 1; a baseline is as in Keras 3", "read",
+        "a NaN or infinity as the first value is just bad; compares in float64", "verified",
+    ),
+    Library(
+        "torchbearer", "0.5.5", "EarlyStopping(monitor='val_loss', patience=10, min_delta=0.01)",
+        "Fastai(10, min_delta=0.01)", _NONE,
+        "min_delta is signed; a second run of the same trial goes on with count and best",
+        "verified",
     ),
     Library(
         "torchrl", "0.14.1", "EarlyStopping(monitor, patience=1000, min_delta=0)",
         "Lightning(10)", _NONE,
         "patience is in frames, here at 100 frames a check; NaN stops, but not before wait_for",
-        "read",
+        "verified",
     ),
     Library(
         "torchtuples", "0.2.2", "EarlyStopping(patience=10, min_delta=0.01)",
@@ -431,6 +479,11 @@ ALSO = {
     "huggingface": "transformers",
     "sklearn": "scikit-learn",
     "skopt": "scikit-optimize",
+    "argus": "pytorch-argus",
+    "ppe": "pytorch-pfn-extras",
+    "widedeep": "pytorch-widedeep",
+    "deepctr": "deepctr-torch",
+    "dgl-lifesci": "dgllife",
     "ignite": "pytorch-ignite",
     "pytorch-lightning": "lightning",
     "paddle": "paddlepaddle",

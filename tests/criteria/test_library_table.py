@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from other_drivers import OTHERS
 from test_libraries import DRIVEN
+from test_other_libraries import criterion
 
 from earlystop_lab import parse
 from earlystop_lab.criteria.libraries import ALSO, LIBRARIES, library_table
@@ -30,15 +32,24 @@ def test_there_are_at_least_sixty_in_order_and_nothing_is_left_out():
 
 def test_what_is_said_to_be_verified_is_driven_and_the_other_way_round():
     # test_patience drives Keras' own callback
-    driven = {*DRIVEN, "Keras"}
-    verified = {row.rule.partition("(")[0] for row in LIBRARIES if row.how == "verified"}
-    assert verified == driven
+    own = {*DRIVEN, "Keras"}
+    others = set()
+    for name, other in OTHERS.items():
+        params = {key: some[0] for key, some in other.grid.items()}
+        others.add((name.partition(" ")[0], criterion(other.rule, params).partition("(")[0]))
+    verified = {
+        (row.library, row.rule.partition("(")[0]) for row in LIBRARIES if row.how == "verified"
+    }
+    assert others <= verified
+    left = verified - others
+    assert {family for _, family in left} == own
+    assert len(left) == len(own)
 
 
-def test_versions_that_are_verified_are_those_that_are_pinned():
+def test_versions_of_libraries_with_a_rule_of_their_name_are_those_that_are_pinned():
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().splitlines()
     for row in LIBRARIES:
-        if row.how == "verified":
+        if row.how == "verified" and row.library not in {name.split()[0] for name in OTHERS}:
             assert f"{row.library}=={row.version}" in pinned
 
 

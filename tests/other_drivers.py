@@ -1,0 +1,751 @@
+"""Early stopping of libraries without a rule named after them, made to decide on given errors.
+
+As in ``library_drivers``: each function returns two 0-based indices, the check at which the library
+itself stops, None if it never does, and the check whose weights its user is left with, None where
+that is not asked. The table at the end says which rule of ours each is, and on which values. Most
+of these libraries have requirements that do not go together, so ``experiments/verify_libraries.py``
+(`make verify`) makes an environment for each group of them.
+"""
+
+import contextlib
+import io
+import logging
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from library_drivers import _lifted
+
+
+class Saves:
+    """A model whose weights are the check at which they were taken."""
+
+    def __init__(self):
+        self.now, self.kept = 0, None
+
+    def state_dict(self):
+        return {"at": self.now}
+
+    def load_state_dict(self, state):
+        self.kept = state["at"]
+
+
+def keras_like(callback, values, name="val_loss", model=None):
+    """A callback of Keras' form, on a model with ``stop_training``."""
+    model = model or SimpleNamespace(stop_training=False)
+    callback.set_model(model)
+    callback.on_train_begin({})
+    for i, v in enumerate(values):
+        model.now = i
+        callback.on_epoch_end(i, {name: v})
+        if model.stop_training:
+            return i
+    return None
+
+
+def poutyne(values, patience, min_delta):
+    from poutyne import EarlyStopping
+
+    return keras_like(EarlyStopping(patience=patience, min_delta=min_delta), values), None
+
+
+def paddle(values, patience, min_delta):
+    from paddle.callbacks import EarlyStopping
+
+    made = EarlyStopping("loss", "min", patience, verbose=0, min_delta=min_delta)
+    made.save_best_model = False
+    made.set_model(SimpleNamespace(stop_training=False))
+    made.on_train_begin()
+    for i, v in enumerate(values):
+        made.on_eval_end({"loss": v})
+        if made.model.stop_training:
+            return i, None
+    return None, None
+
+
+def tf_keras(values, patience, min_delta):
+    import tf_keras
+
+    made = tf_keras.callbacks.EarlyStopping(
+        patience=patience, min_delta=min_delta, restore_best_weights=True, mode="min"
+    )
+    model = Saves()
+    model.stop_training, model.get_weights = False, model.state_dict
+    model.set_weights = model.load_state_dict
+    stop = keras_like(made, values, model=model)
+    made.on_train_end()
+    return stop, model.kept
+
+
+def deepctr_torch(values, patience, min_delta):
+    from deepctr_torch.callbacks import EarlyStopping
+
+    made = EarlyStopping(
+        patience=patience, min_delta=min_delta, mode="min", restore_best_weights=True
+    )
+    model = Saves()
+    model.stop_training = False
+    return keras_like(made, values, model=model), model.kept
+
+
+def pytorch_tabnet(values, patience, tol):
+    from pytorch_tabnet.callbacks import EarlyStopping
+
+    made, network = EarlyStopping("loss", False, tol, patience), Saves()
+    trainer = SimpleNamespace(network=network, _stop_training=False, max_epochs=len(values))
+    made.set_trainer(trainer)
+    stop = None
+    for i, v in enumerate(values):
+        network.now = i
+        made.on_epoch_end(i, {"loss": v})
+        if trainer._stop_training:
+            stop = i
+            break
+    with contextlib.redirect_stdout(io.StringIO()):
+        made.on_train_end()
+    return stop, network.kept
+
+
+def torchtuples(values, patience, min_delta):
+    from torchtuples.callbacks import EarlyStopping
+
+    with tempfile.TemporaryDirectory() as folder:
+        scores, saved = [], []
+        made = EarlyStopping(
+            get_score=lambda: scores[-1],
+            min_delta=min_delta,
+            patience=patience,
+            file_path=os.path.join(folder, "x"),
+        )
+        made.model = SimpleNamespace(save_model_weights=lambda path: saved.append(len(scores)))
+        made.on_fit_start()  # saves the untrained weights
+        for i, v in enumerate(values):
+            scores.append(v)
+            if made.on_epoch_end():
+                return i, saved[-1] - 1 if saved[-1] else None
+    return None, saved[-1] - 1 if saved[-1] else None
+
+
+def early_stopping_pytorch(values, patience, delta):
+    import torch
+    from early_stopping_pytorch import EarlyStopping
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, model = os.path.join(folder, "x.pt"), Saves()
+        made = EarlyStopping(patience, delta=delta, path=path, trace_func=lambda text: None)
+        stop = None
+        for i, v in enumerate(values):
+            model.now = i
+            made(v, model)
+            if made.early_stop:
+                stop = i
+                break
+        return stop, torch.load(path)["at"] if os.path.exists(path) else None
+
+
+def delu(values, patience, min_delta):
+    from delu.tools import EarlyStopping
+
+    made = EarlyStopping(patience, mode="min", min_delta=min_delta)
+    for i, v in enumerate(values):
+        made.update(v)
+        if made.should_stop():
+            return i, None
+    return None, None
+
+
+def monai(values, patience, min_delta, cumulative_delta):
+    from ignite.engine import Engine
+    from monai.handlers import EarlyStopHandler
+
+    engine, now = Engine(lambda e, b: None), []
+    made = EarlyStopHandler(
+        patience, lambda e: -now[-1], engine, min_delta, cumulative_delta=cumulative_delta
+    )
+    made._handler.logger.setLevel(logging.WARNING)
+    for i, v in enumerate(values):
+        now.append(v)
+        made(engine)
+        if engine.should_terminate:
+            return i, None
+    return None, None
+
+
+def pymoo(values, period, tol):
+    """The values are those of a generation: pymoo looks at the best so far."""
+    import numpy as np
+    from pymoo.termination.ftol import SingleObjectiveSpaceTermination
+    from pymoo.termination.robust import RobustTermination
+
+    made = RobustTermination(SingleObjectiveSpaceTermination(tol, only_feas=False), period)
+    best = math.inf
+    for i, v in enumerate(values):
+        best = min(best, v)
+        made.update(SimpleNamespace(opt=SimpleNamespace(get=lambda name, b=best: np.array([b]))))
+        if made.has_terminated():
+            return i, None
+    return None, None
+
+
+def cornac(values, patience, min_delta):
+    from cornac.models import Recommender
+
+    made = Recommender("x", trainable=True)
+    made.current_epoch, made.stopped_epoch, made.wait = 0, 0, 0
+    made.best_value, made.best_epoch = -math.inf, 0
+    now = []
+    made.monitor_value = lambda train, val: -now[-1]
+    for i, v in enumerate(values):
+        now.append(v)
+        with contextlib.redirect_stdout(io.StringIO()):
+            if made.early_stop(None, None, min_delta, patience):
+                return i, made.best_epoch - 1 if made.best_epoch else None
+    return None, made.best_epoch - 1 if made.best_epoch else None
+
+
+def stable_baselines3(values, max_no_improvement_evals, min_evals):
+    from stable_baselines3.common.callbacks import StopTrainingOnNoModelImprovement
+
+    made = StopTrainingOnNoModelImprovement(max_no_improvement_evals, min_evals)
+    made.parent = SimpleNamespace(best_mean_reward=-math.inf)
+    made.model = SimpleNamespace(num_timesteps=0)
+    for i, v in enumerate(values):
+        if -v > made.parent.best_mean_reward:
+            made.parent.best_mean_reward = -v
+        if not made.on_step():
+            return i, None
+    return None, None
+
+
+def pykeen(values, patience, relative_delta):
+    import dataclasses
+
+    file = ("pykeen", "stoppers/early_stopping.py")
+    improved = _lifted(*file, "is_improvement", math=math)
+    logic = _lifted(*file, "EarlyStoppingLogic", dataclasses=dataclasses, is_improvement=improved)
+    made = logic(patience, relative_delta, larger_is_better=False)
+    for i, v in enumerate(values):
+        if made.report_result(v, i + 1):
+            return i, made.best_epoch - 1 if made.best_epoch else None
+    return None, made.best_epoch - 1 if made.best_epoch else None
+
+
+def recbole(values, stopping_step):
+    early_stopping = _lifted("recbole", "utils/utils.py", "early_stopping")
+    best, bad = math.inf, 0
+    for i, v in enumerate(values):
+        best, bad, stop, _ = early_stopping(v, best, bad, stopping_step, bigger=False)
+        if stop:
+            return i, None
+    return None, None
+
+
+def nevergrad(values, tolerance_window):
+    """A stop is seen when the next point is asked for."""
+    import nevergrad as ng
+    from nevergrad.common.errors import NevergradEarlyStopping
+
+    optimizer = ng.optimizers.OnePlusOne(ng.p.Scalar(), budget=len(values) + 2)
+    stopper = ng.callbacks.EarlyStopping.no_improvement_stopper(tolerance_window)
+    optimizer.register_callback("ask", stopper)
+    for i in range(len(values) + 1):
+        try:
+            asked = optimizer.ask()
+        except NevergradEarlyStopping:
+            return i - 1, None
+        if i < len(values):
+            optimizer.tell(asked, values[i])
+    return None, None
+
+
+def ngboost(values, early_stopping_rounds):
+    import numpy as np
+    from ngboost import NGBRegressor
+    from sklearn.tree import DecisionTreeRegressor
+
+    script = iter([*values, min(values) - 1])
+    x, y = np.arange(6.0).reshape(6, 1), np.arange(6.0)
+    model = NGBRegressor(
+        n_estimators=len(values) + 1,
+        Base=DecisionTreeRegressor(max_depth=1),
+        verbose=False,
+        random_state=0,
+    )
+    model.fit(
+        x,
+        y,
+        X_val=x,
+        Y_val=y,
+        val_loss_monitor=lambda dist, y: next(script),
+        early_stopping_rounds=early_stopping_rounds,
+    )
+    done = len(model.base_models)
+    return (done - 1 if done <= len(values) else None), None
+
+
+def gpboost(values, early_stopping_rounds):
+    from gpboost.callback import CallbackEnv, EarlyStopException, early_stopping
+
+    model = SimpleNamespace(_train_data_name="training")
+    for end in (len(values) + 1, len(values)):  # at its last iteration it always raises
+        made = early_stopping(early_stopping_rounds, verbose=False)
+        for i, v in enumerate(values):
+            try:
+                made(CallbackEnv(model, {}, i, 0, end, [("valid", "m", v, False)]))
+            except EarlyStopException as stop:
+                return (i if end > len(values) else None), stop.best_iteration
+    return None, None
+
+
+def autogluon_simple(values, patience):
+    from autogluon.core.utils.early_stopping import SimpleES
+
+    return _autogluon(SimpleES(patience), values, 1)
+
+
+def autogluon_adaptive(values, a, b, min_patience, max_patience):
+    from autogluon.core.utils.early_stopping import AdaptiveES
+
+    return _autogluon(AdaptiveES(a, b, min_patience, max_patience), values, 1)
+
+
+def _autogluon(made, values, first):
+    best = math.inf
+    for i, v in enumerate(values):
+        is_best = v < best
+        best = v if is_best else best
+        if made.update(i + first, is_best):
+            return i, None
+    return None, None
+
+
+def catalyst(values, patience, min_delta):
+    from catalyst.callbacks import EarlyStoppingCallback
+
+    made = EarlyStoppingCallback(patience, "valid", "loss", minimize=True, min_delta=min_delta)
+    runner = SimpleNamespace(need_early_stop=False)
+    made.on_experiment_start(runner)
+    for i, v in enumerate(values):
+        runner.epoch_metrics = {"valid": {"loss": v}}
+        made.on_epoch_end(runner)
+        if runner.need_early_stop:
+            return i, None
+    return None, None
+
+
+def torchrl(values, patience, min_delta, check_finite):
+    """One frame a check."""
+    from torchrl.trainers import EarlyStopping
+
+    made = EarlyStopping(
+        monitor="m",
+        mode="min",
+        min_delta=min_delta,
+        patience=patience,
+        wait_for=0,
+        check_finite=check_finite,
+    )
+    stopped = []
+    trainer = SimpleNamespace(
+        _log_dict={"m": []}, collected_frames=0, _stop_training=False, request_stop=stopped.append
+    )
+    made._trainer = trainer
+    for i, v in enumerate(values):
+        trainer._log_dict["m"].append(v)
+        trainer.collected_frames = i
+        made()
+        if stopped:
+            return i, None
+    return None, None
+
+
+def sbi(values, stop_after_epochs):
+    """Epoch 0 is before training: its loss is infinite."""
+    from copy import deepcopy
+
+    converged = _lifted("sbi", "inference/trainers/base.py", "_converged", deepcopy=deepcopy)
+    net = Saves()
+    net.now = -1
+    trainer = SimpleNamespace(_neural_net=net, _val_loss=math.inf, _best_val_loss=math.inf)
+    trainer._epochs_since_last_improvement = 0
+    converged(trainer, 0, stop_after_epochs)
+    for i, v in enumerate(values):
+        net.now, trainer._val_loss = i, v
+        if converged(trainer, i + 1, stop_after_epochs):
+            return i, net.kept if net.kept >= 0 else None
+    return None, None
+
+
+def allennlp(values, patience):
+    from typing import Any, Dict, List, Optional, Union  # noqa: UP035
+
+    kinds = {"Any": Any, "Dict": Dict, "List": List, "Optional": Optional, "Union": Union}  # noqa: UP006
+    made = _lifted("allennlp", "training/metric_tracker.py", "MetricTracker", **kinds)
+    tracker = made("-loss", patience)
+    for i, v in enumerate(values):
+        tracker.add_metrics({"loss": v})
+        if tracker.should_stop_early():
+            return i, tracker.best_epoch
+    return None, tracker.best_epoch
+
+
+def sockeye(values, max_not_improved, threshold):
+    """Finite values; checkpoints are counted from 1."""
+    from collections import deque
+
+    logger = logging.getLogger("lifted")
+    needs = {
+        "logger": logger,
+        "utils": SimpleNamespace(
+            metric_value_is_better=lambda new, old, name: new < old,
+            is_primary_worker=lambda: True,
+            is_distributed=lambda: False,
+        ),
+        "List": list,
+        "loss": SimpleNamespace(LossMetric=None),
+    }
+    update = _lifted("sockeye", "training.py", "_determine_improvement", **needs)
+    converged = _lifted("sockeye", "training.py", "_determine_convergence", **needs)
+    trainer = SimpleNamespace(
+        config=SimpleNamespace(
+            early_stopping_metric="m",
+            max_num_checkpoint_not_improved=max_not_improved,
+            checkpoint_improvement_threshold=threshold,
+            min_samples=None,
+            min_updates=None,
+            min_epochs=None,
+        ),
+        state=SimpleNamespace(
+            best_metric=math.inf,
+            best_checkpoint=0,
+            num_not_improved=0,
+            checkpoint=0,
+            best_metric_history=deque([math.inf]),
+        ),
+    )
+    for i, v in enumerate(values):
+        trainer.state.checkpoint = i + 1
+        update(trainer, [SimpleNamespace(name="m", get=lambda v=v: v)])
+        if converged(trainer):
+            return i, trainer.state.best_checkpoint - 1
+    return None, trainer.state.best_checkpoint - 1
+
+
+def mosaicml(values, patience, min_delta):
+    """One evaluation an epoch."""
+    import torch
+
+    unit = SimpleNamespace(EPOCH="ep", BATCH="ba")
+
+    class Patience(int):
+        unit = "ep"
+
+    update = _lifted(
+        "composer",
+        "callbacks/early_stopper.py",
+        "_update_stopper_state",
+        torch=torch,
+        TimeUnit=unit,
+    )
+    made = SimpleNamespace(
+        best=None,
+        best_occurred=None,
+        patience=Patience(patience),
+        min_delta=min_delta,
+        comp_func=torch.less,
+    )
+    stopped = []
+    for i, v in enumerate(values):
+        made._get_monitored_metric = lambda state, v=v: torch.tensor(v, dtype=torch.float64)
+        update(
+            made,
+            SimpleNamespace(
+                timestamp=SimpleNamespace(epoch=i), stop_training=lambda: stopped.append(1)
+            ),
+        )
+        if stopped:
+            return i, None
+    return None, None
+
+
+def torchbearer(values, patience, min_delta):
+    import torchbearer
+    from torchbearer.callbacks import EarlyStopping
+
+    made = EarlyStopping("val_loss", min_delta, patience, mode="min")
+    state = {torchbearer.STOP_TRAINING: False}
+    for i, v in enumerate(values):
+        state[torchbearer.METRICS] = {"val_loss": v}
+        made.step(state)
+        if state[torchbearer.STOP_TRAINING]:
+            return i, None
+    return None, None
+
+
+def pytorch_pfn_extras(values, patience):
+    from pytorch_pfn_extras.training.triggers import EarlyStoppingTrigger
+
+    made = EarlyStoppingTrigger((1, "epoch"), "m", patience, "min", max_trigger=(10**6, "epoch"))
+    for i, v in enumerate(values):
+        manager = SimpleNamespace(
+            observation={"m": v},
+            epoch=i + 1,
+            epoch_detail=i + 1.0,
+            iteration=i + 1,
+            is_before_training=False,
+            _iters_per_epoch=1,
+            execution=None,
+        )
+        if made(manager):
+            return i, None
+    return None, None
+
+
+def pytorch_argus(values, patience):
+    from argus.callbacks import EarlyStopping
+
+    made = EarlyStopping("val_loss", patience, better="min")
+    logger = logging.getLogger("argus of a test")
+    logger.setLevel(logging.WARNING)
+    state = SimpleNamespace(metrics={}, stopped=False, logger=logger, epoch=0)
+    made.start(state)
+    for i, v in enumerate(values):
+        state.metrics["val_loss"] = v
+        made.epoch_complete(state)
+        if state.stopped:
+            return i, None
+    return None, None
+
+
+def dgllife(values, patience):
+    import datetime
+
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = _lifted(
+            "dgllife", "utils/early_stop.py", "EarlyStopping", torch=torch, datetime=datetime
+        )
+        stopper = made("lower", patience, filename=os.path.join(folder, "x.pth"))
+        model, stop = Saves(), None
+        for i, v in enumerate(values):
+            model.now = i
+            with contextlib.redirect_stdout(io.StringIO()):
+                if stopper.step(v, model):
+                    stop = i
+                    break
+        stopper.load_checkpoint(model)
+        return stop, model.kept
+
+
+def scikit_optimize(values, n_iterations, threshold):
+    from skopt.callbacks import HollowIterationsStopper
+
+    made = HollowIterationsStopper(n_iterations, threshold)
+    for i in range(len(values)):
+        if made(SimpleNamespace(func_vals=values[: i + 1])):
+            return i, None
+    return None, None
+
+
+def skopt_delta_y(values, delta, n_best):
+    from skopt.callbacks import DeltaYStopper
+
+    made = DeltaYStopper(delta, n_best)
+    for i in range(len(values)):
+        if made(SimpleNamespace(func_vals=values[: i + 1])):
+            return i, None
+    return None, None
+
+
+def hyperopt(values, iteration_stop_count, percent_increase):
+    from hyperopt.early_stop import no_progress_loss
+
+    made, more, trials = no_progress_loss(iteration_stop_count, percent_increase), [], []
+    for i, v in enumerate(values):
+        trials.append({"result": {"loss": v}})
+        stop, more = made(SimpleNamespace(trials=trials), *more)
+        if stop:
+            return i, None
+    return None, None
+
+
+def botorch(values, rel_tol, n_window, eta):
+    import torch
+    from botorch.optim.stopping import ExpMAStoppingCriterion
+
+    made = ExpMAStoppingCriterion(10**9, True, n_window, eta, rel_tol)
+    made.weights = made.weights.double()
+    for i, v in enumerate(values):
+        if made(torch.tensor([v], dtype=torch.float64)):
+            return i, None
+    return None, None
+
+
+def syne_tune(values, std, num_trials, patience):
+    from syne_tune.stopping_criterion import PlateauStopper
+
+    made = PlateauStopper("m", std, num_trials, "min", patience)
+    rows = {}
+    for i, v in enumerate(values):
+        rows[i] = {"m": v}
+        if made(SimpleNamespace(num_trials_finished=i + 1, trial_rows=rows)):
+            return i, None
+    return None, None
+
+
+def hmmlearn(values, tol):
+    from hmmlearn.base import ConvergenceMonitor
+
+    made = ConvergenceMonitor(tol, len(values) + 1, False)
+    logging.getLogger("hmmlearn.base").setLevel(logging.ERROR)
+    for i, v in enumerate(values):
+        made.report(-v)
+        if made.converged:
+            return i, None
+    return None, None
+
+
+def finite(values):
+    """Where the library fails, or differs as the table says, on other values."""
+    return [v if math.isfinite(v) else 1.0 for v in values]
+
+
+def without_nan(values):
+    return [1.0 if math.isnan(v) else v for v in values]
+
+
+def number_first(values):
+    return [*finite(values[:1]), *values[1:]]
+
+
+def exact(values):
+    """Values whose differences floats hold exactly, as a score and an error round differently."""
+    return [round(v * 64) / 64 if math.isfinite(v) else v for v in values]
+
+
+class Other(NamedTuple):
+    """How a library is driven, and the criterion that decides the same."""
+
+    #: the environment of experiments/verify_libraries.py
+    group: str
+    module: str
+    decide: Callable
+    #: text form, with the parameters of ``decide`` in it, or the function of them that gives it
+    rule: str | Callable
+    grid: dict
+    #: what the errors are turned into, one function after the other
+    values: tuple = ()
+
+
+COUNTS, DELTAS = [1, 2, 3, 5], [0.0, 0.05, 0.1]
+EXACT = [0.0, 0.0625, 0.125]
+
+#: by the name of the library in earlystop_lab.criteria.libraries
+OTHERS = {
+    "allennlp": Other("plain", "allennlp", allennlp, "DL4J({patience})", {"patience": COUNTS}),
+    "autogluon.core": Other(
+        "more", "autogluon.core", autogluon_simple, "Fastai({patience})", {"patience": COUNTS}
+    ),
+    "catalyst": Other(
+        "more", "catalyst", catalyst, "MMEngine({patience}, min_delta={min_delta})",
+        {"patience": COUNTS, "min_delta": EXACT}, (finite, exact),
+    ),
+    "deepctr-torch": Other(
+        "plain", "deepctr_torch", deepctr_torch,
+        "Skorch({patience}, threshold={min_delta}, threshold_mode='abs')",
+        {"patience": COUNTS, "min_delta": DELTAS},
+    ),
+    "delu": Other(
+        "plain", "delu", delu, "Keras({patience}, min_delta={min_delta})",
+        {"patience": COUNTS, "min_delta": EXACT}, (exact,),
+    ),
+    "dgllife": Other("plain", "dgllife", dgllife, "LightGBM({patience})", {"patience": COUNTS}),
+    "early-stopping-pytorch": Other(
+        "plain", "early_stopping_pytorch", early_stopping_pytorch,
+        "LightGBM({patience}, min_delta={delta})", {"patience": COUNTS, "delta": DELTAS},
+        (without_nan,),
+    ),
+    "gpboost": Other(
+        "more", "gpboost", gpboost, "LightGBM({early_stopping_rounds})",
+        {"early_stopping_rounds": COUNTS},
+    ),
+    "monai": Other(
+        "plain", "monai", monai,
+        "Ignite({patience}, threshold={min_delta}, cumulative={cumulative_delta})",
+        {"patience": COUNTS, "min_delta": DELTAS, "cumulative_delta": [False, True]},
+    ),
+    "mosaicml": Other(
+        "plain", "composer", mosaicml,
+        lambda patience, min_delta: f"DL4J({patience + 1}, min_improvement={min_delta})",
+        {"patience": COUNTS, "min_delta": DELTAS},
+    ),
+    "nevergrad": Other(
+        "plain", "nevergrad", nevergrad, "Flax({tolerance_window})",
+        {"tolerance_window": COUNTS}, (finite,),
+    ),
+    "ngboost": Other(
+        "more", "ngboost", ngboost,
+        lambda early_stopping_rounds: f"OptunaPatient({early_stopping_rounds - 1})",
+        {"early_stopping_rounds": COUNTS}, (finite,),
+    ),
+    "paddlepaddle": Other(
+        "paddle", "paddle", paddle, "Fastai({patience}, min_delta={min_delta})",
+        {"patience": COUNTS, "min_delta": DELTAS},
+    ),
+    "poutyne": Other(
+        "plain", "poutyne", poutyne, "Fastai({patience}, min_delta={min_delta})",
+        {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1]},
+    ),
+    "pykeen": Other(
+        "plain", "pykeen", pykeen, "RelativePatience({patience}, min_delta={relative_delta})",
+        {"patience": COUNTS, "relative_delta": DELTAS},
+    ),
+    "pytorch-argus": Other(
+        "plain", "argus", pytorch_argus, "Fastai({patience})", {"patience": COUNTS}
+    ),
+    "pytorch-pfn-extras": Other(
+        "plain", "pytorch_pfn_extras", pytorch_pfn_extras, "Fastai({patience})",
+        {"patience": COUNTS},
+    ),
+    "pytorch-tabnet": Other(
+        "plain", "pytorch_tabnet", pytorch_tabnet, "Keras({patience}, min_delta={tol})",
+        {"patience": COUNTS, "tol": EXACT}, (number_first, exact),
+    ),
+    "recbole": Other(
+        "plain", "recbole", recbole, "OptunaPatient({stopping_step})", {"stopping_step": COUNTS},
+        (number_first,),
+    ),
+    "sbi": Other(
+        "more", "sbi", sbi, "Fastai({stop_after_epochs})", {"stop_after_epochs": COUNTS}
+    ),
+    "scikit-optimize": Other(
+        "plain", "skopt", scikit_optimize, "SklearnHGB({n_iterations}, tol={threshold})",
+        {"n_iterations": COUNTS, "threshold": EXACT}, (finite, exact),
+    ),
+    "sockeye": Other(
+        "plain", "sockeye", sockeye, "SklearnHGB({max_not_improved}, tol={threshold})",
+        {"max_not_improved": COUNTS, "threshold": EXACT}, (finite, exact),
+    ),
+    "stable-baselines3": Other(
+        "plain", "stable_baselines3", stable_baselines3, "Flax({max_no_improvement_evals})",
+        {"max_no_improvement_evals": [0, *COUNTS], "min_evals": [0]}, (finite,),
+    ),
+    "tf-keras": Other(
+        "tensorflow", "tf_keras", tf_keras, "Keras({patience}, min_delta={min_delta})",
+        {"patience": [0, *COUNTS], "min_delta": DELTAS}, (number_first,),
+    ),
+    "torchbearer": Other(
+        "plain", "torchbearer", torchbearer, "Fastai({patience}, min_delta={min_delta})",
+        {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1]},
+    ),
+    "torchrl": Other(
+        "more", "torchrl", torchrl,
+        "Lightning({patience}, min_delta={min_delta}, check_finite={check_finite})",
+        {"patience": COUNTS, "min_delta": EXACT, "check_finite": [True, False]},
+        (number_first, exact),
+    ),
+}  # fmt: skip
