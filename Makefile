@@ -84,6 +84,7 @@ endif
 ifneq ($(filter own,$(or $(GROUP),own)),)
 	$(BIN)/pytest -n 2 tests/criteria/test_libraries.py tests/criteria/test_patience.py \
 	    tests/criteria/test_rates.py tests/engine/test_replay.py
+	EARLYSTOP_SETS=240 $(BIN)/pytest -n 2 tests/criteria/test_pruning.py -k library
 endif
 
 # importers against what each tool wrote, in environments of their own: installs some GB

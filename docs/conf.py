@@ -151,8 +151,9 @@ def _signature(
     app: Any, what: str, name: str, thing: Any, options: Any, signature: Any, returns: Any
 ) -> tuple[str, str] | None:
     """How a rule is written: that of its family, which is an object that can be called."""
-    if isinstance(thing, Family):
-        return f"({catalogue.signature(thing).partition('(')[2]}", ""
+    family = getattr(thing, "family", thing)
+    if isinstance(family, Family):
+        return f"({catalogue.signature(family).partition('(')[2]}", ""
     return None
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         calibrate as calibrate,
     )
     from earlystop_lab.studies.conformance import check_criterion as check_criterion
+    from earlystop_lab.studies.pruning import prune as prune
     from earlystop_lab.studies.recommendation import recommend as recommend
 else:
     #: where a public name is, beside those of the room :mod:`criteria`
@@ -39,6 +40,7 @@ else:
         "Stops": "engine.replaying",
         "calibrate": "studies.calibration",
         "check_criterion": "studies.conformance",
+        "prune": "studies.pruning",
         "read_curves": "curves",
         "read_logs": "sources.logs",
         "recommend": "studies.recommendation",

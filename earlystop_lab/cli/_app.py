@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from earlystop_lab._common.progress import progress_shown
 from earlystop_lab._common.terminal import flush, say
 from earlystop_lab._common.wording import visible
-from earlystop_lab.cli import answers, cache, curves, live, plot, rules
+from earlystop_lab.cli import answers, cache, curves, live, plot, pruning, rules
 
 #: whichever library typer parses with
 _UsageError: Any = typer.BadParameter.__base__
@@ -65,6 +65,7 @@ for group, name, command in (
     (app, "recommend", answers.recommend_command),
     (app, "calibrate", answers.calibrate_command),
     (app, "survey", answers.survey_command),
+    (app, "prune", pruning.prune_command),
     (app, "simulate", curves.simulate_command),
     (app, "watch", live.watch_command),
     (figures, "run", plot.plot_run_command),

@@ -27,10 +27,21 @@ from earlystop_lab.criteria.rules.limits import *
 from earlystop_lab.criteria.rules.older import *
 from earlystop_lab.criteria.rules.papers import *
 from earlystop_lab.criteria.rules.prechelt import *
+from earlystop_lab.criteria.rules.pruning import *
+from earlystop_lab.criteria.rules.pruning import PRUNERS as PRUNERS
 from earlystop_lab.criteria.rules.sklearn import *
 from earlystop_lab.criteria.rules.smoothed import *
 from earlystop_lab.criteria.rules.torch import *
 from earlystop_lab.criteria.table import FAMILIES as FAMILIES, parse as parse
 
 if not TYPE_CHECKING:  # mypy knows the names of the imports, but no list that is computed
-    __all__ = ["after", "all_of", "any_of", "criterion", "parse", *FAMILIES, *checkpoint.__all__]
+    __all__ = [
+        "after",
+        "all_of",
+        "any_of",
+        "criterion",
+        "parse",
+        *FAMILIES,
+        *PRUNERS,
+        *checkpoint.__all__,
+    ]

@@ -18,6 +18,7 @@ from earlystop_lab.criteria.libraries import library_table
 from earlystop_lab.criteria.rules.boosting import LightGBM, XGBoost
 from earlystop_lab.criteria.rules.keras import Keras
 from earlystop_lab.criteria.rules.patience import AT_GAIN, COUNTS, IMPROVES, MOVES, Knobs
+from earlystop_lab.criteria.rules.pruning import PRUNERS
 from earlystop_lab.criteria.rules.sklearn import SklearnMLP, SklearnSGD
 from earlystop_lab.criteria.rules.torch import HuggingFace, Lightning, Ultralytics
 from earlystop_lab.criteria.table import FAMILIES
@@ -74,6 +75,16 @@ def rule_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
     ['the epoch', '>= n']
     """
     return pd.DataFrame([_row(family) for family in families.values()])
+
+
+def pruner_table() -> pd.DataFrame:
+    """One row per rule that sees other runs, with the columns of :func:`rule_table`.
+
+    >>> from earlystop_lab.criteria.catalogue import pruner_table
+    >>> pruner_table()["rule"].str.partition("(")[0].tolist()[:3]
+    ['SyneTuneMedian', 'SyneTuneASHA', 'AxPercentile']
+    """
+    return rule_table({name: pruner.family for name, pruner in PRUNERS.items()})
 
 
 def patience_table(families: Mapping[str, Family] = FAMILIES) -> pd.DataFrame:
@@ -169,6 +180,12 @@ def markdown() -> str:
             "Ultralytics compares -(1 - error), `EMA` and `Median` compare the smoothed error, "
             "and Encog compares only the errors at the checks it looks at. `d` is the delta.",
             patience_table().to_markdown(index=False),
+            "## Rules that see other runs",
+            "They compare the reports of a run with those of others, as in a search for the best "
+            "run. `workers` is the number of runs that are trained at the same time, by default "
+            "all, and `seed` that of a random order of arrival. `replay` takes them beside other "
+            "rules, and `prune` says what they save and how often they stop the best run.",
+            pruner_table().to_markdown(index=False),
             "## Which rule is my library's?",
             "The early stopping of libraries as their users write it, at values that show which "
             "parameter is which, and the rule that is the same or the closest; what differs from "

@@ -11,6 +11,7 @@ from earlystop_lab.criteria.rules import (
     older,
     papers,
     prechelt,
+    pruning,
     sklearn,
     smoothed,
     torch,
@@ -94,4 +95,4 @@ def parse(text: str, families: dict[str, Family] = FAMILIES) -> Rule:
     >>> parse("any_of(PQ(0.50, k=5), MaxEpochs(3000))")
     any_of(PQ(0.5), MaxEpochs(3000))
     """
-    return _text.parse(text, families)
+    return _text.parse(text, families, pruning.PRUNERS)

@@ -1,7 +1,7 @@
 """The text form of criteria: ``GL(2)``, ``PQ(0.5, k=10)``, ``any_of(UP(3), MaxEpochs(500))``."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from earlystop_lab._common.wording import cut, nearest
 from earlystop_lab.criteria.core import Criterion, Family, Rule, Value, after, all_of, any_of
@@ -9,8 +9,11 @@ from earlystop_lab.criteria.core import Criterion, Family, Rule, Value, after, a
 _COMBINE = {"any_of": any_of, "all_of": all_of}
 
 
-def parse(text: str, families: Mapping[str, Family]) -> Rule:
-    """Parse ``text`` as a criterion; ``ValueError`` if it is none."""
+def parse(text: str, families: Mapping[str, Family], others: Collection[str] = ()) -> Rule:
+    """Parse ``text`` as a criterion; ``ValueError`` if it is none.
+
+    ``others`` are names of rules that see other runs, for the message if one is not expected.
+    """
     if not isinstance(text, str):
         raise ValueError(f"criterion {text!r}: expected a string such as 'GL(2)'")
     try:
@@ -21,7 +24,7 @@ def parse(text: str, families: Mapping[str, Family]) -> Rule:
             f"criterion {_short(text)}: cannot be parsed{why}; expected a criterion such as GL(2)"
         ) from error
     try:
-        return _rule(_short(text), tree, families)
+        return _rule(_short(text), tree, families, others)
     except RecursionError as error:
         raise ValueError(f"criterion {_short(text)}: nested too deeply") from error
 
@@ -49,7 +52,9 @@ def short_number(number: float) -> str:
     return f"{number:.6g}" if abs(number) < 1e6 else f"{number:.0f}"
 
 
-def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
+def _rule(
+    text: str, node: ast.expr, families: Mapping[str, Family], others: Collection[str]
+) -> Rule:
     if isinstance(node, ast.BoolOp):
         combination = "any_of" if isinstance(node.op, ast.Or) else "all_of"
         raise ValueError(
@@ -62,14 +67,19 @@ def _rule(text: str, node: ast.expr, families: Mapping[str, Family]) -> Rule:
         )
     name = node.func.id
     if name in _COMBINE and not node.keywords:
-        return _COMBINE[name](*(_rule(text, member, families) for member in node.args))
+        return _COMBINE[name](*(_rule(text, member, families, others) for member in node.args))
     if name in _COMBINE:
         raise ValueError(f"criterion {text}: {name} takes criteria and no keyword arguments")
     if name == "after":
         if len(node.args) != 2 or node.keywords:
             raise ValueError(f"criterion {text}: expected after(epochs, criterion)")
         epochs = _value(text, node.args[0])
-        return after(epochs, _rule(text, node.args[1], families))  # type: ignore[arg-type]
+        return after(epochs, _rule(text, node.args[1], families, others))  # type: ignore[arg-type]
+    if name not in families and name in others:
+        raise ValueError(
+            f"criterion {text}: {name} sees other runs; only replay and prune take it, and it "
+            "cannot be combined with criteria"
+        )
     if name not in families:
         known = [*families, *_COMBINE, "after"]
         raise ValueError(

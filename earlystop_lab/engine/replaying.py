@@ -26,6 +26,9 @@ from earlystop_lab.criteria import (
     parse,
 )
 from earlystop_lab.criteria.first_passage import NEVER, NONE_KNOWN, Check, Highs, Indices, Trace
+from earlystop_lab.criteria.pruners import Pruner, Pruning, pruned
+from earlystop_lab.criteria.rules.pruning import PRUNERS
+from earlystop_lab.criteria.table import FAMILIES
 from earlystop_lab.curves import (
     ERRORS,
     Channel,
@@ -35,6 +38,7 @@ from earlystop_lab.curves import (
     Runs,
     canonical,
     one_below_the_other,
+    read_curves,
     require_curves,
     same_channels,
     taken,
@@ -51,6 +55,8 @@ _LOOKED_UP: tuple[Key, ...] = (_FIRED, ("epoch", "stop"), ("epoch", "selected"))
 _POLICIES = "expected 'best', 'lowest', 'last', 'own' or a ModelCheckpoint(...)"
 #: "best", "lowest", "last", "own", or a ModelCheckpoint
 Restore = str | Criterion
+#: a rule as an object or as text
+Asked = Rule | Pruning | str
 
 
 class Stops:
@@ -202,7 +208,7 @@ class Stops:
 
 def replay(
     curves: CurveSet | str | Path,
-    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
+    criteria: Iterable[Asked] | Mapping[str, Asked],
     *,
     restore: Restore = "best",
     select: str | None = None,
@@ -222,7 +228,9 @@ def replay(
         A curve set, or the path of one, which is read ``chunk_size`` runs at a time.
     criteria : iterable of criteria or str, or dict
         Criteria as objects or text; a dict gives them other names in the result. Criteria that
-        share family and parameters are answered in one pass.
+        share family and parameters are answered in one pass. A rule that sees other runs, such as
+        :func:`SyneTuneASHA`, compares the runs of one problem (metadata column ``problem``; without
+        it, all runs), in the order of the set; all of them are read at once.
     restore : {"best", "lowest", "last", "own"} or ModelCheckpoint
         Which weights are kept:
 
@@ -267,6 +275,9 @@ def replay(
     1     Keras(1)     3  1.0
     """
     asked = plan(criteria, restore, chunk_size, select)
+    if asked.pruners:
+        curves = curves if isinstance(curves, CurveSet) else read_curves(curves)
+        asked = asked._replace(chunk_size=max(len(curves), 1), sets=_sets(curves))
     replayed = list(shown(parts(curves, asked, n_jobs=n_jobs), curves, progress))
     if not replayed:
         name = "the curve set" if isinstance(curves, CurveSet) else curves
@@ -323,7 +334,7 @@ class Plan(NamedTuple):
     """What to replay: criteria :func:`first_passage.in_order`, and their names."""
 
     texts: list[str]
-    rules: list[Rule]
+    rules: list[Rule | Pruning]
     #: the criteria that a pass over the runs answers: single criteria and members of any_of
     leaves: list[Criterion]
     #: the index of each requested criterion among ``rules``
@@ -332,6 +343,13 @@ class Plan(NamedTuple):
     chunk_size: int | None
     #: the channel whose lowest error ``restore="best"`` or ``"lowest"`` keeps; None for val
     select: str | None = None
+    #: a number for the runs of each problem, which rules that see other runs compare
+    sets: NDArray[np.int64] | None = None
+
+    @property
+    def pruners(self) -> list[Pruning]:
+        """The rules that see other runs."""
+        return [rule for rule in self.rules if isinstance(rule, Pruning)]
 
     @property
     def channels(self) -> set[str]:
@@ -342,16 +360,16 @@ class Plan(NamedTuple):
 
 
 def plan(
-    criteria: Iterable[Rule | str] | Mapping[str, Rule | str],
+    criteria: Iterable[Asked] | Mapping[str, Asked],
     restore: Restore = "best",
     chunk_size: int | None = None,
     select: str | None = None,
 ) -> Plan:
     """Parse and check the request of :func:`replay`."""
-    if isinstance(criteria, (str, Criterion, Combination)):
+    if isinstance(criteria, (str, Criterion, Combination, Pruning)):
         raise TypeError(f"replay: criteria = {str(criteria)!r}; expected a list, [{criteria!r}]")
     items = criteria.values() if isinstance(criteria, Mapping) else criteria
-    rules = [rule_of(item) for item in items]
+    rules = [_with_pruners(item) for item in items]
     texts = list(criteria) if isinstance(criteria, Mapping) else [str(rule) for rule in rules]
     if not rules:
         raise ValueError("replay: criteria is empty; pass at least one, such as GL(2)")
@@ -362,8 +380,8 @@ def plan(
     passes = (leaf for rule in rules for leaf in _own_passes(rule))
     leaves = first_passage.in_order(dict.fromkeys(passes))
     themselves = set(rules)
-    ordered: list[Rule] = [leaf for leaf in leaves if leaf in themselves]
-    ordered += dict.fromkeys(rule for rule in rules if isinstance(rule, Combination))
+    ordered: list[Rule | Pruning] = [leaf for leaf in leaves if leaf in themselves]
+    ordered += dict.fromkeys(rule for rule in rules if not isinstance(rule, Criterion))
     at = {rule: j for j, rule in enumerate(ordered)}
     columns = [at[rule] for rule in rules]
     named = select is None or (isinstance(select, str) and select not in ("", "run", "epoch"))
@@ -378,6 +396,11 @@ def parts(
     """The stops of one part of the runs after another, in order; ``skip`` skips units of a file."""
     require_curves("replay", curves, paths=True)
     require_jobs("replay: n_jobs", n_jobs)
+    if asked.pruners and not isinstance(curves, CurveSet):
+        raise ValueError(
+            f"{asked.pruners[0]} sees other runs, so that its stops cannot be written part by "
+            "part; replay(...).to_frame() has them"
+        )
     scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
     prefer: Literal["threads", "processes"] = "threads" if scans else "processes"
     if isinstance(curves, CurveSet):
@@ -489,6 +512,24 @@ def rule_of(item: Rule | str) -> Rule:
     return item
 
 
+def _with_pruners(item: Asked | Pruner) -> Rule | Pruning:
+    """The criterion, or the rule that sees other runs."""
+    if isinstance(item, Pruner):
+        raise ValueError(f"{item.name} has no parameters yet; pass {item.name}(...)")
+    if isinstance(item, str):
+        names: dict[str, Any] = {**FAMILIES, **PRUNERS}
+        return parse(item, names)
+    return item if isinstance(item, Pruning) else rule_of(item)
+
+
+def _sets(curves: CurveSet) -> NDArray[np.int64] | None:
+    """A number for the runs of each problem; None if no problem is recorded."""
+    if not curves.has("problem"):
+        return None
+    numbers, _ = pd.factorize(curves.meta["problem"].map(str))
+    return numbers.astype(np.int64)
+
+
 def policy_of(restore: Restore) -> Restore:
     """The selection policy; a checkpoint may be given as text."""
     if isinstance(restore, str) and restore in ("best", "lowest", "last", "own"):
@@ -565,7 +606,13 @@ def _replayed(runs: Runs, asked: Plan, known: Mapping[Any, Highs] = NONE_KNOWN) 
     if leaves != rules:
         passed = dict(zip(leaves, stop.T, strict=True))
         best = dict(zip(leaves, selected.T, strict=True))
-        stop = np.stack([_stop(rule, runs, passed) for rule in rules], axis=1)
+        stops = (
+            pruned(rule, runs, asked.sets)
+            if isinstance(rule, Pruning)
+            else _stop(rule, runs, passed)
+            for rule in rules
+        )
+        stop = np.stack([*stops], axis=1)
         selected = np.empty_like(stop)
         for j, rule in enumerate(rules):
             if isinstance(rule, Criterion):
@@ -599,7 +646,7 @@ def _ended(stop: Indices, lengths: NDArray[np.int64]) -> Indices:
     return np.where(stop == NEVER, lengths[:, None] - 1, stop).astype(np.int32)
 
 
-def _own_passes(rule: Rule) -> Iterator[Criterion]:
+def _own_passes(rule: Rule | Pruning) -> Iterator[Criterion]:
     """The criteria that a pass over the runs answers: the criterion, or members of any_of."""
     if isinstance(rule, Criterion):
         yield rule

@@ -92,7 +92,7 @@ class Cells(HTMLParser):
 
 
 #: how-tos whose code is whole
-WHOLE = ("combine", "weights_and_rates")
+WHOLE = ("combine", "prune", "weights_and_rates")
 
 
 @pytest.mark.parametrize("page", WHOLE)
