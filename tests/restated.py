@@ -429,6 +429,313 @@ def pybrain(vs, continue_epochs=10):
     return None, kept
 
 
+def early_stopping_pytorch(vs, patience=7, delta=0.0):
+    best, kept, counter = None, None, 0
+    for i, v in enumerate(vs):
+        if math.isnan(v):
+            continue
+        if best is None:
+            best, kept = v, i
+        elif v < best - delta:
+            best, kept, counter = v, i, 0
+        else:
+            counter += 1
+            if counter >= patience:
+                return i, kept
+    return None, kept
+
+
+def catalyst(vs, patience, min_delta=1e-6):
+    best, bad = None, 0
+    for i, v in enumerate(vs):
+        if best is None or v <= best - min_delta:
+            best, bad = v, 0
+        else:
+            bad += 1
+            if bad >= patience:
+                return i, None
+    return None, None
+
+
+def cornac(vs, patience, min_delta=0.0):
+    best, wait = -INF, 0
+    for i, v in enumerate(vs):
+        if -v - best >= min_delta:
+            best, wait = -v, 0
+        else:
+            wait += 1
+            if wait >= patience:
+                return i, None
+    return None, None
+
+
+def torch_tuples(vs, patience=10, min_delta=0.0):
+    best, kept, since = INF, None, 0
+    for i, v in enumerate(vs):
+        if v < best - min_delta:
+            best, since = v, -1
+        if v == best:
+            kept = i
+        since += 1
+        if since >= patience:
+            return i, kept
+    return None, kept
+
+
+def paddle(vs, patience=0, min_delta=0.0, baseline=None):
+    best, kept, wait = INF if baseline is None else baseline, None, 0
+    for i, v in enumerate(vs):
+        if v + abs(min_delta) < best:
+            best, kept, wait = v, i, 0
+        else:
+            wait += 1
+        if wait >= patience:
+            return i, kept
+    return None, kept
+
+
+def stable_baselines3(vs, max_no_improvement_evals, min_evals=0):
+    best, last_best, kept, bad = -INF, -INF, None, 0
+    for i, v in enumerate(vs):
+        if -v > best:
+            best, kept = -v, i
+        if i + 1 > min_evals:
+            bad = 0 if best > last_best else bad + 1
+            if bad > max_no_improvement_evals:
+                return i, kept
+        last_best = best
+    return None, kept
+
+
+def adaptive_patience(vs, a=0.3, b=10, min_patience=None, max_patience=None, *, epochs=None):
+    best, best_round, kept = INF, 0, None
+    for i, v, epoch in numbered(vs, epochs):
+        if v < best:
+            best, best_round, kept = v, epoch, i
+            continue
+        patience = round(a * best_round + b)
+        if min_patience is not None:
+            patience = max(min_patience, patience)
+        if max_patience is not None:
+            patience = min(max_patience, patience)
+        if epoch - best_round >= patience:
+            return i, kept
+    return None, kept
+
+
+def real_mlp(vs, multiplicative_patience=2, additive_patience=20, *, epochs=None):
+    best, best_epoch, kept = INF, 0, None
+    for i, v, epoch in numbered(vs, epochs):
+        if epoch > multiplicative_patience * best_epoch + additive_patience:
+            return i, kept
+        if v <= best:
+            best, best_epoch, kept = v, epoch, i
+    return None, kept
+
+
+def open_nmt(vs, tolerance, *, val_accuracy):
+    ppl, accuracy, kept = INF, -INF, None
+    worse, stalled = tolerance, tolerance
+    for i, (v, right) in enumerate(zip(vs, val_accuracy, strict=True)):
+        if v < ppl and right > accuracy:
+            ppl, accuracy, kept = v, right, i
+            worse, stalled = tolerance, tolerance
+        elif v > ppl and right < accuracy:
+            worse -= 1
+        else:
+            stalled -= 1
+        if worse == 0 or stalled == 0:
+            return i, kept
+    return None, kept
+
+
+def open_nmt_scorer(vs, tolerance):
+    best, kept = INF, None
+    worse, stalled = tolerance, tolerance
+    for i, v in enumerate(vs):
+        if v < best:
+            best, kept, worse, stalled = v, i, tolerance, tolerance
+        elif v > best:
+            worse -= 1
+        else:
+            stalled -= 1
+        if worse == 0 or stalled == 0:
+            return i, kept
+    return None, kept
+
+
+def deepxde(vs, patience, min_delta=0.0, *, epochs=None):
+    at = list(epochs or range(1, len(vs) + 1))
+    best, wait, shown = INF, 0, INF  # shown: the loss as it was last computed
+    for iteration in range(1, at[-1] + 1):
+        seen = [i for i in range(len(vs)) if at[i] <= iteration]
+        shown = vs[seen[-1]] if seen else INF
+        if shown + min_delta < best:
+            best, wait = shown, 0
+            continue
+        wait += 1
+        if wait >= patience:
+            return next(i for i in range(len(vs)) if at[i] >= iteration), None
+    return None, None
+
+
+def flair(
+    vs,
+    min_learning_rate=1e-4,
+    learning_rate=0.1,
+    anneal_factor=0.5,
+    patience=3,
+    initial_extra_patience=0,
+):
+    rate, best, bad, allowed = learning_rate, INF, 0, patience + initial_extra_patience
+    for i, v in enumerate(vs):
+        if v < best:
+            best, bad = v, 0
+        else:
+            bad += 1
+        if bad > allowed:
+            if rate - rate * anneal_factor > 1e-8:
+                rate *= anneal_factor
+            bad, allowed = 0, patience
+        if rate < min_learning_rate:
+            return i, None
+    return None, None
+
+
+def ydf(vs, look_ahead=30, classes=2, initial=10):
+    trees_an_iteration = classes if classes > 2 else 1
+    best, best_trees, kept = None, None, None
+    for i, v in enumerate(vs):
+        if i < initial:
+            continue
+        trees = (i + 1) * trees_an_iteration
+        if best is None or v < best:
+            best, best_trees, kept = v, trees, i
+        if trees - best_trees >= look_ahead:
+            return i, kept
+    return None, kept
+
+
+def ngboost(vs, early_stopping_rounds):
+    best, r = INF, early_stopping_rounds
+    for i, v in enumerate(vs):
+        if v < best:
+            best = v
+        last = vs[max(0, i + 1 - r) : i + 1]
+        if i + 1 > r and all(best < each for each in last):
+            return i, None
+    return None, None
+
+
+def ebm(vs, early_stopping_rounds=100, tol=1e-5, terms=1):
+    circular, least, before = [INF] * (early_stopping_rounds * terms), INF, INF
+    for i, v in enumerate(vs):
+        room = min(abs(least), abs(before)) * tol
+        room = room if math.isfinite(room) else 0.0
+        least = min(v, least)
+        toss, circular = circular[0], [*circular[1:], v]
+        before = min(toss, before)
+        lowest = NAN if any(math.isnan(each) for each in circular) else min(circular)
+        if before - room <= lowest:
+            return i, None
+    return None, None
+
+
+# -- optimisers and searches ----------------------------------------------------------------
+
+
+def hyperopt(vs, iteration_stop_count=20, percent_increase=0.0):
+    best, bad = vs[0], 1
+    for i, v in enumerate(vs[1:], start=1):
+        if v < best - abs(best * (percent_increase / 100)):
+            best, bad = v, 0
+        else:
+            bad += 1
+        if bad >= iteration_stop_count:
+            return i, None
+    return None, None
+
+
+def tpot(vs, early_stop, tol=0.001):
+    best, bad = -INF, 0
+    for i in range(len(vs)):
+        ever = max((-v for v in vs[: i + 1] if not math.isnan(v)), default=NAN)
+        bad = 0 if ever - best >= tol else bad + 1
+        best = max(best, ever)
+        if bad > early_stop:
+            return i, None
+    return None, None
+
+
+def pymoo(vs, period=30, tol=1e-6, n_skip=0):
+    data, counter, progress, history = None, 0, 0.0, []
+    for i, v in enumerate(vs):
+        moves = True
+        if data is None:
+            progress = 0.0
+        elif counter % (n_skip + 1) == 0:
+            delta = INF if INF in (data, v) else max(0, data - v)
+            moves = delta > tol
+            progress = 1 / (1 + (delta - tol)) if moves else 1.0
+        if moves:
+            data, counter = v, counter + 1
+        history = [*history, progress][-period:]
+        if min(history) >= 1:
+            return i, None
+    return None, None
+
+
+def botorch(vs, rel_tol=1e-5, n_window=10, eta=1.0, *, slack=0.0):
+    steps = [-eta + eta * j / max(1, n_window - 1) for j in range(n_window)]
+    weights = [math.exp(step) / sum(map(math.exp, steps)) for step in steps]
+    for i in range(n_window, len(vs)):
+        old, new = (
+            math.sumprod(weights, vs[end - n_window : end])
+            if hasattr(math, "sumprod")
+            else sum(w * v for w, v in zip(weights, vs[end - n_window : end], strict=True))
+            for end in (i, i + 1)
+        )
+        if ratio(old - new, abs(old)) < rel_tol + slack:
+            return i, None
+    return None, None
+
+
+def skopt_delta_y(vs, delta, n_best=5):
+    for i in range(n_best - 1, len(vs)):
+        known = sorted(v for v in vs[: i + 1] if not math.isnan(v))
+        if len(known) >= n_best and known[n_best - 1] - known[0] < delta:
+            return i, None
+    return None, None
+
+
+def pygad(vs, saturate):
+    unchanged = 0
+    for i in range(1, len(vs)):
+        unchanged = unchanged + 1 if vs[i] == vs[i - 1] else 0
+        if unchanged >= saturate:
+            return i, None
+    return None, None
+
+
+def hmmlearn(vs, tol=0.01, *, train):
+    for i in range(1, len(vs)):
+        if -train[i] - -train[i - 1] < tol:
+            return i, None
+    return None, None
+
+
+def syne_tune_plateau(vs, patience=0, std=0.001, num_trials=10, *, slack=0.0):
+    bests, plateaus = [], 0
+    for i, v in enumerate(vs):
+        bests.append(v if not bests or v < bests[-1] else bests[-1])
+        top = bests[-num_trials:]
+        flat = len(top) == num_trials and spread(top) <= std + slack
+        plateaus = plateaus + 1 if flat else 0
+        if flat and plateaus >= patience:
+            return i, None
+    return None, None
+
+
 # -- papers and packages --------------------------------------------------------------------
 
 
@@ -550,15 +857,22 @@ RESTATED = {
     "Slope": least_squares_slope, "EMA": ema, "Median": median, "EMAGL": ema_gl,
     "MedianGL": median_gl, "RelativePatience": relative_patience, "PlateauStd": plateau_std,
     "Discrepancy": discrepancy, "SuccessiveStrips": successive_strips,
+    "EarlyStoppingPyTorch": early_stopping_pytorch, "Catalyst": catalyst, "Cornac": cornac,
+    "TorchTuples": torch_tuples, "Paddle": paddle, "StableBaselines3": stable_baselines3,
+    "AdaptivePatience": adaptive_patience, "RealMLP": real_mlp, "OpenNMT": open_nmt,
+    "OpenNMTScorer": open_nmt_scorer, "DeepXDE": deepxde, "Flair": flair, "YDF": ydf,
+    "NGBoost": ngboost, "EBM": ebm, "Hyperopt": hyperopt, "TPOT": tpot, "Pymoo": pymoo,
+    "BoTorch": botorch, "SkoptDeltaY": skopt_delta_y, "PyGAD": pygad, "HMMLearn": hmmlearn,
+    "SyneTunePlateau": syne_tune_plateau,
 }  # fmt: skip
 
 #: they count in the checks' positions, not in checks
-ON_EPOCHS = {"DL4J", "SpaCy", "Ultralytics"}
+ON_EPOCHS = {"AdaptivePatience", "DL4J", "DeepXDE", "RealMLP", "SpaCy", "Ultralytics"}
 #: they look at the training errors
-ON_TRAIN = {"CDSC", "Discrepancy"}
+ON_TRAIN = {"CDSC", "Discrepancy", "HMMLearn"}
 #: sums over windows, of which no order of summing is the right one: where `slack` of 1e-9, up or
 #: down, changes the answer, either is right
-SUMMED = {"CDSC", "H2O", "PlateauStd", "RayPlateau", "Slope"}
+SUMMED = {"BoTorch", "CDSC", "H2O", "PlateauStd", "RayPlateau", "Slope", "SyneTunePlateau"}
 
 DELTAS = [0.0, 0.0, 0.01, 0.05, 0.1, 0.2, 1e-4]
 COUNTS = [1, 2, 3, 4, 5]
@@ -634,6 +948,54 @@ RULES = {
     "PlateauStd": (None, {"std": [0.01, 0.037, 0.123, 0.4], "window": [2, 3, 5, 10]}),
     "Discrepancy": (None, {"kappa": [0.1, 0.3, 0.5, 1.0, 2.0]}),
     "SuccessiveStrips": (None, {"s": [1, 2, 3], "k": [1, 2, 3, 5], "tol": [0.0, 0.001, 0.05]}),
+    "EarlyStoppingPyTorch": (None, {"patience": COUNTS, "delta": [*DELTAS, -0.1]}),
+    "Catalyst": (None, {"patience": COUNTS, "min_delta": [*DELTAS, 1e-6]}),
+    "Cornac": (None, {"patience": [0, *COUNTS], "min_delta": DELTAS}),
+    "TorchTuples": (None, {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1]}),
+    "Paddle": (None, {
+        "patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1],
+        "baseline": [None, None, None, 0.3, 1.0],
+    }),
+    "StableBaselines3": (None, {
+        "max_no_improvement_evals": [0, *COUNTS], "min_evals": [0, 0, 1, 3, 8],
+    }),
+    "AdaptivePatience": (None, {
+        "a": [0.3, 0.5, 1.0, -0.5, 0.0], "b": [0.5, 1, 2.5, 5], "min_patience": [None, None, 2],
+        "max_patience": [None, None, 4],
+    }),
+    "RealMLP": (None, {
+        "multiplicative_patience": [0.0, 1.0, 1.5, 2.0], "additive_patience": [0.0, 1.0, 2.5, 8.0],
+    }),
+    "OpenNMT": (None, {"tolerance": COUNTS}),
+    "OpenNMTScorer": (None, {"tolerance": COUNTS}),
+    "DeepXDE": (None, {"patience": [*COUNTS, 8], "min_delta": DELTAS}),
+    "Flair": (None, {
+        "min_learning_rate": [1e-4, 0.02, 0.05, 0.09], "learning_rate": [0.1, 0.05],
+        "anneal_factor": [0.5, 0.25], "patience": [0, 1, 2, 3],
+        "initial_extra_patience": [0, 0, 2],
+    }),
+    "YDF": (None, {"look_ahead": [1, 2, 3, 5, 7], "classes": [1, 2, 3, 5], "initial": [0, 1, 4]}),
+    "NGBoost": (None, {"early_stopping_rounds": COUNTS}),
+    "EBM": (None, {
+        "early_stopping_rounds": [1, 2, 3, 5], "tol": [0.0, 1e-5, 0.05, 0.3, -0.05],
+        "terms": [1, 1, 2, 3],
+    }),
+    "Hyperopt": (None, {
+        "iteration_stop_count": COUNTS, "percent_increase": [0.0, 0.0, 1.0, 5.0, 20.0],
+    }),
+    "TPOT": (None, {"early_stop": [0, *COUNTS], "tol": [0.001, 0.01, 0.05, 0.1, 0.2]}),
+    "Pymoo": (None, {
+        "period": COUNTS, "tol": [*DELTAS, 1e-6], "n_skip": [0, 0, 1, 2],
+    }),
+    "BoTorch": (None, {
+        "rel_tol": [1e-5, 0.01, 0.1, -0.2], "n_window": [1, 2, 3, 5], "eta": [1.0, 0.0, 2.0],
+    }),
+    "SkoptDeltaY": (None, {"delta": [0.013, 0.07, 0.25], "n_best": [1, 2, 3, 5]}),
+    "PyGAD": (None, {"saturate": [1, 2, 3]}),
+    "HMMLearn": (None, {"tol": [0.01, 0.1, 0.0, -0.2]}),
+    "SyneTunePlateau": (None, {
+        "patience": [0, *COUNTS], "std": [0.001, 0.037, 0.123], "num_trials": [2, 3, 6],
+    }),
 }  # fmt: skip
 
 #: rule, errors (or the curves by name), the check at which it stops and the one it restores, both
@@ -1067,4 +1429,235 @@ GOLDENS = [
     ("SuccessiveStrips(2, k=1, tol=0.0)", [1, 2, NAN, 3, 4, 5], 6, None),
     # the first strip is compared with nothing, the second does not end
     ("SuccessiveStrips(1)", [1, 2, 3, 4, 5, 6, 7, 8, 9], None, None),
+
+    # counter 0 - 1 2: NaN is no check
+    ("EarlyStoppingPyTorch(2)", [3, NAN, 3, 3], 4, 1),
+    # - best 3 2, counter - 0 0: the first that is not NaN is the best
+    ("EarlyStoppingPyTorch(1)", [NAN, 3, 2], None, 3),
+    # 2.5 < 2.5 is false
+    ("EarlyStoppingPyTorch(1, delta=0.5)", [3, 2.5], 2, 1),
+    # the first counts even if infinite: best inf, counter 0 1
+    ("EarlyStoppingPyTorch(1)", [INF, INF], 2, 1),
+    # 1.25 < 1 + .5
+    ("EarlyStoppingPyTorch(1, delta=-0.5)", [1, 1.25], None, 2),
+
+    # best 3 2.5 2, bad 0 0 0: a gain of exactly min_delta is good
+    ("Catalyst(1, min_delta=0.5)", [3, 2.5, 2], None, None),
+    # a tie is bad with the default, and good at 0
+    ("Catalyst(1)", [1, 1], 2, None),
+    ("Catalyst(1, min_delta=0.0)", [1, 1], None, None),
+    # best nan, bad 0 1
+    ("Catalyst(1, min_delta=0.0)", [NAN, 1], 2, None),
+    # best 1, bad 0 1
+    ("Catalyst(1, min_delta=0.0)", [1, NAN], 2, None),
+
+    # ties improve, NaN does not: wait 0 0 1 2
+    ("Cornac(2)", [1, 1, NAN, NAN], 4, None),
+    # best inf: as first value NaN is bad, and what follows improves
+    ("Cornac(1)", [NAN, 1], 1, None),
+    # .4 - .3 >= .1 is true, though .3 <= .4 - .1 = .30000000000000004 is, too; .25 is no gain
+    ("Cornac(1, min_delta=0.25)", [1, 0.75, 0.625], 3, None),
+    # inf - inf is nan
+    ("Cornac(1)", [INF], 1, None),
+
+    # since 0 0 1 2, kept 1 2 3 3: the last of the tied
+    ("TorchTuples(2)", [2, 1, 1, 1.5], 4, 3),
+    # tested where it improves, too
+    ("TorchTuples(0)", [2, 1], 1, 1),
+    # 2.5 < 2.5 is false: since 0 1
+    ("TorchTuples(1, min_delta=0.5)", [3, 2.5], 2, 1),
+    # .3 < .4 - .1 = .30000000000000004, though .3 + .1 < .4 is false
+    ("TorchTuples(1, min_delta=0.1)", [0.4, 0.3], None, 2),
+    # nothing is equal to the best, which is infinite
+    ("TorchTuples(2)", [NAN, NAN], 2, None),
+
+    # wait 0
+    ("Paddle(0)", [3, 2], 1, 1),
+    # wait 0 1 0 1 2
+    ("Paddle(2)", [3, 3, 2, 2, 2], 5, 3),
+    # the sign is ignored, and exactly min_delta is bad: wait 0 1
+    ("Paddle(1, min_delta=-0.5)", [3, 2.5], 2, 1),
+    # best 1, wait 1 2
+    ("Paddle(2, baseline=1.0)", [3, 2], 2, None),
+
+    # bad 0 1 2, and 2 > 1
+    ("StableBaselines3(1)", [1, 2, 2], 3, 1),
+    # bad - - - 1 2
+    ("StableBaselines3(1, min_evals=3)", [1, 2, 2, 2, 2], 5, 1),
+    # what was best before counting began still is: bad - 1
+    ("StableBaselines3(0, min_evals=1)", [1, 1], 2, 1),
+    # bad 1
+    ("StableBaselines3(0)", [NAN, 1], 1, None),
+
+    # patience 2 after round 2, as round(.5 * 2 + 1)
+    ("AdaptivePatience(0.5, b=1)", [3, 2, 2, 2], 4, 2),
+    # round(2.5) is 2, round(3.5) is 4
+    ("AdaptivePatience(0.5, b=2)", [1, 1, 1], 3, 1),
+    ("AdaptivePatience(0.5, b=3)", [1, 1, 1, 1, 1], 5, 1),
+    # best round 0: stops at the epoch 2
+    ("AdaptivePatience(0.5, b=2)", [NAN, NAN, 1], 2, None),
+    # patience 1, but at least 2
+    ("AdaptivePatience(0, b=1, min_patience=2)", [1, 1, 1], 3, 1),
+    # patience 21, but at most 1
+    ("AdaptivePatience(1, b=20, max_patience=1)", [1, 1], 2, 1),
+    # numbered from 0: round(0 + 1.5) is 2, where from 1 it is round(2.5), also 2
+    ("AdaptivePatience(1, b=1.5)", {"val": [1, 1, 1], "epoch": [0, 1, 2]}, 3, 1),
+    # a shrinking patience: round(5 - 3) = 2 after round 3
+    ("AdaptivePatience(-1, b=5)", [3, 2, 1, 1, 1], 5, 3),
+
+    # limits 1 3 5 5 5 5, the last of the tied is the best, and 2 at 6 is not looked at
+    ("RealMLP(2, additive_patience=1)", [3, 2, 2.5, 2.5, 2.5, 1], 6, 2),
+    ("RealMLP(2, additive_patience=1)", [3, 2, 2, 2.5, 2.5, 2.5, 2.5, 1], 8, 3),
+    # best epoch 0: 1 > 0
+    ("RealMLP(2, additive_patience=0)", [3, 2], 1, None),
+    # NaN is never best, infinity is at first
+    ("RealMLP(1, additive_patience=1)", [NAN, NAN, 1], 2, None),
+    ("RealMLP(1, additive_patience=1)", [INF, NAN, 1], 3, 1),
+
+    # both improve at 1; accuracy is tied at 2 and 3: stalled 1 2
+    ("OpenNMT(2)", {"val": [9, 8, 7], "val_accuracy": [0.5, 0.5, 0.5]}, 3, 1),
+    # worse 1, stalled 1, worse 2
+    ("OpenNMT(2)", {"val": [2, 3, 2, 3], "val_accuracy": [0.5, 0.4, 0.5, 0.4]}, 4, 1),
+    # stalled 1, both improve, worse 1, stalled 1
+    ("OpenNMT(2)", {"val": [2, 1, 0.5, 1, 1], "val_accuracy": [0.5, 0.4, 0.6, 0.5, 0.6]}, None, 3),
+    # NaN is stalled
+    ("OpenNMT(1)", {"val": [NAN, 1], "val_accuracy": [0.5, 0.6]}, 1, None),
+    # a best is only moved by both: 8 is tied with nothing, stalled, then 8.5 improves on 9
+    ("OpenNMT(2)", {"val": [9, 8, 8.5], "val_accuracy": [0.5, 0.5, 0.6]}, None, 3),
+
+    # stalled 1, worse 1, stalled 2
+    ("OpenNMTScorer(2)", [1, 1, 2, 1], 4, 1),
+    # worse 1, stalled 1, both forgotten, worse 1
+    ("OpenNMTScorer(2)", [3, 4, 3, 2, 3], None, 4),
+    # NaN and infinity at first are stalled
+    ("OpenNMTScorer(2)", [INF, NAN], 2, None),
+
+    # the loss of iteration 0 is seen at 1: bad at 501 is 500
+    ("DeepXDE(500)", {"val": [3, 2, 1], "epoch": [0, 1000, 2000]}, 2, None),
+    # bad 998 at iteration 999, then it improves; 999 at 1999; 1000 at 2000
+    ("DeepXDE(999)", {"val": [3, 2, 1], "epoch": [0, 1000, 2000]}, 3, None),
+    ("DeepXDE(1000)", {"val": [3, 2, 2], "epoch": [0, 1000, 2000]}, 3, None),
+    ("DeepXDE(1000)", {"val": [3, 2, 1], "epoch": [0, 1000, 2000]}, None, None),
+    # NaN is bad from the first iteration on
+    ("DeepXDE(2)", [NAN, NAN, 1], 2, None),
+    # 2.5 + .5 < 3 is false
+    ("DeepXDE(1, min_delta=0.5)", [3, 2.5], 2, None),
+
+    # bad 0 1 2 | 1 2, rate .1 .1 .05 .05 .025
+    ("Flair(0.03, patience=1)", [1, 1, 1, 1, 1], 5, None),
+    # a gain begins the count anew, but not the rate: bad 0 1 2 | 0 1 2
+    ("Flair(0.03, patience=1)", [1, 1, 1, 0.5, 0.5, 0.5], 6, None),
+    # .05 < .05 is false
+    ("Flair(0.05, patience=0)", [1, 1], None, None),
+    # the extra patience is gone after the first cut: bad 0 1 2 | 1
+    ("Flair(0.03, patience=0, initial_extra_patience=1)", [1, 1, 1, 1], 4, None),
+    # at a rate of 1e-8 a cut is none
+    ("Flair(1e-08, learning_rate=1e-08, patience=0)", [1, 1, 1], None, None),
+
+    # trees since 1 2 3: 0 1 2
+    ("YDF(2, initial=0)", [1, 1, 1], 3, 1),
+    # 3 trees an iteration: 0 3
+    ("YDF(3, classes=3, initial=0)", [1, 1], 2, 1),
+    # 4 > 3 trees in one iteration
+    ("YDF(3, classes=4, initial=0)", [1, 1], 2, 1),
+    # the first two are no candidates
+    ("YDF(1, initial=2)", [1, 1, 3, 3], 4, 3),
+    # best nan
+    ("YDF(2, initial=0)", [NAN, 1, 0.5], 3, 1),
+    # nothing was looked at
+    ("YDF()", [2, 1], None, None),
+
+    # above the best: 0 0 1 0 1 2
+    ("NGBoost(2)", [1, 1, 2, 1, 2, 2], 6, None),
+    # NaN begins anew: 0 1 0 1
+    ("NGBoost(2)", [1, 2, NAN, 2], None, None),
+    ("NGBoost(1)", [1, 1, 1], None, None),
+    ("NGBoost(1)", [INF, 2, 3], 3, None),
+
+    # before - - 4, window 4 | 4 3 | 3 3
+    ("EBM(2)", [4, 3, 3], None, None),
+    # before 3 at check 4, window 3 3
+    ("EBM(2)", [4, 3, 3, 3], 4, None),
+    # 4 - .1 * 3 = 3.7 <= 3.7
+    ("EBM(1, tol=0.1)", [4, 3.7], 2, None),
+    # a negative tolerance goes on: 4 + .4 <= 4.2 is false, 4 + .4 <= 4.5 is true
+    ("EBM(1, tol=-0.1)", [4, 4.2, 4.5], 3, None),
+    # windows of two terms
+    ("EBM(1, terms=2)", [4, 4, 4], 3, None),
+    # before - 4 nan 4: as Python's min has it, NaN stays lowest until the next value
+    ("EBM(1)", [4, NAN, 4, 4], 4, None),
+    # an infinite first value is as low as what was before it
+    ("EBM(1)", [INF], 1, None),
+
+    # bad 1 2
+    ("Hyperopt(2)", [1, 1], 2, None),
+    # bad 1 0 1
+    ("Hyperopt(1)", [2, 1, 1], 3, None),
+    # one trial never stops it: bad 1 2
+    ("Hyperopt(1)", [1, 1], 2, None),
+    # 1.9 < 2 - .2 is false: bad 1 2
+    ("Hyperopt(2, percent_increase=10.0)", [2, 1.9], 2, None),
+    # best nan, bad 1 2
+    ("Hyperopt(2)", [NAN, 1], 2, None),
+    # inf - inf 0 is nan
+    ("Hyperopt(2)", [INF, 1], 2, None),
+
+    # bad 0 1 2: best 1 .9 .8 moves by gains that do not count
+    ("TPOT(1, tol=0.15)", [1, 0.9, 0.8], 3, None),
+    # 1 - .75 >= .25
+    ("TPOT(0, tol=0.25)", [1, 0.75], None, None),
+    ("TPOT(0)", [1, NAN], 2, None),
+    ("TPOT(0)", [NAN], 1, None),
+
+    # gain - .1 .2 .05, reference 3 3 2.8 2.8: - 1 0 1
+    ("Pymoo(1, tol=0.15)", [3, 2.9, 2.8, 2.75], 2, None),
+    ("Pymoo(2, tol=0.15)", [3, 2.9, 2.8, 2.75, 2.75], 5, None),
+    # a gain of exactly tol is none
+    ("Pymoo(1, tol=0.5)", [3, 2.5], 2, None),
+    # the second is not judged, and moves the reference: - - 1
+    ("Pymoo(1, tol=0.5, n_skip=1)", [3, 1, 1], 3, None),
+    # infinity is a gain, NaN is none
+    ("Pymoo(1)", [INF, INF, NAN, NAN], 4, None),
+
+    # fall of the last value: - 1/4 -1/3
+    ("BoTorch(n_window=1)", [4, 3, 4], 3, None),
+    # means - - 3.5 2.5 2.5: 0 / 2.5
+    ("BoTorch(n_window=2, eta=0.0)", [4, 3, 2, 3], 4, None),
+    # from 0 up: -1 / 0
+    ("BoTorch(n_window=1)", [0, 1], 2, None),
+    # 0 / 0, nan, nan
+    ("BoTorch(n_window=1)", [0, 0, NAN, 0], None, None),
+    # .25 < .25 is false
+    ("BoTorch(0.25, n_window=1)", [4, 3], None, None),
+
+    # lowest - 5 1, 1 3, 1 1.2
+    ("SkoptDeltaY(0.5, n_best=2)", [5, 1, 3, 1.25], 4, None),
+    # .5 < .5 is false
+    ("SkoptDeltaY(0.5, n_best=2)", [1, 1.5], None, None),
+    # NaN is worse than any
+    ("SkoptDeltaY(0.5, n_best=2)", [1, NAN, NAN, 1.25], 4, None),
+    ("SkoptDeltaY(0.5, n_best=1)", [NAN, 3], 2, None),
+    # inf - inf
+    ("SkoptDeltaY(0.5, n_best=1)", [INF], None, None),
+    ("SkoptDeltaY(0.5, n_best=3)", [1, 1], None, None),
+
+    # equal to the one before: 0 0 1 2
+    ("PyGAD(2)", [1, 2, 2, 2], 4, None),
+    # the best does not matter
+    ("PyGAD(1)", [1, 2, 1, 2], None, None),
+    ("PyGAD(1)", [NAN, NAN], None, None),
+
+    # gains - 1 .005
+    ("HMMLearn()", {"val": [1, 1, 1], "train": [3, 2, 1.995]}, 3, None),
+    # .5 < .5 is false, -1 is
+    ("HMMLearn(0.5)", {"val": [1, 1, 1], "train": [3, 2.5, 3.5]}, 3, None),
+    ("HMMLearn()", {"val": [1, 1], "train": [NAN, 3]}, None, None),
+
+    # bests 2 1 1 1, deviation - .5 0 0
+    ("SyneTunePlateau(2, num_trials=2)", [2, 1, 5, 3], 4, None),
+    ("SyneTunePlateau(0, num_trials=2)", [2, 1, 5, 3], 3, None),
+    # .5 <= .5
+    ("SyneTunePlateau(1, std=0.5, num_trials=2)", [2, 1], 2, None),
+    # best nan for good
+    ("SyneTunePlateau(1, num_trials=2)", [NAN, 1, 1], None, None),
 ]  # fmt: skip

@@ -5,6 +5,10 @@ import inspect
 import numpy as np
 from hypothesis import strategies as st
 
+from earlystop_lab.criteria import FAMILIES
+
+#: what rules watch beside the errors
+CHANNELS = sorted({name for f in FAMILIES.values() for name in f.watches} - {"val", "train"})
 #: a coarse grid makes ties and plateaus common; its values are exact in float32 as well
 GRID = [quarter / 4 for quarter in range(1, 17)]
 

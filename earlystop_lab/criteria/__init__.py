@@ -29,9 +29,11 @@ from earlystop_lab.criteria.rules.papers import *
 from earlystop_lab.criteria.rules.prechelt import *
 from earlystop_lab.criteria.rules.pruning import *
 from earlystop_lab.criteria.rules.pruning import PRUNERS as PRUNERS
+from earlystop_lab.criteria.rules.search import *
 from earlystop_lab.criteria.rules.sklearn import *
 from earlystop_lab.criteria.rules.smoothed import *
 from earlystop_lab.criteria.rules.torch import *
+from earlystop_lab.criteria.rules.training import *
 from earlystop_lab.criteria.table import FAMILIES as FAMILIES, parse as parse
 
 if not TYPE_CHECKING:  # mypy knows the names of the imports, but no list that is computed

@@ -39,6 +39,18 @@ USUAL: dict[str, float] = {
     "XGBoost": 10,
     "LightGBM": 10,
     "CatBoostIncToDec": 0.001,
+    "NGBoost": 10,
+    "Catalyst": 10,
+    "Cornac": 10,
+    "Paddle": 10,
+    "StableBaselines3": 10,
+    "OpenNMT": 4,
+    "OpenNMTScorer": 4,
+    "DeepXDE": 10000,  # iterations, of which the library looks at every thousandth
+    "TPOT": 10,
+    "PyGAD": 10,
+    "SkoptDeltaY": 0.01,
+    "SyneTunePlateau": 1,
     "OptunaPatient": 10,
     "H2O": 5,
     "DL4J": 10,
@@ -258,12 +270,23 @@ def _knob_row(family: Family, knobs: Knobs, restored: Knobs) -> dict[str, str]:
     return {
         "rule": family.name,
         "improves if": IMPROVES[knobs.test],
-        "first value": "always improves" if knobs.first else "improves on infinity",
+        "first value": _first(knobs),
         "best is updated": MOVES[knobs.moves],
         "counts as bad": COUNTS[knobs.counts],
         "counted in": "epochs" if knobs.epochs else "checks",
         "bad checks to stop": f"{family.threshold}{' + 1' if family.passes == '>' else ''}",
         "can stop while improving": AT_GAIN[knobs.at_gain],
-        "NaN, infinity": "stops" if knobs.finite else "compared",
+        "NaN, infinity": _special(knobs),
         "kept among ties": "last" if restored.last_tie else "first",
     }
+
+
+def _first(knobs: Knobs) -> str:
+    improves = "always improves" if knobs.first else "improves on infinity"
+    return f"{improves}, but counts as bad" if knobs.first_bad else improves
+
+
+def _special(knobs: Knobs) -> str:
+    if knobs.finite:
+        return "stops"
+    return "NaN is skipped" if knobs.skips_nan else "compared"

@@ -13,7 +13,7 @@ import library_drivers
 import numpy as np
 import pytest
 from restated import GOLDENS, ON_EPOCHS, ON_TRAIN, RESTATED, RULES
-from strategies import random_errors
+from strategies import CHANNELS, random_errors
 
 from earlystop_lab import Channel, CurveSet, parse, replay
 from earlystop_lab.criteria import FAMILIES
@@ -54,6 +54,9 @@ def trials(name, grid):
         if name in ON_TRAIN:
             more["train"] = [e * 0.9 - 0.01 * i for i, e in enumerate(random_errors(rng))]
             more["train"] = (more["train"] * len(errors))[: len(errors)]
+        for channel in CHANNELS:
+            if channel in FAMILIES[name].watches:
+                more[channel] = (random_errors(rng) * len(errors))[: len(errors)]
         yield errors, params, more
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from strategies import small
+from strategies import CHANNELS, small
 
 from earlystop_lab import CurveSet, replay
 from earlystop_lab.criteria import FAMILIES
@@ -67,9 +67,7 @@ def test_sums_and_deviations_are_numpy_s_to_the_last_bit(values):
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=str)
 def test_a_run_does_not_know_of_the_runs_before_it(family):
     rng = np.random.default_rng(1)
-    runs = [
-        {"val": rng.random(n), "train": rng.random(n), "lr": rng.random(n)} for n in (40, 7, 40)
-    ]
+    runs = [{name: rng.random(n) for name in ("val", "train", *CHANNELS)} for n in (40, 7, 40)]
     alone = [replay(CurveSet.from_runs([run]), [small(family)], restore="own") for run in runs]
     together = replay(CurveSet.from_runs([*runs, *runs]), [small(family)], restore="own")
     assert together.stop[:, 0].tolist() == [each.stop[0, 0] for each in [*alone, *alone]]

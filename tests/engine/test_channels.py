@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from numba.core.event import install_recorder
-from strategies import small
+from strategies import CHANNELS, small
 
 from earlystop_lab import (
     GL,
@@ -105,13 +105,11 @@ def test_a_rule_sees_a_run_as_if_only_its_own_checks_were_recorded(runs, rule):
 def test_null_at_every_second_check_is_no_check_for_any_rule(rule):
     rng = np.random.default_rng(5)
     val = np.round(1 / np.arange(1, 41) + 0.1 * rng.random(40) + 0.01 * np.arange(40), 2)
-    train = 0.9 / np.arange(1.0, 41)
-    holed = {"val": [], "train": [], "epoch": []}
-    for i in range(40):
-        holed["val"] += [val[i], None]
-        holed["train"] += [train[i], None]
-        holed["epoch"] += [i + 1, i + 1.5]
-    whole = replay(CurveSet.from_runs([{"val": val, "train": train}]), [rule], restore="own")
+    run = {"val": val, "train": 0.9 / np.arange(1.0, 41)}
+    run |= {name: rng.random(40) for name in CHANNELS}
+    holed = {name: [v for value in values for v in (value, None)] for name, values in run.items()}
+    holed["epoch"] = [i / 2 + 1 for i in range(80)]
+    whole = replay(CurveSet.from_runs([run]), [rule], restore="own")
     holes = replay(CurveSet.from_runs([holed]), [rule], restore="own")
     if rule.channels:
         assert holes.fired[0, 0] == whole.fired[0, 0]
@@ -306,9 +304,9 @@ def test_binding_another_channel_compiles_nothing():
 def test_scores_stop_where_their_negated_twin_does(rule):
     rng = np.random.default_rng(3)
     scores = np.round(rng.random((20, 30)).cumsum(axis=1) ** 0.3 + 0.2 * rng.random((20, 30)), 2)
-    train = np.ones(30)
-    runs = [{"val": row, "train": train} for row in scores]
-    twin = CurveSet.from_runs([{"val": -row, "train": train} for row in scores])
+    others = {"train": np.ones(30), **{name: rng.random(30) for name in CHANNELS}}
+    runs = [{"val": row, **others} for row in scores]
+    twin = CurveSet.from_runs([{"val": -row, **others} for row in scores])
     recorded = CurveSet.from_runs(runs, channels={"val": SCORE})
     for restore in ("best", "own", "last"):
         a, b = (replay(c, [rule], restore=restore) for c in (recorded, twin))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
-from strategies import random_runs
+from strategies import CHANNELS, random_runs
 
 from earlystop_lab import (
     GL,
@@ -148,8 +148,11 @@ def test_several_sweeps_leave_out_what_the_curves_cannot_answer():
 
 # -- laws ----------------------------------------------------------------------------------
 
-THRESHOLDS = [family for family in FAMILIES.values() if family.threshold]
+#: rules of errors alone; those of other channels are swept where a set has those
+THRESHOLDS = [f for f in FAMILIES.values() if f.threshold and not {*f.watches} & {*CHANNELS}]
 FAST = [family for family in THRESHOLDS if family.step is not None]
+#: it needs ties, of which these runs have none
+NEVER = {"PyGAD"}
 
 
 @settings(max_examples=40)
@@ -177,7 +180,9 @@ def test_a_sweep_slows_down_from_the_fastest_to_the_slowest_of_all(seed, family)
     assert (tried <= stop[:, -1:]).all()
 
 
-@pytest.mark.parametrize("family", THRESHOLDS, ids=lambda family: family.name)
+@pytest.mark.parametrize(
+    "family", [f for f in THRESHOLDS if f.name not in NEVER], ids=lambda family: family.name
+)
 def test_every_rule_is_swept_on_recorded_runs(family, recorded):
     curves = read_curves(recorded / "modern-nets")[::40]
     found = sweep(family, curves, 20)

@@ -10,7 +10,7 @@ import pytest
 from adapters import LowRate, patience_stop
 from log_samples import genuine_folder
 from restated import RULES
-from strategies import random_errors
+from strategies import CHANNELS, random_errors
 
 from earlystop_lab import (
     Channel,
@@ -60,7 +60,8 @@ def runs(seed, count):
         train = [0.9 * e - 0.01 * i for i, e in enumerate(random_errors(rng))]
         epoch = np.cumsum(rng.integers(1, 4, len(val))) if i % 2 else np.arange(1, len(val) + 1)
         train = (train * len(val))[: len(val)]
-        yield {"run": str(i), "val": val, "train": train, "epoch": epoch.tolist()}
+        others = {name: (random_errors(rng) * len(val))[: len(val)] for name in CHANNELS}
+        yield {"run": str(i), "val": val, "train": train, "epoch": epoch.tolist(), **others}
 
 
 def rules(name):
@@ -72,9 +73,9 @@ def rules(name):
 
 
 def checks(run):
+    columns = {name: values for name, values in run.items() if name != "run"}
     return [
-        {"val": val, "train": train, "epoch": epoch}
-        for val, train, epoch in zip(run["val"], run["train"], run["epoch"], strict=True)
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]
 
 

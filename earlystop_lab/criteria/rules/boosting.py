@@ -6,19 +6,33 @@ from typing import NamedTuple
 import numpy as np
 
 from earlystop_lab.criteria.core import criterion
-from earlystop_lab.criteria.rules._windows import Window, new_window, shifted
+from earlystop_lab.criteria.rules._windows import (
+    Highest,
+    Window,
+    full,
+    highest,
+    new_window,
+    oldest,
+    raised,
+    shifted,
+    top,
+    truth,
+)
 from earlystop_lab.criteria.rules.patience import (
     COUNTED,
     DIFFERENCE,
+    LOWER,
+    NOT_WORSE,
     Knobs,
     Patience,
     kept_epoch,
     patience_rule,
     patience_state,
+    patience_step,
 )
 from earlystop_lab.curves import FloatArray
 
-__all__ = ["CatBoostIncToDec", "CatBoostIter", "LightGBM", "XGBoost"]
+__all__ = ["EBM", "YDF", "CatBoostIncToDec", "CatBoostIter", "LightGBM", "NGBoost", "XGBoost"]
 
 _FORGETS, _REMEMBERS, _TINY = 0.99, 2000, 1e-10
 _BLOCK = 32
@@ -103,6 +117,181 @@ def LightGBM(*, min_delta: float = 0.0) -> Patience:
     0     5         3
     """
     return patience_state(Knobs(DIFFERENCE, first=True), delta=min_delta)
+
+
+class Trees(NamedTuple):
+    """State of YDF's rule: trees an iteration, iterations so far and before it, the patience."""
+
+    trees: float
+    seen: int
+    initial: int
+    rule: Patience
+
+
+def trees_step(s: Trees, epoch: float, val: float) -> tuple[Trees, float]:
+    """Trees since the best loss; NaN before the first candidate."""
+    if s.seen < s.initial:
+        return Trees(s.trees, s.seen + 1, s.initial, s.rule), math.nan
+    rule, bad = patience_step(s.rule, epoch, val)
+    return Trees(s.trees, s.seen + 1, s.initial, rule), bad * s.trees
+
+
+def trees_epoch(s: Trees) -> float:
+    """The iteration of the best loss; NaN if there was no candidate."""
+    return s.rule.kept
+
+
+@criterion(
+    threshold="look_ahead",
+    default=30,
+    passes=">=",
+    whole=True,
+    step=trees_step,
+    restores=trees_epoch,
+    at_least={"look_ahead": 1, "classes": 1, "initial": 0},
+)
+def YDF(*, classes: int = 2, initial: int = 10) -> Trees:
+    """YDF's ``early_stopping="LOSS_INCREASE"``: patience counted in trees.
+
+    Every iteration adds one tree, or one a class if there are more than two, so the default
+    look-ahead of 30 trees is 30 iterations of a binary or regression problem, 10 of one with 3
+    classes, and 3 of one with 10. A value improves if val < best; the first candidate always does,
+    and if it is NaN nothing improves on it. The first ``initial`` iterations are no candidates,
+    however low their loss. With ``restore="own"``, the best candidate is selected, to which the
+    model is truncated. (The library compares in float32.)
+
+    Parameters
+    ----------
+    look_ahead : int
+        ``early_stopping_num_trees_look_ahead``: trees without improvement, at least 1.
+    classes : int
+        Number of classes; 1 or 2 for one tree an iteration.
+    initial : int
+        ``early_stopping_initial_iteration``: iterations that are not looked at, at least 0.
+
+    Notes
+    -----
+    Statistic: trees since val < best
+
+    Source: ydf 0.16.1, ``learner/gradient_boosted_trees/early_stopping/early_stopping.cc``.
+
+    Verified: worked by hand
+
+    Examples
+    --------
+    >>> from earlystop_lab import YDF, CurveSet, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 2.0, 3.0, 3.0, 3.0, 3.0]}])
+    >>> rules = [YDF(3, initial=1), YDF(3, classes=3, initial=1)]
+    >>> replay(curves, rules, restore="own").to_frame()[["stop", "selected"]]
+       stop  selected
+    0     5         2
+    1     3         2
+    """
+    trees = float(classes) if classes > 2 else 1.0
+    return Trees(trees, 0, initial, patience_state(Knobs(DIFFERENCE, first=True)))
+
+
+@patience_rule(threshold="early_stopping_rounds", at_least={"early_stopping_rounds": 1})
+def NGBoost() -> Patience:
+    """NGBoost's ``early_stopping_rounds``: that many losses in a row above the best.
+
+    Each of the last ``early_stopping_rounds`` losses has to be strictly above the lowest so far: a
+    tie with it or a NaN begins the count anew, so that a plateau at the best never stops training.
+    The library keeps all stages.
+
+    Parameters
+    ----------
+    early_stopping_rounds : int
+        Number of losses above the best, at least 1.
+
+    Notes
+    -----
+    Statistic: losses in a row with val > best
+
+    Source: ngboost 0.6.0, ``ngboost/ngboost.py``.
+
+    Verified: worked by hand
+
+    Examples
+    --------
+    >>> from earlystop_lab import CurveSet, NGBoost, replay
+    >>> curves = CurveSet.from_runs([{"val": [1.0, 1.0, 1.0, 1.1, 1.0, 1.1, 1.2]}])
+    >>> replay(curves, [NGBoost(2)]).to_frame()["stop"][0]
+    np.int64(7)
+    """
+    return patience_state(Knobs(NOT_WORSE, moves=LOWER))
+
+
+class Steps(NamedTuple):
+    """State of EBM's rule: tolerance, lowest so far and before the window, the window."""
+
+    tol: float
+    least: float
+    before: float
+    last: Window
+    #: of the negated window
+    lowest: Highest
+    #: steps since a NaN
+    whole: int
+
+
+def least(a: float, b: float) -> float:
+    """The lower, as Python's ``min``: the first unless the second is below it."""
+    return b if b < a else a
+
+
+def steps_step(s: Steps, epoch: float, val: float) -> tuple[Steps, float]:
+    """1 where the window is hardly below what was before it."""
+    room = least(abs(s.least), abs(s.before)) * s.tol
+    room = room if math.isfinite(room) else 0.0
+    before = least(oldest(s.last), s.before) if full(s.last) else s.before
+    whole = 0 if math.isnan(val) else s.whole + 1
+    last, lowest = shifted(s.last, val), raised(s.lowest, -val)
+    known = whole >= min(last.seen, last.length)
+    holds = truth(known and before - room <= -top(lowest))
+    return Steps(s.tol, least(val, s.least), before, last, lowest, whole), holds
+
+
+@criterion(step=steps_step, at_least={"early_stopping_rounds": 1, "terms": 1})
+def EBM(*, early_stopping_rounds: int = 100, tol: float = 1e-5, terms: int = 1) -> Steps:
+    """interpret's boosting machines: a window of rounds times terms, with a relative tolerance.
+
+    Every step boosts one term, and a round is a step of every term. Holds where the lowest error
+    before the last ``early_stopping_rounds * terms`` steps, less a tolerance, is at most the
+    lowest of those steps. The tolerance is ``tol`` times the smaller size of the lowest error
+    before the window and of the lowest before this step; 0 where that is not finite. A NaN in the
+    window keeps the rule from holding. The rule is looked at every step, so that it may hold within
+    a round; before it, the library's smoothing rounds are not looked at. The library keeps the best
+    step.
+
+    Parameters
+    ----------
+    early_stopping_rounds : int
+        Number of rounds in the window, at least 1.
+    tol : float
+        ``early_stopping_tolerance``: gain that is needed, relative to the error; if negative,
+        training goes on while the error rises by less than that.
+    terms : int
+        Number of terms that are boosted in a round; 1 if the curve has one value a round.
+
+    Notes
+    -----
+    Statistic: lowest before the window - tolerance <= lowest in it
+
+    Source: interpret-core 0.7.8, ``interpret/glassbox/_ebm/_boost.py``.
+
+    Verified: worked by hand
+
+    Examples
+    --------
+    >>> from earlystop_lab import EBM, CurveSet, replay
+    >>> curves = CurveSet.from_runs([{"val": [4.0, 3.0, 2.99, 2.98, 2.97]}])
+    >>> replay(curves, [EBM(2, tol=0.1), EBM(2)]).to_frame()["fired"].tolist()
+    [True, False]
+    """
+    length = early_stopping_rounds * terms
+    windows = new_window(length), highest(length)
+    return Steps(float(tol), math.inf, math.inf, *windows, 0)
 
 
 class Detector(NamedTuple):

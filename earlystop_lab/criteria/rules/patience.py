@@ -19,6 +19,7 @@ from earlystop_lab.criteria.core import criterion
 # arithmetic: v + d < best and best - v > d differ by rounding.
 SUM, DIFFERENCE, GAIN, GAIN_OR_INFINITE, LOWER_BY, RELATIVE, RELATIVE_SIZE = range(7)
 NOT_WORSE, NOT_WITHIN, NOT_WITHIN_RELATIVE, LOWER_OR_ZERO = range(7, 11)
+AT_MOST, GAIN_AT_LEAST, RELATIVE_TO = range(11, 14)
 IMPROVES = {
     SUM: "v + d < best",
     DIFFERENCE: "v < best - d",
@@ -31,6 +32,9 @@ IMPROVES = {
     NOT_WITHIN: "not v >= best - d",
     NOT_WITHIN_RELATIVE: "not v >= best (1 + d)",
     LOWER_OR_ZERO: "v < best or best = 0",
+    AT_MOST: "v <= best - d",
+    GAIN_AT_LEAST: "best - v >= d",
+    RELATIVE_TO: "v < best - abs(best d)",
 }
 
 # When the best value is updated.
@@ -67,6 +71,10 @@ class Knobs(Constant):
     finite: bool = False
     #: whether the last of equal best values is kept rather than the first
     last_tie: bool = False
+    #: whether a NaN is no check at all
+    skips_nan: bool = False
+    #: whether the first value, which becomes the best, counts as bad all the same
+    first_bad: bool = False
 
 
 class Patience(NamedTuple):
@@ -130,13 +138,19 @@ def improves(test: int, val: float, best: float, delta: float) -> bool:
         return not val >= best - delta
     if test == NOT_WITHIN_RELATIVE:
         return not val >= best * (1 + delta)
+    if test == AT_MOST:
+        return val <= best - delta
+    if test == GAIN_AT_LEAST:
+        return best - val >= delta
+    if test == RELATIVE_TO:
+        return val < best - abs(best * delta)
     return val < best or best == 0
 
 
 def patience_step(s: Patience, epoch: float, val: float) -> tuple[Patience, float]:
     """Successive checks without improvement; NaN if the library cannot stop, inf if it must."""
     k = s.knobs
-    if epoch < s.first_epoch:
+    if epoch < s.first_epoch or (k.skips_nan and math.isnan(val)):
         return s, math.nan
     if (k.finite and not math.isfinite(val)) or val < s.stop_below or val > s.stop_above:
         return s, math.inf
@@ -155,7 +169,7 @@ def patience_step(s: Patience, epoch: float, val: float) -> tuple[Patience, floa
     else:
         bad = s.bad
     if resets:
-        bad = 0.0
+        bad = 1.0 if k.first_bad and math.isnan(s.epoch) else 0.0
     count = bad
     if improved and k.at_gain == SILENT:
         count = math.nan
