@@ -52,10 +52,10 @@ def poutyne(values, patience, min_delta):
     return keras_like(EarlyStopping(patience=patience, min_delta=min_delta), values), None
 
 
-def paddle(values, patience, min_delta):
+def paddle(values, patience, min_delta, baseline):
     from paddle.callbacks import EarlyStopping
 
-    made = EarlyStopping("loss", "min", patience, verbose=0, min_delta=min_delta)
+    made = EarlyStopping("loss", "min", patience, 0, min_delta, baseline)
     made.save_best_model = False
     made.set_model(SimpleNamespace(stop_training=False))
     made.on_train_begin()
@@ -174,17 +174,17 @@ def monai(values, patience, min_delta, cumulative_delta):
     return None, None
 
 
-def pymoo(values, period, tol):
-    """The values are those of a generation: pymoo looks at the best so far."""
+def pymoo(values, period, tol, n_skip):
+    """The values are those of pymoo's optimum."""
     import numpy as np
     from pymoo.termination.ftol import SingleObjectiveSpaceTermination
     from pymoo.termination.robust import RobustTermination
 
-    made = RobustTermination(SingleObjectiveSpaceTermination(tol, only_feas=False), period)
-    best = math.inf
+    made = RobustTermination(
+        SingleObjectiveSpaceTermination(tol, only_feas=False, n_skip=n_skip), period
+    )
     for i, v in enumerate(values):
-        best = min(best, v)
-        made.update(SimpleNamespace(opt=SimpleNamespace(get=lambda name, b=best: np.array([b]))))
+        made.update(SimpleNamespace(opt=SimpleNamespace(get=lambda name, v=v: np.array([v]))))
         if made.has_terminated():
             return i, None
     return None, None
@@ -202,8 +202,8 @@ def cornac(values, patience, min_delta):
         now.append(v)
         with contextlib.redirect_stdout(io.StringIO()):
             if made.early_stop(None, None, min_delta, patience):
-                return i, made.best_epoch - 1 if made.best_epoch else None
-    return None, made.best_epoch - 1 if made.best_epoch else None
+                return i, None
+    return None, None
 
 
 def stable_baselines3(values, max_no_improvement_evals, min_evals):
@@ -609,13 +609,116 @@ def hmmlearn(values, tol):
     return None, None
 
 
+def pygad(values, saturate):
+    """All solutions of a generation have its value; the first generation is the initial one."""
+    import pygad
+
+    made = pygad.GA(
+        num_generations=len(values),
+        num_parents_mating=2,
+        sol_per_pop=2,
+        num_genes=1,
+        keep_elitism=0,
+        keep_parents=0,
+        random_seed=0,
+        fitness_func=lambda ga, solution, at: -[*values, values[-1] - 1][ga.generations_completed],
+        stop_criteria=f"saturate_{saturate}",
+        suppress_warnings=True,
+    )
+    made.run()
+    done = made.generations_completed
+    return (done if done < len(values) else None), None
+
+
+def opennmt(values, tolerance, package="onmt"):
+    """One scorer, the perplexity."""
+    from enum import Enum
+
+    file = (package, "utils/earlystopping.py")
+    logger = logging.getLogger("lifted")
+    enum = _lifted(*file, "PatienceEnum", Enum=Enum)
+    needs = {"Scorer": _lifted(*file, "Scorer")}
+    needs["PPLScorer"] = _lifted(*file, "PPLScorer", **needs)
+    stopping = _lifted(
+        *file, "EarlyStopping", PatienceEnum=enum, logger=logger, DEFAULT_SCORERS=(), **needs
+    )
+    made = stopping(tolerance, [needs["PPLScorer"]()])
+    for i, v in enumerate(values):
+        made(SimpleNamespace(ppl=lambda v=v: v), i + 1)
+        if made.has_stopped():
+            return i, made.current_step_best - 1 if made.current_step_best else None
+    return None, made.current_step_best - 1 if made.current_step_best else None
+
+
+def eole(values, tolerance):
+    return opennmt(values, tolerance, "eole")
+
+
+def deepxde(values, patience, min_delta):
+    """A loss that is computed at every iteration."""
+    import numpy as np
+
+    class Callback:
+        pass
+
+    stopping = _lifted("deepxde", "callbacks.py", "EarlyStopping", Callback=Callback, np=np)
+    made = stopping(min_delta, patience)
+    made.model = SimpleNamespace(train_state=SimpleNamespace(), stop_training=False)
+    made.on_train_begin()
+    for i, v in enumerate(values):
+        made.model.train_state.iteration, made.model.train_state.loss_train = i + 1, [v]
+        made.on_epoch_end()
+        if made.model.stop_training:
+            return i, None
+    return None, None
+
+
+def ydf(values, look_ahead, initial):
+    """Real trees; the loss on the four rows that validate is scripted, in float32."""
+    import numpy as np
+    import ydf
+
+    script, seen = [*values, max(values) + 1.0], []
+
+    def loss(labels, predictions, weights):
+        if len(labels) != 4:  # the training rows
+            return np.float32(0)
+        seen.append(script[min(len(seen), len(values))])
+        return np.float32(seen[-1])
+
+    ydf.verbose(0)
+    scripted = ydf.RegressionLoss(
+        initial_predictions=lambda labels, weights: np.float32(0),
+        loss=loss,
+        gradient_and_hessian=lambda labels, predictions: (labels - predictions, np.ones(8)),
+        activation=ydf.Activation.IDENTITY,
+        may_trigger_gc=False,
+    )
+    x, y = np.arange(8.0), np.arange(8.0) % 3
+    learner = ydf.GradientBoostedTreesLearner(
+        label="y",
+        task=ydf.Task.REGRESSION,
+        loss=scripted,
+        num_trees=len(values) + 1,
+        max_depth=2,
+        min_examples=1,
+        early_stopping="LOSS_INCREASE",
+        early_stopping_num_trees_look_ahead=look_ahead,
+        early_stopping_initial_iteration=initial,
+    )
+    model = learner.train({"x": x, "y": y}, valid={"x": x[:4], "y": y[:4]})
+    done, kept = len(seen), model.num_trees()
+    # with no candidate among the values, the one after them is kept
+    return (done - 1 if done <= len(values) else None), kept - 1 if kept <= len(values) else None
+
+
 def finite(values):
     """Where the library fails, or differs as the table says, on other values."""
     return [v if math.isfinite(v) else 1.0 for v in values]
 
 
-def without_nan(values):
-    return [1.0 if math.isnan(v) else v for v in values]
+def without_infinity(values):
+    return [1.0 if math.isinf(v) else v for v in values]
 
 
 def number_first(values):
@@ -650,13 +753,38 @@ OTHERS = {
     "autogluon.core": Other(
         "more", "autogluon.core", autogluon_simple, "Fastai({patience})", {"patience": COUNTS}
     ),
+    "autogluon.core AdaptiveES": Other(
+        "more", "autogluon.core", autogluon_adaptive,
+        "AdaptivePatience({a}, b={b}, min_patience={min_patience}, "
+        "max_patience={max_patience})",
+        {
+            "a": [0.3, 0.5, 1.0, -0.5], "b": [1, 2.5, 5], "min_patience": [None, 2],
+            "max_patience": [None, 4],
+        },
+    ),
+    "botorch": Other(
+        "more", "botorch", botorch,
+        "BoTorch({rel_tol}, n_window={n_window}, eta={eta})",
+        {"rel_tol": [1e-5, 0.0123], "n_window": [1, 2, 3, 5], "eta": [1.0, 2.0]}, (finite, exact),
+    ),
     "catalyst": Other(
-        "more", "catalyst", catalyst, "MMEngine({patience}, min_delta={min_delta})",
-        {"patience": COUNTS, "min_delta": EXACT}, (finite, exact),
+        "more", "catalyst", catalyst,
+        "Catalyst({patience}, min_delta={min_delta})",
+        {"patience": COUNTS, "min_delta": EXACT}, (exact,),
+    ),
+    "cornac": Other(
+        "plain", "cornac", cornac,
+        "Cornac({patience}, min_delta={min_delta})",
+        {"patience": [0, *COUNTS], "min_delta": EXACT}, (exact,),
     ),
     "deepctr-torch": Other(
         "plain", "deepctr_torch", deepctr_torch,
         "Skorch({patience}, threshold={min_delta}, threshold_mode='abs')",
+        {"patience": COUNTS, "min_delta": DELTAS},
+    ),
+    "deepxde": Other(
+        "more", "deepxde", deepxde,
+        "DeepXDE({patience}, min_delta={min_delta})",
         {"patience": COUNTS, "min_delta": DELTAS},
     ),
     "delu": Other(
@@ -666,12 +794,27 @@ OTHERS = {
     "dgllife": Other("plain", "dgllife", dgllife, "LightGBM({patience})", {"patience": COUNTS}),
     "early-stopping-pytorch": Other(
         "plain", "early_stopping_pytorch", early_stopping_pytorch,
-        "LightGBM({patience}, min_delta={delta})", {"patience": COUNTS, "delta": DELTAS},
-        (without_nan,),
+        "EarlyStoppingPyTorch({patience}, delta={delta})",
+        {"patience": COUNTS, "delta": DELTAS},
+    ),
+    "eole": Other(
+        "plain", "eole", eole,
+        "OpenNMTScorer({tolerance})",
+        {"tolerance": COUNTS},
     ),
     "gpboost": Other(
         "more", "gpboost", gpboost, "LightGBM({early_stopping_rounds})",
         {"early_stopping_rounds": COUNTS},
+    ),
+    "hmmlearn": Other(
+        "plain", "hmmlearn", hmmlearn,
+        "HMMLearn({tol})",
+        {"tol": [0.01, 0.0625, 0.3]}, (exact,),
+    ),
+    "hyperopt": Other(
+        "plain", "hyperopt", hyperopt,
+        "Hyperopt({iteration_stop_count}, percent_increase={percent_increase})",
+        {"iteration_stop_count": COUNTS, "percent_increase": [0.0, 1.0, 5.0]},
     ),
     "monai": Other(
         "plain", "monai", monai,
@@ -689,20 +832,36 @@ OTHERS = {
     ),
     "ngboost": Other(
         "more", "ngboost", ngboost,
-        lambda early_stopping_rounds: f"OptunaPatient({early_stopping_rounds - 1})",
+        "NGBoost({early_stopping_rounds})",
         {"early_stopping_rounds": COUNTS}, (finite,),
     ),
+    "opennmt-py": Other(
+        "plain", "onmt", opennmt,
+        "OpenNMTScorer({tolerance})",
+        {"tolerance": COUNTS},
+    ),
     "paddlepaddle": Other(
-        "paddle", "paddle", paddle, "Fastai({patience}, min_delta={min_delta})",
-        {"patience": COUNTS, "min_delta": DELTAS},
+        "paddle", "paddle", paddle,
+        "Paddle({patience}, min_delta={min_delta}, baseline={baseline})",
+        {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1], "baseline": [None, None, 1.0]},
     ),
     "poutyne": Other(
         "plain", "poutyne", poutyne, "Fastai({patience}, min_delta={min_delta})",
         {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1]},
     ),
+    "pygad": Other(
+        "plain", "pygad", pygad,
+        "PyGAD({saturate})",
+        {"saturate": [1, 2, 3]}, (finite,),
+    ),
     "pykeen": Other(
         "plain", "pykeen", pykeen, "RelativePatience({patience}, min_delta={relative_delta})",
         {"patience": COUNTS, "relative_delta": DELTAS},
+    ),
+    "pymoo": Other(
+        "plain", "pymoo", pymoo,
+        "Pymoo({period}, tol={tol}, n_skip={n_skip})",
+        {"period": COUNTS, "tol": DELTAS, "n_skip": [0, 0, 1, 2]}, (finite,),
     ),
     "pytorch-argus": Other(
         "plain", "argus", pytorch_argus, "Fastai({patience})", {"patience": COUNTS}
@@ -716,8 +875,9 @@ OTHERS = {
         {"patience": COUNTS, "tol": EXACT}, (number_first, exact),
     ),
     "recbole": Other(
-        "plain", "recbole", recbole, "OptunaPatient({stopping_step})", {"stopping_step": COUNTS},
-        (number_first,),
+        "plain", "recbole", recbole,
+        lambda stopping_step: f"Cornac({stopping_step + 1})", {"stopping_step": COUNTS},
+        (without_infinity,),
     ),
     "sbi": Other(
         "more", "sbi", sbi, "Fastai({stop_after_epochs})", {"stop_after_epochs": COUNTS}
@@ -726,13 +886,24 @@ OTHERS = {
         "plain", "skopt", scikit_optimize, "SklearnHGB({n_iterations}, tol={threshold})",
         {"n_iterations": COUNTS, "threshold": EXACT}, (finite, exact),
     ),
+    "scikit-optimize DeltaYStopper": Other(
+        "plain", "skopt", skopt_delta_y,
+        "SkoptDeltaY({delta}, n_best={n_best})",
+        {"delta": [0.013, 0.07, 0.25], "n_best": [1, 2, 3, 5]}, (finite,),
+    ),
     "sockeye": Other(
         "plain", "sockeye", sockeye, "SklearnHGB({max_not_improved}, tol={threshold})",
         {"max_not_improved": COUNTS, "threshold": EXACT}, (finite, exact),
     ),
     "stable-baselines3": Other(
-        "plain", "stable_baselines3", stable_baselines3, "Flax({max_no_improvement_evals})",
-        {"max_no_improvement_evals": [0, *COUNTS], "min_evals": [0]}, (finite,),
+        "plain", "stable_baselines3", stable_baselines3,
+        "StableBaselines3({max_no_improvement_evals}, min_evals={min_evals})",
+        {"max_no_improvement_evals": [0, *COUNTS], "min_evals": [0, 0, 1, 3]},
+    ),
+    "syne-tune": Other(
+        "plain", "syne_tune", syne_tune,
+        "SyneTunePlateau({patience}, std={std}, num_trials={num_trials})",
+        {"std": [0.0013, 0.037, 0.123], "num_trials": [2, 3, 5], "patience": [0, 1, 3]}, (finite,),
     ),
     "tf-keras": Other(
         "tensorflow", "tf_keras", tf_keras, "Keras({patience}, min_delta={min_delta})",
@@ -747,5 +918,15 @@ OTHERS = {
         "Lightning({patience}, min_delta={min_delta}, check_finite={check_finite})",
         {"patience": COUNTS, "min_delta": EXACT, "check_finite": [True, False]},
         (number_first, exact),
+    ),
+    "torchtuples": Other(
+        "plain", "torchtuples", torchtuples,
+        "TorchTuples({patience}, min_delta={min_delta})",
+        {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1]},
+    ),
+    "ydf": Other(
+        "more", "ydf", ydf,
+        "YDF({look_ahead}, initial={initial})",
+        {"look_ahead": [1, 2, 3, 5], "initial": [0, 1, 4]}, (finite, exact),
     ),
 }  # fmt: skip

@@ -44,21 +44,18 @@ LIBRARIES: tuple[Library, ...] = (
         "what the model saves: the lowest", "", "verified",
     ),
     Library(
-        "autogluon.core", "1.6.3", "AdaptiveES(adaptive_rate=0.3, adaptive_offset=10)", None,
-        "what the model saves: the lowest",
-        "patience is round(rate x best round + offset), half to even, so it grows with the best "
-        "round, and depends on whether rounds are counted from 0 or 1", "read",
-    ),
-    Library(
-        "botorch", "0.18.1", "ExpMAStoppingCriterion(n_window=10, rel_tol=1e-5)", None, _NONE,
-        "stops when an exponentially weighted mean over the window falls by less than the relative "
-        "tolerance, at any rise at the latest", "read",
-    ),
-    Library(
-        "catalyst", "22.4", "EarlyStoppingCallback(patience=3, min_delta=1e-6)",
-        "MMEngine(3, min_delta=1e-06)", _NONE,
-        "a gain of exactly min_delta counts, so ties count at 0; NaN is bad where MMEngine stops",
+        "autogluon.core", "1.6.3", "AdaptiveES(adaptive_rate=0.3, adaptive_offset=10)",
+        "AdaptivePatience()", "what the model saves: the lowest",
+        "rounds are counted as the caller counts them: from 0 or from 1, the stop moves by one",
         "verified",
+    ),
+    Library(
+        "botorch", "0.18.1", "ExpMAStoppingCriterion(n_window=10, rel_tol=1e-5)", "BoTorch(1e-05)",
+        _NONE, "stops at any rise of the weighted mean; or after maxiter=10000", "verified",
+    ),
+    Library(
+        "catalyst", "22.4", "EarlyStoppingCallback(patience=3, min_delta=1e-6)", "Catalyst(3)",
+        _NONE, "a gain of exactly min_delta counts, so ties count at 0; " + _NAN_FIRST, "verified",
     ),
     Library(
         "catboost", "1.2.10", "early_stopping_rounds=20", "CatBoostIter(20)", _FIRST,
@@ -69,10 +66,8 @@ LIBRARIES: tuple[Library, ...] = (
         "CatBoostIncToDec(0.001)", _FIRST, "the default od_pval=0 switches it off", "verified",
     ),
     Library(
-        "cornac", "3.0.1", "early_stop(patience=3, min_delta=0.001)",
-        "MMEngine(3, min_delta=0.001)", _FIRST,
-        "ties improve at the default min_delta=0, and then the last of them is kept; NaN is bad "
-        "where MMEngine stops", "read",
+        "cornac", "3.0.1", "early_stop(patience=3, min_delta=0.001)", "Cornac(3, min_delta=0.001)",
+        _NONE, "ties improve at the default min_delta=0; NaN is bad", "verified",
     ),
     Library(
         "deepctr-torch", "0.3.0", "EarlyStopping(patience=10, min_delta=0.01)",
@@ -81,9 +76,9 @@ LIBRARIES: tuple[Library, ...] = (
         "min_delta is made positive", "verified",
     ),
     Library(
-        "deepxde", "1.15.0", "EarlyStopping(min_delta=0, patience=5000)", "SpaCy(5000)", _NONE,
+        "deepxde", "1.15.0", "EarlyStopping(min_delta=0, patience=5000)", "DeepXDE(5000)", _NONE,
         "counts iterations, while the loss is computed every display_every (1000) of them: a "
-        "patience below that stops although the loss falls", "read",
+        "patience below that stops although the loss falls; min_delta is signed", "verified",
     ),
     Library(
         "delu", "0.0.26", "delu.tools.EarlyStopping(10, mode='min', min_delta=0.01)",
@@ -103,8 +98,8 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "early-stopping-pytorch", "1.0.10", "EarlyStopping(patience=7, delta=0.01)",
-        "LightGBM(7, min_delta=0.01)", _FIRST, "a NaN is no check: it neither counts nor resets",
-        "verified",
+        "EarlyStoppingPyTorch(7, delta=0.01)", "the first gain that counted",
+        "a NaN is no check: it neither counts nor resets", "verified",
     ),
     Library(
         "earlystopping.jl", "-", "NumberSinceBest(6)", "DL4J(6)", _NONE,
@@ -121,9 +116,11 @@ LIBRARIES: tuple[Library, ...] = (
         "minimumImprovement has no effect", "read",
     ),
     Library(
-        "eole", "0.6.4", "early_stopping: 4", None, _NONE,
-        "ties and worse values count down separately, and of several scorers all have to improve "
-        "or worsen together", "read",
+        "eole", "0.6.4", "early_stopping: 4, early_stopping_criteria: [ppl]", "OpenNMTScorer(4)",
+        _FIRST,
+        "with one scorer; worse and tied values count apart, each up to the tolerance. Without "
+        "early_stopping_criteria there are two scorers, perplexity and accuracy: OpenNMT(4)",
+        "verified",
     ),
     Library(
         "evestop", "0.1", "EVEEarlyStopping(mode='min', patience=1000, baseline=-10)",
@@ -142,8 +139,9 @@ LIBRARIES: tuple[Library, ...] = (
         "name", "verified",
     ),
     Library(
-        "flair", "0.15.1", "anneal_with_restarts or the plugin AnnealOnPlateau, patience=3", None,
-        _FIRST, "the learning rate is cut at bad check p + 1, and training stops once it is below "
+        "flair", "0.15.1", "AnnealOnPlateau, patience=3, min_learning_rate=1e-4", "Flair(0.0001)",
+        _FIRST,
+        "the learning rate is cut at bad check p + 1, and training stops once it is below "
         "min_learning_rate", "read",
     ),
     Library(
@@ -160,20 +158,21 @@ LIBRARIES: tuple[Library, ...] = (
         "read",
     ),
     Library(
-        "hmmlearn", "0.3.3", "tol=0.01", None, _NONE,
-        "stops at the first gain below tol, and so at any fall of the log-likelihood", "read",
+        "hmmlearn", "0.3.3", "tol=0.01", "HMMLearn(0.01)", _NONE,
+        "watches the negated log-likelihood of the training data; any fall of the likelihood stops",
+        "verified",
     ),
     Library(
         "hyperopt", "0.3.0", "no_progress_loss(10, percent_increase=1)",
-        "RelativePatience(10)", _FIRST,
-        "the first trial counts as one without progress, so a best that is never beaten stops one "
-        "trial earlier", "read",
+        "Hyperopt(10, percent_increase=1)", _FIRST,
+        "the first trial counts as one without progress, so a first loss that is never beaten "
+        "stops one trial earlier", "verified",
     ),
     Library(
-        "interpret-core", "0.7.8", "early_stopping_rounds=100, early_stopping_tolerance=1e-5", None,
-        "the best of the bag",
-        "a window of rounds x terms boosting steps with a relative tolerance, looked at after "
-        "every step; SklearnHGB is the form with an absolute one", "read",
+        "interpret-core", "0.7.8", "early_stopping_rounds=100, early_stopping_tolerance=1e-5",
+        "EBM()", "the best of the bag",
+        "EBM(terms=...) is the number of terms: the window is rounds x terms boosting steps, "
+        "looked at after every step", "read",
     ),
     Library(
         "keras", "3.15.1", "EarlyStopping(patience=10, min_delta=0.01)",
@@ -247,15 +246,17 @@ LIBRARIES: tuple[Library, ...] = (
         "verified",
     ),
     Library(
-        "ngboost", "0.5.11", "early_stopping_rounds=10", "OptunaPatient(9)",
+        "ngboost", "0.5.11", "early_stopping_rounds=10", "NGBoost(10)",
         "all stages; predict at best_val_loss_itr",
-        "stops when the last r losses are all above the best, so never on a plateau at it; "
-        "predict(max_iter=best_val_loss_itr) is one stage short, and 0 means all", "verified",
+        "a plateau at the best never stops; predict(max_iter=best_val_loss_itr) is one stage "
+        "short, and 0 means all", "verified",
     ),
     Library(
-        "opennmt-py", "3.5.1", "-early_stopping 4", None, _NONE,
-        "ties and worse values count down separately, and of several scorers all have to improve "
-        "or worsen together", "read",
+        "opennmt-py", "3.5.1", "-early_stopping 4 -early_stopping_criteria ppl", "OpenNMTScorer(4)",
+        _FIRST,
+        "with one scorer; worse and tied values count apart, each up to the tolerance. Without "
+        "early_stopping_criteria there are two scorers, perplexity and accuracy: OpenNMT(4)",
+        "verified",
     ),
     Library(
         "optuna", "5.0.0", "PatientPruner(None, patience=10, min_delta=0.01)",
@@ -264,7 +265,7 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "paddlepaddle", "3.3.1", "paddle.callbacks.EarlyStopping(patience=3, min_delta=0.01)",
-        "Fastai(3, min_delta=0.01)", "save_best_model: the first gain that counted",
+        "Paddle(3, min_delta=0.01)", "save_best_model: the first gain that counted",
         "min_delta is made positive; patience 0 stops at the first check although it improves",
         "verified",
     ),
@@ -278,9 +279,9 @@ LIBRARIES: tuple[Library, ...] = (
         "verified",
     ),
     Library(
-        "pygad", "3.9.2", "stop_criteria='saturate_10'", None, "best_solution: the lowest",
-        "stops after 10 generations whose fitness equals that of the generation before exactly; a "
-        "falling or oscillating fitness never stops", "read",
+        "pygad", "3.9.2", "stop_criteria='saturate_10'", "PyGAD(10)", "best_solution: the lowest",
+        "only a fitness that equals that of the generation before counts: a falling or oscillating "
+        "one never stops", "verified",
     ),
     Library(
         "pykeen", "1.11.1", "EarlyStopper(patience=2, relative_delta=0.01, larger_is_better=False)",
@@ -291,8 +292,8 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "pymoo", "0.6.2", "RobustTermination(SingleObjectiveSpaceTermination(tol=0.001), period=3)",
-        "Fastai(3, min_delta=0.001)", "the lowest so far",
-        "the reference moves only on a gain above tol; n_skip compares neighbours", "read",
+        "Pymoo(3, tol=0.001)", "the lowest so far",
+        "watches the best so far; n_skip generations after a gain are not judged", "verified",
     ),
     Library(
         "pypots", "1.5", "patience=10", "Fastai(10)", _FIRST, "", "read",
@@ -304,9 +305,8 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "pytabkit", "1.7.3", "RealMLP: early_stopping_additive_patience=20, "
-        "early_stopping_multiplicative_patience=1", None, _LAST,
-        "stops when the epoch exceeds multiplicative x best epoch + additive, tested before the "
-        "best is updated", "read",
+        "early_stopping_multiplicative_patience=2", "RealMLP()", _LAST,
+        "tested before the best is updated, so also a check that improves can stop", "read",
     ),
     Library(
         "pytorch-argus", "1.1.0", "EarlyStopping(monitor='val_loss', patience=10, better='min')",
@@ -341,8 +341,10 @@ LIBRARIES: tuple[Library, ...] = (
         "RayPlateau(0.01)", _NONE, "metric_threshold without mode is ignored", "verified",
     ),
     Library(
-        "recbole", "1.2.1", "stopping_step: 10", "OptunaPatient(10)", _LAST,
-        "ties reset the count, and it stops at bad check p + 1", "verified",
+        "recbole", "1.2.1", "stopping_step: 10", "Cornac(11)", _LAST,
+        "ties reset the count and are kept, NaN is bad, and it stops at bad check p + 1; infinity "
+        "ties with infinity",
+        "verified",
     ),
     Library(
         "sbi", "0.27.0", "NPE.train(stop_after_epochs=20)", "Fastai(20)", _FIRST,
@@ -376,10 +378,10 @@ LIBRARIES: tuple[Library, ...] = (
         "SklearnHGB(tol=0.01)", "the lowest so far", "a NaN disables it", "verified",
     ),
     Library(
-        "scikit-optimize", "0.10.2", "DeltaYStopper(delta=0.01, n_best=5)", None,
+        "scikit-optimize", "0.10.2", "DeltaYStopper(delta=0.01, n_best=5)", "SkoptDeltaY(0.01)",
         "the lowest so far",
-        "stops when the n_best lowest values of the whole run lie within delta of each other, "
-        "whenever they came", "read",
+        "the n_best lowest values of the whole run, whenever they came; a NaN among them never "
+        "stops", "verified",
     ),
     Library(
         "skorch", "1.4.0", "EarlyStopping(patience=5, threshold=1e-4)", "Skorch(5)",
@@ -397,19 +399,19 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "stable-baselines3", "2.9.2", "StopTrainingOnNoModelImprovement(3, min_evals=5)",
-        "Flax(3)", "EvalCallback: the first of the best",
-        "equal at min_evals=0; bad evaluations before min_evals do not count, while the best of "
-        "them does", "verified",
+        "StableBaselines3(3, min_evals=5)", "EvalCallback: the first of the best",
+        "one evaluation later than Keras; bad evaluations before min_evals do not count, while the "
+        "best of them does", "verified",
     ),
     Library(
-        "syne-tune", "0.16.0", "PlateauStopper('loss', std=0.001, num_trials=10, patience=3)", None,
-        "the lowest so far",
-        "the standard deviation of the best so far, over the last num_trials", "read",
+        "syne-tune", "0.16.0", "PlateauStopper('loss', std=0.001, num_trials=10, patience=3)",
+        "SyneTunePlateau(3)", "the lowest so far",
+        "the standard deviation of the best so far, over the last num_trials", "verified",
     ),
     Library(
-        "tabpfn", "9.2.0", "FinetunedTabPFNClassifier(early_stopping_patience=8)", "Fastai(8)",
-        "the first of the lowest; the weights from before, if nothing improved",
-        "a NaN is no check: it neither counts nor resets", "read",
+        "tabpfn", "9.2.0", "FinetunedTabPFNClassifier(early_stopping_patience=8)",
+        "EarlyStoppingPyTorch(8)", "the first of the lowest; the weights from before, if nothing "
+        "improved", "a NaN is no check: it neither counts nor resets", "read",
     ),
     Library(
         "tensorflow-estimator", "2.15.0", "stop_if_no_decrease_hook(est, 'loss', 1000)",
@@ -436,13 +438,13 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "torchtuples", "0.2.2", "EarlyStopping(patience=10, min_delta=0.01)",
-        "Fastai(10, min_delta=0.01)", "the last tie with the best",
+        "TorchTuples(10, min_delta=0.01)", "the last tie with the best",
         "a tie overwrites the weights that are kept without resetting the count; a run that is all "
-        "NaN restores the untrained weights", "read",
+        "NaN restores the untrained weights", "verified",
     ),
     Library(
-        "tpot", "1.1.0", "early_stop=10, early_stop_tol=0.001", "SklearnMLP(10, tol=0.001)",
-        "the lowest so far", "per objective", "read",
+        "tpot", "1.1.0", "early_stop=10, early_stop_tol=0.001", "TPOT(10)", "the lowest so far",
+        "for one objective; several count each for itself, and all have to be exhausted", "read",
     ),
     Library(
         "transformers", "5.24.0", "EarlyStoppingCallback(early_stopping_patience=3, "
@@ -468,9 +470,9 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "ydf", "0.16.1", "early_stopping_num_trees_look_ahead=30, "
-        "early_stopping_initial_iteration=10", "Keras(30, start_from_epoch=10)", _FIRST,
-        "look-ahead counts trees, of which an iteration has one for each class (with two classes: "
-        "one), so with K classes the patience is ceil(30 / K); " + _NAN_FIRST, "read",
+        "early_stopping_initial_iteration=10", "YDF(30)", _FIRST,
+        "YDF(classes=K) with K classes above 2: look-ahead counts trees, of which an iteration "
+        "then has K; compares in float32; " + _NAN_FIRST, "verified",
     ),
 )  # fmt: skip
 

@@ -38,7 +38,8 @@ def criterion(rule, params):
 
 def replayed(text, errors):
     """Stop and restored check of our rule, as indices from 0; None where it does not stop."""
-    stops = replay(CurveSet.from_runs([{"val": errors}]), [parse(text)], restore="own")
+    curves = CurveSet.from_runs([{"val": errors, "train": errors}])
+    stops = replay(curves, [parse(text)], restore="own")
     return int(stops.stop[0, 0]) - 1 if stops.fired[0, 0] else None, int(stops.selected[0, 0]) - 1
 
 
