@@ -44,7 +44,7 @@ CURVES = {
 GAIN = 0.01
 #: two lowest values: which epoch's weights are kept
 TIES = [0.9, 0.5, 0.7, 0.5, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8]
-GAINS = ("min_delta", "threshold", "tol", "min_improvement")
+GAINS = ("min_delta", "threshold", "tol", "min_improvement", "delta")
 
 
 def rules() -> list[tuple[str, Criterion, Criterion]]:
@@ -54,7 +54,9 @@ def rules() -> list[tuple[str, Criterion, Criterion]]:
         family = FAMILIES[name]
         if name in OURS:
             continue
-        plain = family(PATIENCE, **{each: 0 for each in GAINS if each in family.defaults})
+        # next to 0 where 0 would switch the rule off
+        none = {each: 1e-9 if each in family.off else 0 for each in GAINS}
+        plain = family(PATIENCE, **{each: none[each] for each in GAINS if each in family.defaults})
         gain = next((each for each in GAINS if each in family.defaults), None)
         absolute = {"threshold_mode": "abs"} if "threshold_mode" in family.defaults else {}
         least = plain if gain is None else family(PATIENCE, **{gain: GAIN}, **absolute)

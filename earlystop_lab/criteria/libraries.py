@@ -246,7 +246,7 @@ LIBRARIES: tuple[Library, ...] = (
         "verified",
     ),
     Library(
-        "ngboost", "0.5.11", "early_stopping_rounds=10", "NGBoost(10)",
+        "ngboost", "0.6.0", "early_stopping_rounds=10", "NGBoost(10)",
         "all stages; predict at best_val_loss_itr",
         "a plateau at the best never stops; predict(max_iter=best_val_loss_itr) is one stage "
         "short, and 0 means all", "verified",
@@ -304,7 +304,7 @@ LIBRARIES: tuple[Library, ...] = (
         "ftol (1 + abs(best)), so at ftol=0 never", "read",
     ),
     Library(
-        "pytabkit", "1.7.3", "RealMLP: early_stopping_additive_patience=20, "
+        "pytabkit", "1.8.0", "RealMLP: early_stopping_additive_patience=20, "
         "early_stopping_multiplicative_patience=2", "RealMLP()", _LAST,
         "tested before the best is updated, so also a check that improves can stop", "read",
     ),

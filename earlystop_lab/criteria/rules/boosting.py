@@ -175,7 +175,7 @@ def YDF(*, classes: int = 2, initial: int = 10) -> Trees:
 
     Source: ydf 0.16.1, ``learner/gradient_boosted_trees/early_stopping/early_stopping.cc``.
 
-    Verified: worked by hand
+    Verified: ydf 0.16.1, with one tree an iteration, on finite values
 
     Examples
     --------
@@ -210,7 +210,7 @@ def NGBoost() -> Patience:
 
     Source: ngboost 0.6.0, ``ngboost/ngboost.py``.
 
-    Verified: worked by hand
+    Verified: ngboost 0.6.0, on finite values
 
     Examples
     --------

@@ -68,7 +68,7 @@ def Hyperopt(*, percent_increase: float = 0.0) -> Patience:
 
     Source: hyperopt 0.3.0, ``hyperopt/early_stop.py``.
 
-    Verified: worked by hand
+    Verified: hyperopt 0.3.0
 
     Examples
     --------
@@ -181,7 +181,7 @@ def Pymoo(*, tol: float = 1e-6, n_skip: int = 0) -> Reference:
 
     Source: pymoo 0.6.2, ``pymoo/termination/delta.py``, ``robust.py`` and ``ftol.py``.
 
-    Verified: worked by hand
+    Verified: pymoo 0.6.2, on finite values
 
     Examples
     --------
@@ -246,7 +246,7 @@ def BoTorch(*, n_window: int = 10, eta: float = 1.0) -> Weighted:
 
     Source: botorch 0.18.1, ``botorch/optim/stopping.py``.
 
-    Verified: worked by hand
+    Verified: botorch 0.18.1, on finite values
 
     Examples
     --------
@@ -306,7 +306,7 @@ def SkoptDeltaY(*, n_best: int = 5) -> Lowest:
 
     Source: scikit-optimize 0.10.2, ``skopt/callbacks.py``.
 
-    Verified: worked by hand
+    Verified: scikit-optimize 0.10.2, on finite values
 
     Examples
     --------
@@ -351,7 +351,7 @@ def PyGAD() -> tuple[float, float]:
 
     Source: pygad 3.9.2, ``pygad/utils/engine.py``.
 
-    Verified: worked by hand
+    Verified: pygad 3.9.2, on finite values
 
     Examples
     --------
@@ -393,7 +393,7 @@ def HMMLearn() -> tuple[float]:
 
     Source: hmmlearn 0.3.3, ``hmmlearn/base.py``.
 
-    Verified: worked by hand
+    Verified: hmmlearn 0.3.3
 
     Examples
     --------
@@ -458,7 +458,7 @@ def SyneTunePlateau(*, std: float = 0.001, num_trials: int = 10) -> Plateau:
 
     Source: syne-tune 0.16.0, ``syne_tune/stopping_criterion.py``, asked once a trial.
 
-    Verified: worked by hand
+    Verified: syne-tune 0.16.0, on finite values
 
     Examples
     --------
