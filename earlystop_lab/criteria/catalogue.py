@@ -202,9 +202,10 @@ def markdown() -> str:
             "The early stopping of libraries as their users write it, at values that show which "
             "parameter is which, and the rule that is the same or the closest; what differs from "
             "it, or is easily overlooked, is said beside it. *Verified*: the code of that version "
-            "decided the same on 240 random curves with ties and NaN, the kept check as well as "
-            "the stop, apart from what is said to differ. *Read*: taken from its source or "
-            "documentation. `earlystop criteria --library NAME` shows the rows of one library.",
+            "decided the same on 240 random curves, with ties and, unless it says otherwise, with "
+            "NaN and infinity, apart from what is said to differ: the stop, and what the code "
+            "itself keeps. *Read*: taken from its source or documentation. "
+            "`earlystop criteria --library NAME` shows the rows of one library.",
             library_table().fillna("none").to_markdown(index=False),
             quirks_markdown(),
         ]

@@ -4,7 +4,7 @@
 is one rule of one library: the setting as its users write it, at values that show which parameter
 is which, and the criterion that stops at the same checks. *verified* means that the library's own
 code decided the same on random curves, apart from what ``differs`` says; *read*, that the row was
-taken from its source or documentation.
+taken from its source or documentation. A version is ``-`` where the source names none.
 """
 
 from typing import Literal, NamedTuple
@@ -27,11 +27,12 @@ class Library(NamedTuple):
     keeps: str
     #: from the criterion, or what is easily overlooked; empty if nothing
     differs: str
-    how: Literal["verified", "read"]
+    how: Literal["verified", "verified on finite values", "read"]
 
 
 _FIRST, _LAST, _NONE = "the first of the lowest", "the last of the lowest", "the last check"
 _NAN_FIRST = "a NaN as the first value stays the best"
+_FINITE: Literal["verified on finite values"] = "verified on finite values"
 
 #: in the order of their names
 LIBRARIES: tuple[Library, ...] = (
@@ -51,7 +52,7 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "botorch", "0.18.1", "ExpMAStoppingCriterion(n_window=10, rel_tol=1e-5)", "BoTorch(1e-05)",
-        _NONE, "stops at any rise of the weighted mean; or after maxiter=10000", "verified",
+        _NONE, "stops at any rise of the weighted mean; or after maxiter=10000", _FINITE,
     ),
     Library(
         "catalyst", "22.4", "EarlyStoppingCallback(patience=3, min_delta=1e-6)", "Catalyst(3)",
@@ -59,11 +60,11 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "catboost", "1.2.10", "early_stopping_rounds=20", "CatBoostIter(20)", _FIRST,
-        "no min_delta; stops only where the p-value is below 1", "verified",
+        "no min_delta; stops only where the p-value is below 1", _FINITE,
     ),
     Library(
         "catboost", "1.2.10", "od_type='IncToDec', od_pval=0.001, od_wait=20",
-        "CatBoostIncToDec(0.001)", _FIRST, "the default od_pval=0 switches it off", "verified",
+        "CatBoostIncToDec(0.001)", _FIRST, "the default od_pval=0 switches it off", _FINITE,
     ),
     Library(
         "cornac", "3.0.1", "early_stop(patience=3, min_delta=0.001)", "Cornac(3, min_delta=0.001)",
@@ -243,13 +244,13 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "nevergrad", "1.0.12", "EarlyStopping.no_improvement_stopper(10)", "Flax(10)", _FIRST, "",
-        "verified",
+        _FINITE,
     ),
     Library(
         "ngboost", "0.6.0", "early_stopping_rounds=10", "NGBoost(10)",
         "all stages; predict at best_val_loss_itr",
         "a plateau at the best never stops; predict(max_iter=best_val_loss_itr) is one stage "
-        "short, and 0 means all", "verified",
+        "short, and 0 means all", _FINITE,
     ),
     Library(
         "opennmt-py", "3.5.1", "-early_stopping 4 -early_stopping_criteria ppl", "OpenNMTScorer(4)",
@@ -281,7 +282,7 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "pygad", "3.9.2", "stop_criteria='saturate_10'", "PyGAD(10)", "best_solution: the lowest",
         "only a fitness that equals that of the generation before counts: a falling or oscillating "
-        "one never stops", "verified",
+        "one never stops", _FINITE,
     ),
     Library(
         "pykeen", "1.11.1", "EarlyStopper(patience=2, relative_delta=0.01, larger_is_better=False)",
@@ -293,7 +294,7 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "pymoo", "0.6.2", "RobustTermination(SingleObjectiveSpaceTermination(tol=0.001), period=3)",
         "Pymoo(3, tol=0.001)", "the lowest so far",
-        "watches the best so far; n_skip generations after a gain are not judged", "verified",
+        "watches the best so far; n_skip generations after a gain are not judged", _FINITE,
     ),
     Library(
         "pypots", "1.5", "patience=10", "Fastai(10)", _FIRST, "", "read",
@@ -375,13 +376,13 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "scikit-optimize", "0.10.2", "HollowIterationsStopper(10, threshold=0.01)",
-        "SklearnHGB(tol=0.01)", "the lowest so far", "a NaN disables it", "verified",
+        "SklearnHGB(tol=0.01)", "the lowest so far", "a NaN disables it", _FINITE,
     ),
     Library(
         "scikit-optimize", "0.10.2", "DeltaYStopper(delta=0.01, n_best=5)", "SkoptDeltaY(0.01)",
         "the lowest so far",
         "the n_best lowest values of the whole run, whenever they came; a NaN among them never "
-        "stops", "verified",
+        "stops", _FINITE,
     ),
     Library(
         "skorch", "1.4.0", "EarlyStopping(patience=5, threshold=1e-4)", "Skorch(5)",
@@ -390,7 +391,7 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "sockeye", "3.1.34", "--max-num-checkpoint-not-improved 8", "SklearnHGB(8, tol=0)", _FIRST,
-        "a window of checkpoints", "verified",
+        "a window of checkpoints", _FINITE,
     ),
     Library(
         "spacy", "3.8.18", "patience = 1600", "SpaCy(1600)", _LAST,
@@ -406,7 +407,7 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "syne-tune", "0.16.0", "PlateauStopper('loss', std=0.001, num_trials=10, patience=3)",
         "SyneTunePlateau(3)", "the lowest so far",
-        "the standard deviation of the best so far, over the last num_trials", "verified",
+        "the standard deviation of the best so far, over the last num_trials", _FINITE,
     ),
     Library(
         "tabpfn", "9.2.0", "FinetunedTabPFNClassifier(early_stopping_patience=8)",
@@ -433,7 +434,8 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "torchrl", "0.14.1", "EarlyStopping(monitor, patience=1000, min_delta=0)",
         "Lightning(10)", _NONE,
-        "patience is in frames, here at 100 frames a check; NaN stops, but not before wait_for",
+        "patience is in frames, here at 100 frames a check; NaN stops, but not before wait_for; "
+        "with check_finite=False a NaN as the first value stays the best",
         "verified",
     ),
     Library(
@@ -472,7 +474,7 @@ LIBRARIES: tuple[Library, ...] = (
         "ydf", "0.16.1", "early_stopping_num_trees_look_ahead=30, "
         "early_stopping_initial_iteration=10", "YDF(30)", _FIRST,
         "YDF(classes=K) with K classes above 2: look-ahead counts trees, of which an iteration "
-        "then has K; compares in float32; " + _NAN_FIRST, "verified",
+        "then has K; compares in float32; " + _NAN_FIRST, _FINITE,
     ),
 )  # fmt: skip
 

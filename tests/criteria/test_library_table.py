@@ -1,9 +1,10 @@
 """The table of libraries: every text form is one of ours, and what is said to be driven is."""
 
+import importlib
 from pathlib import Path
 
 import pytest
-from other_drivers import OTHERS
+from other_drivers import OTHERS, finite
 from test_libraries import DRIVEN
 from test_other_libraries import criterion
 
@@ -37,10 +38,17 @@ def test_what_is_said_to_be_verified_is_driven_and_the_other_way_round():
     for name, other in OTHERS.items():
         params = {key: some[0] for key, some in other.grid.items()}
         others.add((name.partition(" ")[0], criterion(other.rule, params).partition("(")[0]))
-    verified = {
-        (row.library, row.rule.partition("(")[0]) for row in LIBRARIES if row.how == "verified"
-    }
+    verified = {(row.library, row.rule.partition("(")[0]) for row in LIBRARIES if row.how != "read"}
     assert others <= verified
+    for name, other in OTHERS.items():
+        params = {key: some[0] for key, some in other.grid.items()}
+        family = criterion(other.rule, params).partition("(")[0]
+        row = next(
+            row
+            for row in LIBRARIES
+            if row.library == name.partition(" ")[0] and (row.rule or "").startswith(f"{family}(")
+        )
+        assert (row.how == "verified on finite values") == (finite in other.values)
     left = verified - others
     assert {family for _, family in left} == own
     assert len(left) == len(own)
@@ -49,7 +57,7 @@ def test_what_is_said_to_be_verified_is_driven_and_the_other_way_round():
 def test_versions_of_libraries_with_a_rule_of_their_name_are_those_that_are_pinned():
     pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().splitlines()
     for row in LIBRARIES:
-        if row.how == "verified" and row.library not in {name.split()[0] for name in OTHERS}:
+        if row.how != "read" and row.library not in {name.split()[0] for name in OTHERS}:
             assert f"{row.library}=={row.version}" in pinned
 
 
@@ -78,3 +86,15 @@ def test_other_names_are_of_libraries_in_the_table():
 def test_an_unknown_library_is_an_error_with_what_is_near(name, near):
     with pytest.raises(ValueError, match=f"library '{name}': did you mean {near}.*allennlp"):
         library_table(name)
+
+
+def test_every_group_of_libraries_has_an_environment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    groups = importlib.import_module("verify_libraries")
+    assert {other.group for other in OTHERS.values()} == {*groups.NEEDS}
+    for group in groups.NEEDS:
+        asked = groups.packages(group)
+        for name, other in OTHERS.items():
+            library = name.partition(" ")[0]
+            pinned = any(each.startswith(f"{library}==") for each in asked)
+            assert pinned == (other.group == group)
