@@ -22,7 +22,7 @@ import pandas as pd
 from earlystop_lab._common.files import written_text
 from earlystop_lab.report.as_tables import as_markdown
 from earlystop_lab.report.plots import drawn, save
-from experiments import short_studies as short
+from experiments import attainable, refits, seconds, short_studies as short
 from experiments.studies import ROOT, STUDIES, Study, study, written_csv
 
 PAGE = ROOT / "docs" / "questions.md"
@@ -102,6 +102,38 @@ QUESTIONS: dict[str, Study] = {
         "training to the "
         "end.",
         "5 s",
+    ),
+    "seconds": Study(
+        "How often should one evaluate, if evaluation takes time?",
+        seconds.look,
+        seconds.answer,
+        seconds.draw,
+        "Patience of 1 to 100 evaluations, the best of these for each spacing and price of an "
+        "evaluation in epochs of training; what is kept is the best of what was evaluated. "
+        "Thresholds are chosen on the data sets that they are judged on.",
+        "20 s",
+    ),
+    "attainable": Study(
+        "How good can stopping be, and how far is every rule from it?",
+        attainable.look,
+        attainable.answer,
+        attainable.draw,
+        "Three families with a known law (3000 runs of 20 seeds each, exact bound by dynamic "
+        "programming), two simulators (1500 runs, seed 2) and five corpora. Thresholds and "
+        "policies are judged out of sample, in five folds (seed 0).",
+        "5 min",
+    ),
+    "refits": Study(
+        "Stop on a hold-out, then train on all data: for how long?",
+        refits.look,
+        refits.answer,
+        refits.draw,
+        "Pairs of trainings on 22 tables, two models and two seeds each: t is the epoch or round "
+        "with "
+        "the lowest validation error on 80% of the data (f = 20% held out), then all data are "
+        "trained "
+        "on. `python -m experiments.record_refits` trains them (five minutes).",
+        "1 s",
     ),
     "yolo": Study(
         "How do users of YOLO stop?",

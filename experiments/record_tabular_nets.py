@@ -246,7 +246,7 @@ def _parts(problem: str, seed: int) -> dict[str, Part]:
     return divided(examples(problem), TABLES[problem].classes, seed, LARGEST)
 
 
-def _scaled(parts: dict[str, Part], classes: int) -> dict[str, tuple[FloatArray, NDArray[Any]]]:
+def scaled(parts: dict[str, Part], classes: int) -> dict[str, tuple[FloatArray, NDArray[Any]]]:
     """Inputs with mean 0 and variance 1 in the training set, where missing numbers are 0."""
     train = parts["train"].inputs
     mean = np.nanmean(train, axis=0)
@@ -269,7 +269,7 @@ def train(problem: str, model: str, recipe: Recipe, seed: int) -> dict[str, NDAr
     import torch
 
     loss = torch.nn.functional.cross_entropy if classes else squared_error
-    examples = _scaled(parts, classes)
+    examples = scaled(parts, classes)
     return fitted(examples, classes or 1, loss, model, recipe, EPOCHS, BATCH, seed)
 
 
