@@ -712,6 +712,94 @@ def ydf(values, look_ahead, initial):
     return (done - 1 if done <= len(values) else None), kept - 1 if kept <= len(values) else None
 
 
+def flair(values, min_learning_rate, anneal_factor, patience, initial_extra_patience):
+    """The learning rate is 0.1 at first; the score is the negated value."""
+    import torch
+
+    class Plugin:
+        hook = staticmethod(lambda function: function)
+
+    class StopError(Exception):
+        pass
+
+    scheduler = _lifted(
+        "flair",
+        "training_utils.py",
+        "AnnealOnPlateau",
+        Optimizer=torch.optim.Optimizer,
+        inf=math.inf,
+    )
+    annealing = _lifted(
+        "flair",
+        "trainers/plugins/functional/anneal_on_plateau.py",
+        "AnnealingPlugin",
+        TrainerPlugin=Plugin,
+        TrainingInterrupt=StopError,
+        AnnealOnPlateau=scheduler,
+        MetricRecord=SimpleNamespace(scalar=lambda **record: record),
+        log=SimpleNamespace(info=lambda text: None),
+        os=os,
+    )
+    made = annealing(
+        None, min_learning_rate, anneal_factor, patience, initial_extra_patience, False
+    )
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    made.trainer = SimpleNamespace(optimizer=optimizer, dispatch=lambda *args: None)
+    made.after_setup(False, optimizer)
+    for i, v in enumerate(values):
+        try:
+            made.after_evaluation(False, (-v,))
+        except StopError:
+            return i, None
+    return None, None
+
+
+def mealpy(values, max_early_stop):
+    """The first value is that of the initial population."""
+    import numpy as np
+
+    repeated = _lifted("mealpy", "utils/history.py", "get_global_repeated_times", np=np)
+    ends = _lifted("mealpy", "utils/termination.py", "should_terminate")
+    rule = SimpleNamespace(
+        max_epoch=None, max_fe=None, max_time=None, max_early_stop=max_early_stop
+    )
+    best, history = math.inf, []
+    for i, v in enumerate(values):
+        best = min(best, v)
+        history.append(SimpleNamespace(target=SimpleNamespace(fitness=best)))
+        count = repeated(SimpleNamespace(list_global_best=history), 1e-10)
+        if ends(rule, i, 0, 0.0, count):
+            return i, None
+    return None, None
+
+
+def pytorch_widedeep(values, patience, min_delta):
+    """np.Inf is what it calls infinity, which numpy 2 no longer has."""
+    import copy
+
+    import numpy as np
+
+    class Callback:
+        pass
+
+    numpy_1 = SimpleNamespace(Inf=math.inf, less=np.less, greater=np.greater)
+    needs = {"Callback": Callback, "np": numpy_1, "copy": copy}
+    stopping = _lifted("pytorch_widedeep", "callbacks.py", "EarlyStopping", **needs)
+    made = stopping("val_loss", min_delta, patience, mode="min", restore_best_weights=True)
+    model, trainer = Saves(), SimpleNamespace(early_stop=False)
+    made.model, made.trainer = model, trainer
+    made.on_train_begin()
+    stop = None
+    for i, v in enumerate(values):
+        model.now = i
+        made.on_epoch_end(i, {"val_loss": v})
+        if trainer.early_stop:
+            stop = i
+            break
+    made.on_train_end()
+    return stop, model.kept
+
+
 def finite(values):
     """Where the library fails, or differs as the table says, on other values."""
     return [v if math.isfinite(v) else 1.0 for v in values]
@@ -802,6 +890,15 @@ OTHERS = {
         "OpenNMTScorer({tolerance})",
         {"tolerance": COUNTS},
     ),
+    "flair": Other(
+        "plain", "flair", flair,
+        "Flair({min_learning_rate}, anneal_factor={anneal_factor}, patience={patience}, "
+        "initial_extra_patience={initial_extra_patience})",
+        {
+            "min_learning_rate": [1e-4, 0.02, 0.04], "anneal_factor": [0.5, 0.25],
+            "patience": [0, 1, 2, 3], "initial_extra_patience": [0, 0, 2],
+        },
+    ),
     "gpboost": Other(
         "more", "gpboost", gpboost, "LightGBM({early_stopping_rounds})",
         {"early_stopping_rounds": COUNTS},
@@ -815,6 +912,10 @@ OTHERS = {
         "plain", "hyperopt", hyperopt,
         "Hyperopt({iteration_stop_count}, percent_increase={percent_increase})",
         {"iteration_stop_count": COUNTS, "percent_increase": [0.0, 1.0, 5.0]},
+    ),
+    "mealpy": Other(
+        "plain", "mealpy", mealpy, "Fastai({max_early_stop})", {"max_early_stop": COUNTS},
+        (finite,),
     ),
     "monai": Other(
         "plain", "monai", monai,
@@ -873,6 +974,10 @@ OTHERS = {
     "pytorch-tabnet": Other(
         "plain", "pytorch_tabnet", pytorch_tabnet, "Keras({patience}, min_delta={tol})",
         {"patience": COUNTS, "tol": EXACT}, (number_first, exact),
+    ),
+    "pytorch-widedeep": Other(
+        "plain", "pytorch_widedeep", pytorch_widedeep, "Keras({patience}, min_delta={min_delta})",
+        {"patience": [0, *COUNTS], "min_delta": DELTAS}, (number_first,),
     ),
     "recbole": Other(
         "plain", "recbole", recbole,

@@ -143,7 +143,7 @@ LIBRARIES: tuple[Library, ...] = (
         "flair", "0.15.1", "AnnealOnPlateau, patience=3, min_learning_rate=1e-4", "Flair(0.0001)",
         _FIRST,
         "the learning rate is cut at bad check p + 1, and training stops once it is below "
-        "min_learning_rate", "read",
+        "min_learning_rate", "verified",
     ),
     Library(
         "flax", "0.12.8", "EarlyStopping(min_delta=0.01, patience=10)", "Flax(10, min_delta=0.01)",
@@ -214,7 +214,7 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "mealpy", "3.0.3", "termination={'max_early_stop': 10}", "Fastai(10)", "the lowest so far",
         "counts generations whose best differs by at most 1e-10 from that of the one before",
-        "read",
+        _FINITE,
     ),
     Library(
         "mmengine", "0.10.7", "EarlyStoppingHook('loss', rule='less', patience=5, min_delta=0.1)",
@@ -333,9 +333,10 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "pytorch-widedeep", "1.7.0", "EarlyStopping(patience=10, min_delta=0.01)",
-        "Fastai(10, min_delta=0.01)",
+        "Keras(10, min_delta=0.01)",
         "the last check; restore_best_weights: the first gain that counted",
-        "min_delta is signed; a baseline is the first best", "read",
+        "min_delta is signed; a NaN or infinity as the first value is just bad; a baseline is the "
+        "first best", "verified",
     ),
     Library(
         "ray", "2.60.0", "TrialPlateauStopper('loss', std=0.01, num_results=4, mode='min')",

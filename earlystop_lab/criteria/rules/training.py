@@ -655,7 +655,7 @@ def Flair(
     Source: flair 0.15.1, ``flair/training_utils.py`` and
     ``flair/trainers/plugins/functional/anneal_on_plateau.py``.
 
-    Verified: worked by hand
+    Verified: flair 0.15.1
 
     Examples
     --------
