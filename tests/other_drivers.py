@@ -575,9 +575,9 @@ def hyperopt(values, iteration_stop_count, percent_increase):
 
 def botorch(values, rel_tol, n_window, eta):
     import torch
-    from botorch.optim.stopping import ExpMAStoppingCriterion
 
-    made = ExpMAStoppingCriterion(10**9, True, n_window, eta, rel_tol)
+    criterion = _lifted("botorch", "optim/stopping.py", "ExpMAStoppingCriterion", torch=torch)
+    made = criterion(10**9, True, n_window, eta, rel_tol)
     made.weights = made.weights.double()
     for i, v in enumerate(values):
         if made(torch.tensor([v], dtype=torch.float64)):
