@@ -170,6 +170,14 @@ def recommend_command(
             "or MLP, or all; by default the one that wrote the logs."
         ),
     ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit",
+            help="Say instead how long to train on all data once a hold-out has stopped a "
+            "training, from pairs of runs with the columns pair and share.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -189,12 +197,30 @@ def recommend_command(
     from earlystop_lab.report import answer_as_json, in_words
     from earlystop_lab.report.as_data import answers_as_json
     from earlystop_lab.studies.recommendation import by_framework
+    from earlystop_lab.studies.refits import refit as refit_of
 
     ending(out, ".txt", ".json", *PICTURES)
     limit = None
     if max_loss is not None:
         limit = (number if absolute else share)("--max-loss", max_loss)
     curves = curves_or_logs(paths)
+    if refit:
+        if goals := [
+            name
+            for name, goal in (
+                ("--max-loss", max_loss),
+                ("--max-epochs", max_epochs),
+                ("--rate", rate),
+                ("--absolute", absolute or None),
+                ("--framework", framework),
+            )
+            if goal is not None
+        ]:
+            raise ValueError(f"{goals[0]}: --refit has no goal; give one of the two options")
+        ending(out, ".txt", ".json")
+        factor = refit_of(curves)
+        show(lambda: in_words(factor), lambda: answer_as_json(factor), json=json, out=out)
+        return
     kept = kept_results(no_cache)
     if framework is None:
         parts = by_framework(curves)

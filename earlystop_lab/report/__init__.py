@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 # importing these registers their messages
-from earlystop_lab.report import calibration, comparison, prechelt1997, recommendation
+from earlystop_lab.report import calibration, comparison, prechelt1997, recommendation, refits
 from earlystop_lab.report.as_data import answer_as_json, as_json
 from earlystop_lab.report.as_tables import as_csv
 from earlystop_lab.report.comparison import tables
@@ -21,6 +21,7 @@ __all__ = [
     "page",
     "prechelt1997",
     "recommendation",
+    "refits",
     "require",
     "tables",
 ]

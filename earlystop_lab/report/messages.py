@@ -721,6 +721,18 @@ Where the rules and the article's recommendations come from:
         "\nOther trade-offs, fastest first (means on these runs, each with limits of its own):"
     ),
     "recommendation.not_native": "\n(* not built into any framework)",
+    "refit": (
+        "Train on all data for {factor:.2g} times the best epoch on a part of it ({low:.2g} to "
+        "{high:.2g} over {clusters:counted {unit}}, {pairs:counted pair} of runs)."
+    ),
+    "refit.power": (
+        "  t / share^{power:g} against t: {estimate:signed} test error ({low:signed} to "
+        "{high:signed})"
+    ),
+    "refit.short": (
+        "  {short:counted run} on all data ended before the longest of these times; the last check "
+        "counts"
+    ),
     "calibration": (
         "{criterion}: {promise}\n"
         "  On the {units} calibration {unit}s: {counts}; largest loss of a run {largest:.2%}; "
@@ -767,8 +779,9 @@ def in_words(found: Any) -> str:
 
     Parameters
     ----------
-    found : Recommendation, Calibrated, Bench or Reproduction
-        The result of :func:`recommend`, :func:`calibrate`, ``bench`` or ``replay_study``.
+    found : Recommendation, Calibrated, Refit, Bench or Reproduction
+        The result of :func:`recommend`, :func:`calibrate`, ``refit``, ``bench`` or
+        ``replay_study``.
 
     Returns
     -------

@@ -1,14 +1,19 @@
 """How long to train on all data: by hand, against a loop, and on the recorded pairs."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from earlystop_lab import CurveSet, read_curves
+from earlystop_lab.cli import app
+from earlystop_lab.report import in_words
 from earlystop_lab.studies.refits import FACTORS, refit
 from experiments import refits
 from experiments.record_refits import HELD, OUT
-from experiments.studies import study
+from experiments.studies import ROOT, at, study
 
 
 def pairs(n=8, *, longer=1.25, share=0.8):
@@ -55,6 +60,30 @@ def test_the_committed_table_is_that_of_today():
     pd.testing.assert_frame_equal(
         refits.look(), study("refits"), check_dtype=False, rtol=1e-4, atol=1e-6
     )
+
+
+def test_the_command_prints_the_factor_with_its_interval(tmp_path):
+    path, run = tmp_path / "pairs.parquet", CliRunner().invoke
+    CurveSet.from_runs(pairs()).write(path)
+    done = run(app, ["recommend", str(path), "--refit"])
+    assert done.exit_code == 0
+    assert done.output.startswith("Train on all data for 1.2 times the best epoch on a part of it")
+    assert "over 8 data sets, 8 pairs of runs)." in done.output
+    said = json.loads(run(app, ["recommend", str(path), "--refit", "--json"]).output)
+    assert (said["pairs"], said["short"]) == (8, 0)
+    assert said["low"] <= said["factor"] <= said["high"]
+    assert said["answer"] == in_words(refit(read_curves(path)))
+    with pytest.raises(ValueError, match="--rate: --refit has no goal"):
+        run(app, ["recommend", str(path), "--refit", "--rate", "50"], catch_exceptions=False)
+
+
+def test_the_how_to_has_the_answer_that_is_given():
+    page = (ROOT / "docs" / "howto" / "recommend.md").read_text(encoding="utf-8")
+    assert in_words(refit(read_curves(OUT))) in page
+    t = study("refits")
+    # what it says of boosting and of networks
+    name = "t / (1 - f) against t"
+    assert at(t, "lightgbm", name)["high"] < 0 < at(t, "mlp-32", name)["high"]
 
 
 @pytest.mark.parametrize(
