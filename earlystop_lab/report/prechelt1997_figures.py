@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from earlystop_lab._common.wording import counted, spoken
-from earlystop_lab.curves import Curve, CurveSet
+from earlystop_lab.curves import Curve, CurveSet, facts_of
 from earlystop_lab.engine.replaying import Stops, trace
+from earlystop_lab.measures.over_runs import intervals_over_runs
 from earlystop_lab.measures.prechelt import run_ratios, tradeoff
 from earlystop_lab.report.axes import (
     legend_of_families,
@@ -48,8 +50,8 @@ def figures(found: Reproduction) -> Iterator[tuple[str, Figure]]:
         "slowness_by_problem": lambda: spread(stops, "slowness"),
         "badness_by_problem": lambda: spread(stops, "badness"),
         "tradeoff": lambda: points(found.tables["tradeoff"]),
-        "tradeoff_by_problem": lambda: points_by_problem(problems),
-        "topologies": lambda: topologies(stops),
+        "tradeoff_by_problem": lambda: points_by_problem(problems, stops),
+        "topologies": lambda: topologies(stops, facts_of(study.curves).clusters),
     }
     for name, draw in made.items():
         with drawn("paper", "page"):
@@ -131,25 +133,31 @@ def points(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def points_by_problem(problems: pd.DataFrame) -> Figure:
-    """The trade-off on every problem: geometric means, one point per criterion."""
+def points_by_problem(problems: pd.DataFrame, stops: Stops) -> Figure:
+    """The trade-off on every problem: geometric means with intervals, one point per criterion."""
+    runs = pd.Index(stops.meta["run"], name="run")
 
     def draw(part: pd.DataFrame, ax: Axes) -> None:
-        plot_tradeoff(part, "slowness_ref_geometric", "badness_ref_geometric", ax, labels=False)
+        mine = (stops.meta["problem"] == part["problem"].iloc[0]).to_numpy()
+        ends = _ends(stops, "badness_ref_geometric", mine, runs)
+        x, y = "slowness_ref_geometric", "badness_ref_geometric"
+        plot_tradeoff(part, x, y, ax, labels=False, intervals=ends)
         ax.set(xlabel="", ylabel="")
         ax.ticklabel_format(axis="y", useOffset=False)
         log_axis(ax, "x")
 
     parts = {str(name): part for name, part in problems.groupby("problem", sort=False)}
-    fig = _panels(parts, draw)
+    fig = _panels(parts, draw, top=0.5)
     legend_of_families(fig.axes[0], list(problems["criterion"]))
+    words = "Bars: 95% intervals over the runs on the problem, each by itself"
+    fig.suptitle(words, y=1 - 0.05 / fig.get_size_inches()[1], va="top")
     fig.supxlabel(measure_in_words("slowness_ref_geometric", AGAINST))
     fig.supylabel(measure_in_words("badness_ref_geometric", AGAINST))
     return fig
 
 
-def topologies(stops: Stops) -> Figure:
-    """The trade-off for small and for large networks."""
+def topologies(stops: Stops, clusters: pd.Index) -> Figure:
+    """The trade-off for small and for large networks, with intervals over the clusters."""
     small_nets = stops.meta["topology"].isin(SMALL)
     sized = stops.with_meta(stops.meta.assign(size=np.where(small_nets, "small", "large")))
     table = tradeoff(sized, REFERENCE, by="size")
@@ -161,14 +169,30 @@ def topologies(stops: Stops) -> Figure:
     }
     for row, y in zip(axes, ("badness_ref_geometric", "p_good"), strict=True):
         for ax, (size, words) in zip(row, sizes.items(), strict=True):
-            plot_tradeoff(table[table["size"] == size], time, y, ax)
+            mine = small_nets.to_numpy() == (size == "small")
+            ends = _ends(stops, y, mine, clusters) if mine.any() else None
+            plot_tradeoff(table[table["size"] == size], time, y, ax, intervals=ends)
             log_axis(ax, "x")
             ax.set_xlabel("" if y != "p_good" else measure_in_words(time, AGAINST))
             ax.set_ylabel("" if size == "large" else _broken(measure_in_words(y, AGAINST)))
             if y != "p_good":
                 ax.set_title(words)
     legend_of_families(axes[1, 1], list(table["criterion"]), loc="lower right")
+    sample = counted(clusters.nunique(), spoken(str(clusters.name)))
+    fig.suptitle(f"Bars: 95% intervals over {sample}, each by itself")
     return fig
+
+
+def _ends(stops: Stops, measure: str, rows: NDArray[np.bool_], clusters: pd.Index) -> pd.DataFrame:
+    """Intervals of a column of :func:`measures.prechelt.tradeoff` over clusters of some runs."""
+    name = measure.removesuffix("_geometric")
+    of_runs = run_ratios(stops, REFERENCE)
+    share = name == "p_good"
+    values = of_runs.good if share else np.log(getattr(of_runs, name))
+    columns = pd.DataFrame(values[rows].astype(float), columns=stops.criteria)
+    ends = intervals_over_runs(columns, clusters[rows])[["low", "high"]]
+    ends = ends.clip(0, 1) if share else ends.apply(np.exp)
+    return ends.rename_axis("criterion").reset_index()
 
 
 def _wide() -> float:
