@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from earlystop_lab import (
     GL,
@@ -28,9 +29,10 @@ from earlystop_lab.curves.datasets import SHARED
 from earlystop_lab.engine.thresholds import Thresholds
 from earlystop_lab.inference import intervals
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.report import in_words
+from earlystop_lab.report import answer_as_json, in_words
 from earlystop_lab.report.comparison import table, words_of
 from earlystop_lab.report.messages import reason
+from earlystop_lab.studies import comparison
 from earlystop_lab.studies.comparison import (
     Event,
     Incomparable,
@@ -592,3 +594,27 @@ def test_known_rules_of_other_times_are_named(flow):
     assert (
         "Not compared because they have no times in common: UP and GL." in words_of(apart).found[0]
     )
+
+
+def test_corpora_side_by_side_give_the_same_answer(flow):
+    others = simulate("double_descent", 16, seed=2, epochs=120)
+    both = {"flow": flow, "descent": others}
+    one, two = (
+        answer_as_json(bench(Seer, both, known=[GL, Keras], n_jobs=jobs)) for jobs in (1, 2)
+    )
+    assert one == two
+
+
+def test_a_rule_that_exits_ends_the_bench_and_not_only_its_thread(flow, monkeypatch):
+    def left(*_):
+        raise SystemExit("the rule has had enough")
+
+    monkeypatch.setattr(comparison._Study, "on", left)
+    with pytest.raises(SystemExit, match="enough"):
+        bench(Seer, {"flow": flow, "again": flow}, known=[GL], n_jobs=2)
+
+
+@pytest.mark.parametrize(("below", "above"), [(0, 0), (3, 3), (9, 1), (0, 7), (40, 61)])
+def test_the_sign_test_is_the_binomial_one(below, above):
+    p = stats.binomtest(below, below + above).pvalue if below + above else 1.0
+    assert comparison._sign_p(below, above) == pytest.approx(p, rel=1e-13)
