@@ -10,6 +10,7 @@ comparisons are written as the libraries write them: `v + d < best`, `v < best -
 `best - v > d` differ in the last digit and in what they make of NaN and infinities.
 """
 
+import itertools
 import math
 
 NAN, INF = math.nan, math.inf
@@ -844,6 +845,112 @@ def successive_strips(vs, s, k=5, tol=0.001):
     return None, None
 
 
+# -- other channels -------------------------------------------------------------------------
+
+
+def gradient_disparity_rule(vs, patience=5, consecutive=False, *, gradient_disparity):
+    rises = 0
+    for i in range(1, len(gradient_disparity)):
+        if gradient_disparity[i] > gradient_disparity[i - 1]:
+            rises += 1
+        elif consecutive:
+            rises = 0
+        if rises >= patience:
+            return i, None
+    return None, None
+
+
+def first(holds):
+    return next((i for i, each in enumerate(holds) if each), None), None
+
+
+def evidence_based(vs, level=0.0, *, evidence):
+    return first(each > level for each in evidence)
+
+
+def grad_es(vs, tau, *, largest_gradient):
+    return first(each < tau for each in largest_gradient)
+
+
+def score_stop(vs, level=1.6448536269514722, *, score_z):
+    return first(z < level for z in score_z)
+
+
+def grad_stop(vs, level=0.5, *, credibility):
+    return first(each >= level for each in credibility)
+
+
+def label_wave(vs, patience=10, window=3, *, changed_predictions, slack=0.0):
+    lowest, kept, since = INF, None, 0
+    for i in range(window - 1, len(vs)):
+        average = mean(changed_predictions[i + 1 - window : i + 1])
+        if average < lowest + slack:
+            lowest, kept, since = average, i, 0
+            continue
+        since += 1
+        if since >= patience:
+            return i, kept
+    return None, kept
+
+
+def noisy_early_stopping(vs, patience=10, *, val_accuracy):
+    best, kept, since = -INF, None, 0
+    for i, accuracy in enumerate(val_accuracy):
+        if accuracy > best:
+            best, kept, since = accuracy, i, 0
+            continue
+        since += 1
+        if since >= patience:
+            return i, kept
+    return None, kept
+
+
+def one_standard_error(vs, patience=10, scale=1.0, *, val_se):
+    kept, since = None, 0
+    for i, v in enumerate(vs):
+        if v < INF if kept is None else v < vs[kept] - scale * val_se[kept]:
+            kept, since = i, 0
+            continue
+        since += 1
+        if since >= patience:
+            return i, kept
+    return None, kept
+
+
+def pflug_diagnostic(vs, level=0.0, burn_in=1, *, gradient_product):
+    total = 0.0
+    for i, product in enumerate(gradient_product):
+        if i >= burn_in:
+            total += product
+            if total < level:
+                return i, None
+    return None, None
+
+
+def distance_diagnostic(vs, slope=0.6, q=1.5, first=5, *, distance):
+    looks = sorted({math.ceil(q**k) for k in range(first, 80)})
+    for before, now in itertools.pairwise(looks):
+        if now > len(distance):
+            break
+        a, b = distance[before - 1], distance[now - 1]
+        if not (0 < a < INF and 0 < b < INF):
+            continue
+        if (2 * math.log(b) - 2 * math.log(a)) / math.log(q) < slope:
+            return now - 1, None
+    return None, None
+
+
+def lid_turn(vs, deviations=2.0, window=5, *, lid, slack=0.0):
+    for i in range(window, len(lid)):
+        before = lid[i - window : i]
+        if (
+            lid[i] != mean(before)
+            and ratio(lid[i] - mean(before), spread(before)) > deviations + slack
+        ):
+            return i, None
+    return None, None
+
+
 #: rule -> its restatement
 RESTATED = {
     "Keras": keras, "Keras2": keras2, "Lightning": lightning, "Ignite": ignite,
@@ -863,7 +970,11 @@ RESTATED = {
     "OpenNMTScorer": open_nmt_scorer, "DeepXDE": deepxde, "Flair": flair, "YDF": ydf,
     "NGBoost": ngboost, "EBM": ebm, "Hyperopt": hyperopt, "TPOT": tpot, "Pymoo": pymoo,
     "BoTorch": botorch, "SkoptDeltaY": skopt_delta_y, "PyGAD": pygad, "HMMLearn": hmmlearn,
-    "SyneTunePlateau": syne_tune_plateau,
+    "SyneTunePlateau": syne_tune_plateau, "GradientDisparity": gradient_disparity_rule,
+    "EvidenceBased": evidence_based, "GradES": grad_es, "ScoreStop": score_stop,
+    "GradStop": grad_stop, "LabelWave": label_wave, "NoisyEarlyStopping": noisy_early_stopping,
+    "OneStandardError": one_standard_error, "PflugDiagnostic": pflug_diagnostic,
+    "DistanceDiagnostic": distance_diagnostic, "LIDTurn": lid_turn,
 }  # fmt: skip
 
 #: they count in the checks' positions, not in checks
@@ -872,7 +983,10 @@ ON_EPOCHS = {"AdaptivePatience", "DL4J", "DeepXDE", "RealMLP", "SpaCy", "Ultraly
 ON_TRAIN = {"CDSC", "Discrepancy", "HMMLearn"}
 #: sums over windows, of which no order of summing is the right one: where `slack` of 1e-9, up or
 #: down, changes the answer, either is right
-SUMMED = {"BoTorch", "CDSC", "H2O", "PlateauStd", "RayPlateau", "Slope", "SyneTunePlateau"}
+SUMMED = {
+    "BoTorch", "CDSC", "H2O", "LIDTurn", "LabelWave", "PlateauStd", "RayPlateau", "Slope",
+    "SyneTunePlateau",
+}  # fmt: skip
 
 DELTAS = [0.0, 0.0, 0.01, 0.05, 0.1, 0.2, 1e-4]
 COUNTS = [1, 2, 3, 4, 5]
@@ -996,6 +1110,19 @@ RULES = {
     "SyneTunePlateau": (None, {
         "patience": [0, *COUNTS], "std": [0.001, 0.037, 0.123], "num_trials": [2, 3, 6],
     }),
+    "GradientDisparity": (None, {"patience": COUNTS, "consecutive": [True, False]}),
+    "EvidenceBased": (None, {"level": [0.0, -0.5, 1.0, 1.5]}),
+    "GradES": (None, {"tau": [0.1, 0.5, 1.0]}),
+    "ScoreStop": (None, {"level": [0.0, 0.5, 1.0]}),
+    "GradStop": (None, {"level": [0.1, 0.5, 1.0]}),
+    "LabelWave": (None, {"patience": COUNTS, "window": [1, 2, 3, 5]}),
+    "NoisyEarlyStopping": (None, {"patience": COUNTS}),
+    "OneStandardError": (None, {"patience": COUNTS, "scale": [0.0, 0.1, 0.5, 1.0]}),
+    "PflugDiagnostic": (None, {"level": [0.0, -1.0, 1.5], "burn_in": [0, 1, 3]}),
+    "DistanceDiagnostic": (None, {
+        "slope": [0.6, 0.0, 1.0, -0.2], "q": [1.1, 1.5, 2.0], "first": [0, 1, 3],
+    }),
+    "LIDTurn": (None, {"deviations": [0.5, 1.0, 2.0], "window": [2, 3, 5]}),
 }  # fmt: skip
 
 #: rule, errors (or the curves by name), the check at which it stops and the one it restores, both
@@ -1660,4 +1787,69 @@ GOLDENS = [
     ("SyneTunePlateau(1, std=0.5, num_trials=2)", [2, 1], 2, None),
     # best nan for good
     ("SyneTunePlateau(1, num_trials=2)", [NAN, 1, 1], None, None),
+
+    # rises 0 1 1 2, from the beginning
+    ("GradientDisparity(2)", {"val": [1] * 4, "gradient_disparity": [3, 4, 2, 3]}, 4, None),
+    # in a row 0 1 0 1 0
+    (
+        "GradientDisparity(2, consecutive=True)",
+        {"val": [1] * 5, "gradient_disparity": [3, 4, 2, 3, 3]}, None, None,
+    ),
+    # neither NaN nor what follows it is a rise
+    ("GradientDisparity(1)", {"val": [1] * 3, "gradient_disparity": [1, NAN, 2]}, None, None),
+
+    # 0 > 0 is false
+    ("EvidenceBased()", {"val": [1] * 3, "evidence": [NAN, 0, 0.5]}, 3, None),
+    # 1 < 1 is false
+    ("GradES(1.0)", {"val": [1] * 3, "largest_gradient": [NAN, 1, 0.5]}, 3, None),
+    ("ScoreStop()", {"val": [1] * 3, "score_z": [NAN, 1.65, 1.64]}, 3, None),
+    # .5 is enough
+    ("GradStop()", {"val": [1] * 3, "credibility": [NAN, 0.25, 0.5]}, 3, None),
+
+    # means - 7 4 4.5 6.5, since 0 0 1 2
+    (
+        "LabelWave(2, window=2)",
+        {"val": [1] * 5, "changed_predictions": [9, 5, 3, 6, 7]}, 5, 3,
+    ),
+    # a tie is no lower, the first is kept
+    ("LabelWave(1, window=1)", {"val": [1] * 2, "changed_predictions": [2, 2]}, 2, 1),
+    ("LabelWave(1, window=3)", {"val": [1] * 2, "changed_predictions": [2, 3]}, None, None),
+
+    # since 0 1 0 1 2
+    (
+        "NoisyEarlyStopping(2)",
+        {"val": [1] * 5, "val_accuracy": [0.5, 0.5, 0.75, NAN, 0.7]}, 5, 3,
+    ),
+
+    # kept 3 2 2 2: 1.5 < 2 - .5 is false, and 1 is below 1.5
+    ("OneStandardError(1)", {"val": [3, 2, 1.5], "val_se": [0.5, 0.5, 0.1]}, 3, 2),
+    ("OneStandardError(2)", {"val": [3, 2, 1.5, 1], "val_se": [0.5, 0.5, 0.1, 9]}, None, 4),
+    # scale 0 is plain patience
+    ("OneStandardError(1, scale=0.0)", {"val": [2, 1.9, 1.9], "val_se": [5, 5, 5]}, 3, 2),
+    # 2 - nan is never exceeded
+    ("OneStandardError(2)", {"val": [2, 1, 0], "val_se": [NAN, 1, 1]}, 3, 1),
+
+    # sums - 1 .5 -.25
+    ("PflugDiagnostic()", {"val": [1] * 4, "gradient_product": [-9, 1, -0.5, -0.75]}, 4, None),
+    # 0 < 0 is false
+    ("PflugDiagnostic(burn_in=0)", {"val": [1] * 2, "gradient_product": [1, -1]}, None, None),
+    # NaN for good
+    ("PflugDiagnostic(burn_in=0)", {"val": [1] * 2, "gradient_product": [NAN, -1]}, None, None),
+
+    # looks at 1 2 4: slopes 2 2
+    ("DistanceDiagnostic(q=2.0, first=0)", {"val": [1] * 4, "distance": [1, 2, 3, 4]}, None, None),
+    # looks at 1 2 4: slopes 0, so at 2
+    ("DistanceDiagnostic(q=2.0, first=0)", {"val": [1] * 4, "distance": [2, 2, 2, 2]}, 2, None),
+    # looks at 2 4: slope 0
+    ("DistanceDiagnostic(q=2.0, first=1)", {"val": [1] * 4, "distance": [1, 4, 2, 4]}, 4, None),
+    # of a distance of 0 there is no logarithm
+    ("DistanceDiagnostic(q=2.0, first=0)", {"val": [1] * 4, "distance": [0, 1, 1, 2]}, None, None),
+
+    # 3 2: mean 2.5, deviation .5; 4 is 3 above
+    ("LIDTurn(window=2)", {"val": [1] * 3, "lid": [3, 2, 4]}, 3, None),
+    # 3.5 is 2 above: 2 > 2 is false
+    ("LIDTurn(window=2)", {"val": [1] * 3, "lid": [3, 2, 3.5]}, None, None),
+    # nothing varied: any rise is infinitely high, a tie is none
+    ("LIDTurn(window=2)", {"val": [1] * 4, "lid": [2, 2, 2, 2.5]}, 4, None),
+    ("LIDTurn(window=2)", {"val": [1] * 3, "lid": [NAN, 2, 9]}, None, None),
 ]  # fmt: skip

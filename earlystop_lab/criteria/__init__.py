@@ -21,6 +21,7 @@ from earlystop_lab.criteria.core import (
 )
 from earlystop_lab.criteria.rules.automl import *
 from earlystop_lab.criteria.rules.boosting import *
+from earlystop_lab.criteria.rules.channels import *
 from earlystop_lab.criteria.rules.emerging import *
 from earlystop_lab.criteria.rules.keras import *
 from earlystop_lab.criteria.rules.limits import *

@@ -63,6 +63,7 @@ USUAL: dict[str, float] = {
     "Median": 10,
     "EMAGL": 5,
     "MedianGL": 5,
+    "GradES": 1e-3,  # should be a small share of the first norm, which depends on the model
     "PowerLaw": 0.01,
 }
 

@@ -5,6 +5,7 @@ from earlystop_lab.criteria.core import Family, Rule
 from earlystop_lab.criteria.rules import (
     automl,
     boosting,
+    channels,
     emerging,
     keras,
     limits,
@@ -90,6 +91,17 @@ FAMILIES: dict[str, Family] = {
         smoothed.Median,
         smoothed.EMAGL,
         smoothed.MedianGL,
+        channels.GradientDisparity,
+        channels.EvidenceBased,
+        channels.GradES,
+        channels.LabelWave,
+        channels.ScoreStop,
+        channels.GradStop,
+        channels.NoisyEarlyStopping,
+        channels.OneStandardError,
+        channels.PflugDiagnostic,
+        channels.DistanceDiagnostic,
+        channels.LIDTurn,
         emerging.PowerLaw,
     )
 }

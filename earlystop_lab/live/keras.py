@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Unpack
 
+import numpy as np
+
 from earlystop_lab.criteria import Rule
 from earlystop_lab.curves import Mode
 from earlystop_lab.live._adapters import (
@@ -17,8 +19,10 @@ from earlystop_lab.live._adapters import (
     no_metric,
     told,
 )
+from earlystop_lab.live.predictions import ChangedPredictions
 
 with library("keras"):
+    from keras import ops
     from keras.callbacks import Callback, EarlyStopping
 
 
@@ -162,6 +166,51 @@ class StopCallback(Callback):
         """Whether a metric must be available: a validation metric only if there was validation."""
         validated = any(each.startswith("val_") for each in logs)
         return validated or not name.startswith("val_")
+
+
+class RecordChannels(Callback):
+    """Add what rules of other channels watch to the logs of every epoch.
+
+    Placed before :class:`StopCallback`: ``changed_predictions``, how many predicted labels of the
+    samples ``x`` differ from those of the epoch before (:data:`LabelWave`), and ``distance``, the
+    distance of the trained weights from those at the beginning (:data:`DistanceDiagnostic`).
+
+    Parameters
+    ----------
+    x : array-like, optional
+        Inputs whose labels are predicted after every epoch: the highest output, or whether a single
+        output is above a half. By default no predictions are made.
+
+    Examples
+    --------
+    >>> callbacks = [RecordChannels(), StopCallback("DistanceDiagnostic()")]
+    """
+
+    def __init__(self, x: Any = None) -> None:
+        super().__init__()
+        self.x = x
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin with the weights and the predictions of the model as it is."""
+        self._start = self._weights()
+        if self.x is not None:
+            self._changed = ChangedPredictions(self._labels())
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Add the channels to the logs."""
+        if logs is None:
+            return
+        if self.x is not None:
+            logs["changed_predictions"] = self._changed(self._labels())
+        pairs = zip(self._weights(), self._start, strict=True)
+        logs["distance"] = float(np.sqrt(sum(np.square(a - b).sum() for a, b in pairs)))
+
+    def _weights(self) -> list[Any]:
+        return [np.array(ops.convert_to_numpy(each)) for each in self.model.trainable_variables]
+
+    def _labels(self) -> Any:
+        found = np.asarray(self.model.predict(self.x, verbose=0))
+        return found.argmax(axis=-1) if found.shape[-1] > 1 else found > 0.5
 
 
 def _direction(monitor: str, model: Any) -> Mode:

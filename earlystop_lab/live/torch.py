@@ -1,6 +1,16 @@
-"""PyTorch: a stopper for your own training loop, which also restores the weights."""
+"""PyTorch: a stopper for your own training loop, and what rules on gradients watch.
 
-from collections.abc import Mapping
+The functions return numbers for ``stopper.update``, under the name of the channel:
+
+>>> import torch
+>>> model = torch.nn.Linear(1, 1, bias=False)
+>>> batches = [torch.tensor([[1.0]]), torch.tensor([[3.0]])]
+>>> gradient_disparity(model, (model(x).sum() for x in batches))
+2.0
+"""
+
+import math
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -34,6 +44,131 @@ def of_rank_0(told: Mapping[str, Any]) -> dict[str, Any]:
     if _ranks() > 1:
         distributed.broadcast_object_list(values, src=0)
     return dict(zip(told, values, strict=True))
+
+
+def _gradient(model: Any, loss: Any, *, again: bool = False) -> Any:
+    """The gradient of a loss by all parameters that are trained; its graph may be used again."""
+    trained = [each for each in model.parameters() if each.requires_grad]
+    parts = torch.autograd.grad(
+        loss, trained, retain_graph=again, allow_unused=True, materialize_grads=True
+    )
+    return torch.cat([part.reshape(-1) for part in parts])
+
+
+def gradient_disparity(model: Any, losses: Iterable[Any]) -> float:
+    """Mean distance between the gradients of batches: the channel of :data:`GradientDisparity`.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    losses : iterable of Tensor
+        The loss of each batch, of which the paper takes five, computed anew at the same weights; a
+        generator keeps one graph at a time.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two batches.
+    """
+    parts = [_gradient(model, loss) for loss in losses]
+    if len(parts) < 2:
+        raise ValueError(f"gradient_disparity: {len(parts)} batches; expected at least 2")
+    pairs = [(a - b).norm() for i, a in enumerate(parts) for b in parts[:i]]
+    return float(torch.stack(pairs).mean())
+
+
+def evidence(model: Any, losses: Iterable[Any], *, eps: float = 1e-5) -> float:
+    """1 - (B / D) sum_j g_j^2 / (S_j + eps): the channel of :data:`EvidenceBased`.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    losses : iterable of Tensor
+        The loss of each of the B samples of a batch, for example ``reduction="none"``. Every one is
+        differentiated alone, which takes the time of B batches.
+    eps : float
+        Added to the variance S_j of each component of the gradient, over the samples.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two samples.
+    """
+    # the graph of a batch is shared by its samples
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for loss in losses:
+        one = _gradient(model, loss, again=True).double()
+        # Welford's sums, which do not cancel
+        count += 1
+        before = one - total
+        total = total + before / count
+        squares = squares + before * (one - total)
+    if count < 2:
+        raise ValueError(f"evidence: {count} samples; expected at least 2")
+    noise = squares / (count - 1) + eps
+    return float(1 - count * (total * total / noise).mean())
+
+
+def largest_gradient(model: Any) -> float:
+    """Largest sum of absolute gradients of a weight matrix: the channel of :data:`GradES`.
+
+    Reads the gradients that ``backward`` left; NaN if no matrix has one.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    """
+    norms = [
+        float(each.grad.abs().sum())
+        for each in model.parameters()
+        if each.grad is not None and each.ndim > 1
+    ]
+    return max(norms, default=math.nan)
+
+
+class GradientTrace:
+    """The channels of :data:`PflugDiagnostic` and :data:`DistanceDiagnostic`.
+
+    Call :meth:`step` after each ``backward``, and pass ``**trace.channels()`` to the stopper: the
+    sum of the products of successive gradients since the last check, and the distance from the
+    weights at the beginning.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> trace = GradientTrace(model)
+    >>> for x in (1.0, 3.0):
+    ...     model.zero_grad()
+    ...     model(torch.tensor([[x]])).sum().backward()
+    ...     trace.step()
+    >>> trace.channels()
+    {'gradient_product': 3.0, 'distance': 0.0}
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._start = [each.detach().clone() for each in model.parameters()]
+        self._last: list[Any] | None = None
+        self._product = math.nan
+
+    def step(self) -> None:
+        """Add the product of the gradient with the one before."""
+        now = [
+            None if each.grad is None else each.grad.detach().clone()
+            for each in self.model.parameters()
+        ]
+        if self._last is not None:
+            pairs = zip(now, self._last, strict=True)
+            found = (float((a * b).sum()) for a, b in pairs if a is not None and b is not None)
+            before = 0.0 if math.isnan(self._product) else self._product
+            self._product = before + sum(found)
+        self._last = now
+
+    def channels(self) -> dict[str, float]:
+        """The values of a check; the product is NaN if there was none since the last."""
+        product, self._product = self._product, math.nan
+        pairs = zip(self.model.parameters(), self._start, strict=True)
+        squares = sum(float((now.detach() - then).square().sum()) for now, then in pairs)
+        return {"gradient_product": product, "distance": math.sqrt(squares)}
 
 
 class TorchStopper(Stopper):

@@ -3,6 +3,7 @@
 Run by ``test_live_keras.py`` in a process of its own.
 """
 
+import itertools
 import json
 import runpy
 import sys
@@ -24,7 +25,7 @@ from adapters import (
 )
 
 from earlystop_lab import Channel, Keras, TerminateOnNaN, any_of, read_curves, read_logs, replay
-from earlystop_lab.live.keras import StopCallback
+from earlystop_lab.live.keras import RecordChannels, StopCallback
 
 # Keras' variables and numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -308,6 +309,23 @@ def test_the_weights_kept_are_those_that_were_validated(tmp_path, swap, own_firs
     curve = require_replayed(stop.stopper, tmp_path)
     best = at(curve, "val", stop.stopper.best_epoch)
     assert error(model) == pytest.approx(best, rel=1e-5)
+
+
+def test_recorded_channels_stop_as_their_replay(tmp_path):
+    x = noisy(seed=0)[0]
+    rule = "any_of(LabelWave(2, window=2), DistanceDiagnostic(-9))"
+    # a rule without the monitored error selects by it all the same
+    stop, model = StopCallback(rule, record=tmp_path), network()
+    labels = [model.predict(x, verbose=0) > 0.5]
+    seen = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: labels.append(model.predict(x, verbose=0) > 0.5)
+    )
+    history = fit(model, RecordChannels(x), seen, stop, epochs=40).history
+    curve = require_replayed(stop.stopper, tmp_path)
+    changes = [int((a != b).sum()) for a, b in itertools.pairwise(labels)]
+    assert curve["changed_predictions"].tolist() == changes
+    assert curve["distance"].tolist() == history["distance"]
+    assert history["distance"][0] > 0
 
 
 def test_it_names_what_is_there():

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import subprocess
 import sys
 
@@ -11,7 +12,14 @@ from adapters import Fades, LowRate, at, noisy, require_replayed, run_examples, 
 from earlystop_lab import Channel, Keras, any_of, read_curves
 
 torch = pytest.importorskip("torch")
-from earlystop_lab.live.torch import TorchStopper  # noqa: E402
+from earlystop_lab.live.predictions import ChangedPredictions  # noqa: E402
+from earlystop_lab.live.torch import (  # noqa: E402
+    GradientTrace,
+    TorchStopper,
+    evidence,
+    gradient_disparity,
+    largest_gradient,
+)
 
 
 class Training:
@@ -218,8 +226,91 @@ def test_ranks_stop_together_and_one_records(tmp_path):
     assert list((tmp_path / "runs1").iterdir()) == []
 
 
+# -- what rules on gradients watch -----------------------------------------------------------
+
+ROWS = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]])
+
+
+def linear():
+    """A network whose gradient is its input."""
+    model = torch.nn.Linear(2, 1, bias=False)
+    return model, model(ROWS).squeeze()
+
+
+def test_the_disparity_is_the_mean_distance_of_the_inputs():
+    model, losses = linear()
+    expected = torch.pdist(ROWS).mean().item()
+    assert gradient_disparity(model, (model(x).sum() for x in ROWS)) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="1 batches; expected at least 2"):
+        gradient_disparity(model, [losses[0]])
+
+
+def test_the_evidence_is_its_formula():
+    model, losses = linear()
+    mean, variance = ROWS.mean(0), ROWS.var(0)
+    expected = 1 - 3 * (mean**2 / (variance + 1e-5)).mean().item()
+    assert evidence(model, losses) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="1 samples; expected at least 2"):
+        evidence(model, losses[:1])
+
+
+def test_the_largest_gradient_is_that_of_a_matrix():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Linear(1, 1))
+    assert str(largest_gradient(model)) == "nan"
+    for parameter, grad in zip(model.parameters(), (2.0, 9.0, -3.0, 9.0), strict=True):
+        parameter.grad = torch.full_like(parameter, grad)
+    assert largest_gradient(model) == 4.0  # |2| + |2|, and not the biases' 9
+
+
+def test_a_trace_sums_products_between_checks_and_measures_the_way():
+    model, _ = linear()
+    trace = GradientTrace(model)
+    for i in (0, 1, 2):
+        model.zero_grad()
+        model(ROWS[i]).sum().backward()
+        trace.step()
+        if i == 0:
+            assert math.isnan(trace.channels()["gradient_product"])
+    with torch.no_grad():
+        model.weight += torch.tensor([[3.0, 4.0]])
+    # 1 3 - 2 1, and 3 .5 - 1 4
+    found = trace.channels()
+    assert found["gradient_product"] == 1.0 - 2.5
+    assert found["distance"] == pytest.approx(5.0)
+    assert math.isnan(trace.channels()["gradient_product"])
+
+
+def test_rules_on_gradients_stop_as_their_replay(tmp_path):
+    training = Training()
+    trace = GradientTrace(training.model)
+
+    def signs():
+        return training.model(training.data[0][0]).detach() > 0
+
+    changed = ChangedPredictions(signs())
+    rule = "any_of(GradientDisparity(3), LabelWave(3), PflugDiagnostic(-1e9))"
+    with TorchStopper(rule, training.model, record=tmp_path) as stopper:
+        for epoch in range(1, 31):
+            training.epoch()
+            trace.step()
+            disparity = gradient_disparity(training.model, (training.error(i) for i in (0, 1)))
+            channels = {"changed_predictions": changed(signs()), "gradient_disparity": disparity}
+            val = training.validate()
+            if stopper.update(val=val, epoch=epoch, **channels, **trace.channels()):
+                break
+    assert stopper.stopped
+    require_replayed(stopper, tmp_path)
+
+
+def test_changed_predictions_are_of_the_same_samples():
+    changed = ChangedPredictions([0, 1])
+    with pytest.raises(ValueError, match=r"\(3,\) labels after \(2,\); expected those of the same"):
+        changed([0, 1, 1])
+
+
 def test_examples():
     run_examples("torch")
+    run_examples("predictions")
 
 
 def test_page(tmp_path, monkeypatch):
