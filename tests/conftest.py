@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter):
     )
     if rows:
         terminalreporter.section("rules against their libraries' own code")
-        row = "{:<18} {:<9} {:<20} {:>12} {:>13}"
+        row = "{:<24} {:<9} {:<21} {:>12} {:>13}"
         terminalreporter.write_line(
             row.format("library", "version", "rule", "curves tried", "disagreements")
         )
