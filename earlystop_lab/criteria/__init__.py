@@ -30,6 +30,7 @@ from earlystop_lab.criteria.rules.papers import *
 from earlystop_lab.criteria.rules.prechelt import *
 from earlystop_lab.criteria.rules.pruning import *
 from earlystop_lab.criteria.rules.pruning import PRUNERS as PRUNERS
+from earlystop_lab.criteria.rules.schedules import *
 from earlystop_lab.criteria.rules.search import *
 from earlystop_lab.criteria.rules.sklearn import *
 from earlystop_lab.criteria.rules.smoothed import *

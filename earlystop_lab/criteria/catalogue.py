@@ -65,6 +65,7 @@ USUAL: dict[str, float] = {
     "MedianGL": 5,
     "GradES": 1e-3,  # should be a small share of the first norm, which depends on the model
     "PowerLaw": 0.01,
+    "MultiPowerLaw": 0.001,
 }
 
 #: scikit-learn counts a tie as an improvement unless the tolerance is above 0

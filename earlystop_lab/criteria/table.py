@@ -13,6 +13,7 @@ from earlystop_lab.criteria.rules import (
     papers,
     prechelt,
     pruning,
+    schedules,
     search,
     sklearn,
     smoothed,
@@ -103,6 +104,8 @@ FAMILIES: dict[str, Family] = {
         channels.DistanceDiagnostic,
         channels.LIDTurn,
         emerging.PowerLaw,
+        schedules.RateDecayed,
+        schedules.MultiPowerLaw,
     )
 }
 

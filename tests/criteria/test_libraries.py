@@ -20,6 +20,7 @@ from earlystop_lab.criteria import FAMILIES
 
 #: the rules that other tests hold against something independent
 ELSEWHERE = {"GL", "PQ", "UP", "Progress", "MaxEpochs", "TerminateOnNaN", "PowerLaw"}
+ELSEWHERE |= {"RateDecayed", "MultiPowerLaw"}
 #: module -> the package that brings it
 PACKAGES = {
     "ignite": "pytorch-ignite",

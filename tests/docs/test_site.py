@@ -92,7 +92,7 @@ class Cells(HTMLParser):
 
 
 #: how-tos whose code is whole
-WHOLE = ("combine", "prune", "weights_and_rates")
+WHOLE = ("combine", "prune", "schedules", "weights_and_rates")
 
 
 @pytest.mark.parametrize("page", WHOLE)

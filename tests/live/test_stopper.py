@@ -38,6 +38,13 @@ MORE = {
     "MaxEpochs": {"n": [1, 5, 20]},
     "TerminateOnNaN": {},
     "PowerLaw": {"fraction": [0.01, 0.1, 1]},
+    "RateDecayed": {"ratio": [0.1, 0.5, 1]},
+    "MultiPowerLaw": {
+        "fraction": [0.001, 0.1, 1],
+        "plan": ["constant", "cosine", "linear", "exponential", "step"],
+        "start": [0, 10],
+        "end": [20, 40],
+    },
 }
 GRIDS = {**{name: grid for name, (_, grid) in RULES.items()}, **MORE}
 COMBINED = [
