@@ -516,8 +516,8 @@ def library_table(name: str | None = None) -> pd.DataFrame:
     not in the table, with the names that are near.
 
     >>> from earlystop_lab.criteria.libraries import library_table
-    >>> library_table("PyTorch_TabNet").loc[0, ["setting", "rule"]].tolist()
-    ['fit(patience=10)', 'Fastai(10)']
+    >>> library_table("PyTorch_PFN extras").loc[0, ["library", "rule"]].tolist()
+    ['pytorch-pfn-extras', 'Fastai(10)']
     """
     rows = LIBRARIES if name is None else _of(name)
     return pd.DataFrame(rows, columns=Library._fields)

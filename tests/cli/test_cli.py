@@ -284,12 +284,12 @@ def test_criteria_of_a_library_says_which_rule_it_is(earlystop):
     code, stdout, stderr = earlystop("criteria", "--library", "PyTorch-TabNet")
     assert (code, stderr) == (0, "")
     assert "fit(patience=10)" in stdout
-    assert "Fastai(10)" in stdout
+    assert "Keras(10, min_delta=0.01)" in stdout
     assert "lightgbm" not in stdout
     # where no rule is close, it says so
-    assert "none" in earlystop("criteria", "--library", "hmmlearn")[1]
-    (row,) = json.loads(earlystop("criteria", "--library", "hmmlearn", "--json")[1])
-    assert (row["library"], row["rule"]) == ("hmmlearn", None)
+    assert "none" in earlystop("criteria", "--library", "pyswarms")[1]
+    (row,) = json.loads(earlystop("criteria", "--library", "pyswarms", "--json")[1])
+    assert (row["library"], row["rule"]) == ("pyswarms", None)
 
 
 @pytest.mark.parametrize(
