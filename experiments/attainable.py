@@ -7,7 +7,7 @@ threshold, and for policies of other data sets the fit, without the data sets of
 of the same problem without the runs of the fold. Costs are against training to the end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from earlystop_lab import GL, UP, CurveSet, MaxEpochs, replay, simulate
-from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.criteria import FAMILIES, Criterion, Family
 from earlystop_lab.curves import FloatArray, facts_of
 from earlystop_lab.engine.thresholds import sweeps
 from earlystop_lab.inference import cluster_means
@@ -93,11 +93,11 @@ def look() -> pd.DataFrame:
         rows.append(row(name, "exact bound", best.cost - low[:, -1], clusters, log=True))
     for name in ("gradient_flow", "parametric"):
         curves = simulate(name, RUNS // 2, seed=2, epochs=300)
-        curves = _positive(curves)
+        curves = positive(curves)
         batch = pd.Index((np.arange(len(curves)) % BATCHES).astype(str), name="batch")
         rows += judged(name, curves, batch, np.arange(len(curves)), "test")
     for name in (*TESTED, "taskset"):
-        curves = _positive(with_test(name))
+        curves = positive(with_test(name))
         sets = facts_of(curves).clusters
         if sets.nunique() == 1:  # the problems of TaskSet are about one data set
             sets = pd.Index(curves.meta["problem"], name="problem")
@@ -105,7 +105,8 @@ def look() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _positive(curves: CurveSet) -> CurveSet:
+def positive(curves: CurveSet) -> CurveSet:
+    """The runs whose validation and test errors are all finite and above 0."""
     facts = facts_of(curves)
     kept = facts.measurable() & facts.measurable("test")
     lowest = np.minimum(facts.lowest("val").value, facts.lowest("test").value)
@@ -124,7 +125,7 @@ def judged(
     seen = decisions(curves, RATE, error=error)
     sizes = pd.Series(clusters).map(pd.Series(clusters).value_counts()).to_numpy()
     fold = folds_of(groups, FOLDS, 0)
-    rules = crossed(curves, clusters, fold, error)
+    rules = costs_of(RULES, curves, clusters, fold, error)
     costs = {"hindsight": seen.hindsight, "blind": rules.pop(BLIND), **rules}
     means = {name: cluster_means(pd.DataFrame(each), clusters)[0] for name, each in rules.items()}
     best = min(means, key=lambda name: means[name].mean())
@@ -144,14 +145,18 @@ def judged(
     return [*rows, row(where, f"best rule: {best}", rules[best], clusters, log=True)]
 
 
-def crossed(
-    curves: CurveSet, clusters: pd.Index, fold: np.ndarray, error: str
+def costs_of(
+    asked: Sequence[Family | Criterion],
+    curves: CurveSet,
+    clusters: pd.Index,
+    fold: np.ndarray,
+    error: str,
 ) -> dict[str, FloatArray]:
     """Cost of each run under each rule, whose threshold is chosen on the other folds."""
     facts = facts_of(curves)
     end = np.log(curves.at(error, facts.lowest("val").row[:, None].astype(np.int32), "error"))
     found = {}
-    for name, members in sweeps(RULES, curves, MEMBERS).items():
+    for name, members in sweeps(asked, curves, MEMBERS).items():
         stops = replay(curves, members, restore="lowest")
         share = stops.stop / facts.last[:, None]
         cost = np.log(stops.error(error)) - end + RATE * np.log(share)

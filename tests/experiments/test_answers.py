@@ -1,5 +1,6 @@
 """Answers follow from their tables, tables from the curves, page and paper from the answers."""
 
+import doctest
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, strategies as st
 from earlystop_lab import CurveSet, Keras, replay
 from earlystop_lab.curves import facts_of
 from earlystop_lab.studies.shapes import minima
-from experiments import answers, guesses, short_studies
+from experiments import answers, guesses, short_studies, studies
 from experiments.answers import QUESTIONS, main, page
 from experiments.guesses import GUESSES
 from experiments.studies import at, corpus, excludes, row, sets_above, study, told
@@ -171,6 +172,12 @@ def test_what_is_not_known_is_told():
     assert told(unbounded, "x", "y") == "50% (too few data sets differ for an interval)"
     with pytest.raises(KeyError, match="'x', 'z': 0 rows"):
         at(table, "x", "z")
+
+
+@pytest.mark.parametrize("module", [studies, guesses], ids=lambda module: module.__name__)
+def test_examples_of_what_studies_share(module):
+    found = doctest.testmod(module)
+    assert found.attempted > 0 == found.failed
 
 
 def test_questions_about_absent_corpora_are_left_as_they_are(monkeypatch, capsys):
