@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "data" / "studies" / "library_rules.csv"
 #: the patience that every rule gets
 PATIENCE = 3
-#: rules of ours, which no library has
-OURS = ("RelativePatience", "EMA", "Median")
+#: rules of ours and of papers, which no library has
+OURS = ("RelativePatience", "EMA", "Median", "LabelWave", "NoisyEarlyStopping")
 _NAN = np.nan
 #: what is shown -> the curve that shows it
 CURVES = {
