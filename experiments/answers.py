@@ -163,6 +163,13 @@ QUESTIONS: dict[str, Study] = {
 }
 
 
+#: what these studies cannot say
+_MISSING = (
+    "Of language models there are public curves without a test set, or of one seed a setting; a "
+    "corpus with both was not recorded. No policy is fitted on one corpus and judged "
+    "on another. Evaluation in "
+    "seconds is known apart from training only in the logs of AlgoPerf."
+)
 #: where a sentence ends and the next begins
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
@@ -200,6 +207,7 @@ def page() -> str:
             f"```{{figure}} ../figures/{name}.png\n:alt: {asked.question}\n\n"
             f"{asked.basis} `python -m experiments.answers {name}` makes table and figure.\n```"
         )
+    parts.append(f"\n## What is not here\n\n{_MISSING}")
     return "\n".join(parts) + "\n"
 
 

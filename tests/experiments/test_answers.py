@@ -11,13 +11,13 @@ from hypothesis import given, strategies as st
 from earlystop_lab import CurveSet, Keras, replay
 from earlystop_lab.curves import facts_of
 from earlystop_lab.studies.shapes import minima
-from experiments import answers, guesses, short_studies, studies
+from experiments import answers, attainable, guesses, seconds, short_studies, studies
 from experiments.answers import QUESTIONS, main, page
 from experiments.guesses import GUESSES
 from experiments.studies import at, corpus, excludes, row, sets_above, study, told
 
 #: questions that need no other corpora than those of a checkout, and are answered in a second
-QUICK = ("schedules", "transfer")
+QUICK = ("schedules",)
 
 
 def test_page_and_table_of_answers_are_those_of_the_committed_tables():
@@ -29,6 +29,36 @@ def test_page_and_table_of_answers_are_those_of_the_committed_tables():
 def test_committed_tables_are_those_of_today(name):
     found = QUESTIONS[name].look().reset_index(drop=True)
     pd.testing.assert_frame_equal(found, study(name), check_dtype=False, rtol=1e-4, atol=1e-6)
+
+
+def test_committed_rows_of_slow_studies_are_those_of_today():
+    """Of one corpus, the smallest, and of one law."""
+    curves = attainable.positive(short_studies.with_test("modern-nets"))
+    sets = facts_of(curves).clusters
+    found = attainable.judged("modern-nets", curves, sets, sets, "test")
+    kept = study("attainable").set_index(["where", "what"])
+    for each in found:
+        assert each["value"] == pytest.approx(
+            kept.loc[(each["where"], each["what"]), "value"], rel=1e-4, abs=1e-6
+        )
+    table = study("seconds").set_index(["where", "what"])["value"]
+    dense, thin = (seconds.spaced(curves, every) for every in (1, 5))
+    for ratio in seconds.RATIOS:
+        differ = np.expm1((thin.cost(ratio) - dense.cost(ratio)).mean())
+        assert differ == pytest.approx(
+            table["modern-nets", f"every 5, evaluation {ratio:g}"], rel=1e-4, abs=1e-6
+        )
+
+
+def test_a_well_chosen_patience_in_seconds_by_hand():
+    """Four epochs cost four evaluations, or two if one looks at every second check."""
+    loss = pd.DataFrame({0: [0.1, 0.3], 1: [0.0, 0.1]})
+    time = pd.DataFrame({0: [-1.0, -1.0], 1: [0.0, 0.0]})
+    every, second = (seconds.Costs(loss, time, k) for k in (1, 2))
+    rate = math.log(1.01) / math.log(1.5)
+    assert every.cost(3.0).tolist() == pytest.approx([0.0, 0.1])
+    less = rate * math.log((4 + 2 * 3) / (4 + 4 * 3))
+    assert second.cost(3.0).tolist() == pytest.approx([less, 0.1 + less])
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
