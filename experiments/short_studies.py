@@ -515,7 +515,11 @@ def defaults() -> list[Criterion]:
         except ValueError:  # it has no default
             continue
     # SpaCy counts steps, which are no checks
-    return [rule for rule in found if rule.threshold and rule.family.name != "SpaCy"]
+    return [
+        rule
+        for rule in found
+        if rule.threshold and rule.family.name != "SpaCy" and rule.family.watches == ("val",)
+    ]
 
 
 def look_at_defaults() -> pd.DataFrame:
