@@ -2,14 +2,17 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from strategies import random_runs
 
 from earlystop_lab import Channel, CurveSet, Keras, prune, replay
 from earlystop_lab.cli import app
 
+ROOT = Path(__file__).parents[2]
 RULES = ["SyneTuneMedian(0.5, grace_population=2, workers=2)", "SyneTuneASHA(2)", "Keras(2)"]
 
 
@@ -118,3 +121,17 @@ def test_the_command(tmp_path):
     where = CliRunner().invoke(app, ["replay", str(path), "-c", rule])
     assert where.exit_code == 0
     assert rule in where.output
+
+
+def test_the_page_says_what_was_measured():
+    table = pd.read_csv(ROOT / "data" / "studies" / "pruning.csv")
+    page = (ROOT / "docs" / "howto" / "prune.md").read_text("utf-8")
+    corpora = list(dict.fromkeys(table["corpus"]))
+    for rule, rows in table.groupby("criterion"):
+        by = rows.set_index("corpus")
+        cells = [
+            f"{100 * by.loc[name, 'saved']:.0f}% | {100 * by.loc[name, 'killed']:.0f}% | "
+            f"{100 * by.loc[name, 'regret']:.1f}%"
+            for name in corpora
+        ]
+        assert f"| `{rule}` | {' | '.join(cells)} |" in page
