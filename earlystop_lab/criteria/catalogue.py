@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from earlystop_lab.criteria import quirks
+from earlystop_lab.criteria.compared import compared_table
 from earlystop_lab.criteria.core import Criterion, Family
 from earlystop_lab.criteria.libraries import library_table
 from earlystop_lab.criteria.rules.boosting import LightGBM, XGBoost
@@ -194,6 +195,15 @@ def markdown() -> str:
             "Ultralytics compares -(1 - error), `EMA` and `Median` compare the smoothed error, "
             "and Encog compares only the errors at the checks it looks at. `d` is the delta.",
             patience_table().to_markdown(index=False),
+            "## New rules beside the known ones",
+            "What `bench` says of rules that were added lately, at equal training time: than how "
+            "many of the other rules the new one is better or worse, to how many it is equivalent "
+            "within 0.5% of the error, with which it is the same, and from how many no difference "
+            "is shown; over the data sets of `modern-nets` and `boosting`, adjusted for "
+            "all comparisons. *Not shown* is no verdict of equality. `PyGAD` never stops a run "
+            "without ties, and was compared with few rules on one corpus. No recorded corpus has "
+            f"the channels of {unmeasured()}: they were not compared.",
+            compared_table().to_markdown(index=False),
             "## Rules that see other runs",
             "They compare the reports of a run with those of others, as in a search for the best "
             "run. `workers` is the number of runs that are trained at the same time, by default "
@@ -212,6 +222,13 @@ def markdown() -> str:
             quirks_markdown(),
         ]
     )
+
+
+def unmeasured() -> str:
+    """The rules whose channels no recorded corpus has, by name, in words."""
+    recorded = {"val", "train", "test", "lr"}
+    names = [f"`{name}`" for name, family in FAMILIES.items() if {*family.watches} - recorded]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def quirks_markdown() -> str:
