@@ -207,13 +207,26 @@ def row(what: str, unit: str, base: float | None, ours: float, target: str) -> s
 
 
 def in_turns(trees: list[Tree], turns: int, *arguments: str, cpu: bool = True) -> list[float]:
-    """Medians of what a command takes in each tree."""
+    """Medians of what a command takes in each tree, once rules are compiled."""
     found: list[list[float]] = [[] for _ in trees]
     for _ in range(turns):
         for tree, each in zip(trees, found, strict=True):
             took = tree.run(*(a.replace("TREE", str(tree.folder)) for a in arguments))
             each.append(took.cpu if cpu else took.wall)
     return [statistics.median(each) for each in found]
+
+
+def asked_again(
+    base: Tree, here: Tree, turns: int, what: str, target: str, *asked: str
+) -> list[str]:
+    """The rows of a command whose replays are kept here: all anew, and asked once more."""
+    in_turns([base, here], 1, *asked)  # compiles, and keeps
+    anew = in_turns([here], turns, *asked, "--no-cache")
+    before, again = in_turns([base, here], turns, *asked)
+    return [
+        row(f"{what}, nothing kept", "s of CPU", before, *anew, "-"),
+        row(f"{what}, the same runs again", "s of CPU", before, again, target),
+    ]
 
 
 def compared(base: Tree, here: Tree, *, quick: bool) -> list[str]:
@@ -228,9 +241,11 @@ def compared(base: Tree, here: Tree, *, quick: bool) -> list[str]:
         some = [word for name in names for word in ("--corpus", f"data/curves/{name}")]
         return ["bench", rule, "-o", str(tree.folder / f"report-{name}"), *some, *more]
 
+    count = "from earlystop_lab.criteria import FAMILIES; print(len(FAMILIES))"
+    rules = [tree.run(code=count).said.strip() for tree in (base, here)]
     one = here.run(*asked(here, "Mine"))
     second = here.run(*asked(here, "Second"))
-    lines = []
+    lines = [f"| known rules | {rules[0]} | {rules[1]} | - | - |"]
     before = None if quick else base.run(*asked(base, "Mine")).wall
     lines.append(row("`bench` of a numpy rule, first time", "s", before, one.wall, "8"))
     lines.append(row("the same for the next rule", "s", before, second.wall, "40"))
@@ -254,9 +269,7 @@ def surveyed(base: Tree, here: Tree, turns: int) -> list[str]:
     for tree in (base, here):
         tree.run("corpus", "build", "algoperf", str(place), "-o", f"{tree.folder}/algoperf")
     asked = ("survey", "TREE/algoperf", "-o", "TREE/survey.csv", "--n-jobs", "1")
-    in_turns([base, here], 1, *asked)  # compiles
-    before, ours = in_turns([base, here], turns, *asked)
-    return [row("`survey` of all rules over AlgoPerf", "s of CPU", before, ours, "6")]
+    return asked_again(base, here, turns, "`survey` of all rules over AlgoPerf", "6", *asked)
 
 
 def first_replays(base: Tree, here: Tree, turns: int) -> list[str]:
@@ -336,9 +349,7 @@ def main() -> None:
         lines += first_replays(base, here, turns)
         goals = ["--max-loss", "1%", "--max-epochs", "300", "--rate", "50"]
         asked = ("recommend", "data/curves/boosting", *goals)
-        in_turns([base, here], 1, *asked)  # compiles
-        before, ours = in_turns([base, here], turns + 2, *asked)
-        lines.append(row("`recommend` on boosting", "s of CPU", before, ours, "3"))
+        lines += asked_again(base, here, turns + 2, "`recommend` on boosting", "3", *asked)
         lines += surveyed(base, here, turns)
         lines += compared(base, here, quick=options.quick)
         lines += kernels(base, here, runs)

@@ -534,12 +534,12 @@ def test_the_best_known_rule_is_asked_about_first():
 def test_an_advantage_as_large_as_detectable_is_declared_in_four_of_five_studies():
     rng = np.random.default_rng(1)
     declared, needed = [], []
-    for seed in range(150):
+    for seed in range(50):
         known = {f"k{i}": rng.normal(0, 0.02, 12) for i in range(5)}
         table = compared(differences(**known), seed=seed)
         needed.append(table["detectable"].mean())
     needed = np.median(needed)
-    for seed in range(150):
+    for seed in range(50):
         known = {f"k{i}": rng.normal(-needed, 0.02, 12) for i in range(5)}
         declared.append((compared(differences(**known), seed=seed)["verdict"] == "better").mean())
     assert 0.75 <= np.mean(declared) <= 0.97
