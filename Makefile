@@ -82,7 +82,7 @@ ifneq ($(filter-out own,$(or $(GROUP),all)),)
 	$(BIN)/python experiments/verify_libraries.py $(GROUP)
 endif
 ifneq ($(filter own,$(or $(GROUP),own)),)
-	$(BIN)/pytest -n 2 tests/criteria/test_libraries.py tests/criteria/test_patience.py \
+	EARLYSTOP_SETS=240 $(BIN)/pytest -n 2 tests/criteria/test_libraries.py tests/criteria/test_patience.py \
 	    tests/criteria/test_rates.py tests/engine/test_replay.py
 	EARLYSTOP_SETS=240 $(BIN)/pytest -n 2 tests/criteria/test_pruning.py -k library
 endif

@@ -167,6 +167,7 @@ COMMANDS = {
     "survey x.parquet --n-jobs 1": "20 runs",
     "calibrate x.parquet Keras --at-most 5%": "Keras(",
     "import log.csv -o log.parquet": "log.parquet: CurveSet: 1 run",
+    "prune x.parquet -c SyneTuneASHA(3) --orders 2": "SyneTuneASHA()",
     "cache": "MB of at most",
     "corpus list": "taskset",
     "corpus info prechelt1997-small": "cancer",

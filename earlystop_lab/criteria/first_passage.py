@@ -634,12 +634,13 @@ def combined(how: Literal["any_of", "all_of"], members: Iterable[Any]) -> Any:
 def restores_by_stop(criterion: Criterion) -> bool:
     """Whether the epoch that the library restores depends on whether and why training stopped."""
     family = criterion.family
-    return family.tests_between_checks or family.restores_only_if_stopped
+    differs = family.tests_between_checks or family.restores_only_if_stopped
+    return family.restores is not None and differs
 
 
 def restores_otherwise(criterion: Criterion) -> bool:
     """Whether ``restore="own"`` can differ from the lowest error."""
-    return criterion.family.restores is not None or restores_by_stop(criterion)
+    return criterion.family.restores is not None
 
 
 def restored_at(criterion: Criterion, check: Check, before: float, stops: bool) -> float:

@@ -504,7 +504,7 @@ def PflugDiagnostic(*, burn_in: int = 1) -> Products:
     Source: Pflug, "Non-asymptotic confidence bounds for stochastic approximation algorithms with
     constant step size", Monatshefte für Mathematik 110, 1990; Chee, Toulis, "Convergence
     diagnostics for stochastic gradient descent with constant learning rate", AISTATS 2018, arXiv
-    1710.06382.
+    1710.06382 (neither was at hand when this was written: check the details against them).
 
     Verified: worked by hand
 
@@ -574,7 +574,8 @@ def DistanceDiagnostic(*, q: float = 1.5, first: int = 5) -> Distances:
     Statistic: growth of log ||w - w_0||^2 over log(q)
 
     Source: Pesme, Dieuleveut, Flammarion, "On convergence-diagnostic based step sizes for
-    stochastic gradient descent", ICML 2020, arXiv 2007.00534.
+    stochastic gradient descent", ICML 2020, arXiv 2007.00534 (not at hand when
+    this was written: check the constants against it).
 
     Verified: worked by hand
 
@@ -639,7 +640,7 @@ def LIDTurn(*, window: int = 5) -> Turn:
     Statistic: standard deviations of lid above the mean of the window checks before
 
     Source: Ma, Wang, Houle et al., "Dimensionality-driven learning with noisy labels", ICML 2018,
-    arXiv 1806.02612.
+    arXiv 1806.02612 (not at hand when this was written: check the constants against it).
 
     Verified: worked by hand
 
