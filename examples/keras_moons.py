@@ -30,6 +30,7 @@ from sklearn.datasets import make_moons
 from earlystop_lab import Keras, ModelCheckpoint, read_logs, reduce_lr_on_plateau, replay
 from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.criteria.catalogue import usual
+from earlystop_lab.engine.thresholds import watchable
 from earlystop_lab.live.keras import StopCallback
 
 RATE = 1e-3
@@ -76,9 +77,10 @@ def train(folder: Path, *, epochs: int, patience: int, plateau: int) -> tuple[An
 
 
 def table(log: Path) -> pd.DataFrame:
-    """Where every rule would have stopped the training, from its log alone."""
+    """Where every rule that the log has channels for would have stopped the training."""
     curves = read_logs(log, val="val_loss", train="loss").curves
-    stops = replay(curves, [usual(family) for family in FAMILIES.values()])
+    rules = [usual(family) for family in FAMILIES.values() if watchable(family, curves).all()]
+    stops = replay(curves, rules)
     found = stops.to_frame().sort_values("stop", kind="stable")
     names = ["criterion", "stop", "selected", "fired", "val", "train", "val_accuracy", "lr"]
     return found[names].reset_index(drop=True)

@@ -181,6 +181,7 @@ def test_a_survey_is_that_of_the_negated_twin(twins):
     assert (whole["runs"] == 0).tolist() == whole.index.isin([*divide, *others]).tolist()
 
 
+@pytest.mark.parametrize("twins", [0], indirect=True)
 def test_rules_look_at_scores_as_at_their_negated_twin(twins):
     for curves in twins:
         for family in ORDERED:
