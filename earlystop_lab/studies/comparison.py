@@ -16,7 +16,7 @@ number of corpora. A difference whose mean is not shown may still have the same 
 data sets: an exact sign test, with Holm's adjustment, says so as a verdict of its own.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
 from statistics import NormalDist
@@ -350,18 +350,11 @@ def bench(
         n_jobs=n_jobs,
         kept=kept or Kept(None),
     )
-
-    def begun() -> Iterator[tuple[str, CurveSet]]:
-        for corpus, curves in corpora.items():
-            numbers = {"corpus": corpus, "runs": len(curves), "known": len(rivals)}
-            said(Reason(Event.CORPUS_BEGINS, numbers))
-            yield corpus, curves
-
-    answers = []
-    for each in each_of(study.tried_on, begun(), n_jobs=n_jobs, prefer="threads"):
-        if isinstance(each, SystemExit):
-            raise each
-        answers.append(each)
+    answers: list[OnCorpus | Reason] = []
+    for corpus, curves in corpora.items():
+        numbers = {"corpus": corpus, "runs": len(curves), "known": len(rivals)}
+        said(Reason(Event.CORPUS_BEGINS, numbers))
+        answers.append(study.on(corpus, curves))
     done = [each for each in answers if isinstance(each, OnCorpus)]
     incomparable = [each for each in answers if isinstance(each, Reason)]
     if not done:
@@ -418,13 +411,6 @@ class _Study(NamedTuple):
     seed: int
     n_jobs: int
     kept: Kept
-
-    def tried_on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason | SystemExit:
-        """The same, or the attempt of a rule to exit, which would end only its thread."""
-        try:
-            return self.on(corpus, curves)
-        except SystemExit as error:
-            return error
 
     def on(self, corpus: str, curves: CurveSet) -> OnCorpus | Reason:
         """The result on a corpus, or why nothing can be compared there."""

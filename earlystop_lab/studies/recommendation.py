@@ -269,7 +269,6 @@ class Recommendation(NamedTuple):
 class _Path(NamedTuple):
     """The patiences from the fastest to the slowest on every run: arrays (runs, patiences)."""
 
-    curves: CurveSet
     replays: Replays
     #: the cluster of each run
     clusters: pd.Index
@@ -282,6 +281,10 @@ class _Path(NamedTuple):
     lost: FloatArray
     #: log(stop / last)
     time: FloatArray
+
+    @property
+    def curves(self) -> CurveSet:
+        return self.replays.curves
 
     def at(self, values: FloatArray) -> FloatArray:
         """The means over each cluster."""
@@ -543,7 +546,6 @@ def _path(replays: Replays, absolute: bool, framework: str | None) -> tuple[_Pat
     price = Price("test" if tested.all() else "val", absolute)
     stops = replays.stops(own, keeps)
     return _Path(
-        curves=curves,
         replays=replays,
         clusters=clusters,
         price=price,

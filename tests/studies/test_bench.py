@@ -596,7 +596,7 @@ def test_known_rules_of_other_times_are_named(flow):
     )
 
 
-def test_corpora_side_by_side_give_the_same_answer(flow):
+def test_two_corpora_have_the_same_answer_for_any_number_of_jobs(flow):
     others = simulate("double_descent", 16, seed=2, epochs=120)
     both = {"flow": flow, "descent": others}
     one, two = (
@@ -605,7 +605,7 @@ def test_corpora_side_by_side_give_the_same_answer(flow):
     assert one == two
 
 
-def test_a_rule_that_exits_ends_the_bench_and_not_only_its_thread(flow, monkeypatch):
+def test_a_rule_that_exits_ends_the_bench(flow, monkeypatch):
     def left(*_):
         raise SystemExit("the rule has had enough")
 
