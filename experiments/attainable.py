@@ -25,9 +25,8 @@ from earlystop_lab.studies.attainable import (
     Law,
     decisions,
     exact,
-    fitted,
     folds_of,
-    part_of,
+    policies,
     stops_of,
 )
 from experiments.short_studies import TESTED, WORTH, with_test
@@ -129,17 +128,9 @@ def judged(
     costs = {"hindsight": seen.hindsight, "blind": rules.pop(BLIND), **rules}
     means = {name: cluster_means(pd.DataFrame(each), clusters)[0] for name, each in rules.items()}
     best = min(means, key=lambda name: means[name].mean())
-    policies = {**known, "fitted": fitted(seen, groups, 1 / sizes, folds=FOLDS)}
-    if curves.has("problem"):
-        problem = curves.meta["problem"].to_numpy()
-        own = np.full(len(curves), np.nan)
-        for each in np.unique(problem):
-            mine = problem == each
-            runs = np.arange(mine.sum())
-            own[mine] = fitted(part_of(seen, mine), runs, np.ones(len(runs)), folds=FOLDS)
-        policies["fitted, same problem"] = own
-    rows = [row(where, name, each, clusters, log=True) for name, each in (costs | policies).items()]
-    for name, each in (policies | {"hindsight": seen.hindsight}).items():
+    fits = {**known, **policies(curves, seen, groups, 1 / sizes, folds=FOLDS)}
+    rows = [row(where, name, each, clusters, log=True) for name, each in (costs | fits).items()]
+    for name, each in (fits | {"hindsight": seen.hindsight}).items():
         what = f"{name} against best rule"
         rows.append(row(where, what, each - rules[best], clusters, log=True))
     return [*rows, row(where, f"best rule: {best}", rules[best], clusters, log=True)]

@@ -13,6 +13,7 @@ from earlystop_lab._common.wording import spoken
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
 from earlystop_lab.report.as_tables import as_csv, as_markdown, markdown_table, paper_table
 from earlystop_lab.report.messages import in_words, quality, reason, said, worded
+from earlystop_lab.studies.attainable import Attained
 from earlystop_lab.studies.comparison import Bench, OnCorpus, Verdict
 
 #: formats of tables for papers
@@ -32,6 +33,8 @@ ON_CORPUS = {
     "as used": "{default}",
     "at its time": "{default_difference:difference}",
 }
+#: where the bound is stated
+WITH_BOUND = {"of attainable": "{attained:percent}"}
 
 
 class Words(NamedTuple):
@@ -83,6 +86,8 @@ def table(comparisons: pd.DataFrame) -> pd.DataFrame:
     """
     rows = comparisons.sort_values("difference", kind="stable")
     columns = {**COLUMNS, **ON_CORPUS} if "default" in rows else COLUMNS
+    if "attained" in rows and rows["attained"].notna().any():
+        columns = columns | WITH_BOUND
     records = [
         {**row, "label": label(row), "detectable": np.expm1(row["detectable"])}
         for row in rows.to_dict("records")
@@ -186,7 +191,7 @@ def _strongest(rows: pd.DataFrame, top: int | None) -> pd.DataFrame:
 def _stacked(bench: Bench, shown: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """The tables of all corpora as one, with the columns of a single corpus."""
     parts = {each.corpus: shown(each.comparisons) for each in bench.corpora}
-    columns = ["corpus", *next(iter(parts.values()))]
+    columns = ["corpus", *max(parts.values(), key=lambda rows: rows.shape[1])]
     if bench.pooled is not None:
         parts = {"all corpora": shown(bench.pooled), **parts}
     named = [rows.assign(corpus=corpus) for corpus, rows in parts.items()]
@@ -269,7 +274,18 @@ def _found(bench: Bench, found: OnCorpus) -> list[str]:
     for row in _spoken_of(rows):
         as_used = "" if np.isnan(row["default_difference"]) else said("bench.as_used", row)
         words.append(said("bench.against", {**row, "word": numbers["word"], "as_used": as_used}))
+    if found.attained is not None:
+        words.append(_attained(found.attained, numbers))
     return words
+
+
+def _attained(found: Attained, numbers: Mapping[str, Any]) -> str:
+    best = max(found.rules, key=lambda name: found.rules[name])
+    shares = {"own": found.rules[numbers["rule"]], "best": best, "most": found.rules[best]}
+    by_policy = found.fitted >= found.rules[best]
+    message = "bench.attained" if by_policy else "bench.attained_by_rule"
+    gain = -np.expm1(-found.gain)
+    return said(message, {**numbers, **found._asdict(), **shares, "gain": gain})
 
 
 def _rests(found: OnCorpus) -> list[str]:

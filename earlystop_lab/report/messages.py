@@ -482,6 +482,18 @@ Where the rules and the article's recommendations come from:
         "full run), {difference:difference {low} to {high}} {word} ({p_adjusted:tested}){as_used}."
     ),
     "bench.as_used": "; at the time of {default}, {default_difference:difference}",
+    "bench.attained": (
+        "Of what causal stopping was found to gain here over stopping every run at the same check "
+        "({gain:percent} in error, 1% of which is worth {worth:.0f}% of time), {rule} takes "
+        "{own:percent}, and the best rule, {best}, {most:percent}; a policy fitted on other runs "
+        "takes all of it, and hindsight, which no rule has, {hindsight:percent}."
+    ),
+    "bench.attained_by_rule": (
+        "Of what causal stopping was found to gain here over stopping every run at the same check "
+        "({gain:percent} in error, 1% of which is worth {worth:.0f}% of time), {rule} takes "
+        "{own:percent}, a policy fitted on other runs {fitted:percent}, and {best} all of it; "
+        "hindsight, which no rule has, takes {hindsight:percent}."
+    ),
     "bench.rests": (
         "Intervals and p values are by the bootstrap-t over {unit}s; log(1 + regret) is averaged "
         "{over}. p values are adjusted for {rows} different known rules and the number of corpora; "

@@ -64,6 +64,12 @@ TERMS = {
         "The advantage that four of five studies with as many data sets and as much spread between "
         "them would declare, after adjustment."
     ),
+    "Of attainable": (
+        "What a rule gains in cost (log error, and log time at the given exchange rate) over "
+        "stopping all runs at the same check, as a share of what the best causal stopping that was "
+        "found gains: a policy fitted on other runs, or one of these rules. Thresholds are chosen "
+        "on the other data sets."
+    ),
 }
 
 

@@ -12,14 +12,21 @@ can do that sees the run up to t is optimal stopping, and this module has two bo
 the law and nothing else. :func:`fitted` regresses what continuing brings on features of recorded
 runs, backwards in time, and judges the policy on runs that it was not fitted on. A fitted policy
 is a causal rule as any other, so its cost is attained: the optimum is at most as costly.
+:func:`attained` puts rules beside it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from earlystop_lab.curves import CurveSet, FloatArray, require_curves
+from earlystop_lab.curves import CurveSet, FloatArray, facts_of, require_curves
+from earlystop_lab.inference import cluster_means
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
+from earlystop_lab.measures.fronts import without_each
+from earlystop_lab.studies.kept import Arrays, Kept
 
 #: beliefs at which the values of the dynamic programme are computed
 BELIEFS = 101
@@ -197,7 +204,8 @@ def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decision
     between checks of the last tenth) and the training error's change since half of the checks (0
     without one). Costs are relative to the error that is kept at the run's end.
 
-    Raises ``ValueError`` if an error is not positive and finite, or was not measured at each check.
+    Raises ``ValueError`` if an error is not positive and finite, or was not measured at each check,
+    or if a position is not above 0.
     """
     require_curves("decisions", curves)
     val, offsets, _ = curves.error("val")
@@ -207,6 +215,10 @@ def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decision
         raise ValueError(f"decisions: expected a positive {error} error at each check of each run")
     if not (np.isfinite(val) & (val > 0)).all():
         raise ValueError("decisions: expected positive, finite validation errors")
+    facts = facts_of(curves)
+    if not (facts.first > 0).all():
+        raise ValueError("decisions: expected positions above 0, whose logarithm is the time")
+    time = np.log(facts.positions("val") / np.repeat(facts.last, lengths))
     train, of_train, _ = curves.error("train")
     trained = np.array_equal(of_train, offsets) and bool((np.isfinite(train) & (train > 0)).all())
     longest = int(lengths.max())
@@ -219,7 +231,7 @@ def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decision
         low = np.minimum.accumulate(log)
         where = np.maximum.accumulate(np.where(log == low, _new_lows(log), 0))
         error_kept = np.log(kept[start : start + count])[where]
-        every = error_kept - error_kept[-1] + rate * np.log(np.arange(1, count + 1) / count)
+        every = error_kept - error_kept[-1] + rate * time[start : start + count]
         hindsight[i] = every.min()
         # the last decision is at the run's own end
         mine = np.append(at[at < count], count) - 1
@@ -385,3 +397,146 @@ def part_of(seen: Decisions, runs: NDArray[np.bool_]) -> Decisions:
         last=seen.last[runs],
         hindsight=seen.hindsight[runs],
     )
+
+
+def policies(
+    curves: CurveSet, seen: Decisions, groups: ArrayLike, weights: ArrayLike, *, folds: int = 5
+) -> dict[str, FloatArray]:
+    """Costs of the runs under policies fitted on others: see :func:`fitted`.
+
+    ``fitted`` is fitted without the groups of the fold. Where runs have problems, ``fitted, same
+    problem`` is fitted on other runs of the same problem.
+    """
+    found = {"fitted": fitted(seen, groups, weights, folds=folds)}
+    if curves.has("problem"):
+        problem = curves.meta["problem"].to_numpy()
+        own = np.full(len(problem), np.nan)
+        for each in np.unique(problem):
+            mine = problem == each
+            runs = np.arange(mine.sum())
+            own[mine] = fitted(part_of(seen, mine), runs, np.ones(len(runs)), folds=folds)
+        found["fitted, same problem"] = own
+    return found
+
+
+# -- rules beside the bound ------------------------------------------------------------------
+
+
+class Bounds(NamedTuple):
+    """Costs of stopping the runs of a corpus, log(1 + regret) + rate log time: one per cluster."""
+
+    #: all runs at the same check, chosen on the other clusters
+    blind: FloatArray
+    #: a policy that was fitted on other runs: the better one of :func:`policies`
+    fitted: FloatArray
+    #: every run where it costs least
+    hindsight: FloatArray
+
+
+class Attained(NamedTuple):
+    """What rules take of the attainable, as shares: 0 is blind stopping, 1 the best one found."""
+
+    #: of every rule
+    rules: dict[str, float]
+    fitted: float
+    hindsight: float
+    #: the cost that the best causal stopping found saves over blind stopping, a logarithm
+    gain: float
+    #: percentage of time that an error lower by 1% is worth
+    worth: float
+
+
+def bounds(curves: CurveSet, rate: float, *, error: str = "test") -> Bounds:
+    """The bounds of a corpus: see :class:`Bounds`.
+
+    Parameters
+    ----------
+    curves : CurveSet
+    rate : float
+        Weight of log time; see :func:`measures.fronts.exchange_rate`.
+    error : str
+        The error that is kept.
+
+    Returns
+    -------
+    Bounds
+
+    Raises
+    ------
+    ValueError
+        As :func:`decisions`; and if there are fewer than 6 clusters.
+    """
+    facts = facts_of(curves)
+    clusters = facts.clusters
+    sizes = clusters.value_counts()
+    if len(sizes) < FEWEST_CLUSTERS:
+        raise ValueError(f"bounds: {len(sizes)} clusters; expected at least {FEWEST_CLUSTERS}")
+    seen = decisions(curves, rate, error=error)
+    kept = curves.at(error, facts.lowest("val").row[:, None].astype(np.int32), "error")[:, 0]
+    # costs are against the error kept at the end
+    end = np.log(kept / facts.lowest(error).value)
+
+    def means(costs: FloatArray) -> FloatArray:
+        found: FloatArray = cluster_means(pd.DataFrame(costs + end[:, None]), clusters).to_numpy()
+        return found
+
+    stops = np.minimum(np.arange(seen.cost.shape[1]), seen.last[:, None])
+    alike = means(np.take_along_axis(seen.cost, stops, axis=1))
+    own = policies(curves, seen, clusters, 1 / sizes.loc[clusters].to_numpy(float))
+    fits = [means(each[:, None])[:, 0] for each in own.values()]
+    hindsight = means(seen.hindsight[:, None])[:, 0]
+    return Bounds(_chosen(alike), min(fits, key=np.mean), hindsight)
+
+
+def bounds_of(curves: CurveSet, rate: float, error: str, digest: str, kept: Kept) -> Bounds | None:
+    """The bounds of a corpus of this digest, computed or kept; None where there are none."""
+
+    def made() -> Arrays:
+        try:
+            return bounds(curves, rate, error=error)._asdict()
+        except ValueError:  # costs have no logarithm, or clusters are too few
+            return {}
+
+    found = kept.arrays(["bounds", digest, rate, error], made)
+    return Bounds(**found) if found else None
+
+
+def _chosen(costs: FloatArray) -> FloatArray:
+    """The cost in each cluster (row) of the column that costs least in the others."""
+    at = without_each(lambda others: int(costs[others].mean(axis=0).argmin()), len(costs), None, 0)
+    found: FloatArray = costs[np.arange(len(costs)), at]
+    return found
+
+
+def attained(bounds: Bounds, sweeps: Mapping[str, FloatArray], rate: float) -> Attained | None:
+    """What rules take of the attainable.
+
+    Parameters
+    ----------
+    bounds : Bounds
+    sweeps : dict of str to ndarray
+        The costs of every rule, log(1 + regret) + rate log time: a row a cluster, a column a
+        threshold. A rule is charged in each cluster for the threshold that costs least in the
+        others.
+    rate : float
+        Weight of log time.
+
+    Returns
+    -------
+    Attained or None
+        None if nothing is better than stopping all runs at the same check.
+
+    Examples
+    --------
+    >>> told = Bounds(np.array([0.03, 0.03]), np.array([0.01, 0.02]), np.zeros(2))
+    >>> attained(told, {"GL": np.array([[0.02, 0.5], [0.025, 0.5]])}, 0.0245).rules
+    {'GL': 0.5}
+    """
+    costs = {name: float(_chosen(each).mean()) for name, each in sweeps.items()}
+    blind, fits, seer = (float(each.mean()) for each in bounds)
+    gain = blind - min(fits, *costs.values())
+    if not gain > 1e-9:
+        return None
+    shares = {name: (blind - each) / gain for name, each in costs.items()}
+    worth = 100 * float(np.expm1(np.log(1.01) / rate))
+    return Attained(shares, (blind - fits) / gain, (blind - seer) / gain, gain, worth)

@@ -47,6 +47,7 @@ from earlystop_lab.measures.fronts import (
 )
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
+from earlystop_lab.studies.attainable import Attained, attained, bounds_of
 from earlystop_lab.studies.conformance import check_criterion, check_on
 from earlystop_lab.studies.kept import Kept, digest_of
 from earlystop_lab.studies.known import (
@@ -195,6 +196,8 @@ class OnCorpus(NamedTuple):
     ranks: pd.DataFrame
     #: digest of the runs; None if a known rule is not built-in
     digest: str | None = None
+    #: what every rule takes of the attainable; None where its bound is not stated
+    attained: Attained | None = None
 
     @property
     def unit(self) -> str:
@@ -268,8 +271,8 @@ def bench(
         The known rules, by default all built-in rules. A rule that watches a channel that a corpus
         lacks is not compared on that corpus.
     worth : float
-        Exchange rate for choosing the threshold of each rule in the profiles: how much extra
-        training time (%) you would accept for 1% lower error.
+        Exchange rate for choosing the threshold of each rule in the profiles, and for what is
+        attainable: how much extra training time (%) you would accept for 1% lower error.
     margin : float
         Difference in error (%) that does not matter: rules are equivalent if the interval of their
         difference lies within it.
@@ -297,7 +300,10 @@ def bench(
         studies of so many clusters with this spread would declare; ``unit``, ``clusters``;
         ``verdict``. On one corpus also ``default``, the known rule at its usual threshold,
         ``default_difference``, the difference at the time that it takes (NaN if the new rule
-        cannot), and ``earliest`` and ``latest``, the times compared, as shares of the full run.
+        cannot), ``earliest`` and ``latest``, the times compared, as shares of the full run, and
+        ``attained``, what the known rule takes of the attainable
+        (:func:`studies.attainable.attained`; NaN where its bound is not stated: it needs the
+        lowest error kept, 6 clusters, and errors above 0 at every check).
 
     Raises
     ------
@@ -456,13 +462,17 @@ class _Study(NamedTuple):
             np.nan if pair.default is None else pair.differences[:, pair.default].mean()
             for pair in of
         ]
+        drawn = means.first(len(plan.drawn))
+        shares = self._attained(setting, drawn)
         comparisons = comparisons.assign(
             default=[str(plan.used[name]) for name in comparisons["rule"]],
             default_difference=by_default,
             earliest=[float(np.exp(pair.at[0])) for pair in of],
             latest=[float(np.exp(pair.at[-1])) for pair in of],
+            attained=[
+                np.nan if shares is None else shares.rules[name] for name in comparisons["rule"]
+            ],
         )
-        drawn = means.first(len(plan.drawn))
         costs = pd.Series(
             cost(drawn.time.mean().to_numpy(), drawn.loss.mean().to_numpy(), self.rate)
         )
@@ -495,7 +505,18 @@ class _Study(NamedTuple):
             time_profile=time_profile(losses, values.time, names, SPENT),
             ranks=self._ranks(means),
             digest=setting.digest if all(map(built_in, known)) else None,
+            attained=shares,
         )
+
+    def _attained(self, setting: Setting, drawn: SweepMeans) -> Attained | None:
+        """What rules take of the attainable, whose bound is for keeping the lowest error."""
+        if self.restore != "lowest":
+            return None
+        bounds = bounds_of(setting.curves, self.rate, setting.error, setting.digest, self.kept)
+        names = np.array(drawn.rules)
+        costs = cost(drawn.time.to_numpy(), drawn.loss.to_numpy(), self.rate)
+        rules = {name: costs[:, names == name] for name in dict.fromkeys(drawn.rules)}
+        return None if bounds is None else attained(bounds, rules, self.rate)
 
     def _unwatchable(self, corpus: str, curves: CurveSet) -> Reason:
         """Why the new rule cannot be applied to every run."""

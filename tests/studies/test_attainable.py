@@ -9,7 +9,11 @@ import pytest
 from earlystop_lab import CurveSet, read_curves
 from earlystop_lab.measures.fronts import exchange_rate
 from earlystop_lab.studies.attainable import (
+    Attained,
+    Bounds,
     Law,
+    attained as attained_by,
+    bounds,
     decisions,
     exact,
     fitted,
@@ -143,6 +147,47 @@ def test_runs_that_cannot_be_judged_are_refused():
         decisions(CurveSet.from_runs([{"val": [1.0, -0.5], "test": [1.0, 1.0]}]), RATE)
     with pytest.raises(ValueError, match="folds = 1"):
         folds_of([1, 2], 1, 0)
+
+
+def test_bounds_of_a_corpus_are_those_of_loops():
+    runs = [
+        {**curve.as_run(), "run": str(i), "problem": f"p{i % 6}", "dataset": f"d{i % 6}"}
+        for i, curve in enumerate(some_runs(60))
+    ]
+    curves = CurveSet.from_runs(runs)
+    found = bounds(curves, RATE)
+    costs = np.empty((60, 30))
+    for i, curve in enumerate(curves):
+        for t in range(30):
+            kept = curve.test[int(curve.val[: t + 1].argmin())]
+            costs[i, t] = math.log(kept / curve.test.min()) + RATE * math.log((t + 1) / 30)
+    means = np.array([costs[c::6].mean(axis=0) for c in range(6)])
+    assert found.hindsight == pytest.approx([costs[c::6].min(axis=1).mean() for c in range(6)])
+    for c in range(6):
+        blind = np.delete(means, c, axis=0).mean(axis=0).argmin()
+        assert found.blind[c] == pytest.approx(means[c, blind])
+    assert found.hindsight.mean() < found.fitted.mean() < found.blind.mean()
+    with pytest.raises(ValueError, match="bounds: 1 clusters; expected at least 6"):
+        bounds(CurveSet.from_runs([{**run, "dataset": "one"} for run in runs]), RATE)
+
+
+def test_shares_of_the_attainable_by_hand():
+    told = Bounds(np.full(3, 0.05), np.full(3, 0.03), np.full(3, 0.01))
+    # the second threshold is the best of the first two clusters alone
+    rules = {"A": np.array([[0.04, 0.03], [0.04, 0.03], [0.04, 0.5]]), "B": np.full((3, 1), 0.06)}
+    found = attained_by(told, rules, RATE)
+    # A pays for the first threshold in two clusters, for the second in the third
+    assert found == Attained(
+        {"A": pytest.approx(-7.1667, abs=1e-3), "B": pytest.approx(-0.5)},
+        pytest.approx(1),
+        pytest.approx(2),
+        pytest.approx(0.02),
+        pytest.approx(50),
+    )
+    # a rule that is better than the policy is the best that was found
+    better = attained_by(told, {"A": np.full((3, 1), 0.01)}, RATE)
+    assert (better.rules["A"], better.fitted) == (pytest.approx(1), pytest.approx(0.5))
+    assert attained_by(told._replace(fitted=np.full(3, 0.05)), {"B": rules["B"]}, RATE) is None
 
 
 # -- the committed study ---------------------------------------------------------------------
