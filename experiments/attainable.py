@@ -128,7 +128,8 @@ def judged(
     costs = {"hindsight": seen.hindsight, "blind": rules.pop(BLIND), **rules}
     means = {name: cluster_means(pd.DataFrame(each), clusters)[0] for name, each in rules.items()}
     best = min(means, key=lambda name: means[name].mean())
-    fits = {**known, **policies(curves, seen, groups, 1 / sizes, folds=FOLDS)}
+    stops = policies(curves, seen, groups, 1 / sizes, folds=FOLDS)
+    fits = {**known, **{name: seen.costs(each) for name, each in stops.items()}}
     rows = [row(where, name, each, clusters, log=True) for name, each in (costs | fits).items()]
     for name, each in (fits | {"hindsight": seen.hindsight}).items():
         what = f"{name} against best rule"

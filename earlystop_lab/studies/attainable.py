@@ -191,8 +191,16 @@ class Decisions(NamedTuple):
     #: the check of each decision, counted from 1, and the last decision of each run
     checks: NDArray[np.intp]
     last: NDArray[np.intp]
-    #: the least C over all checks of each run
+    #: log time of each decision
+    time: FloatArray
+    #: the least C over all checks of each run, and the log time of that check
     hindsight: FloatArray
+    hindsight_time: FloatArray
+
+    def costs(self, stops: NDArray[np.intp]) -> FloatArray:
+        """The cost of each run if it is stopped at that decision."""
+        found: FloatArray = self.cost[np.arange(len(stops)), stops]
+        return found
 
 
 def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decisions:
@@ -224,19 +232,21 @@ def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decision
     longest = int(lengths.max())
     at = np.unique(np.geomspace(1, longest, DECISIONS).round().astype(np.intp))
     n = len(lengths)
-    cost, features = np.full((n, len(at)), np.nan), np.full((n, len(at), 6), np.nan)
-    last, hindsight = np.empty(n, np.intp), np.empty(n)
+    cost, times = np.full((2, n, len(at)), np.nan)
+    features = np.full((n, len(at), 6), np.nan)
+    last, hindsight, then = np.empty(n, np.intp), np.empty(n), np.empty(n)
     for i, (start, count) in enumerate(zip(offsets[:-1], lengths, strict=True)):
         log = np.log(val[start : start + count])
         low = np.minimum.accumulate(log)
         where = np.maximum.accumulate(np.where(log == low, _new_lows(log), 0))
         error_kept = np.log(kept[start : start + count])[where]
-        every = error_kept - error_kept[-1] + rate * time[start : start + count]
-        hindsight[i] = every.min()
+        spent = time[start : start + count]
+        every = error_kept - error_kept[-1] + rate * spent
+        hindsight[i], then[i] = every.min(), spent[every.argmin()]
         # the last decision is at the run's own end
         mine = np.append(at[at < count], count) - 1
         last[i] = len(mine) - 1
-        cost[i, : len(mine)] = every[mine]
+        cost[i, : len(mine)], times[i, : len(mine)] = every[mine], spent[mine]
         window, half = np.maximum((mine + 1) // 10, 3), (mine + 1) // 2
         begin = np.maximum(mine + 1 - window, 0)
         sums, moved = np.append(0, log.cumsum()), np.append([0, 0], np.cumsum(np.diff(log) ** 2))
@@ -256,7 +266,7 @@ def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decision
             ],
             axis=1,
         )
-    return Decisions(cost, features, at, last, hindsight)
+    return Decisions(cost, features, at, last, times, hindsight, then)
 
 
 def _new_lows(log: FloatArray) -> NDArray[np.intp]:
@@ -348,8 +358,8 @@ def fit(seen: Decisions, weights: ArrayLike) -> Policy:
 
 def fitted(
     seen: Decisions, groups: ArrayLike, weights: ArrayLike, *, folds: int = 5, seed: int = 0
-) -> FloatArray:
-    """The cost of each run under a policy that was fitted without the runs of its fold.
+) -> NDArray[np.intp]:
+    """The decision at which a policy stops each run that was fitted without those of its fold.
 
     Parameters
     ----------
@@ -366,16 +376,15 @@ def fitted(
     Returns
     -------
     ndarray
-        One cost per run: that of the check at which the policy stops it.
+        One index of a decision per run.
     """
     fold = folds_of(groups, folds, seed)
-    mass, found = np.asarray(weights, float), np.full(len(fold), np.nan)
+    mass, found = np.asarray(weights, float), seen.last.copy()
     for each in range(folds):
         out = fold == each
         if out.any():
             policy = fit(part_of(seen, ~out), mass[~out])
-            held = part_of(seen, out)
-            found[out] = held.cost[np.arange(len(held.cost)), policy.stops(held)]
+            found[out] = policy.stops(part_of(seen, out))
     return found
 
 
@@ -392,17 +401,14 @@ def folds_of(groups: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
 def part_of(seen: Decisions, runs: NDArray[np.bool_]) -> Decisions:
     """The decisions about some runs."""
     return seen._replace(
-        cost=seen.cost[runs],
-        features=seen.features[runs],
-        last=seen.last[runs],
-        hindsight=seen.hindsight[runs],
+        **{name: part[runs] for name, part in seen._asdict().items() if name != "checks"}
     )
 
 
 def policies(
     curves: CurveSet, seen: Decisions, groups: ArrayLike, weights: ArrayLike, *, folds: int = 5
-) -> dict[str, FloatArray]:
-    """Costs of the runs under policies fitted on others: see :func:`fitted`.
+) -> dict[str, NDArray[np.intp]]:
+    """Where policies that were fitted on others stop the runs: see :func:`fitted`.
 
     ``fitted`` is fitted without the groups of the fold. Where runs have problems, ``fitted, same
     problem`` is fitted on other runs of the same problem.
@@ -410,7 +416,7 @@ def policies(
     found = {"fitted": fitted(seen, groups, weights, folds=folds)}
     if curves.has("problem"):
         problem = curves.meta["problem"].to_numpy()
-        own = np.full(len(problem), np.nan)
+        own = seen.last.copy()
         for each in np.unique(problem):
             mine = problem == each
             runs = np.arange(mine.sum())
@@ -483,7 +489,7 @@ def bounds(curves: CurveSet, rate: float, *, error: str = "test") -> Bounds:
     stops = np.minimum(np.arange(seen.cost.shape[1]), seen.last[:, None])
     alike = means(np.take_along_axis(seen.cost, stops, axis=1))
     own = policies(curves, seen, clusters, 1 / sizes.loc[clusters].to_numpy(float))
-    fits = [means(each[:, None])[:, 0] for each in own.values()]
+    fits = [means(seen.costs(each)[:, None])[:, 0] for each in own.values()]
     hindsight = means(seen.hindsight[:, None])[:, 0]
     return Bounds(_chosen(alike), min(fits, key=np.mean), hindsight)
 
