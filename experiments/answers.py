@@ -168,9 +168,8 @@ QUESTIONS: dict[str, Study] = {
 #: what these studies cannot say
 _MISSING = (
     "Of language models there are public curves without a test set, or of one seed a setting; a "
-    "corpus with both was not recorded. No policy is fitted on one corpus and judged "
-    "on another. Evaluation in "
-    "seconds is known apart from training only in the logs of AlgoPerf."
+    "corpus with both was left out, since no GPU was at hand to record it. Evaluation in seconds "
+    "is known apart from training only in the logs of AlgoPerf."
 )
 #: where a sentence ends and the next begins
 _SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")

@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from earlystop_lab.report.plots import drawn, plot_gallery, save
-from experiments import calibration, front, interval_coverage, simulated_curves
+from experiments import calibration, front, guesses, interval_coverage, simulated_curves
 from experiments.answers import QUESTIONS
 from experiments.studies import RECORDED, ROOT, corpus, study
 
@@ -55,12 +55,15 @@ def gallery(name: str) -> Figure:
 
 
 DRAWN: dict[str, Callable[[], Figure]] = {
-    "front": lambda: front.draw_fronts(study("front")),
+    "front": lambda: front.draw_fronts(
+        study("front"), study("front_bounds"), study("front_shares")
+    ),
     "profiles": lambda: front.draw_profiles(study("profiles")),
     "calibration": of_calibration,
     "coverage": of_coverage,
     "simulated_curves": lambda: simulated_curves.draw(study("simulated_curves")),
     **{name: partial(of_question, name) for name in QUESTIONS},
+    "guesses": lambda: guesses.draw(study("guesses")),
     **{f"gallery-{name}": partial(gallery, name) for name in (*RECORDED, *ELSEWHERE)},
 }
 
@@ -86,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{name}: left as it is: {error}")
             continue
         # as PDF, the thousands of lines of a gallery would take megabytes; questions are for pages
-        pixels = name.startswith("gallery-") or name in QUESTIONS
+        pixels = name.startswith("gallery-") or name in (*QUESTIONS, "guesses")
         paths = [f"{name}.png"] if pixels else [name]
         print(*save(made, *(asked.out / path for path in paths)), sep="\n")
 

@@ -5,8 +5,8 @@
 replays whole sweeps of all rules over the corpora of ``data/curves`` and writes, for each corpus,
 ``results/front-<name>.csv`` (a row a criterion), ``equal_time-<name>.csv`` (a row a rule and
 time), ``hypervolume-<name>.csv`` and ``profile-<name>.csv``, and for all of them what is drawn:
-``data/studies/front.csv`` and ``profiles.csv``. ``make figures`` draws ``figures/front`` and
-``figures/profiles`` from these two.
+``data/studies/front.csv``, ``front_bounds.csv``, ``front_shares.csv`` and ``profiles.csv``.
+``make figures`` draws ``figures/front`` and ``figures/profiles`` from these.
 
 Rules without a threshold (SklearnHGB, PyBrain and their like) need a pass for each value of their
 parameter, over windows as long as the record; on records of thousands of checks they and CatBoost
@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from earlystop_lab import CurveSet, read_curves, replay
@@ -30,11 +31,19 @@ from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.curves import FloatArray
 from earlystop_lab.curves.facts import facts_of
 from earlystop_lab.engine.thresholds import sweeps
-from earlystop_lab.inference import intervals
-from earlystop_lab.measures.fronts import SweepMeans, equal_time, front, replay_sweeps
+from earlystop_lab.inference import cluster_means, intervals
+from earlystop_lab.measures.fronts import (
+    SweepMeans,
+    equal_time,
+    exchange_rate,
+    front,
+    replay_sweeps,
+)
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.profiles import regret_profile, time_profile
 from earlystop_lab.report.axes import plot_front, plot_profile
+from earlystop_lab.report.style import look
+from earlystop_lab.studies.attainable import attained, bounds, decisions, policies
 from experiments.studies import written_csv
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +52,8 @@ CORPORA = ("prechelt1997", "prechelt1997-init005", "boosting", "modern-nets")
 SHOWN = ("Keras", "UP", "GL", "PQ")
 #: rules of the profiles
 PROFILED = ("GL(2)", "PQ(0.5)", "UP(3)", "Keras(10)", "Keras(30)", "Keras(100)")
+#: percentages of time that 1% of error is worth: one for shares of the attainable, some for bounds
+WORTH, WORTHS = 50, (5, 10, 20, 50, 100, 200, 500)
 #: times at which rules are compared, as shares of the record
 TIMES = np.array([0.02, 0.05, 0.1, 0.2, 0.5])
 #: regrets and times of the profiles
@@ -57,6 +68,8 @@ def study(curves: CurveSet) -> dict[str, pd.DataFrame]:
     times = regrets(replay(curves, PROFILED), curves)
     return {
         "front": front(means),
+        "front_bounds": bound_table(curves),
+        "front_shares": share_table(curves, means),
         "equal_time": equal_time_table(means, TIMES),
         "hypervolume": hypervolumes(means),
         "profile": regret_profile(times.val, list(PROFILED), WITHIN),
@@ -88,6 +101,54 @@ def equal_time_table(means: SweepMeans, times: ArrayLike, *, seed: int = 0) -> p
         part.insert(0, "rule", name)
         rows.append(part)
     return pd.concat(rows, ignore_index=True)
+
+
+def bound_table(curves: CurveSet) -> pd.DataFrame:
+    """Mean time and regret of fitted policies and of hindsight: a row for each exchange rate.
+
+    Of the policies fitted on other data sets and on other runs of the same problem, the better.
+    """
+    clusters = facts_of(curves).clusters
+    weights = 1 / clusters.value_counts().loc[clusters].to_numpy(float)
+    rows = []
+    for worth in WORTHS:
+        rate = exchange_rate(worth)
+        seen = decisions(curves, rate, error="val")
+        every = np.arange(len(curves))
+        found = [
+            (seen.costs(stops), seen.time[every, stops])
+            for stops in policies(curves, seen, clusters, weights).values()
+        ]
+        points = {
+            "policy": min((_mean(cost, time, rate, clusters) for cost, time in found), key=sum),
+            "hindsight": _mean(seen.hindsight, seen.hindsight_time, rate, clusters),
+        }
+        rows += [
+            {"line": line, "worth": worth, "time": np.exp(time / rate), "regret": np.expm1(loss)}
+            for line, (time, loss) in points.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def _mean(
+    cost: FloatArray, time: FloatArray, rate: float, clusters: pd.Index
+) -> tuple[float, float]:
+    """The mean over clusters of what time costs, and of the log of 1 + regret."""
+    found = cluster_means(pd.DataFrame({"time": rate * time, "loss": cost - rate * time}), clusters)
+    return float(found["time"].mean()), float(found["loss"].mean())
+
+
+def share_table(curves: CurveSet, means: SweepMeans) -> pd.DataFrame:
+    """What every rule takes of the attainable (:func:`studies.attainable.attained`)."""
+    rate = exchange_rate(WORTH)
+    costs = means.loss.to_numpy() + rate * means.time.to_numpy()
+    names = np.array(means.rules)
+    rules = {name: costs[:, names == name] for name in dict.fromkeys(means.rules)}
+    found = attained(bounds(curves, rate, error="val"), rules, rate)
+    if found is None:
+        return pd.DataFrame({"rule": [], "share": []})
+    every = {**found.rules, "policy": found.fitted, "hindsight": found.hindsight}
+    return pd.DataFrame({"rule": list(every), "share": list(every.values())})
 
 
 def knee(table: pd.DataFrame) -> pd.Series:
@@ -180,7 +241,11 @@ def drawn_of(studies: dict[str, dict[str, pd.DataFrame]]) -> dict[str, pd.DataFr
         for kind in ("profile", "time_profile"):
             table = found[kind].rename_axis("x").reset_index()
             profiles.append(table.assign(corpus=name, profile=found[kind].index.name))
-    return {"front": pd.concat(fronts), "profiles": pd.concat(profiles)}
+    both = {
+        name: pd.concat(each[name].assign(corpus=corpus) for corpus, each in studies.items())
+        for name in ("front_bounds", "front_shares")
+    }
+    return {"front": pd.concat(fronts), "profiles": pd.concat(profiles), **both}
 
 
 def _thinned(rows: pd.DataFrame, most: int = 40) -> pd.DataFrame:
@@ -192,25 +257,58 @@ def _thinned(rows: pd.DataFrame, most: int = 40) -> pd.DataFrame:
     return rows.iloc[at]
 
 
-def draw_fronts(table: pd.DataFrame) -> Figure:
-    """A panel a corpus: the front of every rule, some in colour, the first with its band."""
+def draw_fronts(table: pd.DataFrame, bounds: pd.DataFrame, shares: pd.DataFrame) -> Figure:
+    """A panel a corpus: the front of every rule and the bounds; below, shares of the attainable."""
     names = list(table["corpus"].unique())
     wide, rows = plt.rcParams["figure.figsize"][0], -(-len(names) // 2)
-    figure, axes = plt.subplots(
-        rows, 2, figsize=(wide, 2.5 * rows + 0.4), squeeze=False, layout="constrained"
-    )
-    for ax, name in zip(axes.flat, names, strict=False):
+    figure = plt.figure(figsize=(wide, 2.5 * rows + 1.9), layout="constrained")
+    grid = figure.add_gridspec(rows + 1, 2, height_ratios=[*[2.5] * rows, 1.2])
+    for i, name in enumerate(names):
+        ax = figure.add_subplot(grid[divmod(i, 2)])
         part = table[table["corpus"] == name].assign(best_of_rule=True)
+        known = bounds[bounds["corpus"] == name]
+        for line, mark in (("policy", "o"), ("hindsight", "v")):
+            points = known[known["line"] == line]
+            ax.plot(
+                points["time"],
+                points["regret"],
+                mark,
+                ms=3.5,
+                mfc="white",
+                mec="black",
+                label=f"fitted {line}" if line == "policy" else line,
+                zorder=3,
+            )
         plot_front(part, ax, rules=SHOWN, bands=SHOWN[:1])
         ax.set_title(f"{name}: {part['rule'].nunique()} rules")
-    for ax in axes.flat[len(names) :]:
-        ax.axis("off")
+    _draw_shares(shares, figure.add_subplot(grid[rows, :]))
     figure.suptitle(
         f"Validation regret, geometric means over problems. Band of {SHOWN[0]}: 95% for its whole "
         "line,\nproblems resampled. Grey: all other rules. Rules with strips keep what they see, "
-        "every fifth check."
+        "every fifth check.\nA fitted policy was fitted on other runs, one for each exchange rate."
     )
     return figure
+
+
+def _draw_shares(shares: pd.DataFrame, ax: plt.Axes) -> None:
+    """A row a corpus, a mark a rule."""
+    names = list(shares["corpus"].unique())
+    for y, name in enumerate(names):
+        part = shares[shares["corpus"] == name].set_index("rule")["share"].clip(lower=-0.25)
+        others = part.drop([*SHOWN, "policy", "hindsight"], errors="ignore")
+        ax.plot(others, np.full(len(others), y), "|", color="0.6", ms=7, mew=0.7)
+        for rule in SHOWN:
+            seen = look(rule)
+            ax.plot(part[rule], y, seen.marker, color=seen.colour, ms=4.5)
+        ax.plot(part["policy"], y, "o", mfc="white", mec="black", ms=3.5)
+        ax.plot(part["hindsight"], y, "v", mfc="white", mec="black", ms=3.5)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlabel(
+        "share of the attainable: 0 is stopping all runs at the same check, 100% the best policy "
+        f"or rule found\n(1% of error worth {WORTH}% of time; below -25% at the left edge)"
+    )
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
 
 
 def draw_profiles(table: pd.DataFrame) -> Figure:

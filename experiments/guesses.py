@@ -2,10 +2,11 @@
 
     python -m experiments.guesses
 
-looks at every fact again, writes ``data/studies/guesses.csv`` and makes ``docs/guesses.md`` of it;
-``--page`` only makes the page. The guesses are from memory, by people who know the field, each
-written down before anyone looked. Some facts have a first look, made by others with other code,
-which the rows here confirm or do not. The corpora of MLPerf take two minutes to read.
+looks at every fact again, writes ``data/studies/guesses.csv`` and makes ``docs/guesses.md`` and
+``figures/guesses.png`` of it; ``--page`` only makes these two. The guesses are from memory, by
+people who know the field, each written down before anyone looked. Some facts have a first look,
+made by others with other code, which the rows here confirm or do not. The corpora of MLPerf take
+two minutes to read.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from earlystop_lab import GL, CurveSet, Keras, replay
 from earlystop_lab._common.files import written_text
@@ -24,6 +29,8 @@ from earlystop_lab._common.wording import counted, spoken
 from earlystop_lab.curves import FloatArray, facts_of
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.as_tables import as_markdown
+from earlystop_lab.report.plots import drawn, save
+from earlystop_lab.report.style import look
 from earlystop_lab.studies.shapes import minima
 from experiments import check_spacing
 from experiments.short_studies import SHARE, against_the_end, census, usable, with_test
@@ -695,6 +702,11 @@ def page() -> str:
             "earlier with other code. A guess or a first look is near if it is off by at most "
             f"{NEAR:.0%}, or lies in the interval and is off by at most {INSIDE:.0%}; these "
             "limits were set with the table in sight.\n",
+            "```{figure} ../figures/guesses.png\n"
+            ":alt: What is over what was guessed, for every fact\n\n"
+            "What is over what was guessed, by source; lines are the intervals, an arrow an end "
+            "beyond the axis, a hollow point has none. The fact whose guess was zero is left out. "
+            "`python -m experiments.guesses --page` draws it.\n```\n",
             f"## Missed: {len(missed)}\n",
             *head,
             *missed,
@@ -704,6 +716,59 @@ def page() -> str:
             "",
         ]
     )
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A row a fact: what is over what was guessed, on a logarithmic axis."""
+    rows = table.set_index(["where", "what"])
+    shown = [each for each in GUESSES if each.guess]
+    sources = list(dict.fromkeys(each.source for each in shown))
+    figure, axes = plt.subplots(
+        len(sources),
+        1,
+        figsize=(plt.rcParams["figure.figsize"][0], 0.2 * len(shown) + 0.12 * len(sources) + 0.5),
+        sharex=True,
+        height_ratios=[sum(e.source == s for e in shown) + 0.3 for s in sources],
+        layout="constrained",
+        squeeze=False,
+    )
+    colour, ends = look("GL").colour, (1 / 32, 32)
+    for ax, source in zip(axes[:, 0], sources, strict=True):
+        facts = [each for each in shown if each.source == source]
+        for y, each in enumerate(facts):
+            found = rows.loc[(each.source, each.what)]
+            value, *bounds = (found[["value", "low", "high"]].to_numpy(float) / each.guess).clip(
+                *ends
+            )
+            known = np.isfinite(found[["low", "high"]].to_numpy(float)).all()
+            if known:
+                ax.plot(sorted(bounds), [y, y], color=colour, lw=1)
+                for end, mark in zip(ends, "<>", strict=True):
+                    if end in bounds:
+                        ax.plot(end, y, mark, color=colour, ms=3)
+            ax.plot(value, y, "o", color=colour, ms=3.5, mfc=colour if known else "white")
+            write = WRITTEN[each.kind]
+            ax.annotate(
+                f"{write(each.guess)} \N{RIGHTWARDS ARROW} {write(found['value'])}",
+                (1.02, y),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize="small",
+            )
+        ax.axvline(1, color="0.8", lw=0.6, zorder=0)
+        ax.set(xscale="log", xlim=ends, ylim=(len(facts) - 0.4, -0.6))
+        ax.set_yticks(range(len(facts)), [each.what for each in facts], fontsize="small")
+        ax.tick_params(axis="y", length=0)
+        ax.set_title(source, fontsize="small", loc="left", pad=2)
+        ax.xaxis.set_major_locator(FixedLocator([1 / 16, 1 / 4, 1, 4, 16]))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(
+            FuncFormatter(
+                lambda x, _: f"{x:g}\N{MULTIPLICATION SIGN}" if x >= 1 else f"1/{1 / x:g}"
+            )
+        )
+    axes[-1, 0].set_xlabel("what is, over what was guessed")
+    return figure
 
 
 def _counted(found: pd.Series) -> str:
@@ -720,6 +785,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"guesses: left as they are: {error}", file=sys.stderr)
         else:
             written_csv(STUDIES / "guesses.csv", pd.DataFrame(rows))
+    matplotlib.use("agg")
+    with drawn("paper", "page"):
+        save(draw(study("guesses")), ROOT / "figures" / "guesses.png")
     written_text(PAGE, page())
 
 

@@ -3,6 +3,7 @@
 import doctest
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from earlystop_lab import CurveSet, Keras, replay
 from earlystop_lab.curves import facts_of
+from earlystop_lab.measures.fronts import exchange_rate
 from earlystop_lab.studies.shapes import minima
 from experiments import answers, attainable, guesses, seconds, short_studies, studies
 from experiments.answers import QUESTIONS, main, page
@@ -96,6 +98,32 @@ def test_the_page_of_guesses_is_that_of_the_committed_table():
     assert min(len(own), len(GUESSES) - len(own)) >= 10
     missed = text.split("## Near")[0]
     assert sum(f"| {each.what} |" in missed for each in own) >= 8
+
+
+def test_guesses_are_drawn_where_they_are_off():
+    plt.switch_backend("Agg")
+    figure = guesses.draw(study("guesses"))
+    ratios = [
+        line.get_xdata()[0] for ax in figure.axes for line in ax.lines if line.get_marker() == "o"
+    ]
+    plt.close(figure)
+    table = study("guesses").set_index(["where", "what"])["value"]
+    off = [table[each.source, each.what] / each.guess for each in GUESSES if each.guess]
+    # the axis ends at 32 times
+    assert sorted(ratios) == pytest.approx(sorted(np.clip(off, 1 / 32, 32)))
+
+
+def test_shares_and_bounds_of_the_front_are_in_order():
+    shares = study("front_shares").set_index(["corpus", "rule"])["share"]
+    bounds = study("front_bounds")
+    rate = bounds["worth"].map(exchange_rate)
+    bounds = bounds.assign(cost=np.log1p(bounds["regret"]) + rate * np.log(bounds["time"]))
+    for name in shares.index.unique("corpus"):
+        part = shares[name]
+        assert part.drop("hindsight").max() == pytest.approx(1)
+        assert part["hindsight"] > 1
+        costs = bounds[bounds["corpus"] == name].pivot(index="worth", columns="line", values="cost")
+        assert (costs["hindsight"] < costs["policy"]).all()
 
 
 def test_guessed_facts_of_a_checkout_are_those_of_today():
