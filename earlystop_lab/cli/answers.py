@@ -379,7 +379,8 @@ def survey_command(
 
 def _survey_in_words(found: pd.DataFrame) -> str:
     """The table, and what its numbers are over."""
-    parts = [found.to_string(index=False, float_format="{:.4g}".format)]
+    shown = found[found["runs"] > 0]
+    parts = [shown.to_string(index=False, float_format="{:.4g}".format)]
     if lacking := list(found.loc[found["runs"] == 0, "criterion"]):
         parts.append(
             f"left out: {listed(lacking)}; no run has all channels that they watch, or they divide "

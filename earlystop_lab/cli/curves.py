@@ -262,6 +262,11 @@ def curves_or_logs(paths: list[Path]) -> CurveSet:
     paths = [named(path) for path in paths]
     if len(paths) == 1 and (is_curves(paths[0]) or not paths[0].exists()):
         return es.read_curves(paths[0])
+    if sets := [path for path in paths if is_curves(path)]:
+        raise ValueError(
+            f"{sets[0]}: a curve set beside other paths; expected one curve set alone, or training "
+            "logs only"
+        )
     found = es.read_logs(paths)
     _report(found)
     if any("no validation loss found" in skipped.reason for skipped in found.skipped):

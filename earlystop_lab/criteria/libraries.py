@@ -154,9 +154,9 @@ LIBRARIES: tuple[Library, ...] = (
         "verified",
     ),
     Library(
-        "h2o", "3", "stopping_rounds=5, stopping_tolerance=0.001", "H2O(5)", _NONE,
+        "h2o", "3.46.0.12", "stopping_rounds=5, stopping_tolerance=0.001", "H2O(5)", _NONE,
         "counts scoring events and compares moving averages of k of them; the first is dropped",
-        "read",
+        "verified",
     ),
     Library(
         "hmmlearn", "0.3.3", "tol=0.01", "HMMLearn(0.01)", _NONE,
@@ -173,7 +173,7 @@ LIBRARIES: tuple[Library, ...] = (
         "interpret-core", "0.7.8", "early_stopping_rounds=100, early_stopping_tolerance=1e-5",
         "EBM()", "the best of the bag",
         "EBM(terms=...) is the number of terms: the window is rounds x terms boosting steps, "
-        "looked at after every step", "read",
+        "looked at after every step", "verified",
     ),
     Library(
         "keras", "3.15.1", "EarlyStopping(patience=10, min_delta=0.01)",
@@ -186,11 +186,12 @@ LIBRARIES: tuple[Library, ...] = (
         "keras", "2.3.1", "EarlyStopping(patience=10, min_delta=0.01, baseline=1)",
         "Keras2(10, min_delta=0.01, baseline=1)",
         "the last check; restore_best_weights: the first gain that counted, if it stopped itself",
-        "2.6 to 2.11 can stop on an improving epoch; 2.12 to 2.15 are as tf-keras", "read",
+        "if nothing improved, a stop that restores fails; 2.6 to 2.11 can stop on an improving "
+        "epoch; 2.12 to 2.15 are as tf-keras", "verified",
     ),
     Library(
         "keras", "1.2.2", "EarlyStopping(patience=10)", "Flax(10)", _NONE,
-        "one check later than later versions; a NaN as the first value is just bad", "read",
+        "one check later than later versions; a NaN as the first value is just bad", "verified",
     ),
     Library(
         "lightgbm", "4.7.0", "early_stopping(10, min_delta=0.01)", "LightGBM(10, min_delta=0.01)",
@@ -204,8 +205,10 @@ LIBRARIES: tuple[Library, ...] = (
         "min_delta is signed; NaN and infinity stop at once unless check_finite=False", "verified",
     ),
     Library(
-        "mace-torch", "0.3.16", "--patience 50", "Ignite(50)", "the lowest, as its checkpoints say",
-        "NaN counts as an improvement", "read",
+        "mace-torch", "0.3.16", "--patience 50 --distributed", "Ignite(50)",
+        "the lowest, as its checkpoints say",
+        "without --distributed it logs that it stops, and goes on; NaN counts as an improvement, "
+        "infinity as the first value is bad", "verified",
     ),
     Library(
         "matlab", "-", "net.trainParam.max_fail = 6", "MatlabMaxFail(6)", _FIRST,
@@ -297,7 +300,8 @@ LIBRARIES: tuple[Library, ...] = (
         "watches the best so far; n_skip generations after a gain are not judged", _FINITE,
     ),
     Library(
-        "pypots", "1.5", "patience=10", "Fastai(10)", _FIRST, "", "read",
+        "pypots", "1.5", "patience=10", "Fastai(10)", _FIRST,
+        "a training without a finite value ends with an error", "verified",
     ),
     Library(
         "pyswarms", "1.3.0", "GlobalBestPSO(ftol=1e-4, ftol_iter=10)", None, "the lowest so far",
@@ -307,7 +311,7 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "pytabkit", "1.8.0", "RealMLP: early_stopping_additive_patience=20, "
         "early_stopping_multiplicative_patience=2", "RealMLP()", _LAST,
-        "tested before the best is updated, so also a check that improves can stop", "read",
+        "tested before the best is updated, so also a check that improves can stop", "verified",
     ),
     Library(
         "pytorch-argus", "1.1.0", "EarlyStopping(monitor='val_loss', patience=10, better='min')",
@@ -413,12 +417,14 @@ LIBRARIES: tuple[Library, ...] = (
     Library(
         "tabpfn", "9.2.0", "FinetunedTabPFNClassifier(early_stopping_patience=8)",
         "EarlyStoppingPyTorch(8)", "the first of the lowest; the weights from before, if nothing "
-        "improved", "a NaN is no check: it neither counts nor resets", "read",
+        "improved", "the first value is that before training, and if it is NaN, nothing improves "
+        "on it; any other NaN is no check: it neither counts nor resets", "verified",
     ),
     Library(
         "tensorflow-estimator", "2.15.0", "stop_if_no_decrease_hook(est, 'loss', 1000)",
         "SpaCy(1000)", _NONE,
-        "counts global steps since the lowest, recomputed from event files; " + _NAN_FIRST, "read",
+        "counts global steps since the lowest, recomputed from event files; " + _NAN_FIRST,
+        "verified",
     ),
     Library(
         "tf-keras", "2.21.0", "EarlyStopping(patience=10, min_delta=0.01)",
@@ -447,7 +453,8 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "tpot", "1.1.0", "early_stop=10, early_stop_tol=0.001", "TPOT(10)", "the lowest so far",
-        "for one objective; several count each for itself, and all have to be exhausted", "read",
+        "for one objective; several count each for itself, and all have to be exhausted",
+        "verified",
     ),
     Library(
         "transformers", "5.24.0", "EarlyStoppingCallback(early_stopping_patience=3, "

@@ -26,6 +26,14 @@ from earlystop_lab.criteria.core import Criterion, Family, Passes, Value, criter
 from earlystop_lab.criteria.first_passage import NEVER, Indices, holds, watched_by
 from earlystop_lab.curves import FloatArray, Runs
 
+#: the parameters of every pruner, as its documentation describes them
+_ARRIVAL = """
+workers : int, optional
+    How many runs are trained at the same time; all by default.
+seed : int, optional
+    Seed of a random order of arrival; by default the runs arrive in the order of the set.
+"""
+
 
 class Report(NamedTuple):
     """What a run has reported up to now: the last element is the new one."""
@@ -118,7 +126,8 @@ def pruner(
     """Make a pruner of a function that takes the parameters and returns the first memory.
 
     ``judge`` and ``completed`` are explained at the head of this module, the others are those of
-    :func:`criterion`.
+    :func:`criterion`. The documentation of the function ends its parameters with ``workers`` and
+    ``seed``, which are added here, if its section "Notes" follows them.
     """
 
     def made(function: Callable[..., Any]) -> Pruner:
@@ -133,8 +142,10 @@ def pruner(
         )(function)
         arrival = {"workers": None, "seed": None}
         kinds = {**family.kinds, "workers": int | None, "seed": int | None}
-        family = replace(family, defaults={**family.defaults, **arrival}, kinds=kinds)
-        found = Pruner(family, completed, family.__doc__)
+        text = (family.__doc__ or "").replace("\n\nNotes\n", f"{_ARRIVAL}\nNotes\n", 1)
+        defaults = {**family.defaults, **arrival}
+        family = replace(family, defaults=defaults, kinds=kinds, __doc__=text)
+        found = Pruner(family, completed, text)
         for each in (family, found):
             object.__setattr__(each, "__module__", function.__module__)
         return found

@@ -233,6 +233,10 @@ def test_a_survey_shows_every_rule_and_counts_the_runs(earlystop, curves, tmp_pa
     code, stdout, stderr = earlystop("survey", curves, "-o", "survey.csv")
     assert (code, stderr) == (0, "")
     assert f"{len(FAMILIES)} rules over 2 runs, of which 1 are censored and 0 diverged" in stdout
+    # what no run has the channels for is named below the table, not a row of it
+    rows, _, below = stdout.partition("left out: ")
+    assert "LabelWave" not in rows
+    assert "LabelWave" in below
     assert len(pd.read_csv(tmp_path / "survey.csv")) == len(FAMILIES)
 
 
@@ -440,6 +444,8 @@ def test_logs_are_taken_wherever_curves_are(earlystop, tmp_path):
         )
         assert of_logs[0] == of_curves[0] == 0
         assert of_logs[1] == of_curves[1]
+    mixed = earlystop("recommend", "logs", "known.parquet")
+    assert_refused(mixed, "known.parquet: a curve set beside other paths", "training logs only")
     for path in ("logs", "known.parquet"):
         assert earlystop("replay", path, *both, "-o", f"{path}.csv")[0] == 0
         resampled = "resample", "-n", 9, "--curves", path, "-o", f"{path}.arrow"

@@ -159,9 +159,9 @@ def test_the_lowest_error_of_any_channel_is_selected(runs, rule):
 # -- several channels ------------------------------------------------------------------------
 
 
-def patience_loop(values, patience, better):
-    """Keras' rule as a loop: the row at which it stops, or None."""
-    best, wait = None, 0
+def bad_at(values, patience, better):
+    """Keras' rule as a loop: the rows at which it holds."""
+    best, wait, rows = None, 0, []
     for row, value in enumerate(values):
         if value is None:
             continue
@@ -169,8 +169,8 @@ def patience_loop(values, patience, better):
         if best is None or better(value, best):
             best, wait = value, 0
         elif wait >= patience:
-            return row
-    return None
+            rows.append(row)
+    return rows
 
 
 @settings(max_examples=100)
@@ -181,16 +181,19 @@ def test_two_patiences_on_two_columns_stop_where_a_loop_over_both_does(runs):
     curves = made(runs)
     for run, (stop, _, fired) in zip(runs, stop_of(curves, rule), strict=True):
         rows = [
-            patience_loop(run["val"], 2, lambda v, best: v < best),
-            patience_loop(run["val_accuracy"], 3, lambda v, best: v > best),
+            *bad_at(run["val"], 2, lambda v, best: v < best),
+            *bad_at(run["val_accuracy"], 3, lambda v, best: v > best),
         ]
-        first = min((row for row in rows if row is not None), default=None)
+        first = min(rows, default=None)
         assert fired == (first is not None)
         assert stop == run["epoch"][-1 if first is None else first]
-    for i, (stop, _, fired) in enumerate(stop_of(curves, both)):
-        held = [trace(member, curves[i]).holds for member in both.members]
-        at = np.flatnonzero(held[0] & held[1])
-        assert (fired, stop) == (bool(len(at)), curves[i].epoch[at[0] if len(at) else -1])
+    for run, (stop, _, fired) in zip(runs, stop_of(curves, both), strict=True):
+        lower = bad_at(run["val"], 1, lambda v, best: v < best)
+        higher = bad_at(run["val_accuracy"], 1, lambda v, best: v > best)
+        row = next((row for row in lower if row in higher), None)
+        assert (fired, stop) == (row is not None, run["epoch"][-1 if row is None else row])
+    for each in (rule, both):
+        assert parse(str(each)) == each
 
 
 @criterion(threshold="level", passes="<", at_least={"window": 1})
@@ -463,8 +466,8 @@ def test_two_columns_of_a_keras_log_stop_where_a_loop_over_the_file_does(tmp_pat
         curves, [any_of(Keras(5), Keras(10, val="val_accuracy")), Fades(1, grad_norm="lr")]
     )
     rows = [line.split(",") for line in lines[1:]]
-    by_loss = patience_loop([float(row[5]) for row in rows], 5, lambda v, best: v < best)
-    by_accuracy = patience_loop([float(row[4]) for row in rows], 10, lambda v, best: v > best)
+    by_loss = min(bad_at([float(row[5]) for row in rows], 5, lambda v, best: v < best))
+    by_accuracy = min(bad_at([float(row[4]) for row in rows], 10, lambda v, best: v > best))
     # epochs count from 1
     assert stops.stop[0].tolist() == [1 + min(by_loss, by_accuracy), 1]
     assert stops["val_accuracy"][0, 0] == accuracy[int(stops.selected[0, 0]) - 1]

@@ -6,13 +6,18 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from adapters import Fades, LowRate, at, noisy, require_replayed, run_examples, run_page
 
 from earlystop_lab import Channel, Keras, any_of, read_curves
 
 torch = pytest.importorskip("torch")
-from earlystop_lab.live.predictions import ChangedPredictions  # noqa: E402
+from earlystop_lab.live.predictions import (  # noqa: E402
+    ChangedPredictions,
+    local_dimension,
+    score_z,
+)
 from earlystop_lab.live.torch import (  # noqa: E402
     GradientTrace,
     TorchStopper,
@@ -306,6 +311,37 @@ def test_changed_predictions_are_of_the_same_samples():
     changed = ChangedPredictions([0, 1])
     with pytest.raises(ValueError, match=r"\(3,\) labels after \(2,\); expected those of the same"):
         changed([0, 1, 1])
+
+
+def test_score_z_is_the_t_of_the_products():
+    # products 2, -1 and 5: their mean is 2, their variance (0 + 9 + 9) / 2 = 9
+    assert score_z([1.0, -1.0, 2.0], [-2.0, -1.0, -2.5]) == pytest.approx(3**0.5 * 2 / 3)
+    assert score_z([1.0, 1.0], [-1.0, -1.0]) == math.inf
+    assert score_z([1.0, 1.0], [1.0, 1.0]) == -math.inf
+    assert score_z([0.0, 0.0], [1.0, 2.0]) == 0.0
+    with pytest.raises(ValueError, match=r"score_z: gradients of shape \(2,\) and steps of shape"):
+        score_z([1.0, 2.0], [1.0])
+
+
+def test_a_dimension_is_that_of_the_distances_to_the_nearest():
+    # on a line at 0, 1, 3, 7, the two nearest of each are 1 3, 1 2, 2 3 and 4 6 away
+    line = [[0.0], [1.0], [3.0], [7.0]]
+    ratios = [3.0, 2.0, 1.5, 1.5]
+    expected = sum(2 / math.log(ratio) for ratio in ratios) / 4
+    assert local_dimension(line, k=2) == pytest.approx(expected)
+    # in a square, the side twice and the diagonal, the farthest of all three
+    square = [[[0.0, 0.0]], [[0.0, 1.0]], [[1.0, 0.0]], [[1.0, 1.0]]]
+    assert local_dimension(square) == pytest.approx(3 / math.log(2))
+    for rows, k in ((line[:2], 20), (line, 1)):
+        with pytest.raises(ValueError, match="expected at least 3 samples and k >= 2"):
+            local_dimension(rows, k=k)
+
+
+def test_the_dimension_of_points_is_that_of_what_they_fill():
+    rng = np.random.default_rng(0)
+    for dimension in (1, 3):
+        found = local_dimension(rng.random((128, dimension)) @ rng.random((dimension, 9)))
+        assert found == pytest.approx(dimension, rel=0.3)
 
 
 def test_examples():

@@ -280,7 +280,7 @@ def EBM(*, early_stopping_rounds: int = 100, tol: float = 1e-5, terms: int = 1) 
 
     Source: interpret-core 0.7.8, ``interpret/glassbox/_ebm/_boost.py``.
 
-    Verified: worked by hand
+    Verified: interpret-core 0.7.8
 
     Examples
     --------

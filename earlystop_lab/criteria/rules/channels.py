@@ -140,7 +140,8 @@ def EvidenceBased() -> tuple[int]:
     Statistic: the recorded evidence
 
     Source: Mahsereci, Balles, Lassner, Hennig, "Early stopping without a validation set", 2017,
-    arXiv 1703.09580.
+    arXiv 1703.09580. The recorded value is as in cockpit (``cockpit/quantities/early_stopping.py``,
+    which names the paper's equation 7, and says that it is meant for SGD without momentum).
 
     Verified: worked by hand
 
@@ -504,7 +505,9 @@ def PflugDiagnostic(*, burn_in: int = 1) -> Products:
     Source: Pflug, "Non-asymptotic confidence bounds for stochastic approximation algorithms with
     constant step size", Monatshefte für Mathematik 110, 1990; Chee, Toulis, "Convergence
     diagnostics for stochastic gradient descent with constant learning rate", AISTATS 2018, arXiv
-    1710.06382 (neither was at hand when this was written: check the details against them).
+    1710.06382 (read in abstract). That a running sum below 0 ends it, is as in the documentation of
+    ``SuccessiveGradientsAreUncorrelated`` of TensorFlow Probability 0.25, which by default takes an
+    exponential mean in place of the sum, and judges nothing before the 20th step.
 
     Verified: worked by hand
 
@@ -574,8 +577,8 @@ def DistanceDiagnostic(*, q: float = 1.5, first: int = 5) -> Distances:
     Statistic: growth of log ||w - w_0||^2 over log(q)
 
     Source: Pesme, Dieuleveut, Flammarion, "On convergence-diagnostic based step sizes for
-    stochastic gradient descent", ICML 2020, arXiv 2007.00534 (not at hand when
-    this was written: check the constants against it).
+    stochastic gradient descent", ICML 2020, arXiv 2007.00534 (read in abstract; ``q``, ``first``
+    and the default of ``slope`` are to be checked against its text).
 
     Verified: worked by hand
 
@@ -625,8 +628,10 @@ def LIDTurn(*, window: int = 5) -> Turn:
     ``lid`` is the mean local intrinsic dimensionality of the representations of the training
     samples (from the distances to their nearest neighbours in a batch). It falls while the network
     learns, and rises once it fits wrong labels. The statistic is how far it lies above the mean of
-    the ``window`` checks before, in their population standard deviations. (The paper goes on
-    from the weights of the check before the stop; this rule selects nothing of its own.)
+    the ``window`` checks before, in their population standard deviations. The authors' code looks
+    at it once an epoch, and begins with the eleventh value: ``after(10, LIDTurn())``. Training
+    there goes on from the weights of the epoch before, with another loss; this rule selects nothing
+    of its own.
 
     Parameters
     ----------
@@ -640,7 +645,8 @@ def LIDTurn(*, window: int = 5) -> Turn:
     Statistic: standard deviations of lid above the mean of the window checks before
 
     Source: Ma, Wang, Houle et al., "Dimensionality-driven learning with noisy labels", ICML 2018,
-    arXiv 1806.02612 (not at hand when this was written: check the constants against it).
+    arXiv 1806.02612: as in ``callback_util.py`` and ``util.py`` of the authors' code,
+    https://github.com/xingjunm/dimensionality-driven-learning (the paper's text was not at hand).
 
     Verified: worked by hand
 

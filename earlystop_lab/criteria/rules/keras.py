@@ -106,7 +106,7 @@ def Keras2(*, min_delta: float = 0.0, baseline: float | None = None) -> Patience
 
     Source: Keras 2.2.0 to 2.3.1, ``keras/callbacks.py``.
 
-    Verified: worked by hand
+    Verified: keras 2.3.1
 
     Examples
     --------

@@ -76,10 +76,6 @@ def SyneTuneMedian(
         Nothing is stopped while fewer runs have reported at this position.
     running_average : bool
         Whether means are compared; otherwise the errors at this position.
-    workers : int, optional
-        How many runs are trained at the same time; all by default.
-    seed : int, optional
-        Seed of a random order of arrival; by default the runs arrive in the order of the set.
 
     Notes
     -----
@@ -151,10 +147,6 @@ def SyneTuneASHA(
         The position of the first rung.
     max_t : float
         The position at which training ends: the length of the runs, unless they are to be shorter.
-    workers : int, optional
-        How many runs are trained at the same time; all by default.
-    seed : int, optional
-        Seed of a random order of arrival; by default the runs arrive in the order of the set.
 
     Notes
     -----
@@ -259,10 +251,6 @@ def OptunaPercentile(
         Runs are judged once in so many steps, counted from the warm-up.
     n_min_trials : int
         Nothing is stopped at a position that fewer complete runs have reported.
-    workers : int, optional
-        How many runs are trained at the same time; all by default.
-    seed : int, optional
-        Seed of a random order of arrival; by default the runs arrive in the order of the set.
 
     Notes
     -----
@@ -347,10 +335,6 @@ def OptunaHalving(
         How many rungs are left out at the beginning.
     bootstrap_count : int
         At each rung, the first so many runs are stopped.
-    workers : int, optional
-        How many runs are trained at the same time; all by default.
-    seed : int, optional
-        Seed of a random order of arrival; by default the runs arrive in the order of the set.
 
     Notes
     -----
@@ -427,10 +411,6 @@ def OptunaWilcoxon(*, n_startup_steps: int = 2) -> Incumbent:
         Threshold of the p value, at least 0.
     n_startup_steps : int
         Nothing is stopped while there are fewer pairs.
-    workers : int, optional
-        How many runs are trained at the same time; all by default.
-    seed : int, optional
-        Seed of a random order of arrival; by default the runs arrive in the order of the set.
 
     Notes
     -----
@@ -578,10 +558,6 @@ def AxPercentile(
         The error has to be worse at all positions from so much before the last one on.
     n_best_trials_to_complete : int
         A run that is among so many best at any of these positions is not stopped.
-    workers : int, optional
-        How many runs are trained at the same time; all by default.
-    seed : int, optional
-        Seed of a random order of arrival; by default the runs arrive in the order of the set.
 
     Notes
     -----
@@ -643,10 +619,6 @@ def FoldStopping(*, kind: Literal["forgiving", "aggressive"] = "forgiving") -> F
         Threshold of the difference, in the unit of the error.
     kind : {"forgiving", "aggressive"}
         With what the mean is compared.
-    workers : int, optional
-        How many runs are trained at the same time; all by default.
-    seed : int, optional
-        Seed of a random order of arrival; by default the runs arrive in the order of the set.
 
     Notes
     -----

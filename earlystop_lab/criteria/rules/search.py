@@ -108,7 +108,7 @@ def TPOT(*, tol: float = 0.001) -> Patience:
 
     Source: TPOT 1.1.0, ``tpot/evolvers/base_evolver.py``.
 
-    Verified: worked by hand
+    Verified: tpot 1.1.0
 
     Examples
     --------
