@@ -102,7 +102,7 @@ def test_every_module_says_what_it_is_for():
 # -- imports -------------------------------------------------------------------------------
 
 
-HEAVY = {"numba", "matplotlib", "seaborn", "scipy", "rich", "typer", "tabulate"}
+HEAVY = {"numba", "matplotlib", "scipy", "rich", "typer", "tabulate"}
 
 
 def loaded(code):

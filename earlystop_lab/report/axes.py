@@ -178,37 +178,33 @@ def plot_spread(
     -------
     matplotlib Axes
     """
-    import seaborn as sns  # only here, since to import it takes as long as all the rest
-
     ax = ax or plt.gca()
-    names = list(map(str, values))
-    data = values.melt(var_name="criterion", value_name="value")
-    data["family"] = data["criterion"].map(family)
-    x, y = ("value", "criterion") if rows else ("criterion", "value")
-    shared = {"data": data, "x": x, "y": y, "order": names, "linestyle": "none", "ax": ax}
-    tones = {name: colour(name) for name in dict.fromkeys(data["family"])}
-    shared |= {"hue": "family", "palette": tones, "estimator": "median", "legend": False}
-    thick = {"linewidth": 4, "alpha": 0.55}
-    sns.pointplot(**shared, markers="none", errorbar=("pi", 50), err_kws=thick)
-    circle = {"markerfacecolor": "white", "markeredgecolor": "black", "markeredgewidth": 0.7}
-    sns.pointplot(
-        **shared, markers="o", errorbar=("pi", 90), err_kws={"linewidth": 0.9}, ms=3, **circle
-    )
-    # seaborn leaves out what is not finite without a word
-    finite = np.isfinite(values.to_numpy(np.float64))
+    names, finite = list(map(str, values)), np.isfinite(values.to_numpy(np.float64))
+    known = values.where(finite)
+    quantiles = known.quantile([0.05, 0.25, 0.5, 0.75, 0.95]).to_numpy()
+    places = np.arange(len(names))
+
+    def turned(across: Any, along: Any) -> tuple[Any, Any]:
+        return (along, across) if rows else (across, along)
+
+    for name, place, (low, first, _, third, high) in zip(names, places, quantiles.T, strict=True):
+        tone = colour(name)
+        ax.plot(*turned([place] * 2, [first, third]), color=tone, lw=4, alpha=0.55)
+        ax.plot(*turned([place] * 2, [low, high]), color=tone, lw=0.9)
+    circle = {"mfc": "white", "mec": "black", "mew": 0.7, "ms": 3}
+    ax.plot(*turned(places, quantiles[2]), linestyle="none", marker="o", zorder=3, **circle)
+    cross = {"color": "black", "marker": "x", "s": 12, "lw": 0.8}
+    ax.scatter(*turned(places, known.mean().to_numpy()), zorder=3, **cross)
     counts = finite.sum(axis=0)
     labels = [
         name if count == len(values) else f"{name}\n{count} of {len(values)} runs finite"
         for name, count in zip(names, counts, strict=True)
     ]
-    places, means = np.arange(len(names)), values.where(finite).mean().to_numpy()
-    x_of, y_of = (means, places) if rows else (places, means)
-    ax.scatter(x_of, y_of, color="black", marker="x", s=12, lw=0.8, zorder=3)
     if rows:
-        ax.set(xlabel=label, ylabel="")
+        ax.set(xlabel=label, ylabel="", ylim=(len(names) - 0.5, -0.5))
         ax.set_yticks(places, labels)
     else:
-        ax.set(xlabel="", ylabel=label)
+        ax.set(xlabel="", ylabel=label, xlim=(-0.5, len(names) - 0.5))
         ax.set_xticks(places, labels)
         ax.tick_params(axis="x", rotation=90)
     return ax
