@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 from tabulate import tabulate
@@ -95,6 +95,19 @@ def _in_cell(cell: Any) -> Any:
 # -- tables for papers ------------------------------------------------------------------------
 
 
+class _Table(NamedTuple):
+    """What is written, before any character is escaped."""
+
+    #: lines of each head
+    heads: list[list[str]]
+    rows: list[list[str]]
+    #: on which side the cells of each column are: left or right
+    sides: list[str]
+    caption: str
+    label: str
+    notes: list[str]
+
+
 def paper_table(
     frame: pd.DataFrame, format: Paper, *, caption: str, label: str, notes: Sequence[str] = ()
 ) -> str:
@@ -144,7 +157,7 @@ def paper_table(
     heads = [wrap(visible(str(name)).strip(), _HEAD) or [""] for name in cells]
     rows, words = cells.to_numpy().tolist(), list(map(visible, notes))
     made = _in_latex if format == "tex" else _in_typst
-    return made(heads, rows, sides, visible(caption), label, words)
+    return made(_Table(heads, rows, sides, visible(caption), label, words))
 
 
 def _cell(value: Any) -> str:
@@ -163,14 +176,8 @@ def is_of_numbers(column: "pd.Series[str]") -> bool:
     return bool(len(filled)) and bool(filled.str.match(r"[-+<]? ?[\d.]|(unbounded|unknown)$").all())
 
 
-def _in_latex(
-    heads: list[list[str]],
-    rows: list[list[str]],
-    sides: list[str],
-    caption: str,
-    label: str,
-    notes: list[str],
-) -> str:
+def _in_latex(table: _Table) -> str:
+    heads, rows, sides, caption, label, notes = table
     columns = "".join(side[0] for side in sides)
     broken = [r" \\ ".join(map(_latex, lines)) for lines in heads]
     head = " & ".join(
@@ -218,14 +225,8 @@ def _latex(text: str) -> str:
     return "$-$".join("".join(_LATEX.get(char, char) for char in part) for part in parts)
 
 
-def _in_typst(
-    heads: list[list[str]],
-    rows: list[list[str]],
-    sides: list[str],
-    caption: str,
-    label: str,
-    notes: list[str],
-) -> str:
+def _in_typst(table: _Table) -> str:
+    heads, rows, sides, caption, label, notes = table
     broken = [r" \ ".join(map(_typst, lines)) for lines in heads]
     header = ", ".join(f"[{text}]" for text in broken)
     lines = [

@@ -257,9 +257,22 @@ function openTarget() {
 window.addEventListener("hashchange", openTarget);
 openTarget();
 
-// on paper, all but the explorer is open
-window.addEventListener("beforeprint", () => {
-  for (const section of sections) section.open ||= section.id !== "explorer";
+// on paper, all but the explorer is open; charts take a moment, for which a button waits
+const onPaper = sections.filter(({ id }) => id !== "explorer");
+function openForPaper() {
+  for (const section of onPaper) section.open = true;
+}
+window.addEventListener("beforeprint", openForPaper);
+const toPaper = document.createElement("button");
+toPaper.type = "button";
+toPaper.textContent = "Print";
+toPaper.addEventListener("click", async () => {
+  openForPaper();
+  await Promise.all(onPaper.map(drawIn));
+  window.print();
 });
+const lastItem = document.createElement("li");
+lastItem.append(toPaper);
+document.querySelector("nav ul").append(lastItem);
 
 document.documentElement.dataset.ready = "yes";

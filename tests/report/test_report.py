@@ -613,6 +613,29 @@ def test_dark_and_print(chromium, view):
     assert view(controls) == "none"
 
 
+def test_on_paper_closed_sections_have_their_tables_and_nothing_scrolls(chromium, closed):
+    height = "document.querySelector('#all table').getBoundingClientRect().height"
+    boxes = (
+        "[...document.querySelectorAll('.scroll')].map((box) => getComputedStyle(box).overflowX)"
+    )
+    figure = "getComputedStyle(document.querySelector('#corpus-0 figure')).display"
+    assert (set(closed(boxes)), closed(figure)) == ({"auto"}, "block")
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    assert (set(closed(boxes)), closed(figure)) == ({"visible"}, "none")
+    assert closed(height) > 50
+
+
+def test_the_button_prints_once_all_charts_are_drawn(chromium, closed):
+    chromium.execute_script(
+        "window.print = () => { window.drawn = document.querySelectorAll('.chart svg').length; }"
+    )
+    press(chromium, chromium.find_elements("css selector", "nav button")[-1])
+    wait(chromium, "window.drawn !== undefined")
+    charts = closed("document.querySelectorAll('details:not(#explorer) .chart').length")
+    assert closed("window.drawn") == charts == 10
+    assert not closed("document.getElementById('explorer').open")
+
+
 def test_it_fits_a_narrow_screen(chromium, view):
     metrics = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
