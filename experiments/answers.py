@@ -206,10 +206,18 @@ def page() -> str:
             f"\n({_label(name)})=\n## {asked.question}\n\n"
             f"{as_markdown(asked.answer(study(name)))}\n\n"
             f"```{{figure}} ../figures/{name}.png\n:alt: {asked.question}\n\n"
-            f"{asked.basis} `python -m experiments.answers {name}` makes table and figure.\n```"
+            f"{_READ} {asked.basis} `python -m experiments.answers {name}` makes table and "
+            "figure.\n```"
         )
     parts.append(f"\n## What is not here\n\n{_MISSING}")
     return "\n".join(parts) + "\n"
+
+
+#: how to read the figures; see :func:`draw_estimates`
+_READ = (
+    "Dots are estimates, and lines their 95% intervals, with an arrow where one goes on; a hollow "
+    "dot has none."
+)
 
 
 def _label(name: str) -> str:
