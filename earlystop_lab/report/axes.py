@@ -191,10 +191,10 @@ def plot_spread(
         tone = colour(name)
         ax.plot(*turned([place] * 2, [first, third]), color=tone, lw=4, alpha=0.55)
         ax.plot(*turned([place] * 2, [low, high]), color=tone, lw=0.9)
-    circle = {"mfc": "white", "mec": "black", "mew": 0.7, "ms": 3}
-    ax.plot(*turned(places, quantiles[2]), linestyle="none", marker="o", zorder=3, **circle)
-    cross = {"color": "black", "marker": "x", "s": 12, "lw": 0.8}
-    ax.scatter(*turned(places, known.mean().to_numpy()), zorder=3, **cross)
+    (circles,) = ax.plot(*turned(places, quantiles[2]), "o", ms=3, mew=0.7, zorder=3)
+    circles.set(markerfacecolor="white", markeredgecolor="black")
+    means = turned(places, known.mean().to_numpy())
+    ax.scatter(*means, color="black", marker="x", s=12, lw=0.8, zorder=3)
     counts = finite.sum(axis=0)
     labels = [
         name if count == len(values) else f"{name}\n{count} of {len(values)} runs finite"
