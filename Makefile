@@ -75,8 +75,9 @@ $(VENV)-newest/.uv:
 	touch $@
 
 # rules against their libraries' own code, also the large libraries: installs some GB. GROUP names
-# one part: own (libraries with a rule of their name), or plain, more, paddle, tensorflow, the groups
-# of the others, each in an environment of its own; every part takes less than 15 minutes
+# one part: own (libraries with a rule of their name), or plain, more, java, keras1, keras2, paddle,
+# tensorflow, the groups of the others, each in an environment of its own; every part takes less than
+# 15 minutes
 verify: $(VENV)/.installed-verify
 ifneq ($(filter-out own,$(or $(GROUP),all)),)
 	$(BIN)/python experiments/verify_libraries.py $(GROUP)

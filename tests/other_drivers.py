@@ -1325,7 +1325,7 @@ OTHERS = {
     ),
     "keras 1.2.2": Other(
         "keras1", "keras", keras_1, "Flax({patience}, min_delta={min_delta})",
-        {"patience": [0, *COUNTS], "min_delta": DELTAS}, (number_first,),
+        {"patience": [0, *COUNTS], "min_delta": EXACT}, (number_first, without_infinity, exact),
     ),
     "mace-torch": Other(
         "more", "mace", mace, "Ignite({patience})", {"patience": COUNTS}, (without_infinity,)

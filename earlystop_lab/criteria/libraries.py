@@ -191,7 +191,8 @@ LIBRARIES: tuple[Library, ...] = (
     ),
     Library(
         "keras", "1.2.2", "EarlyStopping(patience=10)", "Flax(10)", _NONE,
-        "one check later than later versions; a NaN as the first value is just bad", "verified",
+        "one check later than later versions; a NaN as the first value is just bad, and minus "
+        "infinity stays the best", "verified",
     ),
     Library(
         "lightgbm", "4.7.0", "early_stopping(10, min_delta=0.01)", "LightGBM(10, min_delta=0.01)",

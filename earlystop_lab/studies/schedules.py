@@ -22,6 +22,8 @@ class _Run(NamedTuple):
     """A run as the law sees it: values at the checks that are looked at, and all changes."""
 
     val: FloatArray
+    #: their places in the run, in (0, 1]
+    share: FloatArray
     #: the sum of the rates since the first check
     total: FloatArray
     #: the first rate times the first position
@@ -35,8 +37,9 @@ class _Run(NamedTuple):
 def fit_multi_power_law(curves: CurveSet) -> dict[str, float]:
     """Fit the constants of :func:`MultiPowerLaw` to runs, which should differ in their plans.
 
-    The squared relative errors of the law are minimised, every run with the same weight: over a,
-    b and the limit by linear least squares, over the others by a search from two places.
+    The squares of the relative errors of the law, each times its place in the run, in (0, 1], are
+    minimised, every run with the same weight: it is the end that is to be forecast. Over a, b and
+    the limit this is linear least squares, over the others a search from two places.
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ def fit_multi_power_law(curves: CurveSet) -> dict[str, float]:
             "fit_multi_power_law: the rate never changes, so that nothing says what a decay gives; "
             "expected runs with different plans"
         )
-    weights = np.concatenate([1 / run.val / np.sqrt(len(run.val)) for run in runs])
+    weights = np.concatenate([run.share / np.linalg.norm(run.share) / run.val for run in runs])
     val = np.concatenate([run.val for run in runs])
 
     def solved(q: NDArray[np.float64]) -> tuple[FloatArray, FloatArray]:
@@ -130,6 +133,7 @@ def _seen(curves: CurveSet, name: str) -> _Run:
     at = (total[changed] + total[changed + 1]) / 2
     return _Run(
         val[shown],
+        (shown + 1) / len(val),
         total[shown],
         float(rate[0] * epoch[0]),
         at,

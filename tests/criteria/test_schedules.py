@@ -178,7 +178,7 @@ def test_the_page_says_what_was_measured():
         ("nothing", "nothing of the run"),
     ):
         assert f"| {words} | {by.mean()[seen]:.2f}% | {by.max()[seen]:.2f}% |" in page
-    assert by.mean()["three quarters"] <= 0.2
+    assert by.mean()[["fall", "three quarters"]].max() <= 0.2
     guard = pd.read_csv(ROOT / "data" / "studies" / "schedules-guard.csv")
     for row in guard.to_dict("records"):
         numbers = [f"{100 * row[name]:.1f}%" for name in ("median_regret", "saved")]
