@@ -25,6 +25,8 @@ RADII = (3.5, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0)
 ANGLES = np.deg2rad([45, -45, 135, -135, 90, -90, 0, 180])
 #: distance of labels in a margin from the axes, in points
 AWAY = 9.0
+#: decimal places of positions, since the last digits of pixels differ from one drawing to the next
+DIGITS = 6
 #: room around the box of a label, in points
 ROOM = 0.6
 #: what it costs to lie outside of the axes or on another label, on a point, and on a line
@@ -126,7 +128,7 @@ def _along(labels: Sequence[Annotation], top: bool, renderer: Any) -> None:
     low, high = low + size[0] / 2, high - size[-1] / 2 - ends[-1]
     places = (np.clip(free, low, high) if low <= high else (low + high) / 2) + ends
     for i, place in zip(order, places, strict=True):
-        moved = (place - at[i]) / scale
+        moved = round((place - at[i]) / scale, DIGITS)
         labels[i].set_position((moved, AWAY) if top else (AWAY, moved))
 
 
@@ -147,7 +149,8 @@ def _around(labels: Sequence[Annotation], beside: Sequence[Artist], renderer: An
             if cost < least:
                 least, box, radius = cost, tried, away
         taken = np.vstack([taken, box])
-        labels[i].set(position=tuple((box[:2] - points[i]) / scale + ROOM), ha="left", va="bottom")
+        place = np.round((box[:2] - points[i]) / scale + ROOM, DIGITS)
+        labels[i].set(position=tuple(place), ha="left", va="bottom")
         assert labels[i].arrow_patch is not None
         labels[i].arrow_patch.set_visible(radius > RADII[1])
 
