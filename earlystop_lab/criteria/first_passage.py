@@ -65,10 +65,9 @@ class Check(NamedTuple):
 # -- the drivers, and defaults for the parts that a rule need not define ------------------------
 
 
-class BoundRule(NamedTuple):
-    """A rule in the form that :func:`record` takes, and which checks are recorded."""
+class Asked(NamedTuple):
+    """Which checks :func:`record` records."""
 
-    start: Any
     #: -1 for a statistic that passes by falling, so that all statistics pass by rising
     sign: float
     #: nothing up to and including this epoch is recorded
@@ -78,6 +77,10 @@ class BoundRule(NamedTuple):
     high: float
     #: record every check, not only new highs
     every: bool
+
+
+#: of highs that are not in stretches
+_ALONE = read_only(np.empty(0, np.int32))
 
 
 class Highs(NamedTuple):
@@ -91,6 +94,10 @@ class Highs(NamedTuple):
     row: Indices
     #: where each run's highs begin, and where those of the last run end
     offsets: NDArray[np.int64]
+    #: if these are only the beginnings of stretches, the number of highs in each; see :func:`brief`
+    length: Indices = _ALONE
+    #: how many rows apart two highs of a stretch are
+    apart: int = 1
 
     @property
     def run(self) -> NDArray[np.int64]:
@@ -149,19 +156,22 @@ def pass_bound(limit: float) -> float:
 
 
 def record(  # type: ignore[no-untyped-def]
-    rule: BoundRule,
+    start,
     stride,
-    checks: Checks,
-    recorded: Recorded,
+    asked: tuple[Any, ...],
+    checks: tuple[Any, ...],
+    recorded: tuple[Any, ...],
 ):
     """Record the highs of the statistic.
 
     The rule's step is taken at every ``stride``-th check, or at every check if that is None.
     (That is an argument of its own because numba drops the branches that are not taken if an
-    argument is None, but not if a field is.)
+    argument is None, but not if a field is.) The others are an :class:`Asked`, :class:`Checks` and
+    a :class:`Recorded` as plain tuples, whose types numba finds out many times faster.
     """
-    sign, warmup, every, high = rule.sign, rule.warmup, rule.every, rule.high
-    epoch, starts, offsets, channels = checks.epoch, checks.starts, checks.offsets, checks.values
+    sign, warmup, low, high, every = asked
+    epoch, starts, offsets, channels = checks
+    into_value, into_check, into_restored, number = recorded
     apart = 1 if stride is None else stride
     found = 0
     for run in range(offsets.size - 1):
@@ -169,7 +179,7 @@ def record(  # type: ignore[no-untyped-def]
         first, last, begin = offsets[run], offsets[run + 1], starts[run]
         positions = thinned(epoch, begin, begin + last - first, stride)
         values = part(channels, first, last, stride)
-        state, before, limit = rule.start, found, rule.low
+        state, before, limit = start, found, low
         bound = pass_bound(sign * limit)
         for i in range(positions.size):
             told = at(values, i)
@@ -180,14 +190,14 @@ def record(  # type: ignore[no-untyped-def]
             state, statistic = step(state, float(positions[i]), *told)
             value = sign * statistic
             if every or (value > limit and positions[i] > warmup):
-                recorded.value[found], recorded.check[found] = value, apart * (i + 1) - 1
-                if recorded.restored.size:
-                    recorded.restored[found] = restores(state)
+                into_value[found], into_check[found] = value, apart * (i + 1) - 1
+                if into_restored.size:
+                    into_restored[found] = restores(state)
                 found, limit = found + 1, value
                 if limit > high:
                     break
                 bound = pass_bound(sign * limit)
-        recorded.number[run] = found - before
+        number[run] = found - before
 
 
 # -- what does not depend on the rule ----------------------------------------------------------
@@ -197,6 +207,8 @@ def passages(
     value: FloatArray,
     row: Indices,
     offsets: NDArray[np.int64],
+    length: Indices,
+    apart: int,
     limits: FloatArray,
     stop: Indices,
     column: int,
@@ -210,9 +222,16 @@ def passages(
         stops = stop[run, column : column + limits.size]
         passed = 0
         for i in range(offsets[run], offsets[run + 1]):
-            now = number_below(limits, limits.size, float(value[i]), passed)
+            more = length[i] - 1 if length.size else 0
+            first = float(value[i])
+            now = number_below(limits, limits.size, first + more, passed)
             for j in range(passed, now):
                 stops[j] = row[i]
+                if more and first <= limits[j]:
+                    after = math.floor(limits[j] - first) + 1
+                    # the difference may have been rounded
+                    after -= first + (after - 1) > limits[j]
+                    stops[j] += apart * after
             passed = now
         for j in range(passed, limits.size):
             stops[j] = NEVER
@@ -341,7 +360,14 @@ def stops(
         members = list(group)
         limits = _limits(members)
         found = known.get(key) or _highs(members[0], runs, float(limits[0]), float(limits[-1]))
-        arguments = (*(read_only(each) for each in (*found, limits)), stop, column)
+        value, row, offsets, length, apart = found
+        arguments = (
+            *(read_only(each) for each in (value, row, offsets, length)),
+            apart,
+            read_only(limits),
+            stop,
+            column,
+        )
         work = len(found.value) + len(runs)
         call_bound(passages, {}, *arguments, rule="thresholds", work=work)
         column += len(members)
@@ -358,6 +384,28 @@ def highs(criterion: Criterion, runs: Runs) -> Highs:
     found = _highs(criterion, runs)
     # room for a high at every check is not kept
     return found._replace(value=found.value.copy(), row=found.row.copy())
+
+
+def brief(highs: Highs, apart: int) -> Highs:
+    """The same highs in stretches, in which each is higher by 1 and ``apart`` rows further on.
+
+    A statistic that counts checks goes on like that for most of a run.
+
+    >>> value, row = np.array([1.0, 2.0, 3.0, 5.0]), np.array([4, 5, 6, 9])
+    >>> found = brief(Highs(value, row, np.array([0, 4])), 1)
+    >>> found.value.tolist(), found.row.tolist(), found.length.tolist(), found.offsets.tolist()
+    ([1.0, 5.0], [4, 9], [3, 1], [0, 2])
+    """
+    value, row, offsets = highs.value, highs.row, highs.offsets
+    if not len(value) or not (np.array_equal(value, np.floor(value)) and np.isfinite(value).all()):
+        return highs
+    fresh = np.concatenate([[True], (np.diff(value) != 1) | (np.diff(row) != apart)])
+    fresh[offsets[:-1][np.diff(offsets) > 0]] = True
+    begins = np.flatnonzero(fresh)
+    if len(begins) == len(value):
+        return highs
+    length = np.diff(begins, append=len(value)).astype(np.int32)
+    return Highs(value[begins], row[begins], np.searchsorted(begins, offsets), length, apart)
 
 
 def _highs(
@@ -391,7 +439,7 @@ def _record(
     """
     family, checks = criterion.family, _told(criterion, watched, runs)
     begin, warmup = start(criterion, runs.about), _gate(criterion.warmup)
-    rule = BoundRule(begin, family.sign, warmup, low, high, every)
+    asked = (*Asked(family.sign, warmup, low, high, every),)
     size = int(checks.offsets[-1])
     recorded = Recorded(
         np.empty(size),
@@ -410,17 +458,12 @@ def _record(
         some = checks._replace(
             starts=checks.starts[mine], offsets=checks.offsets[runs_done : last + 1]
         )
-        into = Recorded(
-            recorded.value[found:],
-            recorded.check[found:],
-            recorded.restored[found:],
-            recorded.number[mine],
-        )
+        number = recorded.number[mine]
+        into = recorded.value[found:], recorded.check[found:], recorded.restored[found:], number
         work = int(some.offsets[-1] - some.offsets[0]) // apart
-        call_bound(
-            record, {**parts, **readers}, rule, stride, some, into, rule=family.name, work=work
-        )
-        found, runs_done = found + int(into.number.sum()), last
+        arguments = begin, stride, asked, (*some,), into
+        call_bound(record, {**parts, **readers}, *arguments, rule=family.name, work=work)
+        found, runs_done = found + int(number.sum()), last
     return recorded, checks
 
 

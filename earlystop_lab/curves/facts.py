@@ -58,6 +58,7 @@ class Facts:
     def __init__(self, curves: CurveSet) -> None:
         self._curves = curves
         self._lowest: dict[tuple[str, bool], Lowest] = {}
+        self._counts: dict[str, NDArray[np.int64]] = {}
 
     @cached_property
     def first(self) -> FloatArray:
@@ -214,7 +215,9 @@ class Facts:
 
     def counts(self, name: str) -> NDArray[np.int64]:
         """How often a channel was measured in each run: its number of checks."""
-        return np.diff(self._curves.channel(name).offsets)
+        if name not in self._counts:
+            self._counts[name] = read_only(np.diff(self._curves.channel(name).offsets))
+        return self._counts[name]
 
     def measured_with(self, name: str, other: str) -> Mask:
         """Runs in which a channel was measured at every check of another, and at least once."""

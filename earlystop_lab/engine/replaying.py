@@ -299,17 +299,20 @@ def stopped(
     restore: Restore = "best",
     n_jobs: int = 1,
     known: Mapping[Any, Highs] | None = None,
+    runs: Runs | None = None,
 ) -> Stopped:
     """The rows at which each criterion stops each run, or its last row, and which it selects.
 
-    See :func:`replay`; :func:`stops_at` makes its result of them. ``known`` holds the highs of all
-    the criteria's statistics as :func:`first_passage.stops` takes them, so that no step is taken.
+    See :func:`replay`; :func:`stops_at` makes its result of them. ``known`` holds the highs of
+    criteria's statistics as :func:`first_passage.stops` takes them, so that no step is taken;
+    ``runs`` are the curves with all channels that are needed, if they are laid out.
     """
     asked = plan(criteria, restore)
-    if known is None:
+    if known is None and runs is None:
         replayed = list(shown(parts(curves, asked, n_jobs=n_jobs), curves, False))
     else:
-        replayed = [_replayed(curves.laid_out(names=asked.channels), asked, known)]
+        runs = curves.laid_out(names=asked.channels) if runs is None else runs
+        replayed = [_replayed(runs, asked, known or NONE_KNOWN)]
     stop, selected = map(np.concatenate, zip(*replayed, strict=True))
     rows = _ended(stop, curves.lengths), selected
     return Stopped(*(np.take(each, asked.columns, axis=1) for each in rows))

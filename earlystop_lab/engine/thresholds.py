@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from earlystop_lab.criteria import Criterion, Family, Rule, first_passage
 from earlystop_lab.criteria.first_passage import Highs
-from earlystop_lab.curves import CurveSet, FloatArray, Form, canonical, taken
+from earlystop_lab.curves import CurveSet, FloatArray, Form, Runs, canonical, facts_of, taken
 
 R = TypeVar("R", bound=Family | Criterion)
 
@@ -143,7 +143,7 @@ def watchable(rule: Family | Rule, curves: CurveSet) -> NDArray[np.bool_]:
     """
     has = np.ones(len(curves), np.bool_)
     for name, form in watched_by(rule):
-        has &= np.diff(curves.channel(name).offsets) > 0
+        has &= facts_of(curves).counts(name) > 0
         try:
             taken(np.empty(0), curves.about(name), form, name)
         except ValueError:
@@ -172,10 +172,13 @@ class Thresholds(NamedTuple):
     start: FloatArray
 
     @classmethod
-    def of(cls, rule: Family | Criterion, curves: CurveSet) -> Thresholds:
-        """Compute the thresholds of a rule that has one; takes one pass over the runs."""
+    def of(cls, rule: Family | Criterion, curves: CurveSet, runs: Runs | None = None) -> Thresholds:
+        """Compute the thresholds of a rule that has one; takes one pass over the runs.
+
+        ``runs`` are the curves with all channels that the rule watches, if they are laid out.
+        """
         rule = _member(rule)
-        runs = curves.laid_out(names=rule.channels)
+        runs = curves.laid_out(names=rule.channels) if runs is None else runs
         highs = first_passage.highs(rule, runs)
         value, row, run = highs.value, highs.row, highs.run
         last = runs.lengths - 1
@@ -202,7 +205,8 @@ class Thresholds(NamedTuple):
         if not np.isfinite(value).all():  # no threshold can exceed an infinite high
             order = order[np.isfinite(value[order])]
             begins = begins[np.isfinite(value[begins])]
-        return cls(rule, highs, value[begins], value[order], gain[order], run[order], start)
+        value_up, gain_up, run_up = (np.take(each, order) for each in (value, gain, run))
+        return cls(rule, highs, value[begins], value_up, gain_up, run_up, start)
 
     @property
     def known(self) -> dict[Any, Highs]:

@@ -108,27 +108,25 @@ def aligned(
     """
     used = np.array([] if default is None else [default])
     at = np.union1d(np.asarray(times, np.float64), used)
-    for sweep in (new, known):
-        at, used = at[_reached(sweep, at)], used[_reached(sweep, used)]
+    means = [[table.mean().to_numpy() for table in sweep] for sweep in (new, known)]
+    for time, _ in means:
+        at, used = at[_reached(time, at)], used[_reached(time, used)]
     at, used = (each[~_met(np.asarray(without, np.float64), each)] for each in (at, used))
     if not len(at):
         return None
     new_time, new_loss, known_time, known_loss = (
-        interpolated(
-            sweep.time.mean().to_numpy()[None], table.to_numpy()[:, None], at, extended=True
-        )[:, 0]
-        for sweep in (new, known)
+        interpolated(time[None], table.to_numpy()[:, None], at, extended=True)[:, 0]
+        for (time, _), sweep in zip(means, (new, known), strict=True)
         for table in sweep
     )
     default_at = int(np.searchsorted(at, used[0])) if len(used) else None
-    rates = [rate for sweep in (new, known) if (rate := _rate(sweep, at)) is not None]
+    rates = [rate for time, loss in means if (rate := _rate(time, loss, at)) is not None]
     rate = np.mean(rates, axis=0) if rates else np.zeros(len(at))
     return Pair((new_time, known_time), (new_loss, known_loss), at, rate, default_at)
 
 
-def _rate(sweep: Sweep, at: FloatArray) -> FloatArray | None:
+def _rate(time: FloatArray, loss: FloatArray, at: FloatArray) -> FloatArray | None:
     """The slope of mean loss in mean log time around each time; None for a rule of one time."""
-    time, loss = (table.mean().to_numpy() for table in sweep)
     finite = np.isfinite(time) & np.isfinite(loss)
     if not finite.any() or np.ptp(time[finite]) <= _NEAR:
         return None
@@ -141,8 +139,8 @@ def _rate(sweep: Sweep, at: FloatArray) -> FloatArray | None:
     return np.where(apart > _NEAR, (after - before) / np.where(apart > _NEAR, apart, 1), 0.0)
 
 
-def _reached(sweep: Sweep, at: FloatArray) -> NDArray[np.bool_]:
-    means = np.unique(sweep.time.mean())
+def _reached(time: FloatArray, at: FloatArray) -> NDArray[np.bool_]:
+    means = np.unique(time)
     means = means[np.isfinite(means)]
     after = np.searchsorted(means, at + _NEAR).clip(1, len(means) - 1) if len(means) > 1 else 0
     before = np.maximum(after - 1, 0)

@@ -36,22 +36,23 @@ def interpolated(
     """
     order = np.argsort(times, axis=1, kind="stable")
     times = np.take_along_axis(times, order, 1)
-    rows, last = np.arange(len(times)), times.shape[1] - 1
+    rows, last = np.arange(len(times))[:, None], times.shape[1] - 1
     moments = np.asarray(at, np.float64)
-    at_times = np.full((*values.shape[:-1], len(moments)), np.nan)
     if last < 0:
-        return at_times
-    for q, moment in enumerate(moments):
-        before = ((times <= moment).sum(axis=1) - 1).clip(min=0)
-        after = np.minimum(before + 1, last)
-        x0, x1 = times[rows, before], times[rows, after]
-        y0, y1 = (values[..., rows, order[rows, each]] for each in (before, after))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            slope = (y1 - y0) / (x1 - x0)
-            between = slope * (moment - x0) + y0
-            # one side is infinite
-            between = np.where(np.isnan(between), slope * (moment - x1) + y1, between)
-        at_times[..., q] = np.where((moment <= x0) | (before == last) | (y0 == y1), y0, between)
-        if not extended:
-            at_times[..., q][..., (moment < times[:, 0]) | (moment > times[:, -1])] = np.nan
-    return at_times
+        return np.full((*values.shape[:-1], len(moments)), np.nan)
+    # arrays of shape (rows, moments), or (any, rows, moments)
+    before = ((times[:, :, None] <= moments).sum(axis=1) - 1).clip(min=0)
+    after = np.minimum(before + 1, last)
+    x0, x1 = times[rows, before], times[rows, after]
+    y0, y1 = (values[..., rows, order[rows, each]] for each in (before, after))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = (y1 - y0) / (x1 - x0)
+        between = slope * (moments - x0) + y0
+        # one side is infinite
+        between = np.where(np.isnan(between), slope * (moments - x1) + y1, between)
+    found = np.where((moments <= x0) | (before == last) | (y0 == y1), y0, between)
+    if not extended:
+        outside = (moments < times[:, :1]) | (moments > times[:, -1:])
+        found = np.where(outside, np.nan, found)
+    # sums of it are rounded as they are of an array that is laid out like this
+    return np.ascontiguousarray(found)

@@ -49,11 +49,18 @@ class SweepMeans(NamedTuple):
 
     def of(self, rule: str) -> SweepMeans:
         """The columns of one rule."""
-        mine = [j for j, name in enumerate(self.rules) if name == rule]
-        if not mine:
+        mine = self.by_rule().get(rule)
+        if mine is None:
             names = ", ".join(dict.fromkeys(self.rules))
             raise ValueError(f"no rule {rule!r} among the points; expected one of {names}")
-        return self._columns(mine)
+        return mine
+
+    def by_rule(self) -> dict[str, SweepMeans]:
+        """The columns of each rule."""
+        mine: dict[str, list[int]] = {}
+        for j, rule in enumerate(self.rules):
+            mine.setdefault(rule, []).append(j)
+        return {rule: self._columns(at) for rule, at in mine.items()}
 
     def _columns(self, at: list[int]) -> SweepMeans:
         rules = [self.rules[j] for j in at]
@@ -189,10 +196,10 @@ def front(
     low, high = np.full((2, len(loss)), np.nan)
     best_of_rule = np.zeros(len(loss), bool)
     rules = np.array(means.rules, object)
-    for name in dict.fromkeys(means.rules):
+    for name, own in means.by_rule().items():
         mine = rules == name
         known = (bands or {}).get(name)
-        low[mine], high[mine] = known or band(means.of(name), confidence=confidence, seed=seed)
+        low[mine], high[mine] = known or band(own, confidence=confidence, seed=seed)
         best_of_rule[mine] = undominated(time[mine], loss[mine])
     return pd.DataFrame(
         {
@@ -268,8 +275,7 @@ def equal_time(means: SweepMeans, times: ArrayLike) -> dict[str, pd.DataFrame]:
     """
     grid = pd.Index(np.asarray(times, np.float64), name="time")
     tables = {}
-    for name in dict.fromkeys(means.rules):
-        mine = means.of(name)
+    for name, mine in means.by_rule().items():
         time = mine.time.mean().to_numpy()
         # if some problem took no time, its logarithm has no mean
         some = np.isfinite(time)

@@ -457,4 +457,6 @@ def _nothing() -> alt.Chart:
 
 def _sized(chart: Chart, height: Any) -> dict[str, Any]:
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    return chart.properties(width="container", height=height, autosize=fit).to_dict()
+    made = chart.properties(width="container", height=height, autosize=fit)
+    # a page has the same charts whatever the data are, and their validation takes seconds
+    return made.to_dict(validate=False)

@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 import vl_convert
+from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
 from earlystop_lab._common.wording import signed, spoken
@@ -73,6 +74,7 @@ TERMS = {
 }
 
 
+@debug_mode(False)  # charts are not validated each time; see charts
 def page_of(bench: Bench, kept: Kept) -> str:
     """See :func:`report.page`."""
     words, sections, drawn = words_of(bench), [], []

@@ -304,8 +304,9 @@ def digest(figure: Figure) -> str:
             parts += [to_hex(face, True) for face in faces[:1]]
             parts += [_digits(path.vertices) for path in area.get_paths()]
             parts.append(_digits(area.get_offsets()))
-    for legend in figure.findobj(Legend):
-        words += legend.get_texts()
+    parents: list[Any] = [*figure.axes, figure]
+    for legend in (each for parent in parents for each in parent.get_children()):
+        words += legend.get_texts() if isinstance(legend, Legend) else []
     for text in words:
         place = text.xy if isinstance(text, Annotation) else ()
         parts.append(f"{text.get_text()} {_digits(place)}")

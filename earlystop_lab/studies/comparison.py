@@ -433,8 +433,10 @@ class _Study(NamedTuple):
         known = [each for each in self.known if each not in counted_out]
         divide = unbounded(known, kept)
         lacking = [e for e in known if e not in divide and not watchable(e, kept).all()]
+        watched = {name for rule in (self.rule, *known) for name, _ in watched_by(rule)}
         setting = Setting(
             curves=kept,
+            runs=kept.laid_out(names={"val", *watched}),
             digest=digest_of(kept),
             error=error,
             restore=self.restore,
@@ -477,7 +479,8 @@ class _Study(NamedTuple):
             cost(drawn.time.mean().to_numpy(), drawn.loss.mean().to_numpy(), self.rate)
         )
         chosen = costs.groupby(drawn.rules, sort=False).idxmin().to_numpy()
-        names = [drawn.criteria[j] for j in chosen]
+        texts = drawn.criteria
+        names = [texts[j] for j in chosen]
         best = [each for _, each in plan.drawn]
         own = Stopped(*(np.take(each, chosen, axis=1) for each in rows))
         values = regrets(stops_at(kept, [best[j] for j in chosen], own), kept)
@@ -537,7 +540,7 @@ class _Study(NamedTuple):
         coarse: a rule without a threshold has only a few members. The other rule is fitted to them.
         """
         curves = setting.curves
-        mine = _finely(self.rule, curves)
+        mine = _finely(self.rule, setting)
         if mine is not None:
             own, levels = mine.sweep(MEMBERS), mine.levels(setting.weights)
             grid = np.linspace(*levels.ends(), ALIGNED)
@@ -605,14 +608,19 @@ class _Study(NamedTuple):
         criteria: list[Criterion],
         known: Mapping[Any, Highs] | None = None,
     ) -> Stopped:
+        runs = None if known is None else setting.runs
         return stopped(
-            setting.curves, criteria, restore=self.restore, n_jobs=self.n_jobs, known=known
+            setting.curves,
+            criteria,
+            restore=self.restore,
+            n_jobs=self.n_jobs,
+            known=known,
+            runs=runs,
         )
 
     def _aligned(self, means: SweepMeans, plan: _Plan, curves: CurveSet) -> dict[str, Pair]:
         """The new rule and each known one at the times that both can take."""
-        rules = dict.fromkeys(means.rules)
-        sweeps = {rule: Sweep(means.of(rule).time, means.of(rule).loss) for rule in rules}
+        sweeps = {rule: Sweep(mine.time, mine.loss) for rule, mine in means.by_rule().items()}
         pairs, ends = {}, _ends(curves)
         for name, times in plan.times.items():
             default = float(sweeps[name].time[str(plan.used[name])].mean())
@@ -631,9 +639,11 @@ class _Study(NamedTuple):
         return pd.DataFrame(mean).reindex(list(tables)).dropna(how="all")
 
 
-def _finely(rule: Family | Criterion, curves: CurveSet) -> Thresholds | None:
+def _finely(rule: Family | Criterion, setting: Setting) -> Thresholds | None:
     family = rule if isinstance(rule, Family) else rule.family
-    return Thresholds.of(rule, curves) if family.threshold is not None else None
+    if family.threshold is None:
+        return None
+    return Thresholds.of(rule, setting.curves, setting.runs)
 
 
 def _weights(curves: CurveSet) -> FloatArray:

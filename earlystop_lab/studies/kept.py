@@ -90,15 +90,7 @@ class Kept(NamedTuple):
 
     def files(self) -> list[tuple[Path, int]]:
         """The files and their sizes, the one that was not used for the longest time first."""
-        if self.place is None:
-            return []
-        found = []
-        with suppress(OSError), os.scandir(self.place) as entries:
-            for entry in entries:
-                if entry.name.endswith(".arrow"):
-                    with suppress(OSError):  # removed by another process
-                        at = entry.stat()
-                        found.append((at.st_mtime_ns, entry.path, at.st_size))
+        found = [] if self.place is None else _entries(self.place)
         return [(Path(file), size) for _, file, size in sorted(found)]
 
     def clear(self) -> int:
@@ -112,12 +104,24 @@ NOTHING_KEPT = Kept(None)
 
 def _trim(place: Path) -> None:
     """Remove files until the others are within the limit."""
-    files = Kept(place).files()
-    total = sum(size for _, size in files)
-    for file, size in files:
+    found = _entries(place)
+    total = sum(size for *_, size in found)
+    for _, file, size in sorted(found) if total > LIMIT else []:
         if total <= LIMIT:
             return
-        total -= size * _removed(file)
+        total -= size * _removed(Path(file))
+
+
+def _entries(place: Path) -> list[tuple[int, str, int]]:
+    """Of each file the time at which it was used last, in nanoseconds, its path and its size."""
+    found = []
+    with suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.endswith(".arrow"):
+                with suppress(OSError):  # removed by another process
+                    at = entry.stat()
+                    found.append((at.st_mtime_ns, entry.path, at.st_size))
+    return found
 
 
 def _removed(file: Path) -> bool:

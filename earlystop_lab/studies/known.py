@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab.criteria import FAMILIES, Criterion, Family, Rule, parse, usual
-from earlystop_lab.criteria.first_passage import Highs, Indices, shared
-from earlystop_lab.curves import CurveSet, FloatArray, facts_of
+from earlystop_lab.criteria.first_passage import Highs, Indices, brief, shared
+from earlystop_lab.curves import CurveSet, FloatArray, Runs, facts_of
 from earlystop_lab.engine.replaying import Restore, Stopped, Stops, replay, stopped, stops_at
 from earlystop_lab.engine.thresholds import Levels, Thresholds, sweep, swept
 from earlystop_lab.measures.fronts import SweepMeans, band, sweep_means
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.studies.kept import Arrays, Kept, digest_of
 
-#: highs are kept if there are at least this many times as many checks
+#: highs are kept if there are at least this many times as many checks as stretches of highs
 MANY = 4
 
 
@@ -27,6 +27,8 @@ class Setting(NamedTuple):
 
     #: the runs that are compared, and a digest of them
     curves: CurveSet
+    #: the same with all channels that are watched, laid out for replays
+    runs: Runs
     digest: str
     error: Literal["val", "test"]
     restore: Restore
@@ -158,11 +160,11 @@ def falling(setting: Setting, member: Criterion) -> bool:
 
 def _computed(family: Family, setting: Setting) -> Known:
     curves, used = setting.curves, usual(family)
-    fine = Thresholds.of(family, curves) if family.threshold is not None else None
+    fine = Thresholds.of(family, curves, setting.runs) if family.threshold is not None else None
     members = sweep(family, curves, setting.most) if fine is None else fine.sweep(setting.most)
     members = list(dict.fromkeys([*members, used]))
     known = fine.known if fine is not None else None
-    rows = stopped(curves, members, restore=setting.restore, known=known)
+    rows = stopped(curves, members, restore=setting.restore, known=known, runs=setting.runs)
     means = means_of(setting, [family.name] * len(members), members, rows)
     levels = None if fine is None else fine.levels(setting.weights)
     times = mean_times(members, rows, setting) if levels is None else np.empty(0)
@@ -214,9 +216,14 @@ def _arrays(rule: Known, setting: Setting) -> Arrays:
 
 def _few(rule: Known, setting: Setting) -> Arrays:
     """Its highs, if there are so few that reading them takes less time than stepping again."""
-    if rule.highs is None or MANY * len(rule.highs.value) > setting.curves.lengths.sum():
+    if rule.highs is None:
         return {}
-    return {**rule.highs._asdict(), "row": _narrow(rule.highs.row)}
+    highs, most = rule.highs, int(setting.curves.lengths.sum()) // MANY
+    if len(highs.value) > most:
+        highs = brief(highs, rule.used.stride)
+    if len(highs.value) > most:
+        return {}
+    return {**highs._asdict(), "row": _narrow(highs.row), "apart": np.array(highs.apart)}
 
 
 def _from_arrays(family: Family, found: Arrays) -> Known:
@@ -243,10 +250,15 @@ def _from_arrays(family: Family, found: Arrays) -> Known:
         found["high"],
         levels,
         found["times"],
-        Highs(found["value"], found["row"].astype(np.int32), found["offsets"])
-        if "value" in found
-        else None,
+        _highs(found),
     )
+
+
+def _highs(found: Arrays) -> Highs | None:
+    if "value" not in found:
+        return None
+    value, row, offsets, length, apart = (found[name] for name in Highs._fields)
+    return Highs(value, row.astype(np.int32), offsets, length, int(apart))
 
 
 def _rows(found: Arrays) -> Stopped:

@@ -7,28 +7,42 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from earlystop_lab import GL, UP, CurveSet, Keras, replay
 from earlystop_lab._common import compiling, progress
 from earlystop_lab.criteria import FAMILIES, first_passage, usual
-from earlystop_lab.criteria.first_passage import NEVER, NOWHERE, lowest, passages, strides
+from earlystop_lab.criteria.first_passage import (
+    NEVER,
+    NOWHERE,
+    Highs,
+    brief,
+    lowest,
+    passages,
+    strides,
+)
 from earlystop_lab.engine.replaying import stopped
 from earlystop_lab.engine.thresholds import Thresholds, _ascending, sweep, watchable
 
 numbers = st.integers(0, 12).map(float)
 
 
-@given(st.lists(st.sets(numbers, max_size=9), min_size=1, max_size=4), st.sets(numbers, min_size=1))
+@given(
+    st.lists(st.sets(numbers, max_size=9), min_size=1, max_size=4),
+    st.sets(st.one_of(numbers, st.floats(-2, 14)), min_size=1),
+)
+@example([{-1.0, 0.0, 1.0, 7.0}], {np.nextafter(1.0, 0), -1.0, 6.5})
 def test_a_limit_is_passed_at_the_first_higher_high(runs, limits):
     highs, limits = [sorted(run) for run in runs], np.array(sorted(limits))
-    value = np.array([high for run in highs for high in run])
+    value = np.array([high for run in highs for high in run], np.float64)
     row = np.array([3 * i for run in highs for i in range(len(run))], np.int32)
-    stop = np.full((len(runs), len(limits) + 2), 99, np.int32)
-    passages(value, row, np.cumsum([0, *map(len, highs)]), limits, stop, 1)
-    for found, run in zip(stop, highs, strict=True):
-        first = [next((3 * i for i, h in enumerate(run) if h > each), NEVER) for each in limits]
-        assert found.tolist() == [99, *first, 99]
+    plain = Highs(value, row, np.cumsum([0, *map(len, highs)]))
+    for each in (plain, brief(plain, 3)):
+        stop = np.full((len(runs), len(limits) + 2), 99, np.int32)
+        passages(*each, limits, stop, 1)
+        for found, run in zip(stop, highs, strict=True):
+            first = [next((3 * i for i, h in enumerate(run) if h > one), NEVER) for one in limits]
+            assert found.tolist() == [99, *first, 99]
 
 
 @given(

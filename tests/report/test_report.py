@@ -24,7 +24,8 @@ from earlystop_lab.report.comparison import label, table, words_of
 from earlystop_lab.report.forest import forest_of, kin_of
 from earlystop_lab.studies.comparison import bench
 
-pytest.importorskip("altair")
+alt = pytest.importorskip("altair")
+ValidationError = pytest.importorskip("jsonschema").ValidationError
 explorer = pytest.importorskip("earlystop_lab.report.explorer")
 pages = pytest.importorskip("earlystop_lab.report.pages")
 
@@ -154,6 +155,17 @@ def test_scores_are_shown_as_recorded_and_positions_in_their_unit():
     assert "Regret of the test score against time." in text
     assert "Difference in loss of the test score from every known rule" in text
     assert "test error" not in text
+
+
+def test_every_chart_is_one_that_vega_lite_defines(html):
+    drawn = json.loads(Parsed(html).texts["page-data"])["charts"]
+    explored = json.loads(Parsed(html).data)["charts"]
+    specs = [*(each["spec"] for each in drawn), *explored.values()]
+    assert len(specs) > 6
+    for spec in specs:
+        alt.Chart.from_dict(spec)
+    with pytest.raises(ValidationError, match="tall"):
+        alt.Chart.from_dict({**specs[0], "height": "tall"})
 
 
 def test_patience_stops_where_a_loop_does(html):
