@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from earlystop_lab import Curve, Keras, read_curves
+from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, catalogue
+from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report.plots import drawn, plot_run
 from earlystop_lab.sources.corpora import CORPORA, RECORDED
+from earlystop_lab.sources.corpora.reading import Size
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,7 +52,7 @@ def corpora() -> str:
     """One row per corpus: what it is, how large, its licence and where it comes from."""
     rows = [
         {
-            "corpus": f"`{name}`",
+            "corpus": f"[{name}]({name}.md)",
             "what it is, and its source": f"{corpus.description}. *{corpus.citation}*",
             "runs": f"{corpus.size.runs:,}",
             "checks": f"{corpus.size.checks:,}",
@@ -62,6 +65,55 @@ def corpora() -> str:
         for name, corpus in (RECORDED | CORPORA).items()
     ]
     return pd.DataFrame(rows).to_markdown(index=False)
+
+
+def card(name: str) -> str:
+    """A public corpus on a page of its own: what it has, how to get it, what it cannot answer."""
+    corpus = CORPORA[name]
+    size = corpus.size
+    rows = {
+        "runs": f"{size.runs:,}, with {size.checks:,} checks",
+        "problems": f"{size.problems} on {counted(size.datasets, 'data set')}",
+        "channels": ", ".join(f"`{each}`" for each in size.channels.split(", ")),
+        "costs in": size.costs,
+        **corpus.record,
+        "source": re.sub(r"[*<]", r"\\\g<0>", corpus.source),
+        "citation": corpus.citation,
+        "licence": corpus.licence,
+    }
+    numbers = "These are the numbers of the copy that was described; others may have more or less."
+    table = pd.DataFrame(rows.items(), columns=["what", "value"]).to_markdown(index=False)
+    build = f"```console\n$ earlystop corpus build {name} SOURCE -o {name}\n```"
+    made = (
+        "`SOURCE` is the path of your copy, with the files that *source* names. The folder gets "
+        "the curve set, its checksums, and a data card with the numbers of that copy."
+    )
+    cannot = "\n".join(f"- {each}" for each in _unanswered(size))
+    return "\n\n".join(
+        [
+            *(f"# {name}", f"{corpus.description}.", table, numbers),
+            *("## How to build it", build, made),
+            *("## What it cannot answer", cannot),
+        ]
+    )
+
+
+def _unanswered(size: Size) -> Iterator[str]:
+    """What needs data sets or channels that a corpus does not have."""
+    there = size.channels.split(", ")
+    if size.datasets < FEWEST_CLUSTERS:
+        yield (
+            f"What holds for new data sets: it has {counted(size.datasets, 'data set')}, and an "
+            f"interval needs at least {FEWEST_CLUSTERS}."
+        )
+    lacks = {
+        "test": "What a rule costs in test error: its loss is one in `val`, by which it chose.",
+        "train": "What rules do that watch the training error, such as `PQ`.",
+        "seconds": f"What a rule saves in seconds: time is counted in another unit ({size.costs}).",
+        "lr": "What rules do that heed the learning rate, such as `RateDecayed`.",
+    }
+    yield from (text for name, text in lacks.items() if name not in there)
+    yield "What came after the record (*end of the record*): a loss against it is a lower bound."
 
 
 def commands() -> str:
@@ -100,6 +152,7 @@ TEXTS: dict[str, Callable[[], str]] = {
     "the same patience": the_same_patience,
     "corpora": corpora,
     "commands": commands,
+    **{f"card of {name}": partial(card, name) for name in CORPORA},
 }
 
 # -- pictures ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from pasted import cells_of, paste
 
 from earlystop_lab import cli
 
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 #: an environment with nothing but the wheel, of ``make wheel``
 ALONE = os.environ.get("EARLYSTOP_WHEEL")
 SMALL = "earlystop_lab/data/curves/prechelt1997-small"
+TUTORIALS = ("first_steps", "reproduce", "patience", "new_rule", "training")
 
 #: a page of somebody's code: ``assert_type`` fails where a type is Any, too
 PAGE = """
@@ -396,6 +398,15 @@ def test_a_command_says_in_one_line_what_it_needs(answers, line):
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert REFUSALS[line] in err
+
+
+@pytest.mark.skipif(ALONE is None, reason="make wheel runs it; here, tests of the site do")
+@pytest.mark.parametrize("page", TUTORIALS)
+def test_a_tutorial_is_followed_in_an_empty_folder(user, page, tmp_path):
+    cells = cells_of(ROOT / "docs" / "tutorials" / f"{page}.md")
+    assert len(cells) > 1
+    printed = paste({page: cells}, user, tmp_path, PYTHONPATH="", EARLYSTOP_DATA="")
+    assert "Traceback" not in printed[page]
 
 
 def test_every_command_is_tried():

@@ -1,8 +1,7 @@
 """The documentation builds without a warning, names everything, and its pages do what they show."""
 
-import json
-import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -10,18 +9,18 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from pasted import ENVIRONMENT, paste
 
 import earlystop_lab
 from earlystop_lab import read_curves, recommend
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
 from earlystop_lab.report import in_words
-from earlystop_lab.sources.corpora import CORPORA
+from earlystop_lab.sources.corpora import CORPORA, RECORDED
+from earlystop_lab.sources.corpora.fetching import SMALL
 
 pytest.importorskip("myst_nb")
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-#: as of one who reads: small sets are not compiled
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "EARLYSTOP_COMPILE"}
 #: the pages whose code is executed
 EXECUTED = sorted(
     page.relative_to(DOCS).with_suffix("").as_posix()
@@ -130,6 +129,19 @@ def test_the_page_of_corpora_counts_them():
     assert f"{runs:,} runs in all" in page
 
 
+def test_every_corpus_has_a_card(site):
+    for name in CORPORA | RECORDED:
+        card = (site / "corpora" / f"{name}.html").read_text(encoding="utf-8")
+        assert f"earlystop corpus build {name} SOURCE" in card or name in RECORDED
+    page = (site / "corpora" / "multi-power-law.html").read_text(encoding="utf-8")
+    text = re.sub("<[^>]+>", "", page)
+    # 27 models on one data set, with losses of validation and rates, and neither seconds nor test
+    assert "27, with 6,265 checks" in text
+    assert "it has 1 data set, and an interval needs at least 6" in text
+    assert "time is counted in another unit (step)" in text
+    assert "rules do that heed the learning rate" not in text
+
+
 def shown(site, page):
     return Cells((site / f"{page}.html").read_text(encoding="utf-8")).parts
 
@@ -159,53 +171,23 @@ def test_no_page_is_wider_than_its_window(site, chromium, width):
     assert {page: pixels for page, pixels in beyond.items() if pixels > 0} == {}
 
 
-#: runs the cells of pages as one who pastes them, each page in a session and a folder of its own
-PASTED = """
-import contextlib, io, json, os, pathlib, subprocess, sys, traceback
-import matplotlib.pyplot
-matplotlib.use("agg")
-printed = {}
-for page, cells in json.load(sys.stdin).items():
-    folder = pathlib.Path(page)
-    folder.mkdir(parents=True)
-    space = {"__name__": "__main__"}
-    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
-        try:
-            for cell in cells:
-                if cell.startswith("$ "):
-                    command = cell.removeprefix("$ ").replace("\\n$ ", "\\n")
-                    told = subprocess.STDOUT
-                    print(subprocess.check_output(command, shell=True, stderr=told).decode())
-                else:
-                    exec(compile(cell, "<pasted>", "exec"), space)
-        except Exception:
-            print(traceback.format_exc())
-    matplotlib.pyplot.close("all")
-    printed[page] = out.getvalue()
-json.dump(printed, sys.stdout)
-"""
-
-
 @pytest.fixture(scope="session")
 def pasted(site, tmp_path_factory):
     """What each page prints, and what it shows."""
     parts = {page: shown(site, page) for page in EXECUTED}
     cells = {page: [text for kind, text in each if kind == "input"] for page, each in parts.items()}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        [sys.executable, "-c", PASTED],
-        input=json.dumps(cells),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path_factory.mktemp("pasted"),
-        env=ENVIRONMENT | {"PATH": path},
+    # as where only the package is: with the small corpus, and no other
+    data = tmp_path_factory.mktemp("data")
+    for part in (f"curves/{SMALL}", "reference"):
+        shutil.copytree(ROOT / "data" / part, data / part)
+    printed = paste(
+        cells, sys.executable, tmp_path_factory.mktemp("pasted"), EARLYSTOP_DATA=str(data)
     )
     seen = {
         page: "\n".join(text for kind, text in each if kind == "output")
         for page, each in parts.items()
     }
-    return json.loads(done.stdout), seen
+    return printed, seen
 
 
 def lines(text):
