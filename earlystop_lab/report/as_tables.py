@@ -20,7 +20,7 @@ _MARKDOWN = re.compile(r"[\\`<|\[*]")
 Paper = Literal["tex", "typ"]
 #: a longer table may go on on the next page
 LONG = 35
-#: most characters on a line of a head
+#: most characters on a line of a head that has more than one word
 _HEAD = 16
 #: what LaTeX gives a meaning
 _LATEX = {
@@ -154,7 +154,9 @@ def paper_table(
     """
     cells = frame.map(_cell)
     sides = ["right" if is_of_numbers(cells[name]) else "left" for name in cells]
-    heads = [wrap(visible(str(name)).strip(), _HEAD) or [""] for name in cells]
+    heads = [
+        wrap(visible(str(name)).strip(), _HEAD, break_long_words=False) or [""] for name in cells
+    ]
     rows, words = cells.to_numpy().tolist(), list(map(visible, notes))
     made = _in_latex if format == "tex" else _in_typst
     return made(_Table(heads, rows, sides, visible(caption), label, words))

@@ -80,6 +80,11 @@ def test_numbers_are_on_the_right_and_have_a_minus():
     assert "align: (left, right, right, left, right)" in paper_table(FRAME, "typ", **OPTIONS)
 
 
+def test_a_word_of_a_head_is_not_broken():
+    counts = pd.DataFrame({"rule": ["GL"], "better/tied/worse": ["1/0/2"]})
+    assert "\nrule & better/tied/worse \\\\\n" in paper_table(counts, "tex", **OPTIONS)
+
+
 def test_a_long_table_may_go_on_on_the_next_page():
     assert r"\endfirsthead" in paper_table(LONG_ONE, "tex", **OPTIONS)
     assert "breakable: true" in paper_table(LONG_ONE, "typ", **OPTIONS)
