@@ -74,11 +74,15 @@ def turned(runs, turn):
     return CurveSet.from_runs({**run, **{n: turn(run[n]) for n in ERRORS}} for run in runs)
 
 
+def pair(seed):
+    """Scores without a known bound, and their negatives."""
+    runs = scores(seed)
+    return told(runs, SCORE), turned(runs, lambda values: -values)
+
+
 @pytest.fixture(scope="module", params=[0, 1])
 def twins(request):
-    """Scores without a known bound, and their negatives."""
-    runs = scores(request.param)
-    return told(runs, SCORE), turned(runs, lambda values: -values)
+    return pair(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +185,8 @@ def test_a_survey_is_that_of_the_negated_twin(twins):
     assert (whole["runs"] == 0).tolist() == whole.index.isin([*divide, *others]).tolist()
 
 
-@pytest.mark.parametrize("twins", [0], indirect=True)
-def test_rules_look_at_scores_as_at_their_negated_twin(twins):
-    for curves in twins:
+def test_rules_look_at_scores_as_at_their_negated_twin():
+    for curves in pair(0):
         for family in ORDERED:
             check_on(family, curves, "x")
 
