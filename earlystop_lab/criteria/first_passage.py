@@ -584,27 +584,22 @@ def strides(strips: frozenset[int]) -> NDArray[np.int64]:
     return np.array([apart] if alone else [apart, *sorted(strips)], np.int64)
 
 
-def trace(criterion: Criterion, runs: Runs, index: int) -> Trace:
-    """What the criterion sees of run ``index``: its statistic, where it passes, its own epoch."""
-    watched = watched_by(criterion, runs)
-    if criterion.family.step is None:
-        seen = array_trace(
-            criterion, _curves(criterion, watched, index), runs.about, runs.name(index)
-        )
-        return seen if watched.rows is None else _at_rows(seen, watched.alone(index))
-    return _traced(criterion, watched.alone(index), runs)
-
-
 def traces(criterion: Criterion, runs: Runs) -> Trace:
-    """What the criterion sees of all runs, one after the other, in one pass."""
+    """What the criterion sees of all runs: its statistic, where it passes, its own epoch."""
+    watched = watched_by(criterion, runs)
     if criterion.family.step is not None:
-        return _traced(criterion, watched_by(criterion, runs), runs)
-    each = [trace(criterion, runs, i) for i in range(len(runs))]
-    return Trace(*map(np.concatenate, zip(*each, strict=True)))
+        seen = _traced(criterion, watched, runs)
+    else:
+        each = [
+            array_trace(criterion, _curves(criterion, watched, i), runs.about, runs.name(i))
+            for i in range(len(runs))
+        ]
+        seen = Trace(*map(np.concatenate, zip(*each, strict=True)))
+    return seen if watched.rows is None else _at_rows(seen, watched)
 
 
 def _traced(criterion: Criterion, watched: Watched, runs: Runs) -> Trace:
-    """What a scan sees of the checks watched."""
+    """What a scan sees at its checks."""
     family, restores = criterion.family, criterion.family.restores
     found, checks = _record(
         criterion,
@@ -622,8 +617,7 @@ def _traced(criterion: Criterion, watched: Watched, runs: Runs) -> Trace:
     if restores is not None:
         begun = restores(start(criterion, runs.about))
         restored[:] = _carried(found.restored[:taken], steps, checks.offsets, begun)
-    seen = Trace(statistic, holds(criterion, epoch, statistic), restored)
-    return seen if watched.rows is None else _at_rows(seen, watched)
+    return Trace(statistic, holds(criterion, epoch, statistic), restored)
 
 
 def _carried(

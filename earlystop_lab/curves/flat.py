@@ -74,16 +74,6 @@ class Watched(NamedTuple):
     #: where each run's rows begin, and where those of the last run end
     offsets: NDArray[np.int64]
 
-    def alone(self, index: int) -> Watched:
-        """One run."""
-        epoch, values = self.checks.run(index)
-        first, last = self.checks.offsets[index : index + 2]
-        ends = read_only(np.array([0, len(epoch)]))
-        checks = Checks(epoch, ends[:1], ends, values)
-        begin, end = self.offsets[index : index + 2]
-        rows = None if self.rows is None else read_only(self.rows[first:last] - begin)
-        return Watched(checks, rows, read_only(np.array([0, end - begin])))
-
     def to_rows(self, checks: NDArray[np.int32]) -> NDArray[np.int32]:
         """Convert checks to rows, (runs, columns); negative values are kept."""
         if self.rows is None or not len(self.rows):

@@ -454,8 +454,16 @@ def traces(criterion: Rule | str, curves: CurveSet) -> list[Trace]:
 def each_trace(criterion: Rule | str, curves: CurveSet) -> Iterator[Trace]:
     """The traces of the runs of a set, one after the other; see :func:`trace`."""
     require_curves("traces", curves)
-    rule, runs = rule_of(criterion), curves.laid_out()
-    return (_trace(rule, runs, i) for i in range(len(curves)))
+    rule = rule_of(criterion)
+    # one run after the other if a run may raise an error
+    scans = all(leaf.family.step is not None for leaf in rule.leaves)
+    size = _chunk_size(curves, None, 1) if scans else 1
+    for start in range(0, len(curves), size):
+        runs = curves.laid_out(start, min(start + size, len(curves)))
+        seen = _traces(rule, runs)
+        for i in range(len(runs)):
+            rows = slice(*runs.offsets[i : i + 2])
+            yield Trace(seen.statistic[rows], seen.holds[rows], seen.restored[rows])
 
 
 class Stopped(NamedTuple):
@@ -667,14 +675,17 @@ def _stop(rule: Rule, runs: Runs, passed: Mapping[Criterion, Indices]) -> Indice
         members = [_stop(member, runs, passed) for member in rule.members]
         earliest = np.min([np.where(m == NEVER, last, m) for m in members], axis=0)
         return np.where(earliest == last, NEVER, earliest).astype(np.int32)
-    holds = [_trace(rule, runs, i).holds for i in range(len(runs))]
-    return np.array([int(h.argmax()) if h.any() else NEVER for h in holds], np.int32)
+    at = np.append(np.flatnonzero(_traces(rule, runs).holds), runs.offsets[-1])
+    first = at[np.searchsorted(at, runs.offsets[:-1])]
+    within = first < runs.offsets[1:]
+    return np.where(within, first - runs.offsets[:-1], NEVER).astype(np.int32)
 
 
-def _trace(rule: Rule, runs: Runs, index: int) -> Trace:
+def _traces(rule: Rule, runs: Runs) -> Trace:
+    """What the rule sees of all runs, one after the other."""
     if isinstance(rule, Criterion):
-        return first_passage.trace(rule, runs, index)
-    members = [_trace(member, runs, index) for member in rule.members]
+        return first_passage.traces(rule, runs)
+    members = [_traces(member, runs) for member in rule.members]
     holds = first_passage.combined(rule.how, [member.holds for member in members])
     return Trace(holds.astype(np.float64), holds, members[0].restored)
 

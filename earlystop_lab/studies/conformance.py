@@ -300,6 +300,7 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
             warnings.filterwarnings("default", ".* could not be compiled ", RuntimeWarning)
             once = traces(rule, prefixes)
             again = traces(rule, prefixes)
+            (alone,) = traces(rule, prefixes[-1:])
     except Exception as error:
         if isinstance(error, ValueError) and "is read-only" in str(error):
             raise _changes_input(rule, curve) from error
@@ -310,6 +311,8 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
         raise _changes_input(rule, curve)
     if not all(_same(a.statistic, b.statistic) for a, b in zip(once, again, strict=True)):
         raise ConformanceError(rule, "not deterministic", f": two calls differ on {curve.run!r}")
+    if not _same(alone.statistic, once[-1].statistic):
+        raise _shares_state(rule, curve)
     for prefix in reversed(once):  # the shortest prefix that shows it
         where = f"on the curve {curve.run!r}"
         _require_causal(rule, curve, prefix.statistic, once[0].statistic, where)
@@ -318,6 +321,12 @@ def _checked_traces(rule: Rule, curve: Curve) -> list[Trace]:
 
 def _changes_input(rule: Rule, curve: Curve) -> ConformanceError:
     return ConformanceError(rule, "not pure", f": it modifies its input on the curve {curve.run!r}")
+
+
+def _shares_state(rule: Rule, curve: Curve) -> ConformanceError:
+    """With other runs, a run may stop elsewhere if runs share state that they should not."""
+    where = f": it differs on {curve.run!r}"
+    return ConformanceError(rule, "the replay depends on other runs", where)
 
 
 def _require_causal(
@@ -342,12 +351,9 @@ def _require_stepping(rule: Rule, rng: np.random.Generator) -> None:
         _on_shortest(_require_step, rule, curve)
     stops = replay(curves, [rule])
     for i, curve in enumerate(curves):
-        # with other runs, the run may stop elsewhere if runs share state that they should not
         alone = replay(curves[i : i + 1], [rule])
         if alone.stop[0, 0] != stops.stop[i, 0] or alone.fired[0, 0] != stops.fired[i, 0]:
-            raise ConformanceError(
-                rule, "the replay depends on other runs", f": it differs on {curve.run!r}"
-            )
+            raise _shares_state(rule, curve)
 
 
 def _require_step(rule: Rule, curve: Curve) -> None:

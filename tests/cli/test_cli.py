@@ -963,13 +963,13 @@ def test_bench_keeps_what_it_computed_and_says_where(earlystop, tmp_path, monkey
     asked = [earlystop(*words, *more) for more in (["--no-cache"], [], [])]
     assert asked[0][0] == 0
     assert asked == asked[:1] * 3
-    assert json.loads(earlystop("cache", "--json")[1])["files"] == 2
+    assert json.loads(earlystop("cache", "--json")[1])["files"] == 3
     code, said, _ = earlystop("cache", "-o", "told.txt")
     assert code == 0
-    assert said.startswith(f"{tmp_path / 'kept'}: 2 files, 0.")
+    assert said.startswith(f"{tmp_path / 'kept'}: 3 files, 0.")
     assert said.endswith(" MB of at most 2147 MB\n")
     assert (tmp_path / "told.txt").read_text() == said
-    assert earlystop("cache", "--clear")[1].startswith("2 files removed\n")
+    assert earlystop("cache", "--clear")[1].startswith("3 files removed\n")
     assert json.loads(earlystop("cache", "--clear", "--json")[1])["removed"] == 0
 
 

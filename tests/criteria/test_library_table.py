@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 import pytest
-from other_drivers import OTHERS, finite
+from other_drivers import OTHERS, finite, row_of
 from test_libraries import DRIVEN
 from test_other_libraries import criterion
 
@@ -95,6 +95,6 @@ def test_every_group_of_libraries_has_an_environment(monkeypatch):
     for group in groups.NEEDS:
         asked = groups.packages(group)
         for name, other in OTHERS.items():
-            library = name.partition(" ")[0]
-            pinned = any(each.startswith(f"{library}==") for each in asked)
+            row = row_of(name)
+            pinned = any(each.startswith(f"{row.library}=={row.version}") for each in asked)
             assert pinned == (other.group == group)

@@ -22,7 +22,7 @@ from earlystop_lab.sources.logs import read_logs
 CASES = Path(__file__).parent / "logs" / "cases"
 MUTANTS = int(os.environ.get("EARLYSTOP_FUZZ", "2000"))
 SEED = int(os.environ.get("EARLYSTOP_FUZZ_SEED", "0"))
-SLOWEST = 1.0
+SLOWEST = 10.0
 #: what every import took, in seconds
 TIMES: list[float] = []
 NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
