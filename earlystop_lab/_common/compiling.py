@@ -20,8 +20,9 @@ Function = Callable[..., Any]
 
 #: the environment variable with which everything is compiled at its first use
 VARIABLE = "EARLYSTOP_COMPILE"
-#: seconds in which a rule is compiled, and in which numba is imported; negative: at once
-COMPILING, LOADING = (-1.0, -1.0) if os.environ.get(VARIABLE) else (1.5, 0.4)
+#: seconds in which a rule is compiled, and in which numba is imported and reads what was compiled;
+#: negative: at once
+COMPILING, LOADING = (-1.0, -1.0) if os.environ.get(VARIABLE) else (1.5, 0.8)
 #: seconds that plain Python is expected to take for a unit of work, until it has been measured
 GUESS = 5e-6
 
