@@ -404,8 +404,7 @@ def parts(
             f"{asked.pruners[0]} sees other runs, so that its stops cannot be written part by "
             "part; replay(...).to_frame() has them"
         )
-    scans = all(leaf.family.step is not None for rule in asked.rules for leaf in rule.leaves)
-    prefer: Literal["threads", "processes"] = "threads" if scans else "processes"
+    prefer: Literal["threads", "processes"] = "threads" if _scans(asked.rules) else "processes"
     if isinstance(curves, CurveSet):
         count, size = len(curves), _chunk_size(curves, asked.chunk_size, n_jobs)
         starts = range(0, count, size)
@@ -456,8 +455,7 @@ def each_trace(criterion: Rule | str, curves: CurveSet) -> Iterator[Trace]:
     require_curves("traces", curves)
     rule = rule_of(criterion)
     # one run after the other if a run may raise an error
-    scans = all(leaf.family.step is not None for leaf in rule.leaves)
-    size = _chunk_size(curves, None, 1) if scans else 1
+    size = _chunk_size(curves, None, 1) if _scans([rule]) else 1
     for start in range(0, len(curves), size):
         runs = curves.laid_out(start, min(start + size, len(curves)))
         seen = _traces(rule, runs)
@@ -555,6 +553,11 @@ def policy_of(restore: Restore) -> Restore:
     if not isinstance(policy, Criterion) or policy.family is not ModelCheckpoint or policy.warmup:
         raise ValueError(f"restore = {restore!r}; {_POLICIES}")
     return policy
+
+
+def _scans(rules: Iterable[Rule | Pruning]) -> bool:
+    """Whether no rule is an array function."""
+    return all(leaf.family.step is not None for rule in rules for leaf in rule.leaves)
 
 
 def _chunk_size(curves: CurveSet, size: int | None, n_jobs: int) -> int:

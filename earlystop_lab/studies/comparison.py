@@ -516,10 +516,13 @@ class _Study(NamedTuple):
         if self.restore != "lowest":
             return None
         bounds = bounds_of(setting.curves, self.rate, setting.error, setting.digest, self.kept)
-        names = np.array(drawn.rules)
-        costs = cost(drawn.time.to_numpy(), drawn.loss.to_numpy(), self.rate)
-        rules = {name: costs[:, names == name] for name in dict.fromkeys(drawn.rules)}
-        return None if bounds is None else attained(bounds, rules, self.rate)
+        if bounds is None:
+            return None
+        costs = {
+            name: cost(mine.time.to_numpy(), mine.loss.to_numpy(), self.rate)
+            for name, mine in drawn.by_rule().items()
+        }
+        return attained(bounds, costs, self.rate)
 
     def _unwatchable(self, corpus: str, curves: CurveSet) -> Reason:
         """Why the new rule cannot be applied to every run."""
