@@ -140,6 +140,28 @@ def test_every_log_of_the_run_says_the_same(tmp_path):
     assert np.all(np.diff(pd.read_csv(tmp_path / "log.csv")["learning_rate"]) < 0)
 
 
+def test_what_keras_writes_is_imported(tmp_path):
+    (x, y), model = noisy(seed=0), network(metrics=["mae"])
+    fitting = {"epochs": 4, "validation_split": 0.5, "verbose": 0}
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    dense = model.fit(x, y, callbacks=[log], **fitting).history
+    sparse = model.fit(x, y, validation_freq=2, **fitting).history
+    for name, history, epochs in (
+        ("log.csv", dense, [1, 2, 3, 4]),
+        ("history.json", dense, [1, 2, 3, 4]),
+        ("sparse.json", sparse, [1, 2, 4]),
+    ):
+        if name.endswith("json"):
+            (tmp_path / name).write_text(json.dumps(history))
+        found = read_logs(tmp_path / name)
+        assert found.skipped == ()
+        (curve,) = found.curves
+        assert curve.epoch.tolist() == epochs
+        assert curve.train.tolist() == [history["loss"][epoch - 1] for epoch in epochs]
+        assert curve.val[curve.measured("val")].tolist() == history["val_loss"]
+    assert curve.measured("val").tolist() == [False, True, True]
+
+
 def test_a_diverged_run_ends_where_terminate_on_nan_does(tmp_path):
     model = network()
     model.optimizer.learning_rate = 1e30

@@ -1,8 +1,6 @@
 """The scikit-learn loop, the Optuna pruner and the Ignite handler against replay."""
 
 import copy
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from adapters import (
     run_examples,
     run_page,
 )
+from ranks import run_in_ranks
 
 from earlystop_lab import Channel, CurveSet, Keras, any_of, read_curves, replay
 from earlystop_lab.live import Stopper
@@ -226,11 +225,7 @@ study.optimize(objective, n_trials=2, callbacks=[pruner.record_trial])
 def test_optuna_processes_that_share_a_study_prune_alike(optuna, tmp_path):
     storage, record = tmp_path / "study.db", tmp_path / "runs"
     optuna.create_study(storage=f"sqlite:///{storage}", study_name="s")
-    started = [
-        subprocess.Popen([sys.executable, "-c", OPTUNA_PROCESS, str(storage), str(record)])
-        for _ in (1, 2)
-    ]
-    assert [process.wait(timeout=300) for process in started] == [0, 0]
+    run_in_ranks(OPTUNA_PROCESS, tmp_path, storage, record)
     curves = read_curves(record)
     assert sorted(curves.runs) == ["s-0", "s-1", "s-2", "s-3"]
     # the lowest error is at step 3 + number, epoch 4 + number
@@ -434,12 +429,10 @@ def train(rank, record):
     evaluator.add_event_handler(Events.COMPLETED, handler)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: evaluator.run([0]))
     trainer.run([0], max_epochs=4)
-    print(f"\\nsaid {rank}: {handler.stopper.reason}; {model.weight.item() == seen[2]}\\n", end="",
-          flush=True)
+    print(f"{handler.stopper.reason}; {model.weight.item() == seen[2]}")
 
-if __name__ == "__main__":
-    with idist.Parallel("gloo", nproc_per_node=2) as parallel:
-        parallel.run(train, sys.argv[1])
+with idist.Parallel("gloo") as parallel:
+    parallel.run(train, sys.argv[1])
 """
 
 

@@ -3,12 +3,11 @@
 import copy
 import io
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from adapters import Fades, LowRate, at, noisy, require_replayed, run_examples, run_page
+from ranks import run_in_ranks
 
 from earlystop_lab import Channel, Keras, any_of, read_curves
 
@@ -197,10 +196,9 @@ RANKS = """
 import sys, torch
 from torch import distributed
 from earlystop_lab.live.torch import TorchStopper
-rank, file, record = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
-model = torch.nn.Linear(1, 1)
-with TorchStopper("UP(1, k=1)", model, record=record) as stopper:
+distributed.init_process_group("gloo")
+rank, model = distributed.get_rank(), torch.nn.Linear(1, 1)
+with TorchStopper("UP(1, k=1)", model, record=sys.argv[1 + rank]) as stopper:
     for epoch in range(1, 5):
         torch.nn.init.constant_(model.weight, epoch)
         # rank 1 alone would go on
@@ -214,19 +212,8 @@ distributed.destroy_process_group()
 
 @pytest.mark.trained("PyTorch", "distributed")
 def test_ranks_stop_together_and_one_records(tmp_path):
-    script = tmp_path / "ranks.py"
-    script.write_text(RANKS)
-    command = [sys.executable, str(script)]
-    started = [
-        subprocess.Popen(
-            [*command, str(rank), str(tmp_path / "group"), str(tmp_path / f"runs{rank}")],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    said = [process.communicate(timeout=120)[0].strip() for process in started]
-    assert said == ["UP 1 >= 1 at epoch 3; best epoch 2; weight 2.0"] * 2
+    said = run_in_ranks(RANKS, tmp_path, tmp_path / "runs0", tmp_path / "runs1")
+    assert said == ["UP 1 >= 1 at epoch 3; best epoch 2; weight 2.0\n"] * 2
     assert read_curves(tmp_path / "runs0")[0].val.tolist() == [3, 2, 2.5]
     assert list((tmp_path / "runs1").iterdir()) == []
 

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from adapters import (
     run_examples,
     run_page,
 )
+from ranks import run_in_ranks
 
 from earlystop_lab import Channel, Keras, any_of, read_curves, replay
 
@@ -398,7 +396,7 @@ trainer = lightning.Trainer(
     num_sanity_val_steps=0, callbacks=[callback])
 trainer.fit(module, data, data)
 right = module.weight.item() == module.seen[2] != module.seen[3]
-print(f"\\nsaid {trainer.global_rank}: {callback.stopper.reason}; {right}\\n", end="", flush=True)
+print(f"{callback.stopper.reason}; {right}")
 """
 
 
@@ -795,28 +793,18 @@ trainer = transformers.Trainer(
 trainer.train()
 with torch.no_grad():
     error = torch.nn.functional.mse_loss(model.network(x_val), y_val).item()
-print(f"\\nsaid {args.process_index}: {callback.stopper.reason}; {error!r}\\n", end="", flush=True)
+print(f"{callback.stopper.reason}; {error!r}")
 """
 
 
 @pytest.mark.trained("Hugging Face", "distributed")
 def test_hugging_face_ranks_stop_together_and_one_records(transformers, tmp_path):
-    script, file = tmp_path / "ranks.py", tmp_path / "data.pt"
-    script.write_text(HUGGING_FACE_RANKS)
+    file = tmp_path / "data.pt"
     torch.save([part.tolist() for part in (X, Y, X_VAL, Y_VAL)], file)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-            *(str(script), str(tmp_path / "runs"), str(file), str(tmp_path / "out")),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    said = sorted(line for line in done.stdout.splitlines() if line.startswith("said"))
-    assert len(said) == 2, done.stderr[-3000:]
-    words, errors = zip(*(line[8:].split("; best epoch ") for line in said), strict=True)
+    said = run_in_ranks(HUGGING_FACE_RANKS, tmp_path, tmp_path / "runs", file, tmp_path / "out")
+    # the trainer prints its progress before
+    last = [text.splitlines()[-1] for text in said]
+    words, errors = zip(*(line.split("; best epoch ") for line in last), strict=True)
     assert words[0] == words[1]
     assert errors[0] == errors[1]
     curves = read_curves(tmp_path / "runs")

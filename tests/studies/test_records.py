@@ -186,9 +186,10 @@ def test_a_survey_is_that_of_the_negated_twin(twins):
 
 
 def test_rules_look_at_scores_as_at_their_negated_twin():
+    # what a rule sees of one run does not depend on the others: a few are enough
     for curves in pair(0):
         for family in ORDERED:
-            check_on(family, curves, "x")
+            check_on(family, curves[:4], "x")
 
 
 def test_studies_of_bounded_scores_look_at_the_distance_from_the_bound(bounded):
@@ -201,7 +202,7 @@ def test_studies_of_bounded_scores_look_at_the_distance_from_the_bound(bounded):
     assert Why.UNBOUNDED not in {reason.what for reason in recommend(share).reasons}
     assert calibrate(share, GL, unit="run").criterion.family is GL
     for family in FAMILIES.values():
-        check_on(family, share, "x")
+        check_on(family, share[:4], "x")
 
 
 # -- units -----------------------------------------------------------------------------------

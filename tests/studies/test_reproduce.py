@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from earlystop_lab import read_curves
+from earlystop_lab.cli import main
 from earlystop_lab.inference import intervals
 from earlystop_lab.inference.bootstrap import SIZES
 from earlystop_lab.report import in_words
@@ -631,6 +632,24 @@ def test_any_corpus_recorded_like_the_study_gets_a_folder_of_its_own(tmp_path):
     assert (pd.read_csv(tmp_path / "out" / "few" / "verdicts.csv")["verdict"] == "not shown").all()
 
 
+def test_the_tutorial_shows_what_its_command_says(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "tutorials" / "reproduce.md").read_text(encoding="utf-8")
+    ((command, first),) = re.findall(
+        r"^```console\n\$ earlystop (reproduce .*)\n```\n.*?^```text\n(.*?)^```", page, re.M | re.S
+    )
+    # drawing them takes most of the time, and is tested above
+    monkeypatch.setattr("earlystop_lab.report.prechelt1997_figures.figures", lambda found: [])
+    monkeypatch.setenv("EARLYSTOP_DATA", str(ROOT / "data"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["earlystop", *command.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    text = capsys.readouterr().out
+    assert not ended.value.code
+    assert text.startswith(first)
+    assert (tmp_path / "study" / "prechelt1997-small" / "summary.md").read_text() in text
+
+
 def test_runs_trained_anew_are_compared_with_the_recorded_ones():
     recorded = read_curves(CORPUS / "glass.parquet")
     few = recorded.select(np.arange(len(recorded)) < 3)
@@ -654,7 +673,6 @@ def test_runs_trained_anew_are_compared_with_the_recorded_ones():
 
 def test_from_raw_data_to_the_answer_in_one_command(tmp_path, monkeypatch, capsys):
     """A small part of the study: two problems of tiny made-up data."""
-    from earlystop_lab.cli import main
     from earlystop_lab.sources import training
 
     rng = np.random.default_rng(0)
