@@ -16,7 +16,7 @@ def test_a_little_of_every_attack(tmp_path):
     """In a process of its own, which forks; damage and logs have tests of their own."""
     words = ["--only", "kills,disks,races,posts", "--commands", "replay,watch"]
     ended = subprocess.run(
-        [sys.executable, HERE, *words, "--count", "2"],
+        [sys.executable, HERE, *words, "--count", "1"],
         capture_output=True,
         text=True,
         timeout=600,

@@ -3,6 +3,7 @@
 Run by ``test_live_keras.py`` in a process of its own.
 """
 
+import importlib
 import itertools
 import json
 import runpy
@@ -355,6 +356,11 @@ def test_it_names_what_is_there():
         fit(network(), StopCallback("GL(5)", monitor="val_los"), epochs=1)
     with pytest.raises(ValueError, match=r"'lr': no such metric; available are loss, val_loss"):
         fit(network(), StopCallback(LowRate(1)), epochs=1)
+
+
+def test_the_patience_is_that_of_this_backend_where_float32_is_exact(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "criteria")
+    importlib.import_module("test_patience").agree_where_float32_is_exact()
 
 
 def test_examples():

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -613,13 +614,17 @@ def test_a_study_that_fails_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_any_corpus_recorded_like_the_study_gets_a_folder_of_its_own(tmp_path):
+def test_any_corpus_recorded_like_the_study_gets_a_folder_of_its_own(tmp_path, monkeypatch):
     data = tmp_path / "data"
     shutil.copytree(ROOT / "data" / "reference", data / "reference")
     curves = read_curves(CORPUS)
     chosen = curves.meta["problem"].isin(["cancer", "glass", "heart", "horse"])
     some = curves.select((chosen & curves.meta["topology"].isin(["2", "4"])).to_numpy())
     some.write(data / "curves" / "few")
+    # one of its figures: all are drawn above
+    monkeypatch.setattr(
+        "earlystop_lab.report.prechelt1997_figures.figures", lambda found: [("run", plt.figure())]
+    )
     found = reproduce(data, tmp_path / "out", "few", tmp_path / "figures")
     assert (
         "# Prechelt's study on few: 72 of 1296 runs, 4 problems\n\nThese are some of"
@@ -628,6 +633,7 @@ def test_any_corpus_recorded_like_the_study_gets_a_folder_of_its_own(tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "few" / "table1_by_problem.csv")) == 4 * 14
     drawn = {path.name for path in (tmp_path / "out" / "few" / "figures").iterdir()}
     assert drawn == {path.name for path in (tmp_path / "figures" / "few").iterdir()}
+    assert drawn == {"run.png", "run.pdf"}
     # four problems are too few for a verdict
     assert (pd.read_csv(tmp_path / "out" / "few" / "verdicts.csv")["verdict"] == "not shown").all()
 
