@@ -38,7 +38,9 @@ def tail_step(s: Tail, epoch: float, val: float) -> tuple[Tail, float]:
     sums, n = s.sums, s.seen
     if n + 1 >= sums.shape[1]:
         sums = np.zeros((3, max(16, 2 * n)))
-        sums[:, : n + 1] = s.sums[:, : n + 1]
+        for k in range(n + 1):  # numba takes longer to compile slices
+            for i in range(3):
+                sums[i, k] = s.sums[i, k]
     best = val if math.isfinite(val) and not s.best <= val else s.best
     # sums over all of a run would drown the others in a spike
     kept = math.isfinite(val) and not (best > 0 and val > _SPIKE * best)

@@ -190,7 +190,8 @@ def law_step(s: Law, epoch: float, val: float, lr: float) -> tuple[Law, float]:
     above, n = s.above, s.seen
     if n + 1 >= above.shape[1]:
         above = np.zeros((2, max(16, 2 * n)))
-        above[:, : n + 1] = s.above[:, : n + 1]
+        for k in range(n + 1):  # numba takes four times as long to compile slices
+            above[0, k], above[1, k] = s.above[0, k], s.above[1, k]
     highest = lr if lr > s.highest else s.highest
     lowest = val if math.isfinite(val) and not s.lowest <= val else s.lowest
     constants = s.a, s.b, s.c, s.alpha, s.beta, s.gamma, s.plan, s.start, s.end, s.final
