@@ -43,8 +43,8 @@ RULES = (
 )
 #: members of each sweep
 MEMBERS = 60
-#: runs that are drawn from each law, in batches with seeds of their own
-RUNS, BATCHES = 3000, 20
+#: runs that are drawn from each law, in batches with seeds of their own, and from each simulator
+RUNS, BATCHES, SIMULATED = 12000, 20, 1500
 FOLDS = 5
 _STEPS = tuple(range(-3, 4))
 
@@ -91,7 +91,7 @@ def look() -> pd.DataFrame:
         rows += judged(name, curves, clusters, np.arange(RUNS), "val", {"optimal": optimal})
         rows.append(row(name, "exact bound", best.cost - low[:, -1], clusters, log=True))
     for name in ("gradient_flow", "parametric"):
-        curves = simulate(name, RUNS // 2, seed=2, epochs=300)
+        curves = simulate(name, SIMULATED, seed=2, epochs=300)
         curves = positive(curves)
         batch = pd.Index((np.arange(len(curves)) % BATCHES).astype(str), name="batch")
         rows += judged(name, curves, batch, np.arange(len(curves)), "test")

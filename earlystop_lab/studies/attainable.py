@@ -32,10 +32,16 @@ from earlystop_lab.studies.kept import Arrays, Kept
 BELIEFS = 101
 #: checks at which a fitted policy decides, geometrically spaced
 DECISIONS = 40
-#: strength of the ridge of the regressions, in runs
-RIDGE = 10.0
+#: features of a decision
+FEATURES = 11
+#: how strongly slopes are held to those of the next decision, in shares of the runs
+RIDGE = 0.5
 #: costs count up to this in the regressions, on either side: few runs lose very much
-CUT = 0.1
+CUT = 0.2
+#: a decision at which fewer runs are left is to go on
+FEWEST_RUNS = 10
+#: numbers of a block of runs that is looked at together
+BLOCK = 2**16
 
 
 class Law(NamedTuple):
@@ -209,8 +215,10 @@ def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decision
     Features, all without a scale: the height of the log validation error above its lowest, of the
     mean over the last tenth of the checks likewise, the checks since the lowest as a share of all
     so far, what the lowest gained since half of the checks, the noise (the root mean square change
-    between checks of the last tenth) and the training error's change since half of the checks (0
-    without one). Costs are relative to the error that is kept at the run's end.
+    between checks of the last tenth), the training error's change since half of the checks (0
+    without one), the validation error's change over the last tenth, fifth and third of the checks,
+    and what its lowest gained over the last tenth and fifth. Costs are relative to the error that
+    is kept at the run's end.
 
     Raises ``ValueError`` if an error is not positive and finite, or was not measured at each check,
     or if a position is not above 0.
@@ -229,137 +237,99 @@ def decisions(curves: CurveSet, rate: float, *, error: str = "test") -> Decision
     time = np.log(facts.positions("val") / np.repeat(facts.last, lengths))
     train, of_train, _ = curves.error("train")
     trained = np.array_equal(of_train, offsets) and bool((np.isfinite(train) & (train > 0)).all())
-    longest = int(lengths.max())
-    at = np.unique(np.geomspace(1, longest, DECISIONS).round().astype(np.intp))
+    at = np.unique(np.geomspace(1, lengths.max(), DECISIONS).round().astype(np.intp))
     n = len(lengths)
     cost, times = np.full((2, n, len(at)), np.nan)
-    features = np.full((n, len(at), 6), np.nan)
+    features = np.full((n, len(at), FEATURES), np.nan)
     last, hindsight, then = np.empty(n, np.intp), np.empty(n), np.empty(n)
-    for i, (start, count) in enumerate(zip(offsets[:-1], lengths, strict=True)):
-        log = np.log(val[start : start + count])
-        low = np.minimum.accumulate(log)
-        where = np.maximum.accumulate(np.where(log == low, _new_lows(log), 0))
-        error_kept = np.log(kept[start : start + count])[where]
-        spent = time[start : start + count]
-        every = error_kept - error_kept[-1] + rate * spent
-        hindsight[i], then[i] = every.min(), spent[every.argmin()]
+    for count in np.unique(lengths):
+        runs = np.flatnonzero(lengths == count)
         # the last decision is at the run's own end
         mine = np.append(at[at < count], count) - 1
-        last[i] = len(mine) - 1
-        cost[i, : len(mine)], times[i, : len(mine)] = every[mine], spent[mine]
-        window, half = np.maximum((mine + 1) // 10, 3), (mine + 1) // 2
-        begin = np.maximum(mine + 1 - window, 0)
-        sums, moved = np.append(0, log.cumsum()), np.append([0, 0], np.cumsum(np.diff(log) ** 2))
-        size = mine + 1 - begin
-        change = np.zeros(len(mine))
-        if trained:
-            seen = np.log(train[start : start + count])
-            change = seen[mine] - seen[np.maximum(half - 1, 0)]
-        features[i, : len(mine)] = np.stack(
-            [
-                log[mine] - low[mine],
-                (sums[mine + 1] - sums[begin]) / size - low[mine],
-                (mine - where[mine]) / (mine + 1),
-                low[mine] - low[np.maximum(half - 1, 0)],
-                np.sqrt((moved[mine + 1] - moved[begin]) / size),
-                change,
-            ],
-            axis=1,
-        )
+        # few runs at once, so that arrays stay in the processor's cache
+        blocks = min(-(-len(runs) * count // BLOCK), len(runs))
+        for few in np.array_split(runs, blocks):
+            rows = offsets[few, None] + np.arange(count)
+            log, spent = np.log(val[rows]), time[rows]
+            low = np.minimum.accumulate(log, axis=1)
+            where = _lowest_at(log, low)
+            error_kept = np.log(np.take_along_axis(kept[rows], where, axis=1))
+            every = error_kept - error_kept[:, -1:] + rate * spent
+            best = every.argmin(axis=1)
+            hindsight[few], then[few] = (each[np.arange(len(few)), best] for each in (every, spent))
+            last[few] = len(mine) - 1
+            cost[few, : len(mine)], times[few, : len(mine)] = every[:, mine], spent[:, mine]
+            seen = np.log(train[rows]) if trained else None
+            features[few, : len(mine)] = _features(log, low, where, seen, mine)
     return Decisions(cost, features, at, last, times, hindsight, then)
 
 
-def _new_lows(log: FloatArray) -> NDArray[np.intp]:
-    """The index of each value that is lower than all before, 0 elsewhere."""
-    before = np.append(np.inf, np.minimum.accumulate(log)[:-1])
-    return np.where(log < before, np.arange(len(log)), 0)
-
-
-class Policy(NamedTuple):
-    """What continuing is expected to bring, by decision: weights of a basis of the features."""
-
-    weights: FloatArray
-    centre: FloatArray
-    scale: FloatArray
-    knots: FloatArray
-
-    def gains(self, features: FloatArray, j: int) -> FloatArray:
-        """Expected cost of the best continuation, less that of stopping; above 0: stop."""
-        found: FloatArray = self._basis(features, j) @ self.weights[j]
-        return found
-
-    def _basis(self, features: FloatArray, j: int) -> FloatArray:
-        return _basis((features - self.centre[j]) / self.scale[j], self.knots)
-
-    def stops(self, seen: Decisions) -> NDArray[np.intp]:
-        """The decision at which each run is stopped."""
-        n, k = seen.cost.shape
-        stop = seen.last.copy()
-        open_ = np.ones(n, bool)
-        for j in range(min(k, len(self.weights))):
-            mine = open_ & (j < seen.last)
-            if mine.any():
-                passing = np.zeros(n, bool)
-                passing[mine] = self.gains(seen.features[mine, j], j) >= 0
-                stop[passing], open_ = j, open_ & ~passing
-        return stop
-
-
-#: bends of each feature, in standard deviations from its mean
-KNOTS = np.array([-0.5, 0.0, 0.7, 1.5])
-
-
-def _basis(x: FloatArray, knots: FloatArray) -> FloatArray:
-    """A constant, the features, and their bends at the knots."""
-    x = np.clip(x, -3, 3)
-    bends = np.maximum(x[:, :, None] - knots, 0).reshape(len(x), -1)
-    return np.concatenate([np.ones((len(x), 1)), x, bends], axis=1)
-
-
-def fit(seen: Decisions, weights: ArrayLike) -> Policy:
-    """Regress what continuing brings, from the last decision to the first.
-
-    At each decision, the target is the cost of the run if it goes on and is then stopped by the
-    policy that is fitted for later decisions, less the cost of stopping now (F. A. Longstaff and
-    E. S. Schwartz, Review of Financial Studies 14, 2001, doi 10.1093/rfs/14.1.113). ``weights``
-    are of the runs.
-    """
-    share = np.asarray(weights, float)
-    n, k = seen.cost.shape
-    terms = _basis(np.zeros((1, seen.features.shape[2])), KNOTS).shape[1]
-    policy = Policy(
-        np.zeros((k, terms)),
-        np.zeros((k, seen.features.shape[2])),
-        np.ones((k, seen.features.shape[2])),
-        KNOTS,
+def _lowest_at(log: FloatArray, low: FloatArray) -> NDArray[np.intp]:
+    """The check with the lowest value so far, the earliest of ties: a row a run."""
+    new = np.zeros(log.shape, bool)
+    new[:, 1:] = log[:, 1:] < low[:, :-1]
+    found: NDArray[np.intp] = np.maximum.accumulate(
+        np.where(new, np.arange(log.shape[1]), 0), axis=1
     )
-    costs = seen.cost.clip(-CUT, CUT)
-    value = costs[np.arange(n), seen.last]
-    for j in range(k - 2, -1, -1):
-        mine = j < seen.last
-        if mine.sum() < 10:
-            continue
-        x, mass = seen.features[mine, j], share[mine] / share[mine].mean()
-        policy.centre[j] = np.average(x, axis=0, weights=mass)
-        policy.scale[j] = np.sqrt(np.average((x - policy.centre[j]) ** 2, axis=0, weights=mass))
-        policy.scale[j] = np.where(policy.scale[j] > 0, policy.scale[j], 1)
-        basis = policy._basis(x, j)
-        # the constant is not shrunk
-        shrunk = RIDGE * np.eye(terms)
-        shrunk[0, 0] = 1e-9
-        weighted = basis * mass[:, None]
-        target = value[mine] - costs[mine, j]
-        policy.weights[j] = np.linalg.solve(basis.T @ weighted + shrunk, weighted.T @ target)
-        stopping = np.zeros(n, bool)
-        stopping[mine] = basis @ policy.weights[j] >= 0
-        value = np.where(stopping, costs[:, j], value)
-    return policy
+    return found
+
+
+def _features(
+    log: FloatArray,
+    low: FloatArray,
+    where: NDArray[np.intp],
+    train: FloatArray | None,
+    at: NDArray[np.intp],
+) -> FloatArray:
+    """The features of runs at some checks, counted from 0; see :func:`decisions`."""
+    checks = at + 1
+    tenth, fifth, third = (np.maximum(at - np.maximum(checks // part, 5), 0) for part in (10, 5, 3))
+    half = np.maximum(checks // 2 - 1, 0)
+    begin = np.maximum(checks - np.maximum(checks // 10, 3), 0)
+    nothing = np.zeros((len(log), 1))
+    sums = np.hstack([nothing, log.cumsum(axis=1)])
+    moved = np.hstack([nothing, nothing, np.cumsum(np.diff(log) ** 2, axis=1)])
+    size = checks - begin
+    now, lowest = log[:, at], low[:, at]
+    return np.stack(
+        [
+            now - lowest,
+            (sums[:, checks] - sums[:, begin]) / size - lowest,
+            (at - where[:, at]) / checks,
+            lowest - low[:, half],
+            np.sqrt((moved[:, checks] - moved[:, begin]) / size),
+            np.zeros_like(now) if train is None else train[:, at] - train[:, half],
+            now - log[:, tenth],
+            now - log[:, fifth],
+            now - log[:, third],
+            lowest - low[:, tenth],
+            lowest - low[:, fifth],
+        ],
+        axis=2,
+    )
+
+
+#: where the slope of each feature may change, in standard deviations from its mean
+KNOTS = (0.0,)
+
+
+def _basis(x: FloatArray) -> FloatArray:
+    """A constant, the features along the last axis, and their bends at the knots."""
+    x = np.clip(x, -3, 3)
+    bends = [np.maximum(x - knot, 0) for knot in KNOTS]
+    return np.concatenate([np.ones((*x.shape[:-1], 1)), x, *bends], axis=-1)
 
 
 def fitted(
     seen: Decisions, groups: ArrayLike, weights: ArrayLike, *, folds: int = 5, seed: int = 0
 ) -> NDArray[np.intp]:
     """The decision at which a policy stops each run that was fitted without those of its fold.
+
+    From the last decision to the first, what continuing brings is regressed on the features: the
+    cost of a run if it goes on and is then stopped by the policy of the later decisions, less that
+    of stopping now (F. A. Longstaff and E. S. Schwartz, Review of Financial Studies 14, 2001, doi
+    10.1093/rfs/14.1.113). Decisions next to each other are alike: the slopes of each are held to
+    those of the one after it, with a force of :data:`RIDGE` times the number of runs.
 
     Parameters
     ----------
@@ -379,13 +349,44 @@ def fitted(
         One index of a decision per run.
     """
     fold = folds_of(groups, folds, seed)
-    mass, found = np.asarray(weights, float), seen.last.copy()
-    for each in range(folds):
-        out = fold == each
-        if out.any():
-            policy = fit(part_of(seen, ~out), mass[~out])
-            found[out] = policy.stops(part_of(seen, out))
-    return found
+    fits = fold != np.arange(folds)[:, None]
+    share = np.asarray(weights, float)
+    n, k = seen.cost.shape
+    costs = seen.cost.clip(-CUT, CUT)
+    # of every run under the policy of each fold
+    value = np.tile(costs[np.arange(n), seen.last], (folds, 1))
+    found = np.tile(seen.last, (folds, 1))
+    terms = 1 + (1 + len(KNOTS)) * seen.features.shape[2]
+    # the constant is free
+    held = np.append(1e-9, np.full(terms - 1, RIDGE))[:, None]
+    slopes = np.zeros((folds, terms, 1))
+    for j in range(k - 2, -1, -1):
+        mine = np.flatnonzero(j < seen.last)
+        if (fits[:, mine].sum(axis=1) < FEWEST_RUNS).any():
+            continue
+        mass = np.where(fits[:, mine], share[mine], 0.0)
+        mass *= fits[:, mine].sum(axis=1, keepdims=True) / mass.sum(axis=1, keepdims=True)
+        basis = _basis(_standard(seen.features[mine, j], mass))
+        weighted = basis * mass[:, :, None]
+        target = value[:, mine] - costs[mine, j]
+        there, force = weighted.swapaxes(1, 2), held * mass.sum(axis=1)[:, None, None]
+        slopes = np.linalg.solve(
+            there @ basis + force * np.eye(terms), there @ target[:, :, None] + force * slopes
+        )
+        stopping = (basis @ slopes)[:, :, 0] >= 0
+        value[:, mine] = np.where(stopping, costs[mine, j], value[:, mine])
+        found[:, mine] = np.where(stopping, j, found[:, mine])
+    stops: NDArray[np.intp] = found[fold, np.arange(n)]
+    return stops
+
+
+def _standard(x: FloatArray, mass: FloatArray) -> FloatArray:
+    """Features (a row a run) less their mean, over their standard deviation: for each weighting."""
+    total = mass.sum(axis=1)[:, None]
+    away = x - (mass @ x / total)[:, None, :]
+    spread = np.sqrt((mass[:, None, :] @ away**2)[:, 0] / total)
+    standard: FloatArray = away / np.where(spread > 0, spread, 1)[:, None, :]
+    return standard
 
 
 def folds_of(groups: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:

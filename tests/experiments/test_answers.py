@@ -16,6 +16,7 @@ from earlystop_lab.studies.shapes import minima
 from experiments import answers, attainable, guesses, seconds, short_studies, studies
 from experiments.answers import QUESTIONS, main, page
 from experiments.guesses import GUESSES
+from experiments.short_studies import TESTED
 from experiments.studies import at, corpus, excludes, row, sets_above, study, told
 
 #: questions that need no other corpora than those of a checkout, and are answered in a second
@@ -81,6 +82,10 @@ def test_what_answers_say_without_a_number_holds_in_the_tables():
         part = t[t["what"] == rule]
         time = t[t["what"] == rule.replace("loss", "time")]
         assert part["value"].max() > 0.01 or time["value"].max() > 2 / 3, rule
+    t = study("attainable")
+    what = "fitted against best rule"
+    below = [name for name in (*TESTED, "taskset") if at(t, name, what)["high"] < 0]
+    assert below == ["taskset"]
     t = study("overstated")
     for name in ("boosting", "modern-nets"):
         halves = [at(t, name, f"second half, {error}")["value"] for error in ("validation", "test")]
