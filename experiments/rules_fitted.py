@@ -1,18 +1,21 @@
-"""A rule with three fitted numbers, chosen on some corpora and judged on another by ``bench``.
+"""Rules with fitted numbers, chosen on some corpora and judged on another by ``bench``.
 
     python -m experiments.answers rules_fitted
 
-The rule counts checks since the best one as patience does, or of these only those that are not
+One family counts checks since the best one as patience does, or of these only those that are not
 below the one before, as Weka does. It may divide the count by a power of the number of checks, so
-that it waits the longer the later it is, and by a power of the run's own noise. The numbers are
-chosen by the mean difference from patience at equal time on the other corpora; patience and Weka's
-rule are among the members.
+that it waits the longer the later it is, and by a power of the run's own noise. The other is a
+mixture of three families: patience, generalization loss over the noise, and rises since the best.
+The numbers are chosen by the mean difference from patience at equal time on the other corpora, or
+on the other corpora of the same kind of training; patience and Weka's rule are among the members.
 """
 
 from __future__ import annotations
 
 import math
 from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +23,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from earlystop_lab import CurveSet, Keras
-from earlystop_lab.criteria import FAMILIES, Criterion, criterion
+from earlystop_lab.criteria import Criterion, criterion
 from earlystop_lab.curves import facts_of
 from earlystop_lab.engine.thresholds import sweeps
 from earlystop_lab.inference.equal_time import Sweep, aligned
 from earlystop_lab.measures.fronts import replay_sweeps
 from earlystop_lab.studies.comparison import ALIGNED, Verdict, bench
+from earlystop_lab.studies.kept import Kept
 from experiments.attainable import positive
 from experiments.short_studies import TESTED, usable, with_test
 from experiments.studies import Row, at, draw_estimates, row, told
@@ -33,11 +37,6 @@ from experiments.studies import Row, at, draw_estimates, row, told
 #: corpora without a test error are judged by their validation error
 VALIDATED = ("gluon", "lcbench-surrogate")
 NETWORKS = ("prechelt1997", "modern-nets", "tabular-nets", *VALIDATED)
-#: known rules that were the hardest to beat in first looks
-RIVALS = (
-    *("Keras", "Weka", "UP", "PQ", "GL", "SuccessiveStrips", "RelativePatience"),
-    *("SyneTunePlateau", "CDSC", "EMA", "MedianGL", "SklearnMLP"),
-)
 #: members of each sweep, so many that their times are close to each other
 MEMBERS = 150
 #: the noise is a mean over about so many changes between checks
@@ -83,11 +82,60 @@ def Counts(*, rising: bool = False, power: float = 0.0, noisy: float = 0.0) -> C
     return Counted(rising, power, noisy, 0, math.nan, math.nan, 0.0, 0.0)
 
 
+class Mixture(NamedTuple):
+    """State of the mixture: its three weights, and what it has seen."""
+
+    wait: float
+    height: float
+    rise: float
+    seen: Counted
+    #: rises since the best check
+    rises: float
+
+
+def mixture_step(s: Mixture, epoch: float, val: float) -> tuple[Mixture, float]:
+    """The weighted sum of logarithms."""
+    last = s.seen.last
+    seen, count = counts_step(s.seen, epoch, val)
+    rises = 0.0
+    if count > 0:
+        rises = s.rises + (1.0 if val > last else 0.0)
+    scale = abs(seen.best) if seen.best != 0 else 1.0
+    above = (val - seen.best) / (scale * (math.sqrt(seen.noise) + 1e-4))
+    total = s.wait * math.log1p(count) + s.height * math.log1p(above) + s.rise * math.log1p(rises)
+    return Mixture(s.wait, s.height, s.rise, seen, rises), total
+
+
+@criterion(threshold="level", passes=">", step=mixture_step)
+def Mixed(*, wait: float = 1.0, height: float = 0.0, rise: float = 0.0) -> Mixture:
+    """Weighted logarithms of the checks since the best, its excess over the noise, and rises."""
+    seen = Counted(False, 0.0, 0.0, 0, math.nan, math.nan, 0.0, 0.0)
+    return Mixture(wait, height, rise, seen, 0.0)
+
+
 #: patience itself is the first
-TRIED: list[Criterion] = [
+COUNTED: list[Criterion] = [
     Counts(1, rising=rising, power=power, noisy=noisy)
     for rising, power, noisy in product((False, True), (0.0, 0.2, 0.4), (0.0, 0.2, 0.4))
 ]
+MIXED: list[Criterion] = [
+    Mixed(1, wait=i / 4, height=j / 4, rise=(4 - i - j) / 4) for i in range(5) for j in range(5 - i)
+]
+TRIED = [*COUNTED, *MIXED]
+
+
+class Attempt(NamedTuple):
+    """A way to choose a rule for a corpus: from which members, on which other corpora."""
+
+    members: list[Criterion]
+    corpora: tuple[str, ...]
+
+
+ATTEMPTS = {
+    "one for all": Attempt(COUNTED, (*TESTED, *VALIDATED)),
+    "one for networks": Attempt(COUNTED, NETWORKS),
+    "mixture": Attempt(MIXED, (*TESTED, *VALIDATED)),
+}
 
 
 def curves_of(name: str) -> tuple[CurveSet, str]:
@@ -123,32 +171,43 @@ def look() -> pd.DataFrame:
     corpora = {name: curves_of(name) for name in (*TESTED, *VALIDATED)}
     differences = {name: against_patience(*each) for name, each in corpora.items()}
     rows: list[Row] = []
-    for name, (curves, _) in corpora.items():
-        mine = differences[name]
-        rows += [row(name, member, mine[member], mine.index, log=True) for member in mine]
-        for kind, others in (("chosen", corpora), ("chosen on networks", NETWORKS)):
-            if kind == "chosen on networks" and name not in NETWORKS:
-                continue
-            best = chosen({each: differences[each] for each in others if each != name})
-            rows.append(row(name, f"{kind} against patience", mine[best], mine.index, log=True))
-            rows.append(rows[-1] | {"what": f"{kind}: {best}"})
-        best = chosen({each: differences[each] for each in corpora if each != name})
-        rule = TRIED[[*map(str, TRIED)].index(best)]
-        rivals = [FAMILIES[each] for each in RIVALS]
-        judged = bench(rule, {name: curves}, known=rivals).corpora[0]
-        table = judged.comparisons
-        verdicts = table.explode("rules")["verdict"]
-        plain = rows[-1] | {"low": np.nan, "high": np.nan}
-        for verdict in Verdict:
-            count = int((verdicts == verdict).sum())
-            rows.append(plain | {"what": f"known rules: {verdict}", "value": count})
-        hardest = table.loc[table["difference"].idxmax()]
-        ends = {
-            end: np.expm1(hardest[column])
-            for end, column in {"value": "difference", "low": "low", "high": "high"}.items()
-        }
-        rows.append(plain | {"what": f"hardest known rule: {hardest['rule']}", **ends})
+    with TemporaryDirectory() as folder:
+        kept = Kept(Path(folder))
+        for name, (curves, _) in corpora.items():
+            mine = differences[name]
+            rows += [row(name, member, mine[member], mine.index, log=True) for member in mine]
+            for way, attempt in ATTEMPTS.items():
+                if name in attempt.corpora:
+                    rows += judged(name, curves, way, attempt, differences, kept)
     return pd.DataFrame(rows)
+
+
+def judged(
+    name: str,
+    curves: CurveSet,
+    way: str,
+    attempt: Attempt,
+    differences: dict[str, pd.DataFrame],
+    kept: Kept,
+) -> list[Row]:
+    """Rows of one corpus: the rule that is best on the others, and what ``bench`` says of it."""
+    members = {str(each): each for each in attempt.members}
+    others = {each: differences[each][[*members]] for each in attempt.corpora if each != name}
+    best, mine = chosen(others), differences[name]
+    found = row(name, f"{way} against patience", mine[best], mine.index, log=True)
+    plain = found | {"low": np.nan, "high": np.nan}
+    rows = [found, found | {"what": f"{way}: {best}"}]
+    table = bench(members[best], {name: curves}, kept=kept).corpora[0].comparisons
+    verdicts = table.explode("rules")["verdict"]
+    for verdict in Verdict:
+        count = int((verdicts == verdict).sum())
+        rows.append(plain | {"what": f"{way}, known rules: {verdict}", "value": count})
+    hardest = table.loc[table["difference"].idxmax()]
+    ends = {
+        end: np.expm1(hardest[column])
+        for end, column in {"value": "difference", "low": "low", "high": "high"}.items()
+    }
+    return [*rows, plain | {"what": f"{way}, hardest known rule: {hardest['rule']}", **ends}]
 
 
 def chosen(differences: dict[str, pd.DataFrame]) -> str:
@@ -163,45 +222,56 @@ def _named(t: pd.DataFrame, where: str, kind: str) -> str:
     return str(what.removeprefix(f"{kind}: "))
 
 
+def _verdicts(t: pd.DataFrame, where: str, way: str) -> dict[Verdict, int]:
+    """How many known rules got each verdict."""
+    return {
+        verdict: int(at(t, where, f"{way}, known rules: {verdict}")["value"]) for verdict in Verdict
+    }
+
+
+def _told_of(t: pd.DataFrame, way: str) -> str:
+    names = [name for name in dict.fromkeys(t["where"]) if name in ATTEMPTS[way].corpora]
+    parts = []
+    for name in names:
+        counts = _verdicts(t, name, way)
+        hardest = _named(t, name, f"{way}, hardest known rule")
+        parts.append(
+            f"{name} {_named(t, name, way)}, "
+            f"{told(t, name, f'{way} against patience', 'change')} against patience, better than "
+            f"{counts[Verdict.BETTER]} and worse than {counts[Verdict.WORSE]} of "
+            f"{sum(counts.values())} (hardest {hardest}: "
+            f"{told(t, name, f'{way}, hardest known rule: {hardest}', 'change')})"
+        )
+    return "; ".join(parts)
+
+
 def answer(t: pd.DataFrame) -> str:
-    names = list(dict.fromkeys(t["where"]))
-    best = [
-        name
-        for name in names
-        if at(t, name, f"known rules: {Verdict.BETTER}")["value"]
-        == sum(at(t, name, f"known rules: {verdict}")["value"] for verdict in Verdict)
-    ]
-    shown = f"on {' and '.join(best)}" if best else "on none of them"
-    changes = [f"{name} {told(t, name, 'chosen against patience', 'change')}" for name in names]
-    counts = [
-        f"{name} {at(t, name, f'known rules: {Verdict.BETTER}')['value']:.0f} and "
-        f"{at(t, name, f'known rules: {Verdict.WORSE}')['value']:.0f} (hardest "
-        f"{(rule := _named(t, name, 'hardest known rule'))}: "
-        f"{told(t, name, f'hardest known rule: {rule}', 'change')})"
-        for name in names
-    ]
-    own = "; ".join(f"{name} {_named(t, name, 'chosen')}" for name in names)
+    every = []
+    for way, attempt in ATTEMPTS.items():
+        for name in attempt.corpora:
+            counts = _verdicts(t, name, way)
+            if counts[Verdict.BETTER] == sum(counts.values()):
+                every.append(f"{way} on {name}")
+    shown = (
+        f"is better than every known rule: {', '.join(every)}"
+        if every
+        else "is better than every known rule on none of them"
+    )
     return (
-        f"Of {len(TRIED)} members of a family with three numbers, the one that is best on the "
-        f"other corpora is better than each of {len(RIVALS)} known rules {shown}. At equal "
-        f"time, it changes the error against patience by {'; '.join(changes)}. "
-        f"Known rules that `bench` declares it better and worse than: "
-        f"{'; '.join(counts)}. Chosen were: {own}."
+        f"Of {len(COUNTED)} members of a family with three numbers and {len(MIXED)} mixtures of "
+        f"three families, the one that is best on the other corpora {shown}. Chosen on all other "
+        "corpora, with the difference at equal time and the verdicts of bench: "
+        f"{_told_of(t, 'one for all')}. Chosen on other networks alone: "
+        f"{_told_of(t, 'one for networks')}. Mixtures: {_told_of(t, 'mixture')}."
     )
 
 
 def draw(t: pd.DataFrame) -> Figure:
     shown = t.copy()
-    hardest = shown["what"].str.startswith("hardest known rule: ")
-    shown.loc[hardest, "what"] = "hardest"
-    return draw_estimates(
-        shown,
-        {
-            "chosen against patience": ("chosen on the other corpora, against patience", "change"),
-            "chosen on networks against patience": (
-                "chosen on other networks, against patience",
-                "change",
-            ),
-            "hardest": ("against the hardest known rule", "change"),
-        },
-    )
+    panels = {}
+    for way in ATTEMPTS:
+        hardest = shown["what"].str.startswith(f"{way}, hardest known rule: ")
+        shown.loc[hardest, "what"] = f"{way}, hardest"
+        panels[f"{way} against patience"] = (f"{way}, against patience", "change")
+    panels |= {f"{way}, hardest": (f"{way}, against the hardest", "change") for way in ATTEMPTS}
+    return draw_estimates(shown, panels)

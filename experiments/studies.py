@@ -59,7 +59,7 @@ class Study(NamedTuple):
     draw: Callable[[pd.DataFrame], Figure]
     #: where the numbers come from: runs, what is averaged over, seeds
     basis: str
-    #: how long the table takes on one core
+    #: processor time of table and figure, measured in a run of all questions
     takes: str
 
 

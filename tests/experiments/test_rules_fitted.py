@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from earlystop_lab import CurveSet, Keras, Weka, replay
 from earlystop_lab.studies.comparison import Verdict
 from experiments import rules_fitted
-from experiments.rules_fitted import MEMORY, TRIED, Counted, Counts, chosen
+from experiments.rules_fitted import ATTEMPTS, MEMORY, TRIED, Counted, Counts, Mixture, chosen
 from experiments.studies import at, study
 
 CURVES = st.lists(st.sampled_from([1.0, 1.1, 1.5, 2.0, 3.0]), min_size=1, max_size=70)
@@ -63,15 +63,37 @@ def test_the_member_with_the_lowest_mean_over_corpora_is_chosen():
     assert chosen({"other": other}) == "a"
 
 
-def test_the_committed_choice_did_not_see_the_corpus_it_is_judged_on():
-    t = study("rules_fitted")
-    members = [str(each) for each in TRIED]
-    values = t[t["what"].isin(members)].pivot(index="where", columns="what", values="value")
+@given(CURVES, st.sampled_from([(1.0, 0.0, 0.0), (0.5, 0.25, 0.25)]))
+def test_a_mixture_is_that_of_a_loop(val, weights):
+    empty = Counted(False, 0.0, 0.0, 0, math.nan, math.nan, 0.0, 0.0)
+    state = Mixture(*weights, empty, 0.0)
+    noise = 0.0
+    for t, each in enumerate(val):
+        at = val.index(min(val[: t + 1]))
+        if t:
+            change = min(max((each - val[t - 1]) / min(val[:t]), -1), 1)
+            noise += (change**2 - noise) / min(t, MEMORY)
+        parts = (
+            t - at,
+            (each - val[at]) / (val[at] * (math.sqrt(noise) + 1e-4)),
+            sum(val[i] > val[i - 1] for i in range(at + 1, t + 1)),
+        )
+        by_hand = sum(w * math.log1p(part) for w, part in zip(weights, parts, strict=True))
+        state, value = rules_fitted.mixture_step(state, t + 1.0, each)
+        assert value == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("way", ATTEMPTS)
+def test_the_committed_choice_did_not_see_the_corpus_it_is_judged_on(way):
+    t, attempt = study("rules_fitted"), ATTEMPTS[way]
+    part = t[t["what"].isin([str(each) for each in attempt.members])]
+    values = part.pivot(index="where", columns="what", values="value").loc[[*attempt.corpora]]
     means = np.log1p(values)
     said = rules_fitted.answer(t)
     for where in values.index:
         best = means.drop(where).mean().idxmin()
-        assert at(t, where, f"chosen: {best}")["value"] == pytest.approx(values.loc[where, best])
-        counts = [at(t, where, f"known rules: {verdict}")["value"] for verdict in Verdict]
-        assert f"{where} {counts[0]:.0f} and {counts[1]:.0f} (hardest" in said
+        assert at(t, where, f"{way}: {best}")["value"] == pytest.approx(values.loc[where, best])
+        counts = [at(t, where, f"{way}, known rules: {verdict}")["value"] for verdict in Verdict]
+        assert f"better than {counts[0]:.0f} and worse than {counts[1]:.0f} of" in said
+        assert f"{where} {best}, " in said
     assert [*Verdict][:2] == [Verdict.BETTER, Verdict.WORSE]
