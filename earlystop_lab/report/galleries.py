@@ -6,6 +6,7 @@ its last value before a position, and the bands end where fewer than half of the
 NaN error counts as infinitely high.
 """
 
+import re
 from collections.abc import Sequence
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from earlystop_lab._common.wording import counted
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
@@ -30,8 +31,8 @@ POINTS = 150
 LONG = 1000
 #: fewer runs than this have no quantiles worth a band
 FEWEST = 5
-#: inches of width that a panel needs
-PANEL = 1.6
+#: inches of width that a panel needs, and of height that it has; inches for all rows on a page
+PANEL, HIGH, PAGE = 1.6, 1.35, 8.2
 
 
 class Bands(NamedTuple):
@@ -99,20 +100,25 @@ def plot_gallery(curves: CurveSet, name: str) -> list[Axes]:
     figure, axes = plt.subplots(
         rows,
         columns,
-        figsize=(wide, 1.35 * rows + 0.8),
+        figsize=(wide, min(HIGH * rows, max(PAGE, 0.9 * rows)) + 0.8),
         squeeze=False,
         layout="constrained",
     )
     shared = _shared(list(groups))
     for ax, (problem, members) in zip(axes.flat, groups.items(), strict=False):
         plot_problem(members, ax)
-        words = f"{problem[shared:]} ({counted(len(members), 'run')})"
-        ax.set_title(fill(words, per_line(wide / columns)), fontsize=small())
+        ax.set_title(
+            _title(problem[shared:], len(members), per_line(wide / columns)), fontsize=small()
+        )
     for ax in axes.flat[len(groups) :]:
         ax.axis("off")
-    figure.supylabel("validation error")
+    scales = {ax.get_yscale() for ax in axes.flat[: len(groups)]}
+    said = {"log": "validation error, logarithmic", "linear": "validation error"}
+    figure.supylabel(
+        said[scales.pop()] if len(scales) == 1 else "validation error, logarithmic where positive"
+    )
     unit = curves.about("epoch").unit or "epoch or step as recorded"
-    words = f"{unit}; bands end where fewer than half of the runs go on"
+    words = f"{unit.replace(', ', ' or ')}; bands end where fewer than half of the runs go on"
     title = f"{name}: {counted(len(curves), 'run')}"
     if broad := wide > 5:
         figure.suptitle(title, x=0.01, ha="left")
@@ -121,6 +127,18 @@ def plot_gallery(curves: CurveSet, name: str) -> list[Axes]:
     place: Any = "outside upper right" if broad else "outside upper left"
     figure.legend(handles=_legend(), loc=place, ncols=4 if broad else 2)
     return list(axes.flat[: len(groups)])
+
+
+def _title(problem: str, runs: int, length: int) -> str:
+    """The name, broken after underscores and hyphens if it is long, and the number of runs."""
+    lines = [""]
+    for part in re.findall(r"[^\W_]+[\W_]*|[\W_]+", problem):
+        if lines[-1] and len(lines[-1] + part) > length:
+            lines.append("")
+        lines[-1] += part
+    count = f"({counted(runs, 'run')})"
+    room = len(lines[-1]) + 1 + len(count) <= length
+    return "\n".join([*lines[:-1], f"{lines[-1]}{' ' if room else chr(10)}{count}"])
 
 
 def _shared(problems: Sequence[str]) -> int:
@@ -149,7 +167,9 @@ def plot_problem(curves: Sequence[Curve], ax: Axes) -> Axes:
         ax.set_xticks(found.position[:1])
     elif long:
         ax.set_xscale("log")
-        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_locator(LogLocator(numticks=5))
+        ax.xaxis.set_minor_locator(LogLocator(subs="auto", numticks=5))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -207,5 +227,5 @@ def _legend() -> list[Line2D | Patch]:
         Line2D([], [], color=_tone(), lw=1.6, label="median"),
         Patch(color=_tone(), alpha=0.45, lw=0, label="25% to 75%"),
         Patch(color=_tone(), alpha=0.18, lw=0, label="5% to 95%"),
-        Line2D([], [], color="0.25", lw=0.6, label="ten runs"),
+        Line2D([], [], color="0.25", lw=0.6, label="single runs (up to ten)"),
     ]
