@@ -81,6 +81,8 @@ add_module_names = False
 python_use_unqualified_type_names = True
 
 # -- pictures of rules -----------------------------------------------------------------------
+# drawing all takes half a minute: EARLYSTOP_PICTURES names those that a trial is content with
+PICTURED = os.environ.get("EARLYSTOP_PICTURES", "").split()
 plot_formats = [("png", 120)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
@@ -93,7 +95,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 # pages that are a section of their own have no neighbours to list
 ALONE = (
-    "architecture benchmarks changelog claims contributing findings glossary logs promises "
+    "architecture benchmarks changelog claims contributing figures findings glossary logs promises "
     "statistics study"
 )
 html_sidebars: dict[str, list[str]] = {page: [] for page in ALONE.split(" ")}
@@ -114,7 +116,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 
-#: pages that show a file of the repository, which is written once: the page by the file
+#: pages that begin with a file of the repository, which is written once: the page by the file
 _MARK = re.compile(r"<!-- file: (\S+) -->")
 _SHOWN = {
     found[1]: page.relative_to(HERE).as_posix()
@@ -131,7 +133,7 @@ def _filled(app: Any, page: str, source: list[str]) -> None:
     folder, text = here, source[0]
     if found := _MARK.match(text):
         file = ROOT / found[1]
-        folder, text = file.parent, file.read_text(encoding="utf-8")
+        folder, text = file.parent, file.read_text(encoding="utf-8") + text[found.end() :]
         app.env.note_dependency(str(file))
 
     def linked(link: re.Match[str]) -> str:
@@ -161,10 +163,14 @@ def _pictured(app: Any, what: str, name: str, thing: Any, options: Any, lines: l
     """A rule's statistic on one run, below its first sentence."""
     if not isinstance(thing, Family) or thing is ModelCheckpoint:
         return
+    if not generated.has_picture(thing) or (PICTURED and thing.name not in PICTURED):
+        return
     end = lines.index("") if "" in lines else len(lines)
     lines[end:end] = [
         "",
         ".. plot::",
+        # numbered by the directive, pictures of one page would overwrite each other
+        f"   :filename-prefix: rule-{thing.name}",
         f"   :alt: The errors of one run, and the statistic of {thing.name} at each of its checks",
         "",
         "   from generated import picture",

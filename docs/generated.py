@@ -12,7 +12,7 @@ import pandas as pd
 
 from earlystop_lab import Curve, Keras, read_curves
 from earlystop_lab._common.wording import counted
-from earlystop_lab.criteria import FAMILIES, catalogue
+from earlystop_lab.criteria import FAMILIES, Family, catalogue
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report.plots import drawn, plot_run
 from earlystop_lab.sources.corpora import CORPORA, RECORDED
@@ -116,6 +116,23 @@ def _unanswered(size: Size) -> Iterator[str]:
     yield "What came after the record (*end of the record*): a loss against it is a lower bound."
 
 
+def gallery(picture: Path) -> str:
+    """The picture of a corpus' curves, with what it shows."""
+    name = picture.stem.removeprefix("gallery-")
+    size = (RECORDED | CORPORA)[name].size
+    return f"""## How its curves go
+
+```{{figure}} ../../figures/{picture.name}
+:alt: {counted(size.problems, "panel")}, one per problem, with validation errors by training time
+
+The validation errors of {name}, a panel a problem: at each point of training (across; its unit
+stands below), the median over the problem's runs (thick line), the middle half of them (dark) and
+the range from 5% to 95% (light), as long as at least half of the runs go on; and up to ten single
+runs (thin). Errors are on a logarithmic scale of each panel's own, and what lies far above where
+runs settle is cut off.
+```"""
+
+
 def commands() -> str:
     """Every command with its arguments and options, as its own help says it."""
     from typer.main import get_command
@@ -153,6 +170,10 @@ TEXTS: dict[str, Callable[[], str]] = {
     "corpora": corpora,
     "commands": commands,
     **{f"card of {name}": partial(card, name) for name in CORPORA},
+    **{
+        f"gallery of {path.stem.removeprefix('gallery-')}": partial(gallery, path)
+        for path in sorted((ROOT / "figures").glob("gallery-*.png"))
+    },
 }
 
 # -- pictures ----------------------------------------------------------------------------------
@@ -164,6 +185,11 @@ _FILE, _RUN = ROOT / "data" / "curves" / "modern-nets" / "digits-noise20.parquet
 @cache
 def _run() -> Curve:
     return read_curves(_FILE)[_RUN]
+
+
+def has_picture(family: Family) -> bool:
+    """Whether the run has the channels that a rule watches."""
+    return {*family.watches} <= {*_run().channels}
 
 
 def picture(name: str) -> None:

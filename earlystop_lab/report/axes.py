@@ -121,6 +121,7 @@ def plot_statistic(
     ax: Axes | None = None,
     label: str = "",
     unit: str = "epoch",
+    rule: str = "",
 ) -> Axes:
     """A criterion's statistic with its thresholds, at the checks where it is defined.
 
@@ -136,6 +137,8 @@ def plot_statistic(
         Label of the axis of the statistic.
     unit : str
         Unit of the positions.
+    rule : str
+        The family whose colour the line has; by default that of the first threshold.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def plot_statistic(
     """
     ax = ax or plt.gca()
     defined = np.isfinite(statistic)
-    tone = colour(next(iter(thresholds), ""))
+    tone = colour(rule or next(iter(thresholds), ""))
     # with many checks the marks would be a band
     mark = "." if defined.sum() <= 150 else ""
     ax.plot(epoch[defined], statistic[defined], color=tone, lw=0.9, marker=mark, ms=2.5)
@@ -571,7 +574,7 @@ def _mark_stops(ax: Axes, stops: Mapping[str, float]) -> None:
     """A line at each stop epoch, labelled above the axes."""
     together: dict[float, list[str]] = {}
     for name, epoch in sorted(stops.items(), key=lambda item: item[1]):
-        together.setdefault(epoch, []).append(cut(name, _LONGEST))
+        together.setdefault(epoch, []).append(name)
     marked = []
     for epoch, names in together.items():
         one = len({family(name) for name in names}) == 1
@@ -581,5 +584,6 @@ def _mark_stops(ax: Axes, stops: Mapping[str, float]) -> None:
             lw=0.8,
             ls=look(names[0]).line if one else "-",
         )
-        marked.append((", ".join(names), epoch, colour(names[0]) if one else "black"))
+        words = ", ".join(cut(name, _LONGEST) for name in names)
+        marked.append((words, epoch, colour(names[0]) if one else "black"))
     label_margin(ax, "top", marked)

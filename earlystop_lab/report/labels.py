@@ -85,8 +85,8 @@ def label_margin(
 ) -> None:
     """Write texts in the margin above or to the right of the axes, each at a position of the axis.
 
-    They are pushed apart where they would cover each other, and a short line leads to each. Above
-    the axes they stand upright.
+    They are pushed apart where they would cover each other, and a short line leads to each. Several
+    of them above the axes stand upright.
     """
     top = side == "top"
     coords = ("data", "axes fraction") if top else ("axes fraction", "data")
@@ -97,7 +97,7 @@ def label_margin(
             xycoords=coords,
             xytext=(0, AWAY) if top else (AWAY, 0),
             textcoords="offset points",
-            rotation=90 if top else 0,
+            rotation=90 if top and len(labels) > 1 else 0,
             ha="center" if top else "left",
             va="bottom" if top else "center",
             fontsize=small(),

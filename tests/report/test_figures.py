@@ -296,3 +296,23 @@ def test_a_figure_says_what_it_shows():
     made = style.bytes_of(one(2), ".png")
     assert Image.open(io.BytesIO(made)).text["Drawn"] == digests[0]
     assert isinstance(plt.gcf(), Figure)
+
+
+def test_names_of_problems_break_between_words_and_their_count_stays_whole():
+    names = ["imagenet_resnet_large_bn_init", "digits", "synthetic-clusters-noise20"]
+    curves = CurveSet.from_runs([{"run": f"{i}", "problem": n, "val": [1.0, 0.5]} for i, n in
+                                 enumerate(names)])  # fmt: skip
+    with drawn("paper", 5):
+        titles = [ax.get_title(loc="left") for ax in plot_gallery(curves, "some")]
+    assert titles == [
+        "digits (1 run)",
+        "imagenet_resnet_large_\nbn_init (1 run)",
+        "synthetic-clusters-\nnoise20 (1 run)",
+    ]
+
+
+@pytest.mark.parametrize("text", ["EarlyStoppingPyTorch(7)", "AdaptivePatience()"])
+def test_a_statistic_has_the_colour_of_the_stop_also_with_a_long_name_or_no_threshold(text):
+    axes = plot_run(CURVES[2], [text])
+    assert axes[1].lines[0].get_color() == style.colour(text)
+    assert {line.get_color() for line in axes[0].lines[3:]} <= {style.colour(text)}
