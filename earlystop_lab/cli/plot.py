@@ -1,11 +1,11 @@
 """Commands that draw figures: one kind of figure each."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,147 +53,129 @@ Rules = Annotated[
 ]
 
 
+def figure(command: Callable[..., "Sequence[Axes]"]) -> Callable[..., None]:
+    """A command that writes the figure of the axes, with the options that all figures have.
+
+    The axes are made in the style and width that are asked for, by a command that imports what
+    draws them only when it is called.
+    """
+
+    @wraps(command)
+    def drawing(*, out: Path, width: str, style: str, **given: Any) -> None:
+        ending(out, ".pdf", ".png", ".svg")
+        import matplotlib
+
+        matplotlib.use("agg")
+        from earlystop_lab.report.style import drawn, save
+
+        with drawn(style, width):  # type: ignore[arg-type]
+            made = command(**given)[0].get_figure(root=True)
+            assert made is not None
+            save(made, out)
+        say(str(out))
+
+    shared = {"out": (Out, Parameter.empty), "width": (Width, "page"), "style": (Look, "paper")}
+    option = Parameter.KEYWORD_ONLY
+    drawing.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            *(each.replace(kind=option) for each in signature(command).parameters.values()),
+            *(
+                Parameter(name, option, annotation=type_, default=default)
+                for name, (type_, default) in shared.items()
+            ),
+        ]
+    )
+    # of these, which are those of the command, typer would look up the names
+    drawing.__annotations__ = {}
+    return drawing
+
+
+@figure
 def plot_run_command(
     paths: Curves,
     criteria: Annotated[
         list[str],
         typer.Option("-c", "--criterion", help="A criterion such as 'GL(5)'; repeatable."),
     ],
-    out: Out,
     run: Annotated[
         str | None, typer.Option(help="The run to draw, by its name; by default the first.")
     ] = None,
-    width: Width = "page",
-    style: Look = "paper",
-) -> None:
+) -> "Sequence[Axes]":
     """One run: its errors, where criteria stop it, and the statistics and thresholds that did.
 
     For example: earlystop plot run my_log.csv -c "GL(5)" -o run.pdf
     """
-    with _figure(out, style, width) as axes:
-        from earlystop_lab.report.plots import plot_run
+    from earlystop_lab.report.plots import plot_run
 
-        axes += plot_run(_run(curves_or_logs(paths), run), criteria)
+    return plot_run(_run(curves_or_logs(paths), run), criteria)
 
 
+@figure
 def plot_tradeoff_command(
     paths: Curves,
-    out: Out,
     criteria: Criteria = None,
     reference: Annotated[
         str | None,
         typer.Option(help="The criterion that others are relative to; by default GL(2)."),
     ] = None,
-    width: Width = "page",
-    style: Look = "paper",
-) -> None:
+) -> "Sequence[Axes]":
     """Training time against test error of criteria, relative to one of them, with intervals."""
-    with _figure(out, style, width) as axes:
-        from earlystop_lab.report.plots import USUAL, plot_tradeoff_of
+    from earlystop_lab.report.plots import USUAL, plot_tradeoff_of
 
-        curves = curves_or_logs(paths)
-        axes.append(plot_tradeoff_of(curves, criteria or USUAL, reference=reference))
+    return [plot_tradeoff_of(curves_or_logs(paths), criteria or USUAL, reference=reference)]
 
 
-def plot_front_command(
-    paths: Curves,
-    out: Out,
-    rules: Rules = None,
-    width: Width = "page",
-    style: Look = "paper",
-) -> None:
+@figure
+def plot_front_command(paths: Curves, rules: Rules = None) -> "Sequence[Axes]":
     """Regret against training time of rules over all their thresholds, with bands."""
-    with _figure(out, style, width) as axes:
-        from earlystop_lab.report.plots import RULES, plot_front_of
+    from earlystop_lab.report.plots import RULES, plot_front_of
 
-        axes.append(plot_front_of(curves_or_logs(paths), rules or RULES))
+    return [plot_front_of(curves_or_logs(paths), rules or RULES)]
 
 
-def plot_profiles_command(
-    paths: Curves,
-    out: Out,
-    criteria: Criteria = None,
-    width: Width = "page",
-    style: Look = "paper",
-) -> None:
+@figure
+def plot_profiles_command(paths: Curves, criteria: Criteria = None) -> "Sequence[Axes]":
     """Share of runs that end near their own lowest error: by how near, and by when."""
-    with _figure(out, style, width) as axes:
-        from earlystop_lab.report.plots import PROFILED, plot_profiles
+    from earlystop_lab.report.plots import PROFILED, plot_profiles
 
-        axes += plot_profiles(curves_or_logs(paths), criteria or PROFILED)
+    return plot_profiles(curves_or_logs(paths), criteria or PROFILED)
 
 
-def plot_ranks_command(
-    paths: Curves,
-    out: Out,
-    rules: Rules = None,
-    width: Width = "page",
-    style: Look = "paper",
-) -> None:
+@figure
+def plot_ranks_command(paths: Curves, rules: Rules = None) -> "Sequence[Axes]":
     """Mean rank of rules by regret where they take the same time, with intervals."""
-    with _figure(out, style, width) as axes:
-        from earlystop_lab.report.plots import RULES, plot_ranks_of
+    from earlystop_lab.report.plots import RULES, plot_ranks_of
 
-        axes.append(plot_ranks_of(curves_or_logs(paths), rules or RULES))
+    return [plot_ranks_of(curves_or_logs(paths), rules or RULES)]
 
 
+@figure
 def plot_calibration_command(
     paths: Curves,
-    out: Out,
     rule: Annotated[
         str, typer.Option("-c", "--criterion", help="The rule whose threshold is calibrated.")
     ] = "Keras",
     at_most: Annotated[str, typer.Option(help="The mean loss of a new run.")] = "2%",
-    width: Width = "page",
-    style: Look = "paper",
-) -> None:
+) -> "Sequence[Axes]":
     """Mean loss and its bound at every threshold of a rule; the calibrated one is marked."""
-    with _figure(out, style, width) as axes:
-        from earlystop_lab.report.plots import families, plot_calibration
+    from earlystop_lab.report.plots import families, plot_calibration
 
-        curves = curves_or_logs(paths)
-        (family,) = families([rule]).values()
-        found = es.calibrate(curves, family, share("--at-most", at_most))
-        axes.append(plot_calibration(curves, found))
+    curves = curves_or_logs(paths)
+    (family,) = families([rule]).values()
+    return [plot_calibration(curves, es.calibrate(curves, family, share("--at-most", at_most)))]
 
 
-def plot_gallery_command(
-    paths: Curves,
-    out: Out,
-    width: Width = "page",
-    style: Look = "paper",
-) -> None:
+@figure
+def plot_gallery_command(paths: Curves) -> "Sequence[Axes]":
     """The validation errors of all runs: one panel per problem, with median and quantiles."""
-    with _figure(out, style, width) as axes:
-        from earlystop_lab.report.plots import plot_gallery
+    from earlystop_lab.report.plots import plot_gallery
 
-        path = paths[0].resolve()
-        name = path.stem if path.is_file() else path.name
-        axes += plot_gallery(curves_or_logs(paths), name)
+    path = paths[0].resolve()
+    return plot_gallery(curves_or_logs(paths), path.stem if path.is_file() else path.name)
 
 
-@contextmanager
-def _figure(out: Path, style: str, width: str) -> Iterator[list[Axes]]:
-    """Axes are made inside, in the style; afterwards their figure is written."""
-    ending(out, ".pdf", ".png", ".svg")
-    import matplotlib
-
-    matplotlib.use("agg")
-    from earlystop_lab.report.style import drawn, save
-
-    axes: list[Axes] = []
-    with drawn(style, width):  # type: ignore[arg-type]
-        yield axes
-        figure = axes[0].get_figure(root=True)
-        assert figure is not None
-        save(figure, out)
-    say(str(out))
-
-
-def _run(curves: CurveSet, name: str | None) -> Curve:
+def _run(curves: "CurveSet", name: str | None) -> "Curve":
     """The run of that name, or the first; says on stderr if there are others."""
-    import sys
-
     if name is not None:
         return curves[curves.runs.index(one_of("--run", name, curves.runs))]
     if len(curves) > 1:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from earlystop_lab._common.wording import counted, cut, listed, spoken
+from earlystop_lab._common.wording import counted, listed, spoken
 from earlystop_lab.criteria import FAMILIES, Criterion, Family, Rule
 from earlystop_lab.criteria.catalogue import statistic_of
 from earlystop_lab.criteria.first_passage import combined
@@ -32,7 +32,7 @@ from earlystop_lab.engine.replaying import Stops, replay, rule_of, trace
 from earlystop_lab.engine.thresholds import sweeps
 from earlystop_lab.inference import cluster_means, ranks, risk
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
-from earlystop_lab.measures.fronts import equal_time, front, replay_sweeps
+from earlystop_lab.measures.fronts import SweepMeans, equal_time, front, replay_sweeps
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.measures.prechelt import tradeoff, tradeoff_intervals
 from earlystop_lab.measures.profiles import (
@@ -119,10 +119,12 @@ def plot_run(
         fill(why_stopped(rule, curve, stops, i), per_line(wide), subsequent_indent="  ")
         for i, rule in enumerate(rules)
     ]
+    titles = [_label(members[0].family, wide) for members in panels.values()]
+    high = 0.13 * sum(1 + text.count("\n") for text in [*lines, *titles])
     fig, grid = plt.subplots(
         1 + len(panels),
         1,
-        figsize=(wide, 2.3 + 1.15 * len(panels) + 0.13 * sum(1 + t.count("\n") for t in lines)),
+        figsize=(wide, 2.5 + 1.02 * len(panels) + high),
         height_ratios=[2.2, *[1] * len(panels)],
         sharex=True,
         squeeze=False,
@@ -137,12 +139,20 @@ def plot_run(
     last = float(curve.epoch[-1])
     until = min(last, 1.25 * max(ends.values())) if ends else last
     plot_curve(curve, ends, axes[0], until=until).set_xlabel("")
+    # what lies in the axes would cover the curves where these are short
+    axes[0].get_legend().remove()
+    columns = 3 if per_line(wide) > 60 else 2
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     unit = curve.alone().about("epoch").unit or "epoch"
-    for ax, members in zip(axes[1:], panels.values(), strict=True):
+    for ax, members, title in zip(axes[1:], panels.values(), titles, strict=True):
+        name = members[0].family.name
         seen = trace(members[0], curve).statistic
         levels = {str(m): m.threshold for m in members if m.family.threshold is not None}
-        plot_statistic(curve.epoch, seen, levels, ax, unit=unit)
-        ax.set_title(_label(members[0].family, wide))
+        plot_statistic(curve.epoch, seen, levels, ax, unit=unit, rule=name)
+        ax.set_title(title)
+        if not levels:
+            # it holds or does not
+            ax.set(ylim=(-0.1, 1.1), yticks=[0, 1])
         shown = seen[(curve.epoch <= until) & np.isfinite(seen)]
         if levels and len(shown):
             limits = [*levels.values(), float(shown.min())]
@@ -186,9 +196,11 @@ def _holds(rule: Rule, curve: Curve, row: int) -> bool:
 
 
 def _label(family: Family, width: float) -> str:
-    """The statistic of a family above a panel, on one line of so many inches."""
+    """The statistic of a family above a panel of so many inches."""
     words = STATISTICS.get(family.name) or statistic_of(family) or "its statistic"
-    return cut(f"{family.name}: {words}", per_line(0.9 * width))
+    if family.threshold is None:
+        words += " (1 where it holds)"
+    return fill(f"{family.name}: {words}", per_line(0.85 * width))
 
 
 def plot_tradeoff_of(
@@ -248,13 +260,10 @@ def plot_front_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
     ValueError
         If no rule can be swept on these curves, or no run has finite errors.
     """
-    kept, known = _measurable(curves), families(rules)
-    swept = sweeps(known.values(), kept)
-    if not swept:
-        raise ValueError(f"plot front: {listed(list(known))} cannot be swept over these runs")
-    table = front(replay_sweeps(kept, swept))
+    kept, means = _swept("front", curves, rules, fewest=1)
+    names = list(dict.fromkeys(means.rules))
     ax = _axes(0.75)
-    plot_front(table, ax, rules=list(swept), bands=list(swept))
+    plot_front(front(means), ax, rules=names, bands=names)
     ax.set_title(_intervals("plot.bands", facts_of(kept).clusters, len(kept)))
     return ax
 
@@ -304,11 +313,8 @@ def plot_ranks_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
     At equal times (shares of the whole run), over the data sets; see :func:`inference.ranks`.
     Parameters, return value and errors are those of :func:`plot_front_of`.
     """
-    kept, known = _measurable(curves), families(rules)
-    swept = sweeps(known.values(), kept)
-    if len(swept) < 2:
-        raise ValueError("plot ranks: expected at least two rules that these runs can be swept by")
-    tables = equal_time(replay_sweeps(kept, swept), TIMES)
+    kept, means = _swept("ranks", curves, rules, fewest=2)
+    tables = equal_time(means, TIMES)
     parts = []
     for time in TIMES:
         costs = pd.DataFrame({name: each[time] for name, each in tables.items()}).dropna(axis=1)
@@ -318,7 +324,7 @@ def plot_ranks_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
     if not parts:
         raise ValueError("plot ranks: no two of these rules take the same time on these runs")
     ax = _axes(0.75)
-    plot_ranks(pd.concat(parts), ax, rules=list(swept))
+    plot_ranks(pd.concat(parts), ax, rules=list(tables))
     ax.set_title(_intervals("plot.bars", facts_of(kept).clusters, len(kept)))
     return ax
 
@@ -388,6 +394,20 @@ def families(rules: Sequence[Family | Criterion | str]) -> Mapping[str, Family |
             raise ValueError(f"{rule}: a combination cannot be swept; expected single rules")
         found[made.name if isinstance(made, Family) else str(made)] = made
     return found
+
+
+def _swept(
+    kind: str, curves: CurveSet, rules: Sequence[Family | Criterion | str], *, fewest: int
+) -> tuple[CurveSet, SweepMeans]:
+    """The runs that can be measured, and means over them of every rule that can be swept."""
+    kept, known = _measurable(curves), families(rules)
+    swept = sweeps(known.values(), kept)
+    if len(swept) < fewest:
+        raise ValueError(
+            f"plot {kind}: of {listed(list(known))}, {len(swept)} can be swept over these runs; "
+            f"expected at least {fewest}"
+        )
+    return kept, replay_sweeps(kept, swept)
 
 
 def _measurable(curves: CurveSet) -> CurveSet:
