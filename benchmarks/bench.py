@@ -22,13 +22,17 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 os.environ.setdefault("EARLYSTOP_COMPILE", "1")
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from earlystop_lab import GL, PQ, UP, CurveSet, Keras, criterion, read_curves, replay
 from earlystop_lab._common.compiling import compiled
 from earlystop_lab.live import Stopper
+from earlystop_lab.report.style import BESIDE, FAINT, drawn, look, save, series
 
 HERE = Path(__file__).parent
 EPOCHS = 1000
@@ -466,40 +470,54 @@ def larger_than_memory(folder: Path) -> dict[str, float]:
 # -- what is written -----------------------------------------------------------------------
 
 
-def figure(frame: pd.DataFrame, memory_ns: float) -> None:
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+def figure(frame: pd.DataFrame) -> Figure:
+    """Time against work (left), and against the number of thresholds (right)."""
     frame = frame.assign(work=frame["runs"] * frame["epochs"]).set_index("what")
+    wide = plt.rcParams["figure.figsize"][0]
     fig, (ax, right) = plt.subplots(
-        1, 2, figsize=(11, 5), layout="constrained", width_ratios=(2, 1)
+        1, 2, figsize=(wide, 4.2), layout="constrained", width_ratios=(2, 1)
     )
-
-    def line(what: str, style: str, label: str, **options: object) -> None:
+    five = "GL, 5 thresholds"
+    peers = {
+        "Keras callback, 80 rules": "Keras callback, 80 patience rules",
+        "Python loop, 80 rules": "Python loop, 80 patience rules",
+        "Python loop": f"Python loop, {five}",
+        "Python loop, all in one pass": f"Python loop, all in one pass, {five}",
+        "duckdb": f"duckdb, {five}",
+        "polars": f"polars, {five}",
+        "numpy in blocks": f"numpy in blocks, {five}",
+    }
+    ours = {
+        "80 patience rules": "replay, 80 patience rules",
+        "scaling, in memory": f"replay, {five}, in memory",
+        "scaling, mapped": f"replay, {five}, mapped file",
+    }
+    for (what, label), seen in zip(peers.items(), series([*peers]).values(), strict=True):
+        # black is ours
+        tone = "0.45" if seen.colour == look("Keras").colour else seen.colour
+        part, style = frame.loc[what], {"color": tone, "marker": seen.marker, "ls": seen.line}
+        ax.plot(part["work"], part["seconds"], label=label, ms=3, lw=0.9, **style)
+    for (what, label), style in zip(ours.items(), ("^:", "s-", "x--"), strict=True):
         part = frame.loc[what]
-        ax.plot(part["work"], part["seconds"], style, label=label, **options)
-
-    for what in ("Keras callback, 80 rules", "Python loop, 80 rules"):
-        line(what, "^:", what, ms=5)
-    for what in ("Python loop", "Python loop, all in one pass", "duckdb", "polars"):
-        line(what, "o-", f"{what}, GL, 5 thresholds", ms=4)
-    line("numpy in blocks", "o-", "numpy in blocks, GL, 5 thresholds", ms=4)
-    line("80 patience rules", "^:", "replay, 80 patience rules", color="k")
-    line("scaling, in memory", "s-", "replay, GL, 5 thresholds, in memory", color="k")
-    line("scaling, mapped", "x--", "replay, GL, 5 thresholds, mapped file", color="k")
+        ax.plot(part["work"], part["seconds"], style, color="black", label=label, ms=3.5)
     span = np.array([frame["work"].min(), frame["work"].max()])
-    ax.plot(span, span * memory_ns * 1e-9, color="0.6", label="reading each error once")
-    ax.set(xscale="log", yscale="log", xlabel="errors (runs x epochs)", ylabel="seconds")
-    ax.legend(fontsize="x-small")
+    reading = frame.loc["reading val and train", "seconds"] / (2 * 10_000 * EPOCHS)
+    ax.plot(span, span * reading, color=FAINT, label="reading each error once")
+    ax.set(xlabel="errors (runs x epochs)", ylabel="seconds")
     many = frame.loc["by thresholds"]
-    right.plot(many["thresholds"], many["seconds"], "s-k", label="replay, all in one pass")
-    alone = many["thresholds"] * many["seconds"].iloc[0]
-    right.plot(many["thresholds"], alone, "--", color="0.6", label="a pass each")
-    right.set(
-        xscale="log", yscale="log", xlabel="thresholds of GL", ylabel="seconds for 10^7 errors"
+    right.plot(
+        many["thresholds"], many["seconds"], "s-", color="black", ms=3.5, label="all in one pass"
     )
-    right.legend(fontsize="x-small")
-    fig.savefig(HERE / "time.png", dpi=130)
+    alone = many["thresholds"] * many["seconds"].iloc[0]
+    right.plot(many["thresholds"], alone, "--", color=BESIDE, label="a pass each")
+    right.set(xlabel="thresholds of GL", ylabel="seconds for ten million errors")
+    for each in (ax, right):
+        each.set(xscale="log", yscale="log")
+        each.xaxis.set_major_formatter(EngFormatter(sep=""))
+        each.yaxis.set_major_formatter("{x:g}")
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    right.legend(loc="upper left")
+    return fig
 
 
 def report(ratios: dict[str, float], times: dict[str, float], rows: list[dict[str, object]]) -> str:
@@ -545,8 +563,9 @@ def main() -> None:
         ratios |= larger_than_memory(Path(name))
     frame = pd.DataFrame(rows)
     frame.to_csv(HERE / "results.csv", index=False)
-    reading = frame.set_index("what").loc["reading val and train", "seconds"]
-    figure(frame, 1e9 * reading / (2 * 10_000 * EPOCHS))
+    matplotlib.use("agg")
+    with drawn("paper", "page"):
+        save(figure(frame), HERE / "time.png")
     text = (HERE / "README.md").read_text(encoding="utf-8")
     begin, end = "<!-- measured -->\n", "<!-- end -->\n"
     head, rest = text.split(begin)
