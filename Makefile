@@ -8,7 +8,7 @@ BIN := $(VENV)/$(SCRIPTS)
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs site bench paper figures studies findings same hard
+.PHONY: reproduce reproduce-from-raw test test-core test-oldest test-newest wheel verify verify-logs docs site pages bench paper figures studies findings same hard
 
 reproduce: $(VENV)/.installed
 	$(BIN)/earlystop reproduce
@@ -104,6 +104,11 @@ site: $(VENV)/.installed-docs
 	rm -rf docs/_build
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# every page of the site in a browser, light and dark, on a telephone and on a screen; needs
+# Chromium and chromedriver, and skips without them
+pages: $(VENV)/.installed-test
+	EARLYSTOP_PAGES=all $(BIN)/pytest -n 0 tests/docs/test_site.py -k readers
 
 # speed against peers and against commit BASE, as ratios; takes some 20 minutes, 4 GB of memory and
 # 7 GB of disk; PART names one of the three

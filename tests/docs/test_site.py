@@ -1,5 +1,6 @@
 """The documentation builds without a warning, names everything, and its pages do what they show."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,11 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from accessible import VIEWS, seen_as, serious
 from filelock import FileLock
 from pasted import ENVIRONMENT, paste
 
 import earlystop_lab
 from earlystop_lab import read_curves, recommend
+from earlystop_lab.criteria import FAMILIES
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS, SIZES
 from earlystop_lab.report import in_words
 from earlystop_lab.sources.corpora import CORPORA, RECORDED
@@ -21,6 +24,11 @@ from earlystop_lab.sources.corpora.fetching import SMALL
 pytest.importorskip("myst_nb")
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+#: whether all pages are looked at, with the pictures of all rules (make pages)
+ALL = os.environ.get("EARLYSTOP_PAGES") == "all"
+PICTURED = ("GL", "PQ", "Keras", "H2O")
+#: of the run that pictures show
+CHANNELS = {"val", "train", "test", "lr"}
 #: the pages whose code is executed
 EXECUTED = sorted(
     page.relative_to(DOCS).with_suffix("").as_posix()
@@ -48,11 +56,12 @@ def site(tmp_path_factory, worker_id, recorded):
                 DOCS,
                 built,
             ]
+            pictures = {} if ALL else {"EARLYSTOP_PICTURES": " ".join(PICTURED)}
             made = subprocess.run(
                 [sys.executable, "-m", "sphinx", *map(str, words)],
                 capture_output=True,
                 text=True,
-                env=ENVIRONMENT,
+                env=ENVIRONMENT | pictures,
             )
             done.write_text("" if made.returncode == 0 else made.stdout + made.stderr)
     assert done.read_text() == ""
@@ -152,6 +161,28 @@ def test_it_builds_without_a_warning(site):
     assert (site / "index.html").is_file()
 
 
+def test_every_figure_is_on_a_page_with_words_that_say_what_it_shows(site):
+    shown = {}
+    for page in site.rglob("*.html"):
+        for figure in re.findall(r"<figure.*?</figure>", page.read_text(encoding="utf-8"), re.S):
+            (name,) = re.findall(r"_images/([\w-]+)\.png", figure)
+            words = re.sub(r"<[^>]+>", " ", figure[figure.index("<figcaption") :]).split()
+            (alt,) = re.findall(r'alt="([^"]*)"', figure)
+            shown[name] = min(len(words), shown.get(name, len(words))), len(alt.split())
+    drawn = {path.stem for path in (ROOT / "figures").glob("*.png")}
+    assert drawn - {*shown} == set()
+    assert [name for name, (words, alt) in shown.items() if words < 25 or alt < 5] == []
+
+
+def test_every_rule_has_its_own_picture(site):
+    page = (site / "reference" / "rules.html").read_text(encoding="utf-8")
+    shown = re.findall(r'src="[^"]*_images/([\w-]+\.png)"', page)
+    with_channels = {name for name, each in FAMILIES.items() if {*each.watches} <= CHANNELS}
+    drawn = with_channels if ALL else PICTURED
+    assert sorted(shown) == sorted(f"rule-{name}.png" for name in drawn)
+    assert len({(site / "_images" / name).read_bytes() for name in shown}) == len(shown)
+
+
 def test_every_public_name_is_in_the_reference(site):
     from sphinx.util.inventory import InventoryFile
 
@@ -171,6 +202,21 @@ def test_no_page_is_wider_than_its_window(site, chromium, width):
         chromium.get((site / f"{page}.html").as_uri())
         beyond[page] = chromium.execute_script(wide)
     assert {page: pixels for page, pixels in beyond.items() if pixels > 0} == {}
+
+
+#: pages that a browser looks at where it does not look at all
+LOOKED_AT = ("index", "reference/studies", "tutorials/patience", "corpora/boosting")
+
+
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
+def test_readers_of_every_kind_can_use_it(site, chromium, scheme, width):
+    seen_as(chromium, scheme, width)
+    pages = sorted(page.relative_to(site).as_posix() for page in site.rglob("*.html"))
+    found = {}
+    for page in pages if ALL else [f"{page}.html" for page in LOOKED_AT]:
+        chromium.get((site / page).as_uri())
+        found[page] = serious(chromium)
+    assert {page: what for page, what in found.items() if what} == {}
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accessible import seen_as, serious
+from accessible import VIEWS, seen_as, serious
 from watch_server import Server
 
 from earlystop_lab import CurveSet, replay
@@ -298,7 +298,7 @@ def test_light_and_dark_narrow_and_wide(browser, server, scheme, light, width):
     until(lambda: bright(browser, "#curves .xtick text", "fill") == light)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 400), ("dark", 1400)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_readers_of_every_kind_can_use_it(browser, server, scheme, width):
     seen_as(browser, scheme, width)
     browser.get(f"{server.url}/#run=first")

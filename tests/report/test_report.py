@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from accessible import seen_as, serious
+from accessible import VIEWS, seen_as, serious
 from hypothesis import example, given, strategies as st
 
 from earlystop_lab import GL, H2O, PQ, UP, Channel, CurveSet, Keras, criterion, replay, simulate
@@ -705,7 +705,7 @@ def test_tables_are_sorted_by_a_click_on_a_head(chromium, view, found):
     assert [view(align.format(column + 1)), view(align.format(len(names)))] == ["right", "left"]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 400), ("dark", 1400)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_readers_of_every_kind_can_use_it(chromium, view, scheme, width):
     seen_as(chromium, scheme, width)
     for button in chromium.find_elements("css selector", ".forest .kin button"):
