@@ -494,7 +494,7 @@ def figure(frame: pd.DataFrame) -> Figure:
     }
     for (what, label), seen in zip(peers.items(), series([*peers]).values(), strict=True):
         # black is ours
-        tone = "0.45" if seen.colour == look("Keras").colour else seen.colour
+        tone = BESIDE if seen.colour == look("Keras").colour else seen.colour
         part, style = frame.loc[what], {"color": tone, "marker": seen.marker, "ls": seen.line}
         ax.plot(part["work"], part["seconds"], label=label, ms=3, lw=0.9, **style)
     for (what, label), style in zip(ours.items(), ("^:", "s-", "x--"), strict=True):

@@ -85,7 +85,7 @@ def figure(command: Callable[..., "Sequence[Axes]"]) -> Callable[..., None]:
             ),
         ]
     )
-    # of these, which are those of the command, typer would look up the names
+    # typer would look up the names in these, one of which is there for type checkers only
     drawing.__annotations__ = {}
     return drawing
 

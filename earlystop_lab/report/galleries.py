@@ -6,9 +6,8 @@ its last value before a position, and the bands end where fewer than half of the
 NaN error counts as infinitely high.
 """
 
-import re
 from collections.abc import Sequence
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -131,14 +130,10 @@ def plot_gallery(curves: CurveSet, name: str) -> list[Axes]:
 
 def _title(problem: str, runs: int, length: int) -> str:
     """The name, broken after underscores and hyphens if it is long, and the number of runs."""
-    lines = [""]
-    for part in re.findall(r"[^\W_]+[\W_]*|[\W_]+", problem):
-        if lines[-1] and len(lines[-1] + part) > length:
-            lines.append("")
-        lines[-1] += part
+    *above, last = wrap(problem.replace("_", "_ "), length) or [""]
     count = f"({counted(runs, 'run')})"
-    room = len(lines[-1]) + 1 + len(count) <= length
-    return "\n".join([*lines[:-1], f"{lines[-1]}{' ' if room else chr(10)}{count}"])
+    ends = [f"{last} {count}"] if len(last) + len(count) < length else [last, count]
+    return "\n".join([*above, *ends]).replace("_ ", "_")
 
 
 def _shared(problems: Sequence[str]) -> int:

@@ -306,7 +306,7 @@ def test_names_of_problems_break_between_words_and_their_count_stays_whole():
         titles = [ax.get_title(loc="left") for ax in plot_gallery(curves, "some")]
     assert titles == [
         "digits (1 run)",
-        "imagenet_resnet_large_\nbn_init (1 run)",
+        "imagenet_resnet_\nlarge_bn_init (1 run)",
         "synthetic-clusters-\nnoise20 (1 run)",
     ]
 
