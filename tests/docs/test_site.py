@@ -166,6 +166,8 @@ def test_every_figure_is_on_a_page_with_words_that_say_what_it_shows(site):
     for page in site.rglob("*.html"):
         for figure in re.findall(r"<figure.*?</figure>", page.read_text(encoding="utf-8"), re.S):
             (name,) = re.findall(r"_images/([\w-]+)\.png", figure)
+            if name.startswith("rule-"):  # beside the words on the rule
+                continue
             words = re.sub(r"<[^>]+>", " ", figure[figure.index("<figcaption") :]).split()
             (alt,) = re.findall(r'alt="([^"]*)"', figure)
             shown[name] = min(len(words), shown.get(name, len(words))), len(alt.split())
