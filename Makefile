@@ -157,8 +157,11 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@# compiles all rules once, so that the first run takes no longer than the next
 	EARLYSTOP_COMPILE=1 $(BIN)/earlystop replay data/curves/prechelt1997/cancer.parquet -o $(VENV)/first.csv \
 	    -c "any_of(GL(2), PQ(1), UP(2), Progress(0.1), MaxEpochs(3000))"
-	EARLYSTOP_COMPILE=1 $(BIN)/earlystop survey data/curves/prechelt1997/cancer.parquet \
-	    -o $(VENV)/first-survey.csv
+	@# rules of learning rates need runs that have some
+	for each in prechelt1997/cancer modern-nets/digits; do \
+	    EARLYSTOP_COMPILE=1 $(BIN)/earlystop survey data/curves/$$each.parquet -o $(VENV)/first-survey.csv \
+	        || exit 1; \
+	done
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed constraints.txt

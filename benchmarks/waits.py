@@ -206,7 +206,8 @@ class Tree:
         first = "data/curves/prechelt1997/cancer.parquet"
         self.run("replay", first, "-o", str(self.folder / "first.csv"), "-c", rules, **compiling)
         if " survey " in makefile:
-            self.run("survey", first, "-o", str(self.folder / "survey.csv"), **compiling)
+            for each in (first, "data/curves/modern-nets/digits.parquet"):
+                self.run("survey", each, "-o", str(self.folder / "survey.csv"), **compiling)
 
 
 def row(what: str, unit: str, base: float | None, ours: float, target: str) -> str:

@@ -1,6 +1,6 @@
 """Parallel work by joblib, which is imported only where there is more than one job."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def each_of(
     *,
     n_jobs: int,
     prefer: Literal["threads", "processes"],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """The results of a function for one tuple of arguments after the other, in their order.
 
     They come as soon as they are there, and arguments are asked for as jobs become free. One job
@@ -38,7 +38,7 @@ def each_of(
         return (function(*each) for each in arguments)
     import joblib
 
-    done: Iterator[T] = joblib.Parallel(n_jobs=n_jobs, prefer=prefer, return_as="generator")(
-        joblib.delayed(function)(*each) for each in arguments
-    )
+    done: Generator[T, None, None] = joblib.Parallel(
+        n_jobs=n_jobs, prefer=prefer, return_as="generator"
+    )(joblib.delayed(function)(*each) for each in arguments)
     return done

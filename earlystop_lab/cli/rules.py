@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
@@ -195,7 +196,7 @@ def bench_command(
             said=lambda event: say(f"earlystop: {reason(event)}", to=sys.stderr),
         )
         show(lambda: in_words(found), lambda: answer_as_json(found), json=json)
-        files = _write_report(found, folder, asked, kept, top)
+        files = _write_report(found, folder, asked, kept, top, n_jobs)
     # beside JSON nothing else is printed
     say(*map(str, files), to=sys.stderr if json else sys.stdout)
 
@@ -224,22 +225,34 @@ def _no_exit(rule: str) -> Iterator[None]:
 
 
 def _write_report(
-    found: Bench, folder: Path, formats: list[str], kept: Kept, top: int | None
+    found: Bench, folder: Path, formats: list[str], kept: Kept, top: int | None, n_jobs: int
 ) -> list[Path]:
     """Write the report in each format, and the figure next to it."""
+    from earlystop_lab._common.parallel import each_of
     from earlystop_lab.report import page, tables
-    from earlystop_lab.report.axes import fronts
-    from earlystop_lab.report.style import save
+    from earlystop_lab.studies.comparison import processes_for
 
     folder.mkdir(parents=True, exist_ok=True)
+    jobs = processes_for([each.curves for each in found.corpora], n_jobs)
+    # a rule of a user's file is not sent to other processes inside of a table
+    drawn = [each._replace(front=each.front.drop(columns="member")) for each in found.corpora]
+    asked = [(found._replace(corpora=drawn), folder)]
+    figures = each_of(_save_fronts, asked, n_jobs=jobs, prefer="processes")
     files = [
         written_text(
             folder / f"report.{each}",
-            page(found, kept) if each == "html" else tables(found, each, top=top),  # type: ignore[arg-type]
+            page(found, kept, n_jobs) if each == "html" else tables(found, each, top=top),  # type: ignore[arg-type]
         )
         for each in formats
     ]
-    return [*files, *save(fronts(found), folder / "fronts")]
+    return [*files, *chain(*figures)]
+
+
+def _save_fronts(found: Bench, folder: Path) -> list[Path]:
+    from earlystop_lab.report.axes import fronts
+    from earlystop_lab.report.style import save
+
+    return save(fronts(found), folder / "fronts")
 
 
 def _recorded() -> list[Path]:

@@ -30,7 +30,7 @@ __all__ = [
 _EXTRA = ("altair", "vl_convert", "jinja2", "tsdownsample")
 
 
-def page(bench: Bench, kept: Kept = NOTHING_KEPT) -> str:
+def page(bench: Bench, kept: Kept = NOTHING_KEPT, n_jobs: int = 1) -> str:
     """The comparison as one HTML file that works offline, in light and dark mode, and in print.
 
     The page begins with the answer: in words and, beside them, one picture of the differences from
@@ -49,6 +49,8 @@ def page(bench: Bench, kept: Kept = NOTHING_KEPT) -> str:
         The comparison.
     kept : Kept, optional
         Where parts that do not depend on the new rule are kept between calls. The page is the same.
+    n_jobs : int
+        Number of parallel jobs; -1 uses all cores. The page is the same.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def page(bench: Bench, kept: Kept = NOTHING_KEPT) -> str:
     require()
     from earlystop_lab.report.pages import page_of
 
-    return page_of(bench, kept)
+    return page_of(bench, kept, n_jobs)
 
 
 def require() -> None:

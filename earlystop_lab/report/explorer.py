@@ -10,8 +10,8 @@ Source of M4: U. Jugel et al., PVLDB 7 (2014) 797-808, doi:10.14778/2732951.2732
 """
 
 import base64
-import gzip
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
+from earlystop_lab._common.parallel import each_of
 from earlystop_lab._common.progress import followed
 from earlystop_lab.criteria import Criterion, first_passage
 from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs
@@ -29,7 +30,7 @@ from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report.charts import short
 from earlystop_lab.studies.comparison import OnCorpus
-from earlystop_lab.studies.kept import NOTHING_KEPT, Kept
+from earlystop_lab.studies.kept import NOTHING_KEPT, Arrays, Kept
 
 #: maximum number of runs per problem, and per corpus
 RUNS_A_PROBLEM, RUNS = 3, 36
@@ -57,7 +58,7 @@ def explored(
     ``runs`` has at least one run: its name, its problem and the rest ``packed``. ``of`` is the
     number of runs from which they were sampled.
     """
-    curves = CurveSet(found.curves.table.take(sample(_problems(found.curves))))
+    curves = _sampled(found.curves)
     rules = [
         {
             "name": name,
@@ -80,6 +81,25 @@ def explored(
             break
         runs.append(one)
     return {"rules": rules, "runs": runs, "of": len(found.curves)}
+
+
+def keep_known(
+    corpora: Sequence[OnCorpus], new: str, restore: Restore, kept: Kept, n_jobs: int
+) -> None:
+    """Keep what :func:`explored` says of the known rules, of one corpus in each process."""
+    asked = []
+    for found in corpora:
+        curves, sweeps = _sampled(found.curves), found.sweeps
+        known = _Seen(found, restore, curves, [sweeps[rule] for rule in sweeps if rule != new])
+        if found.digest and not kept.has(known.what(len(curves) - 1)):
+            asked.append((known, kept))
+    done = each_of(_Seen.keep, asked, n_jobs=n_jobs, prefer="processes")
+    for _ in followed(done, "page", len(asked), "corpora"):
+        pass
+
+
+def _sampled(curves: CurveSet) -> CurveSet:
+    return CurveSet(curves.table.take(sample(_problems(curves))))
 
 
 def _problems(curves: CurveSet) -> pd.Index:
@@ -141,39 +161,62 @@ def _packed(
 ) -> Iterator[tuple[str, str]]:
     """The name of each run, and its other data: compressed JSON in base64.
 
-    What is said of the known rules does not depend on the new one, and is kept.
+    What is said of the known rules does not depend on the new one, and is kept compressed.
     """
-    own, *others = [list(rows["member"]) for rows in found.sweeps.values()]
+    own, *others = found.sweeps.values()
     new, known = _Seen(found, restore, curves, [own]), _Seen(found, restore, curves, others)
-    place = kept if found.digest else Kept(None)
+    place = kept if found.digest else NOTHING_KEPT
     for i, curve in enumerate(followed(curves, f"{found.corpus}: page", len(curves), "runs")):
-        what = ["explored run", curve.run, found.digest, found.error, str(restore), known.names]
-        before = place.arrays(what, lambda i=i: known.of(i))  # type: ignore[misc]
-        after = new.of(i)
-        selected = np.concatenate([each["selected"] for each in (after, before)])
+        before, (own_rules, selected) = known.kept(i, place), new.of(i)
         first, last = short(curve.epoch[[0, -1]], None)
-        drawn = _drawn(curve, np.unique(_checks(curve, selected)))
-        start = json.dumps({"first": first, "last": last, **drawn, "rules": []}, **JSON)
-        rules = b",".join(each["rules"].tobytes() for each in (after, before) if len(each["rules"]))
-        text = start.encode()[:-2] + rules + b"]}"
-        # no time in the header, so that the bytes are always the same
-        yield curve.run, base64.b64encode(gzip.compress(text, 6, mtime=0)).decode()
+        selected = np.union1d(selected, before["selected"])
+        drawn = _drawn(curve, _checks(curve, selected))
+        start = json.dumps({"first": first, "last": last, **drawn, "rules": own_rules}, **JSON)
+        parts = _deflated(start[:-2]), before["rules"].tobytes(), _deflated("]}", last=True)
+        yield curve.run, base64.b64encode(b"".join(parts)).decode()
+
+
+def _deflated(text: str, *, last: bool = False) -> bytes:
+    """A part of what is compressed: other parts can follow it, unless it is the last."""
+    made = zlib.compressobj(6, wbits=-zlib.MAX_WBITS)
+    return made.compress(text.encode()) + made.flush(zlib.Z_FINISH if last else zlib.Z_FULL_FLUSH)
 
 
 class _Seen:
     """Where rules stop sampled runs, and what they see of them."""
 
     def __init__(
-        self, found: OnCorpus, restore: Restore, curves: CurveSet, sweeps: list[list[Criterion]]
+        self, found: OnCorpus, restore: Restore, curves: CurveSet, sweeps: list[pd.DataFrame]
     ) -> None:
-        self._found, self._restore, self._curves, self._sweeps = found, restore, curves, sweeps
-        self.names = [[str(member) for member in members] for members in sweeps]
+        self._digest, self._error, self._restore = found.digest, found.error, restore
+        self._curves = curves
+        self._sweeps: list[list[Criterion]] = [list(rows["member"]) for rows in sweeps]
+        self._names = [[str(member) for member in members] for members in self._sweeps]
+
+    def what(self, i: int) -> list[Any]:
+        """What determines :meth:`of`."""
+        settings = [self._digest, self._error, str(self._restore), self._names]
+        return ["explored run", self._curves.runs[i], *settings]
+
+    def kept(self, i: int, kept: Kept) -> Arrays:
+        """The same as :meth:`of`, with the rules as a compressed part of JSON, computed or kept."""
+
+        def compressed() -> Arrays:
+            rules, selected = self.of(i)
+            text = "".join(f",{json.dumps(rule, **JSON)}" for rule in rules)
+            return {"rules": np.frombuffer(_deflated(text), np.uint8), "selected": selected}
+
+        return kept.arrays(self.what(i), compressed)
+
+    def keep(self, kept: Kept) -> None:
+        for i in range(len(self._curves)):
+            self.kept(i, kept)
 
     @cached_property
     def _replayed(self) -> tuple[Stops, FloatArray, Runs]:
         members = [member for members in self._sweeps for member in members]
         stops = replay(self._curves, members, restore=self._restore)
-        losses = getattr(regrets(stops, self._curves), self._found.error)
+        losses = getattr(regrets(stops, self._curves), self._error)
         return stops, losses, self._curves.laid_out()
 
     @cached_property
@@ -192,8 +235,8 @@ class _Seen:
             series.append([(m, s.statistic) for m, s in zip(alike.values(), seen, strict=True)])
         return series
 
-    def of(self, i: int) -> dict[str, NDArray[Any]]:
-        """Of one run: the rules as JSON, separated by commas, and the positions they select."""
+    def of(self, i: int) -> tuple[list[dict[str, Any]], FloatArray]:
+        """What is said of each rule on a run, and the positions that they select."""
         stops, losses, runs = self._replayed
         rules, column = [], 0
         for members, series in zip(self._sweeps, self._series, strict=True):
@@ -208,9 +251,8 @@ class _Seen:
                 "regret": short(losses[i, mine]),
                 **_statistics(series, runs, i, at),
             }
-            rules.append(json.dumps(rule, **JSON))
-        text = np.frombuffer(",".join(rules).encode(), np.uint8)
-        return {"rules": text, "selected": np.unique(stops.selected[i])}
+            rules.append(rule)
+        return rules, np.unique(stops.selected[i])
 
 
 def _checks(curve: Curve, epochs: FloatArray) -> Checks:

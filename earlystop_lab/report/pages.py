@@ -19,10 +19,10 @@ from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report import charts
 from earlystop_lab.report.as_tables import is_of_numbers
 from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_differs, words_of
-from earlystop_lab.report.explorer import JSON, embedded_size, explored
+from earlystop_lab.report.explorer import JSON, embedded_size, explored, keep_known
 from earlystop_lab.report.forest import forest_of
 from earlystop_lab.report.messages import quality, said
-from earlystop_lab.studies.comparison import Bench, OnCorpus
+from earlystop_lab.studies.comparison import Bench, OnCorpus, processes_for
 from earlystop_lab.studies.kept import Kept
 
 #: maximum number of bytes of a page; runs of the explorer fill what the rest leaves
@@ -75,7 +75,7 @@ TERMS = {
 
 
 @debug_mode(False)  # charts are not validated each time; see charts
-def page_of(bench: Bench, kept: Kept) -> str:
+def page_of(bench: Bench, kept: Kept, n_jobs: int) -> str:
     """See :func:`report.page`."""
     words, sections, drawn = words_of(bench), [], []
     for i, found in enumerate(bench.corpora):
@@ -119,6 +119,9 @@ def page_of(bench: Bench, kept: Kept) -> str:
         shown["forest"] = _forest(only.comparisons, [what_differs(only)], bench.rule)
     template = _template()
     room = MOST - len(template.render(shown, data=data, explorer=explorer).encode())
+    jobs = processes_for([found.curves for found in bench.corpora], n_jobs)
+    if jobs > 1 and kept.place is not None:
+        keep_known(bench.corpora, bench.rule, bench.restore, kept, jobs)
     for i, found in enumerate(bench.corpora):
         # what one corpus leaves unused is available to the others
         part = explored(found, bench.restore, room // (len(bench.corpora) - i), kept)

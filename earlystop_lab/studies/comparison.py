@@ -16,18 +16,22 @@ number of corpora. A difference whose mean is not shown may still have the same 
 data sets: an exact sign test, with Holm's adjustment, says so as a verdict of its own.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+import pickle
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
+from io import BytesIO
 from itertools import chain
 from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
+from warnings import catch_warnings
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import require_jobs
-from earlystop_lab._common.parallel import each_of
+from earlystop_lab._common.parallel import each_of, jobs_of
 from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import counted
 from earlystop_lab.criteria import FAMILIES, Criterion, Family
@@ -80,6 +84,8 @@ LEVEL = 0.05
 POWER = 0.8
 #: the lowest level for which the number of resamples suffices
 FINEST = 2e-4
+#: corpora with so many checks in all are shared out to processes
+MANY = 10**6
 #: times of the ranks, as shares of the full run
 TIMES = (0.02, 0.05, 0.1, 0.2, 0.5)
 #: regrets and times of the profiles
@@ -218,7 +224,8 @@ class OnCorpus(NamedTuple):
     def sweeps(self) -> dict[str, pd.DataFrame]:
         """The rows of the front of every rule, from the fastest member to the slowest."""
         rows = self.front.sort_values("time", kind="stable")
-        return {rule: rows[rows["rule"] == rule] for rule in self.front["rule"].unique()}
+        mine = dict(list(rows.groupby("rule", sort=False)))
+        return {rule: mine[rule] for rule in self.front["rule"].unique()}
 
 
 class Bench(NamedTuple):
@@ -340,10 +347,7 @@ def bench(
     rate = exchange_rate(worth)
     if not 0 < margin < 100:
         raise ValueError(f"margin = {margin}; expected a percentage of the error, above 0")
-    check_criterion(rule, seed=seed)
-    for corpus, curves in corpora.items():
-        check_on(rule, curves, corpus, seed=seed)
-    said(Reason(Event.KEEPS_PROMISES, {"rule": name}))
+    jobs = processes_for(corpora.values(), n_jobs)
     study = _Study(
         name=name,
         rule=rule,
@@ -353,14 +357,23 @@ def bench(
         margin=float(np.log1p(margin / 100)),
         restore=restore,
         seed=seed,
-        n_jobs=n_jobs,
+        n_jobs=jobs_of(n_jobs) // jobs,
         kept=kept or Kept(None),
     )
-    answers: list[OnCorpus | Reason] = []
-    for corpus, curves in corpora.items():
-        numbers = {"corpus": corpus, "runs": len(curves), "known": len(rivals)}
-        said(Reason(Event.CORPUS_BEGINS, numbers))
-        answers.append(study.on(corpus, curves))
+    # in parallel the largest first, so that no process is left with it at the end
+    order = sorted(corpora, key=lambda corpus: -_checks(corpora[corpus]) * (jobs > 1))
+    with _answers(study, [(corpus, corpora[corpus]) for corpus in order], jobs) as found:
+        # other processes have begun meanwhile
+        check_criterion(rule, seed=seed)
+        for corpus, curves in corpora.items():
+            check_on(rule, curves, corpus, seed=seed)
+        said(Reason(Event.KEEPS_PROMISES, {"rule": name}))
+        by_corpus = {}
+        for corpus in order:
+            numbers = {"corpus": corpus, "runs": len(corpora[corpus]), "known": len(rivals)}
+            said(Reason(Event.CORPUS_BEGINS, numbers))
+            by_corpus[corpus] = next(found)
+    answers = [by_corpus[corpus] for corpus in corpora]
     done = [each for each in answers if isinstance(each, OnCorpus)]
     incomparable = [each for each in answers if isinstance(each, Reason)]
     if not done:
@@ -379,6 +392,54 @@ def bench(
         restore=restore,
         margin=study.margin,
     )
+
+
+def processes_for(corpora: Collection[CurveSet], n_jobs: int) -> int:
+    """How many of the jobs are processes, one corpus each: starting one takes seconds."""
+    few = sum(map(_checks, corpora)) < MANY
+    return 1 if few else min(jobs_of(n_jobs), len(corpora))
+
+
+def _checks(curves: CurveSet) -> int:
+    return int(curves.lengths.sum())
+
+
+@contextmanager
+def _answers(
+    study: "_Study", asked: Sequence[tuple[str, CurveSet]], jobs: int
+) -> Iterator[Iterator[OnCorpus | Reason]]:
+    """What is found on one corpus after the other; more than one job are processes."""
+    if jobs == 1:
+        yield (study.on(*each) for each in asked)
+        return
+    packed = each_of(study.packed_on, asked, n_jobs=jobs, prefer="processes")
+    own = study.rule if isinstance(study.rule, Family) else study.rule.family
+    families = {family.name: family for family in (own, *study.known)}
+    unpacked = (_Unpacking(BytesIO(each), families).load() for each in packed)
+    try:
+        yield followed(unpacked, "bench", len(asked), "corpora")
+    finally:
+        # an error ends the processes, of which joblib warns
+        with catch_warnings(action="ignore"):
+            packed.close()
+
+
+class _Packing(pickle.Pickler):
+    """What another process sends back: families by name, since theirs are those that came here."""
+
+    def persistent_id(self, obj: Any) -> str | None:
+        return obj.name if isinstance(obj, Family) else None
+
+
+class _Unpacking(pickle.Unpickler):
+    """The same, with the families of this process."""
+
+    def __init__(self, file: BytesIO, families: Mapping[str, Family]) -> None:
+        super().__init__(file)
+        self._families = families
+
+    def persistent_load(self, pid: str) -> Family:
+        return self._families[pid]
 
 
 class _Plan(NamedTuple):
@@ -510,6 +571,12 @@ class _Study(NamedTuple):
             digest=setting.digest if all(map(built_in, known)) else None,
             attained=shares,
         )
+
+    def packed_on(self, corpus: str, curves: CurveSet) -> bytes:
+        """The same as another process sends it."""
+        file = BytesIO()
+        _Packing(file, pickle.HIGHEST_PROTOCOL).dump(self.on(corpus, curves))
+        return file.getvalue()
 
     def _attained(self, setting: Setting, drawn: SweepMeans) -> Attained | None:
         """What rules take of the attainable, whose bound is for keeping the lowest error."""

@@ -74,8 +74,8 @@ class Kept(NamedTuple):
         """
         if self.place is None:
             return make()
-        key = hashlib.sha256(json.dumps([code(), what]).encode()).hexdigest()
-        file = self.place / f"{key[:32]}.arrow"
+        key = _key_of(what)
+        file = self._file(key)
         with suppress(OSError, ValueError):  # not there, damaged, or of other contents
             found = _unpacked(read_table(file), key)
             os.utime(file)
@@ -88,6 +88,14 @@ class Kept(NamedTuple):
             _trim(self.place)
         return made
 
+    def has(self, what: list[Any]) -> bool:
+        """Whether there is a file with these arrays."""
+        return self.place is not None and self._file(_key_of(what)).exists()
+
+    def _file(self, key: str) -> Path:
+        assert self.place is not None
+        return self.place / f"{key[:32]}.arrow"
+
     def files(self) -> list[tuple[Path, int]]:
         """The files and their sizes, the one that was not used for the longest time first."""
         found = [] if self.place is None else _entries(self.place)
@@ -96,6 +104,11 @@ class Kept(NamedTuple):
     def clear(self) -> int:
         """Remove all files; returns their number."""
         return sum(_removed(file) for file, _ in self.files())
+
+
+def _key_of(what: list[Any]) -> str:
+    """A digest of everything that determines a result."""
+    return hashlib.sha256(json.dumps([code(), what]).encode()).hexdigest()
 
 
 #: what keeps nothing

@@ -2,11 +2,11 @@
 
 import base64
 import csv
-import gzip
 import io
 import json
 import re
 import sys
+import zlib
 from html.parser import HTMLParser
 
 import numpy as np
@@ -94,7 +94,7 @@ class Parsed(HTMLParser):
 
 
 def unpacked(text):
-    return json.loads(gzip.decompress(base64.b64decode(text)))
+    return json.loads(zlib.decompress(base64.b64decode(text), wbits=-zlib.MAX_WBITS))
 
 
 # -- what is embedded ----------------------------------------------------------------------

@@ -29,7 +29,7 @@ from earlystop_lab.curves.datasets import SHARED
 from earlystop_lab.engine.thresholds import Thresholds
 from earlystop_lab.inference import intervals
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.report import answer_as_json, in_words
+from earlystop_lab.report import answer_as_json, in_words, page
 from earlystop_lab.report.comparison import table, words_of
 from earlystop_lab.report.messages import reason
 from earlystop_lab.studies import comparison
@@ -41,6 +41,7 @@ from earlystop_lab.studies.comparison import (
     compared,
 )
 from earlystop_lab.studies.conformance import ConformanceError
+from earlystop_lab.studies.kept import NOTHING_KEPT, Kept
 
 NETS = Path(__file__).resolve().parents[2] / "data" / "curves" / "modern-nets"
 
@@ -596,13 +597,31 @@ def test_known_rules_of_other_times_are_named(flow):
     )
 
 
-def test_two_corpora_have_the_same_answer_for_any_number_of_jobs(flow):
+def test_two_corpora_have_the_same_answer_for_any_number_of_jobs(flow, monkeypatch, tmp_path):
     others = simulate("double_descent", 16, seed=2, epochs=120)
     both = {"flow": flow, "descent": others}
-    one, two = (
-        answer_as_json(bench(Seer, both, known=[GL, Keras], n_jobs=jobs)) for jobs in (1, 2)
-    )
-    assert one == two
+
+    def found(jobs, kept):
+        answer = bench(Seer, both, known=[GL, Keras], n_jobs=jobs, kept=kept)
+        members = [each.front["member"].tolist() for each in answer.corpora]
+        return answer_as_json(answer), page(answer, kept, jobs), members
+
+    one = found(1, NOTHING_KEPT)
+    monkeypatch.setattr(comparison, "MANY", 1)  # so few checks are not worth a process
+    assert found(2, Kept(tmp_path)) == one
+    # the rules themselves, not copies, so that what was compiled of them is used
+    assert one[2][0][0].family is Seer
+    assert one[2][0][-1].family is Keras
+
+
+def test_a_rule_that_breaks_a_promise_ends_the_processes(flow, monkeypatch):
+    @criterion(threshold="gap", passes=">")
+    def Later(val):
+        return np.append(val[1:], 0.0)
+
+    monkeypatch.setattr(comparison, "MANY", 1)
+    with pytest.raises(ConformanceError):
+        bench(Later, {"flow": flow, "again": flow}, known=[GL], n_jobs=2)
 
 
 def test_a_rule_that_exits_ends_the_bench(flow, monkeypatch):
