@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # as PDF, the thousands of lines of a gallery would take megabytes; questions are for pages
         pixels = name.startswith("gallery-") or name in (*QUESTIONS, "guesses")
         paths = [f"{name}.png"] if pixels else [name]
-        print(*save(made, *(asked.out / path for path in paths)), sep="\n")
+        with drawn("paper", "page"):  # ticks are placed when it is written
+            print(*save(made, *(asked.out / path for path in paths)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -256,8 +256,7 @@ def _draw(answers: list[Recommendation], out: Path) -> None:
     if len(answers) > 1:
         raise ValueError("--out: several frameworks have a picture each; choose one: --framework")
     with drawn("screen", "page"):
-        figure = draw_recommendation(answers[0])
-    save(figure, out)
+        save(draw_recommendation(answers[0]), out)
 
 
 def calibrate_command(

@@ -54,9 +54,8 @@ def figures(found: Reproduction) -> Iterator[tuple[str, Figure]]:
         "topologies": lambda: topologies(stops, facts_of(study.curves).clusters),
     }
     for name, draw in made.items():
-        with drawn("paper", "page"):
-            figure = draw()
-        yield name, figure
+        with drawn("paper", "page"):  # ticks are placed when it is written
+            yield name, draw()
 
 
 def one_run(curve: Curve, stops: dict[str, float]) -> Figure:
