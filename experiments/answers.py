@@ -247,6 +247,7 @@ def page() -> str:
 
 #: how to read the figures; see :func:`draw_estimates`
 _READ = (
+    "Each row is the corpus, or the group of runs, on its left, each panel the quantity below it. "
     "Dots are estimates, and lines their 95% intervals, with an arrow where one goes on; a hollow "
     "dot has none."
 )

@@ -296,10 +296,10 @@ def _draw_shares(shares: pd.DataFrame, ax: plt.Axes) -> None:
     for y, name in enumerate(names):
         part = shares[shares["corpus"] == name].set_index("rule")["share"].clip(lower=-0.25)
         others = part.drop([*SHOWN, "policy", "hindsight"], errors="ignore")
-        ax.plot(others, np.full(len(others), y), "|", color="0.6", ms=7, mew=0.7)
+        ax.plot(others, np.full(len(others), y), "|", color="0.6", ms=7, mew=0.7, label="others")
         for rule in SHOWN:
             seen = look(rule)
-            ax.plot(part[rule], y, seen.marker, color=seen.colour, ms=4.5)
+            ax.plot(part[rule], y, seen.marker, color=seen.colour, ms=4.5, label=rule)
         ax.plot(part["policy"], y, "o", mfc="white", mec="black", ms=3.5)
         ax.plot(part["hindsight"], y, "v", mfc="white", mec="black", ms=3.5)
     ax.set_yticks(range(len(names)), names)
@@ -309,6 +309,10 @@ def _draw_shares(shares: pd.DataFrame, ax: plt.Axes) -> None:
         f"or rule found\n(1% of error worth {WORTH}% of time; below -25% at the left edge)"
     )
     ax.xaxis.set_major_formatter(PercentFormatter(1))
+    # those of the first row stand for all
+    handles, words = ax.get_legend_handles_labels()
+    several = 1 + len(SHOWN)
+    ax.legend(handles[:several], words[:several], loc="upper right", ncols=3)
 
 
 def draw_profiles(table: pd.DataFrame) -> Figure:
