@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from earlystop_lab._common.checks import is_number, one_of, require
 from earlystop_lab._common.wording import listed
@@ -128,10 +129,13 @@ def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) 
     return table.set_column(at, pa.field(name, values.type, metadata=metadata), values)
 
 
-def without_views(table: pa.Table) -> pa.Table:
-    """The table with string views converted to strings, which Arrow supports better."""
+def unencoded(table: pa.Table) -> pa.Table:
+    """The table with string views as strings and without run ends: Arrow supports these better."""
     for field in table.schema:
         kind = pa.string()
+        if pa.types.is_run_end_encoded(field.type):
+            table = with_column(table, field.name, pc.run_end_decode(table[field.name]))
+            continue
         if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
             kind = pa.dictionary(field.type.index_type, pa.string(), field.type.ordered)
         elif not pa.types.is_string_view(field.type):

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from earlystop_lab._common.checks import is_number
-from earlystop_lab.curves.channels import NAMED, arrow_errors, canonical, without_views
+from earlystop_lab.curves.channels import NAMED, arrow_errors, canonical, unencoded
 
 
 def row_of(index: int, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def table_of_rows(frame: Any, run: str, epoch: str) -> pa.Table:
                 columns[str(name)] = pa.array(cells.to_numpy()) if plain else pa.array(cells)
         table = pa.table(columns)
     else:
-        table = without_views(pa.table(frame))
+        table = unencoded(pa.table(frame))
     if run not in table.column_names:
         raise ValueError(
             f"from_frame: run = {run!r} is not a column; the frame has {_names(table)}"

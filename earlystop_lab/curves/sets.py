@@ -39,9 +39,9 @@ from earlystop_lab.curves.channels import (
     concatenated,
     is_channel,
     taken,
+    unencoded,
     with_channels,
     with_column,
-    without_views,
 )
 from earlystop_lab.curves.flat import (
     Column,
@@ -805,7 +805,7 @@ def _validated(table: pa.Table) -> tuple[pa.Table, dict[str, Column], NDArray[np
     _require_curves(table.schema)
     if pa.types.is_nested(kind := table.schema.field("run").type):
         raise ValueError(f"column 'run': expected one id per run, found {kind}")
-    table = without_views(table)
+    table = unencoded(table)
     if kind != pa.string():
         table = with_column(table, "run", table["run"].cast(pa.string()))
     runs = table["run"]
