@@ -234,10 +234,7 @@ def _write_report(
 
     folder.mkdir(parents=True, exist_ok=True)
     jobs = processes_for([each.curves for each in found.corpora], n_jobs)
-    # a rule of a user's file is not sent to other processes inside of a table
-    drawn = [each._replace(front=each.front.drop(columns="member")) for each in found.corpora]
-    asked = [(found._replace(corpora=drawn), folder)]
-    figures = each_of(_save_fronts, asked, n_jobs=jobs, prefer="processes")
+    figures = each_of(_save_fronts, [(found, folder)], n_jobs=jobs, prefer="processes")
     files = [
         written_text(
             folder / f"report.{each}",

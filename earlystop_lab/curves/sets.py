@@ -505,7 +505,7 @@ class CurveSet:
                 f"select: expected {len(self)} booleans, one per run, got {chosen.dtype} of shape "
                 f"{chosen.shape}"
             )
-        return self._of(self.table.filter(pa.array(chosen)))
+        return self if chosen.all() else self._of(self.table.filter(pa.array(chosen)))
 
     def __add__(self, other: CurveSet) -> CurveSet:
         """The runs of both sets; a column that one set lacks is missing for its runs.

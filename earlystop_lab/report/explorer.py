@@ -12,7 +12,7 @@ Source of M4: U. Jugel et al., PVLDB 7 (2014) 797-808, doi:10.14778/2732951.2732
 import base64
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
 from earlystop_lab._common.parallel import each_of
-from earlystop_lab._common.progress import followed
 from earlystop_lab.criteria import Criterion, first_passage
 from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs
 from earlystop_lab.engine.replaying import Restore, Stops, replay
@@ -49,16 +48,12 @@ SHOWN = 0.97
 Checks = NDArray[np.int64]
 
 
-def explored(
-    found: OnCorpus, restore: Restore, room: int, kept: Kept = NOTHING_KEPT
-) -> dict[str, Any]:
-    """The data of one corpus; contains as many of the sampled runs as fit into ``room`` bytes.
+def explored(found: OnCorpus, packed: Iterable[Mapping[str, str]], room: int) -> dict[str, Any]:
+    """The data of one corpus; contains as many of the packed runs as fit into ``room`` bytes.
 
     ``rules`` has every rule with its members, fastest first, and their points on the front.
-    ``runs`` has at least one run: its name, its problem and the rest ``packed``. ``of`` is the
-    number of runs from which they were sampled.
+    ``runs`` has at least one run. ``of`` is the number of runs from which they were sampled.
     """
-    curves = _sampled(found.curves)
     rules = [
         {
             "name": name,
@@ -71,31 +66,28 @@ def explored(
         for name, sweep in found.sweeps.items()
     ]
     room -= embedded_size(rules)
-    runs: list[dict[str, str]] = []
-    problems = _problems(curves) if curves.has("problem") else [""] * len(curves)
-    packs = _packed(found, restore, curves, kept)
-    for problem, (run, packed) in zip(problems, packs, strict=False):
-        one = {"run": run, "problem": problem, "packed": packed}
-        room -= embedded_size(one)
+    runs: list[Mapping[str, str]] = []
+    for run in packed:
+        room -= embedded_size(run)
         if runs and room < 0:
             break
-        runs.append(one)
+        runs.append(run)
     return {"rules": rules, "runs": runs, "of": len(found.curves)}
 
 
-def keep_known(
-    corpora: Sequence[OnCorpus], new: str, restore: Restore, kept: Kept, n_jobs: int
-) -> None:
-    """Keep what :func:`explored` says of the known rules, of one corpus in each process."""
+def packed(
+    corpora: Iterable[OnCorpus], restore: Restore, kept: Kept, n_jobs: int
+) -> Iterator[list[dict[str, str]]]:
+    """The sampled runs of one corpus after the other, by as many processes as there are jobs.
+
+    Each is its name, its problem, and the rest ``packed``: compressed JSON in base64.
+    """
     asked = []
     for found in corpora:
-        curves, sweeps = _sampled(found.curves), found.sweeps
-        known = _Seen(found, restore, curves, [sweeps[rule] for rule in sweeps if rule != new])
-        if found.digest and not kept.has(known.what(len(curves) - 1)):
-            asked.append((known, kept))
-    done = each_of(_Seen.keep, asked, n_jobs=n_jobs, prefer="processes")
-    for _ in followed(done, "page", len(asked), "corpora"):
-        pass
+        curves, (own, *others) = _sampled(found.curves), found.sweeps.values()
+        new, known = (_Seen(found, restore, curves, rows) for rows in ([own], others))
+        asked.append((curves, new, known, kept if found.digest else NOTHING_KEPT))
+    return each_of(_packed, asked, n_jobs=n_jobs, prefer="processes")
 
 
 def _sampled(curves: CurveSet) -> CurveSet:
@@ -156,32 +148,6 @@ def thinned(
 # -- the runs ------------------------------------------------------------------------------
 
 
-def _packed(
-    found: OnCorpus, restore: Restore, curves: CurveSet, kept: Kept
-) -> Iterator[tuple[str, str]]:
-    """The name of each run, and its other data: compressed JSON in base64.
-
-    What is said of the known rules does not depend on the new one, and is kept compressed.
-    """
-    own, *others = found.sweeps.values()
-    new, known = _Seen(found, restore, curves, [own]), _Seen(found, restore, curves, others)
-    place = kept if found.digest else NOTHING_KEPT
-    for i, curve in enumerate(followed(curves, f"{found.corpus}: page", len(curves), "runs")):
-        before, (own_rules, selected) = known.kept(i, place), new.of(i)
-        first, last = short(curve.epoch[[0, -1]], None)
-        selected = np.union1d(selected, before["selected"])
-        drawn = _drawn(curve, _checks(curve, selected))
-        start = json.dumps({"first": first, "last": last, **drawn, "rules": own_rules}, **JSON)
-        parts = _deflated(start[:-2]), before["rules"].tobytes(), _deflated("]}", last=True)
-        yield curve.run, base64.b64encode(b"".join(parts)).decode()
-
-
-def _deflated(text: str, *, last: bool = False) -> bytes:
-    """A part of what is compressed: other parts can follow it, unless it is the last."""
-    made = zlib.compressobj(6, wbits=-zlib.MAX_WBITS)
-    return made.compress(text.encode()) + made.flush(zlib.Z_FINISH if last else zlib.Z_FULL_FLUSH)
-
-
 class _Seen:
     """Where rules stop sampled runs, and what they see of them."""
 
@@ -193,11 +159,6 @@ class _Seen:
         self._sweeps: list[list[Criterion]] = [list(rows["member"]) for rows in sweeps]
         self._names = [[str(member) for member in members] for members in self._sweeps]
 
-    def what(self, i: int) -> list[Any]:
-        """What determines :meth:`of`."""
-        settings = [self._digest, self._error, str(self._restore), self._names]
-        return ["explored run", self._curves.runs[i], *settings]
-
     def kept(self, i: int, kept: Kept) -> Arrays:
         """The same as :meth:`of`, with the rules as a compressed part of JSON, computed or kept."""
 
@@ -206,11 +167,8 @@ class _Seen:
             text = "".join(f",{json.dumps(rule, **JSON)}" for rule in rules)
             return {"rules": np.frombuffer(_deflated(text), np.uint8), "selected": selected}
 
-        return kept.arrays(self.what(i), compressed)
-
-    def keep(self, kept: Kept) -> None:
-        for i in range(len(self._curves)):
-            self.kept(i, kept)
+        settings = [self._digest, self._error, str(self._restore), self._names]
+        return kept.arrays(["explored run", self._curves.runs[i], *settings], compressed)
 
     @cached_property
     def _replayed(self) -> tuple[Stops, FloatArray, Runs]:
@@ -253,6 +211,30 @@ class _Seen:
             }
             rules.append(rule)
         return rules, np.unique(stops.selected[i])
+
+
+def _packed(curves: CurveSet, new: _Seen, known: _Seen, kept: Kept) -> list[dict[str, str]]:
+    """Runs for the page.
+
+    What is said of the known rules does not depend on the new one, and is kept compressed.
+    """
+    problems, runs = _problems(curves) if curves.has("problem") else [""] * len(curves), []
+    for i, curve in enumerate(curves):
+        before, (own_rules, selected) = known.kept(i, kept), new.of(i)
+        first, last = short(curve.epoch[[0, -1]], None)
+        selected = np.union1d(selected, before["selected"])
+        drawn = _drawn(curve, _checks(curve, selected))
+        start = json.dumps({"first": first, "last": last, **drawn, "rules": own_rules}, **JSON)
+        parts = _deflated(start[:-2]), before["rules"].tobytes(), _deflated("]}", last=True)
+        packed = base64.b64encode(b"".join(parts)).decode()
+        runs.append({"run": curve.run, "problem": problems[i], "packed": packed})
+    return runs
+
+
+def _deflated(text: str, *, last: bool = False) -> bytes:
+    """A part of what is compressed: other parts can follow it, unless it is the last."""
+    made = zlib.compressobj(6, wbits=-zlib.MAX_WBITS)
+    return made.compress(text.encode()) + made.flush(zlib.Z_FINISH if last else zlib.Z_FULL_FLUSH)
 
 
 def _checks(curve: Curve, epochs: FloatArray) -> Checks:

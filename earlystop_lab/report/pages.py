@@ -14,12 +14,13 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
+from earlystop_lab._common.progress import followed
 from earlystop_lab._common.wording import signed, spoken
 from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report import charts
 from earlystop_lab.report.as_tables import is_of_numbers
 from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_differs, words_of
-from earlystop_lab.report.explorer import JSON, embedded_size, explored, keep_known
+from earlystop_lab.report.explorer import JSON, embedded_size, explored, packed
 from earlystop_lab.report.forest import forest_of
 from earlystop_lab.report.messages import quality, said
 from earlystop_lab.studies.comparison import Bench, OnCorpus, processes_for
@@ -77,6 +78,9 @@ TERMS = {
 @debug_mode(False)  # charts are not validated each time; see charts
 def page_of(bench: Bench, kept: Kept, n_jobs: int) -> str:
     """See :func:`report.page`."""
+    jobs = processes_for([found.curves for found in bench.corpora], n_jobs)
+    # other processes begin
+    runs = packed(bench.corpora, bench.restore, kept, jobs)
     words, sections, drawn = words_of(bench), [], []
     for i, found in enumerate(bench.corpora):
         sentences = [*words.found[i], *words.rests[i]]
@@ -119,12 +123,10 @@ def page_of(bench: Bench, kept: Kept, n_jobs: int) -> str:
         shown["forest"] = _forest(only.comparisons, [what_differs(only)], bench.rule)
     template = _template()
     room = MOST - len(template.render(shown, data=data, explorer=explorer).encode())
-    jobs = processes_for([found.curves for found in bench.corpora], n_jobs)
-    if jobs > 1 and kept.place is not None:
-        keep_known(bench.corpora, bench.rule, bench.restore, kept, jobs)
-    for i, found in enumerate(bench.corpora):
+    done = followed(runs, "page", len(bench.corpora), "corpora")
+    for i, (found, its_runs) in enumerate(zip(bench.corpora, done, strict=True)):
         # what one corpus leaves unused is available to the others
-        part = explored(found, bench.restore, room // (len(bench.corpora) - i), kept)
+        part = explored(found, its_runs, room // (len(bench.corpora) - i))
         names = {"what": numbers_of(found)["what"], "kept": _kept(found), "unit": found.counted_in}
         one = {"name": found.corpus, **names, **part}
         room -= embedded_size(one)

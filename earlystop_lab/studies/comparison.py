@@ -176,8 +176,10 @@ class OnCorpus(NamedTuple):
     #: the error whose regret was compared
     error: Literal["val", "test"]
     #: every rule's sweep, the new one's first, as returned by :func:`measures.fronts.front`, with
-    #: ``member``, the criterion, and ``chosen``, whether it has the least cost of its rule
+    #: ``chosen``, whether a criterion has the least cost of its rule
     front: pd.DataFrame
+    #: the criterion of each of its rows
+    members: list[Criterion]
     #: one row per known rule, or per several that do the same; see :func:`bench`
     comparisons: pd.DataFrame
     #: known rules that take no time that the new one can take
@@ -222,8 +224,9 @@ class OnCorpus(NamedTuple):
 
     @property
     def sweeps(self) -> dict[str, pd.DataFrame]:
-        """The rows of the front of every rule, from the fastest member to the slowest."""
-        rows = self.front.sort_values("time", kind="stable")
+        """The rows of the front of every rule, from the fastest to the slowest ``member``."""
+        members = np.array(self.members, object)
+        rows = self.front.assign(member=members).sort_values("time", kind="stable")
         mine = dict(list(rows.groupby("rule", sort=False)))
         return {rule: mine[rule] for rule in self.front["rule"].unique()}
 
@@ -542,9 +545,9 @@ class _Study(NamedTuple):
         chosen = costs.groupby(drawn.rules, sort=False).idxmin().to_numpy()
         texts = drawn.criteria
         names = [texts[j] for j in chosen]
-        best = [each for _, each in plan.drawn]
+        members = [each for _, each in plan.drawn]
         own = Stopped(*(np.take(each, chosen, axis=1) for each in rows))
-        values = regrets(stops_at(kept, [best[j] for j in chosen], own), kept)
+        values = regrets(stops_at(kept, [members[j] for j in chosen], own), kept)
         losses: FloatArray = getattr(values, error)
         return OnCorpus(
             corpus=corpus,
@@ -553,9 +556,9 @@ class _Study(NamedTuple):
             unvalidated=unvalidated(curves),
             error=error,
             front=front(drawn, seed=self.seed, bands=plan.bands).assign(
-                member=np.array([each for _, each in plan.drawn], object),
-                chosen=costs.index.isin(chosen),
+                chosen=costs.index.isin(chosen)
             ),
+            members=members,
             comparisons=comparisons,
             apart=[name for name in plan.used if name not in pairs],
             lacking=[each.name for each in lacking],

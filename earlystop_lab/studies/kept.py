@@ -88,10 +88,6 @@ class Kept(NamedTuple):
             _trim(self.place)
         return made
 
-    def has(self, what: list[Any]) -> bool:
-        """Whether there is a file with these arrays."""
-        return self.place is not None and self._file(_key_of(what)).exists()
-
     def _file(self, key: str) -> Path:
         assert self.place is not None
         return self.place / f"{key[:32]}.arrow"

@@ -603,7 +603,7 @@ def test_two_corpora_have_the_same_answer_for_any_number_of_jobs(flow, monkeypat
 
     def found(jobs, kept):
         answer = bench(Seer, both, known=[GL, Keras], n_jobs=jobs, kept=kept)
-        members = [each.front["member"].tolist() for each in answer.corpora]
+        members = [each.members for each in answer.corpora]
         return answer_as_json(answer), page(answer, kept, jobs), members
 
     one = found(1, NOTHING_KEPT)
