@@ -7,9 +7,10 @@ and which files belong together. To add a format, write one module with ``recogn
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple, TypeVar, get_args
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple, TypeVar, get_args
 
+import numpy as np
 import pandas as pd
 
 from earlystop_lab._common.checks import one_of, require, require_mode
@@ -54,11 +55,12 @@ from earlystop_lab.sources.logs._cells import LogError, listed, shown
 from earlystop_lab.sources.logs._channels import Choice, choose, run_columns, run_names
 from earlystop_lab.sources.logs._checks import Between, measure
 from earlystop_lab.sources.logs._columns import Log, grouped, joined
+from earlystop_lab.sources.logs._counted import in_order
 from earlystop_lab.sources.logs._finding import Owner, Twins, clean, find, labels
 from earlystop_lab.sources.logs._reading import Note, Skipped, Source, limited
 from earlystop_lab.sources.logs._restarts import Restart, runs_of
 from earlystop_lab.sources.logs._together import Run, together
-from earlystop_lab.sources.logs._values import as_meant
+from earlystop_lab.sources.logs._values import as_meant, doubts, is_share
 
 __all__ = ["FORMATS", "LogImport", "Note", "Skipped", "read_logs"]
 
@@ -68,6 +70,8 @@ T = TypeVar("T")
 MOST_LINES = 20
 #: cells of a run above which at least this share of them has to be filled
 _MOST_EMPTY, _LEAST_FILLED = 10_000_000, 0.01
+#: how far above shares of 1 the same in percent is at least
+_APART = 10
 
 
 class Format(NamedTuple):
@@ -241,13 +245,16 @@ def read_logs(
     is added if a log counts from 0, that is, if its first position is 0, or if Keras' ``CSVLogger``
     wrote it and it begins with a later one. Steps are kept as recorded. If the log has both steps
     and epochs and they agree, steps are converted to fractional epochs. The unit of the positions
-    is ``epoch.unit``: epoch, round, step, or check if they are counted.
+    is ``epoch.unit``: epoch, round, step, or check if they are counted. If row numbers are used and
+    a column with the time of each row goes back, as in a table with the newest row first, the rows
+    are numbered in order of time.
 
     *Restarts.* If positions restart at the first one of the file, another run begins, unless
     ``restart="continue"`` states that the same run was trained further (a second ``fit``); its
     positions are then continued. If positions go back to a later one, training was resumed, and the
     new values replace the old ones. Rows that repeat others exactly, as two processes write them,
-    are read once, and so is a copy of a log in the same folder.
+    are read once, and so is a copy of a log in the same folder. A file that begins where another
+    one ends is reported: it may be the same run, resumed.
 
     *Checks.* A check is a position at which ``val`` was measured. If a channel was measured more
     often, a check keeps its last value since the previous check; a channel that was not measured
@@ -259,7 +266,10 @@ def read_logs(
 
     *Values.* Representations of NaN and infinity are recognised: MLflow's ``is_nan`` and largest
     float, ClearML's 0, a loss of 0 next to a ``grad_norm`` that is not finite. A validation error
-    of exactly 0 far below its neighbours is kept and reported in a note.
+    of exactly 0 far below its neighbours is kept and reported in a note, and so are a -1 among
+    positive errors, values that look carried on from one evaluation to the next, and a change from
+    shares to percent. Decimal commas and marks between thousands (``1.234,5``, ``1'000``) are
+    understood where the table leaves no other reading.
 
     *What was not read.* A file or line that cannot be read is listed in ``skipped``, and the rest
     is imported. Repairs and assumptions are listed in ``notes``. A channel has one direction in a
@@ -351,7 +361,55 @@ def read_logs(
         notes += file.told()
         skipped += _named(file.label, file.skipped)
     curves, apart = together(runs)
-    return LogImport(curves, (*skipped, *apart), (*notes, *_all_end_at_their_best(curves)))
+    notes += [*_resumed_elsewhere(runs), *_in_two_units(runs), *_all_end_at_their_best(curves)]
+    return LogImport(curves, (*skipped, *apart), tuple(notes))
+
+
+def _resumed_elsewhere(runs: Sequence[Run]) -> Iterator[Note]:
+    """A note on each file that goes on where another one beside it ends."""
+    ends: dict[object, list[str]] = {}
+    for cells in (run.cells for run in runs):
+        for near in _near(cells["file"]):
+            ends.setdefault((near, cells["epoch.unit"], cells["epoch"][-1]), []).append(
+                cells["file"]
+            )
+    for cells in (run.cells for run in runs if run.cells["epoch.unit"] != "check"):
+        at, unit = cells["epoch"], cells["epoch.unit"]
+        apart = float(np.median(np.diff(at))) if len(at) > 1 else 1.0
+        if at[0] <= apart:
+            continue
+        found = [ends.get((near, unit, at[0] - apart), []) for near in _near(cells["file"])]
+        before = next((files for files in found if {*files} - {cells["file"]}), None)
+        if before is not None:
+            more = f" and {len(before) - 1} more" if len(before) > 1 else ""
+            yield Note(
+                cells["file"],
+                f"begins at {unit} {at[0]:g}, where {before[0]}{more} ends, as a resumed run does; "
+                "it is read as a run of its own; to read one run, append this file to that one",
+            )
+
+
+def _near(file: str) -> list[PurePath]:
+    """The folders whose files may be of the same run: version_0/metrics.csv lies in two."""
+    return [*PurePath(file).parents][:2]
+
+
+def _in_two_units(runs: Sequence[Run]) -> Iterator[Note]:
+    """A note if the validation curves of some files are shares of 1, and of others percent."""
+    highest: dict[bool, dict[str, float]] = {True: {}, False: {}}
+    for cells, about in runs:
+        if "val" in about and is_share(str(about["val"].metric)):
+            values = np.ma.filled(cells["val"], np.nan)
+            top = float(np.max(values, where=~np.isnan(values), initial=-np.inf))
+            highest[top <= 1][cells["file"]] = top
+    shares, percent = highest[True], highest[False]
+    if shares and percent and min(percent.values()) > _APART * max(shares.values()):
+        (file, top), (other, most) = min(shares.items()), min(percent.items())
+        yield Note(
+            file,
+            f"val is at most {top:g} here, but up to {most:g} in {other}: one may be a share of 1 "
+            "and the other percent; import them separately, or correct one of them",
+        )
 
 
 def _all_end_at_their_best(curves: CurveSet) -> list[Note]:
@@ -415,6 +473,7 @@ class _File:
             self._refuse(log, error)
             return
         self.notes += [(log.name, note) for note in choice.notes]
+        log, choice = in_order(log, choice)
         runs, said = runs_of(as_meant(log, choice), choice, self.restart)
         self.notes += [(log.name, note) for note in said]
         for part in runs:
@@ -428,7 +487,9 @@ class _File:
         except LogError as error:
             self._refuse(log, error)
             return
-        self.notes += [(log.name, note) for note in measured.notes]
+        self.notes += [
+            (log.name, note) for note in (*measured.notes, *_doubted(measured.run, choice))
+        ]
         self.skipped += measured.skipped
         label = f"{self.label}:{log.name}" if log.name else self.label
         about = {"run": clean(label), "format": name, "file": self.label}
@@ -447,6 +508,13 @@ class _File:
         for run, text in self.notes:
             runs.setdefault(text, []).append(run)
         return [Note(self.label, clean(_about_runs(its) + text)) for text, its in runs.items()]
+
+
+def _doubted(run: Mapping[str, Any], choice: Choice) -> Iterator[str]:
+    if choice.val is not None:
+        there = ~np.ma.getmaskarray(run["val"])
+        values = np.ma.getdata(run["val"])[there]
+        yield from doubts(choice.val, run["epoch"][there], values, run["epoch.unit"])
 
 
 def _require_filled(log: Log, val: str | None, columns: Sequence[str]) -> None:

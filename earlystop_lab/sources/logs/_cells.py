@@ -9,7 +9,9 @@ from earlystop_lab._common.errors import EarlystopError
 from earlystop_lab._common.wording import cut
 
 #: cells that say "not measured", as loggers and spreadsheets write them
-BLANK = frozenset({"", "-", "na", "n/a", "none", "null", "no log"})
+BLANK = frozenset(
+    {"", "-", "--", "---", "—", "na", "n/a", "#n/a", "<na>", "none", "null", "missing", "no log"}
+)
 _NUMBER = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?", re.ASCII | re.IGNORECASE)
 _SPECIAL = re.compile(r"(?P<sign>[+-]?)(?:(?P<nan>nan)|inf|infinity)", re.IGNORECASE)
 #: the same as C and C++ print them: -nan(ind), 1.#INF, -1.#IND00

@@ -52,9 +52,11 @@ _HIGHER = word_set(
     scores iou miou dice meteor mcc kappa psnr ssim fitness reward rewards return mrr spearman
     pearson sensitivity specificity likelihood correct jaccard em exact win corr correlation tpr
     tnr chrf cider spice elbo aps apm apl ar dsc bacc pq nds hota mota nmi ari ami stoi pesq sdr
-    sisdr
+    sisdr lik loglik llik logp logprob lml
     """
 )
+#: short for the logarithm of a likelihood
+_LIKELIHOODS = word_set("ll prob mll evidence")
 #: words that turn the name of a score into that of a loss
 _SAY_LOWER = word_set("losses err errors")
 _HIGHER_STARTS = ("rouge", "bleu", "map", "ndcg", "hit", "top", "accura", "f1")
@@ -93,7 +95,10 @@ _EPOCHS = word_set(
     """
 )
 #: columns that tell runs apart
-_RUNS = ("run", "run_id", "run_uuid", "run_name", "experiment", "trial", "trial_id", "seed", "fold")
+_RUNS = (
+    *("run", "run_id", "run_uuid", "run_name", "run.hash", "experiment", "trial", "trial_id"),
+    *("seed", "fold"),
+)
 #: those that do where positions start anew with each of their values
 _MAYBE_RUNS = ("model", "name", "k")
 
@@ -201,7 +206,9 @@ def _kind(
         higher -= {"score", "scores"}
     if not bare.isdisjoint({"neg", "negative"}):
         # sklearn's neg_mean_squared_error is a score, a negative log likelihood is a loss
-        return "loss" if higher or "ll" in bare else "higher"
+        if higher or not bare.isdisjoint(_LIKELIHOODS):
+            return "loss"
+        return "higher" if loss or error else "unknown"
     # dice_loss is a loss, top5_error an error
     says = any(word in _SAY_LOWER or word.endswith(("loss", "error")) for word in bare)
     if higher and not says:

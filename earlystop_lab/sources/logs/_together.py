@@ -94,9 +94,10 @@ def _upper(name: str, about: Channel, runs: Sequence[Mapping[str, Any]]) -> floa
     if about.direction != "max":
         return None
     metrics = {run.get(f"{name}.metric") for run in runs if name in run} - {None}
-    values = np.concatenate([np.ma.filled(run[name], np.nan) for run in runs if name in run])
-    highest = float(np.nanmax(values)) if not np.isnan(values).all() else np.inf
-    bounds = {upper_bound(str(metric), highest) for metric in metrics}
+    values = [np.ma.filled(run[name], np.nan) for run in runs if name in run]
+    # shares in some runs and percentages in others have no bound in common
+    highest = {float(np.nanmax(own)) for own in values if not np.isnan(own).all()}
+    bounds = {upper_bound(str(metric), top) for metric in metrics for top in highest or {np.inf}}
     return bounds.pop() if len(bounds) == 1 else None
 
 

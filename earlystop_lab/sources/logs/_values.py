@@ -1,6 +1,6 @@
 """Numbers that stand for NaN or infinity, as loggers write them that have no word for either."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -16,6 +16,8 @@ from earlystop_lab.sources.logs._columns import Column, IntArray, Log
 _LARGEST = 1.797e308
 #: what ClearML calls a scalar; it writes NaN and infinity as 0
 _OF_CLEARML = "training_stats_scalar"
+#: metrics that are shares of 1 or percentages
+_SHARES = frozenset({"accuracy", "acc", "error", "err", "errors", "rate", "top", "top1", "top5"})
 #: a 0 is suspicious between values above this share of the usual one
 _FAR = 0.5
 
@@ -50,9 +52,60 @@ def as_meant(log: Log, choice: Choice) -> Log:
                 )
             elif name == choice.val and len(zeros):
                 notes.append(_doubt(log, name, zeros))
+            if name == choice.val and len(lone := rows[_alone_below(meant)]):
+                notes.append(
+                    f"{_lines(log, lone)}: {shown(name)} is -1, and all other values are above 0; "
+                    "it is kept and would be the best check; if it stands for 'not measured', "
+                    "leave it out of the log"
+                )
         if meant is not values and not wrong:
             columns[name] = Column(pa.array(meant), rows)
     return replace(log, columns=columns, notes=[*log.notes, *notes]) if notes else log
+
+
+def doubts(name: str, at: FloatArray, values: FloatArray, unit: str) -> Iterator[str]:
+    """Why the values of a validation curve may not be what was measured at its checks.
+
+    ``name`` is that of its column, ``at`` the positions of the checks.
+    """
+    if every := _carried_every(values):
+        yield (
+            f"{shown(name)} keeps each of its values for {every} checks: they may be carried on "
+            "from one evaluation to the next, and a patience counts every check"
+        )
+    if is_share(name) and (i := _percent_from(values)):
+        units = ["percent", "a share of 1"]
+        before, after = units if values[i] <= 1 else units[::-1]
+        yield (
+            f"{shown(name)} changes from {values[i - 1]:g} to {values[i]:g} at {unit} {at[i]:g}, "
+            f"as from {before} to {after}; it is kept as recorded"
+        )
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric is a share, which some write as a number up to 1 and others in percent."""
+    metric = {*meaning(name).metric}
+    return bool(metric) and metric <= _SHARES
+
+
+def _carried_every(values: FloatArray) -> int:
+    """The length of the blocks of equal values, if all are of one length; 0 if they are not."""
+    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
+    lengths = np.diff([0, *changes])
+    if len(changes) < 3 or lengths[0] < 2 or (lengths != lengths[0]).any():
+        return 0
+    return int(lengths[0]) if len(values) - changes[-1] <= lengths[0] else 0
+
+
+def _percent_from(values: FloatArray) -> int:
+    """Where values that were shares of 1 become percentages, or the other way; 0 if nowhere."""
+    whole = values > 1
+    (changes,) = np.nonzero(whole[1:] != whole[:-1])
+    if len(changes) != 1 or not np.isfinite(values).all() or values.min() <= 0:
+        return 0
+    at = int(changes[0]) + 1
+    low, high = sorted(values[at - 1 : at + 1])
+    return at if 2 <= at <= len(values) - 2 and 50 <= high / low <= 200 else 0
 
 
 @lru_cache(4096)
@@ -94,21 +147,31 @@ def _alone(values: FloatArray) -> np.ndarray:
     if not zero.any():
         return zero
     usual = np.abs(values[np.isfinite(values) & ~zero])
-    if not len(usual) or zero.sum() > len(usual):
+    if not len(usual):
         return np.zeros(len(values), bool)
     far = np.flatnonzero(~zero & ~(np.abs(values) < _FAR * np.median(usual)))
     others = np.flatnonzero(~zero)
     # of several in a row the values beside the first and the last count
     at = np.searchsorted(others, np.arange(len(values)))
     before = (at == 0) | np.isin(others[np.maximum(at - 1, 0)], far)
-    after = (at == len(others)) | np.isin(others[np.minimum(at, len(others) - 1)], far)
+    # most may be 0 at the end of a run, but not between values that are far above
+    ends = (at == len(others)) & (zero.sum() <= len(usual))
+    after = ends | ((at < len(others)) & np.isin(others[np.minimum(at, len(others) - 1)], far))
     return np.asarray(zero & before & after)
+
+
+def _alone_below(values: FloatArray) -> np.ndarray:
+    """Where a value is exactly -1, and all others are above 0."""
+    low = values == -1
+    others = values[~low & ~np.isnan(values)]
+    return low if len(others) and (others > 0).all() else np.zeros(len(values), bool)
 
 
 def _doubt(log: Log, name: str, zeros: IntArray) -> str:
     return (
         f"{_lines(log, zeros)}: {shown(name)} is exactly 0, far below its neighbours; some loggers "
-        "write NaN as 0. It is kept and would be the best check; correct the log if it is NaN"
+        "write NaN, or what was not measured, as 0. It is kept and would be the best check; "
+        "correct the log if it is one of these"
     )
 
 

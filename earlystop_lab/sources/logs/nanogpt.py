@@ -26,6 +26,7 @@ from earlystop_lab.sources.logs._channels import is_position, meaning
 from earlystop_lab.sources.logs._columns import Log, Row, log_of_rows
 from earlystop_lab.sources.logs._reading import Source, flat, parse_json
 from earlystop_lab.sources.logs.boosting import printed
+from earlystop_lab.sources.logs.tables import read_percentages
 
 _SETS = (
     "training|train|validation|validating|validate|valid|val|evaluation|evaluating|evaluate|eval|"
@@ -66,7 +67,7 @@ _GLOG = r"[IWEF]\d{4} [\d:.]{8,20}\s+\d+ [\w.]{1,60}:\d+\]"
 #: in front of the position: a time stamp, a level, brackets, the name of a logger or of a set
 _PREFIX = re.compile(
     rf"{_GLOG}|[^A-Za-z\[{{]{{1,60}}"
-    r"|\[(?P<inside>[^\]]{0,80})\]|(?:INFO|DEBUG|WARNING)\b"
+    r"|\[ Info: |\[(?P<inside>[^\]]{0,80})\]|(?:INFO|DEBUG|WARNING)\b"
     rf"|(?P<said>{_SETS})(?![A-Za-z_/]){_OF_RESULTS}[^A-Za-z\[{{]{{1,20}}"
     r"|(?P<word>[\w.<>]{1,60}(?::[\w.<>]{1,60}){0,3})\s{0,3}(?: - |: ?|\||\s-)",
     re.IGNORECASE,
@@ -107,11 +108,17 @@ _TRAIN_TIME = re.compile(
 #: what was meant as a number, whole or damaged: 1,05 or 1.5e-
 _LIKE_NUMBER = re.compile(r"[+\-\u2212]?(?=[.,_]*\d)[\d.,_]+(?:e[+\-\u2212]?\d*)?", re.IGNORECASE)
 #: lines of gradient boosting, and the words after which LightGBM repeats one of them
-_BOOSTED = re.compile(r"\s*(?:\[(?P<round>\d+)\]|(?P<at>\d+):)\s+(?P<rest>\S+[:'].*)", re.DOTALL)
+_BOOSTED = re.compile(r"\s*(?:\[(?P<round>\d+)\]:?|(?P<at>\d+):)\s+(?P<rest>\S+[:'].*)", re.DOTALL)
+#: what stands between their pairs: tabs, and blanks where LightGBM of R prints them
+_BETWEEN = re.compile(r"\t| {2,}")
 _BOOSTED_PAIR = re.compile(
     r"(?P<name>[^:]+): ?(?P<value>[^\s:+]+(?:e[+-]\d+)?)(?: ?\+ ?\S+| \(\d+\))?"
 )
 _REPEATS = "best iteration is"
+#: a text as R prints it: [1] "Epoch 3 ..."
+_OF_R = re.compile(r'\[1\] "(?P<text>.*)"\s*')
+#: Lightning's checkpoints say only some of the values, those that were the best so far
+_CHECKPOINT = re.compile(r"global step \d+: '[^']{1,80}' (?:reached|was not in top) ")
 #: a position that only its brackets show, and words with values throughout
 _COUNTED = re.compile(r"\s*\[\s*(?P<at>\d+)\s*/\s*\d+\]")
 _ASSIGNED = re.compile(r"([A-Za-z_][\w/.]{0,60})=(\"[^\"]*\"|(?:[^\s,;]|(?<=\d),(?=\d))+)")
@@ -147,6 +154,7 @@ def read(source: Source) -> list[Log]:
     log = log_of_rows(_rows(source.each_line()))
     if not len(log):
         raise LogError("no line has a position and a loss, such as 'step 250: val loss 3.2'")
+    read_percentages(log)
     log = printed(log)
     if "train_time" in log.columns:
         log.units = {**log.units, "train_time": "s"}
@@ -189,8 +197,10 @@ def _rows(lines: Iterable[str]) -> Iterator[Row]:
     before = ""
     for i, line in _written(lines):
         previous, before = before, line
-        if _REPEATS in previous.lower():
+        if _REPEATS in previous.lower() or _CHECKPOINT.search(line):
             continue
+        if printed_by_r := _OF_R.fullmatch(line):
+            line = printed_by_r["text"].replace("\\t", "\t")
         if match := _RUN.fullmatch(line):
             place, run = None, {match["name"].lower(): match["which"]}
             continue
@@ -258,7 +268,7 @@ def _whole(line: str) -> dict[str, str]:
     if match := _BARE.fullmatch(line):
         return {"step": match["at"], match["name"]: match["value"]}
     if match := _BOOSTED.fullmatch(line):
-        parts = map(_BOOSTED_PAIR.fullmatch, match["rest"].strip().split("\t"))
+        parts = map(_BOOSTED_PAIR.fullmatch, _BETWEEN.split(match["rest"].strip()))
         cells = {part["name"]: part["value"] for part in parts if part}
         if match["at"]:  # CatBoost: by the last of its sets it stops
             sets = [name for name in cells if re.fullmatch(r"test\d*", name)]
@@ -335,6 +345,7 @@ def _pairs(text: str, own: str | None) -> dict[str, str]:
         for name, value, average in _PAIR.findall(part):
             if value.endswith("%") and not meaning(name).metric:
                 continue  # "Training: 100%" is how far it got
+            sign = "%" if value.endswith("%") else ""
             value = value.rstrip("%.])")
             if shares := _SHARE.fullmatch(value):  # Accuracy: 9400/10000 (94%)
                 percent = average.rstrip("%")
@@ -343,9 +354,9 @@ def _pairs(text: str, own: str | None) -> dict[str, str]:
             value = average if batches and is_number(average) else value
             told = _is_metric(name) and not _OF_BOTH.search(name)
             if told and (_is_like_number(value) or value[:1].isdigit()):
-                pairs[_labelled(name.strip(), its or "")] = value
+                pairs[_labelled(name.strip(), its or "")] = value + sign
     # a damaged number is a row too, which is left out by name; all else is talk
-    return pairs if any(map(_is_like_number, pairs.values())) else {}
+    return pairs if any(_is_like_number(value.rstrip("%")) for value in pairs.values()) else {}
 
 
 def _share(match: re.Match[str]) -> str:

@@ -29,15 +29,18 @@ from earlystop_lab.sources.logs._cells import (
     repeated,
     shown,
 )
-from earlystop_lab.sources.logs._channels import is_position, meaning
+from earlystop_lab.sources.logs._channels import is_epoch, is_position, meaning
 from earlystop_lab.sources.logs._columns import Column, Growing, IntArray, Log, grouped, merged
 from earlystop_lab.sources.logs._reading import Source
 
 _DELIMITERS = (",", "\t", ";")
-_METRICS = ("metric", "metric_name", "key", "tag", "variable", "measure", "title", "name")
+_METRICS = (
+    *("metric", "metric_name", "metric.name", "metricname", "key", "tag", "variable", "measure"),
+    *("title", "name"),
+)
 #: a second name beside that of the metric, as ClearML has: the set, or one of several curves
-_VARIANTS = ("variant", "series")
-_VALUES = ("value", "metric_value")
+_VARIANTS = ("variant", "series", "metric.context")
+_VALUES = ("value", "metric_value", "metricvalue")
 #: MLflow keeps NaN as 0 and says so here
 _IS_NAN = "is_nan"
 _SET_COLUMNS = (
@@ -71,6 +74,9 @@ _LOOK = 20
 _QUOTED = 100
 #: a line that only draws: under a header, or around a table
 _RULE = re.compile(r"(?s:(?=.*?[-=+|:]{3}))[-=+|:\s]*+")
+#: 12,000 and -1,234,567, by the mark between thousands
+_GROUPED = r"[+-]?[1-9]\d{{0,2}}(?:{}\d{{3}})+"
+_THOUSANDS = (",", ".", "'", "\u2019", " ", "\u00a0", "\u202f", "_")
 _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 _POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 
@@ -203,7 +209,8 @@ def _read_fast(source: Source) -> Log | None:
     if lines[-1] == _line_count(source.data):
         end = source.data[-_TAIL:].decode(errors="replace")
         log.notes += _cut_off(end, int(lines[-1]), table.delimiter)
-    _read_percentages(log)
+    _read_grouped_positions(log)
+    read_percentages(log)
     return log
 
 
@@ -456,15 +463,72 @@ def _read_carefully(source: Source) -> Log:
     )
     if numbers and numbers[-1] == i:
         log.notes += _cut_off(source.text[-_TAIL:], i, delimiter)
+    _read_thousands(log)
     if delimiter != ",":
         _read_decimal_commas(log)
-    _read_percentages(log)
+    read_percentages(log)
     return log
+
+
+def _read_thousands(log: Log) -> None:
+    """Numbers whose thousands are set apart, without the marks: 2,345.60 or 2.345,60."""
+    cells = [cell for column in log.columns.values() for cell in column.objects]
+    marks = [
+        mark
+        for mark, point in ((",", "."), (".", ","))
+        if any(
+            map(re.compile(_GROUPED.format(re.escape(mark)) + rf"[{point}]\d+").fullmatch, cells)
+        )
+    ]
+    if len(marks) == 1:
+        grouped = re.compile(_GROUPED.format(re.escape(marks[0])) + r"(?:[.,]\d+)?")
+        for name, column in log.columns.items():
+            log.columns[name] = Column(
+                [c.replace(marks[0], "") if grouped.fullmatch(c) else c for c in column.objects],
+                column.rows,
+            )
+        log.notes.append(f"numbers have {shown(marks[0])} between thousands")
+    _read_grouped_positions(log)
+
+
+def _read_grouped_positions(log: Log) -> None:
+    """Steps whose thousands are set apart, without the marks: 500, 1'000, 1'500."""
+    for name, column in log.columns.items():
+        if not is_position(name) or is_epoch(name):
+            continue
+        numbers = column.numbers(name)
+        if not numbers.wrong and (np.diff(numbers.values) >= 0).all():
+            continue
+        filled = [cell for cell in column.objects if cell.lower() not in BLANK]
+        for mark in _THOUSANDS:
+            bare = _ungrouped(filled, mark)
+            # 1.000 is a number as well, but 500, 1.000, 1.500 are steps that go on
+            if mark == "." and ("." in filled[0] or (np.diff([*map(int, bare)]) <= 0).any()):
+                continue
+            if bare:
+                cells = [cell.replace(mark, "") for cell in column.objects]
+                log.columns[name] = Column(cells, column.rows)
+                log.notes.append(f"{shown(name)} has {shown(mark)} between thousands")
+                break
+
+
+def _ungrouped(cells: Sequence[str], mark: str) -> list[str]:
+    """The whole numbers without the marks between their thousands; none if they have no such."""
+    whole = re.compile(_GROUPED.format(re.escape(mark)) + r"|\d{1,3}")
+    if not any(mark in cell for cell in cells) or not all(map(whole.fullmatch, cells)):
+        return []
+    return [cell.replace(mark, "") for cell in cells]
 
 
 def _read_decimal_commas(log: Log) -> None:
     """Commas as decimal points, where the numbers of the table are spelled so throughout."""
-    cells = [cell for column in log.columns.values() for cell in column.objects]
+    # beside decimal commas a point in a position stands between thousands
+    steps = {
+        name
+        for name, column in log.columns.items()
+        if is_position(name) and _ungrouped([*filter(None, column.objects)], ".")
+    }
+    cells = [cell for n, c in log.columns.items() if n not in steps for cell in c.objects]
     commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
     # three digits after every comma may be thousands, but for those after a 0
     thousands = all(re.fullmatch(r"[+-]?[1-9]\d*,\d{3}", cell) for cell in commas)
@@ -476,20 +540,37 @@ def _read_decimal_commas(log: Log) -> None:
             for cell in column.objects
         ]
         log.columns[name] = Column(pointed, column.rows)
+    for name in steps:
+        column = log.columns[name]
+        log.columns[name] = Column([c.replace(".", "") for c in column.objects], column.rows)
+        log.notes.append(f"{shown(name)} has '.' between thousands")
     log.notes.append("numbers have decimal commas")
 
 
-def _read_percentages(log: Log) -> None:
+def read_percentages(log: Log) -> None:
     """Columns of which every number has a percent sign, without it."""
+    found: list[str] = []
     for name, column in log.columns.items():
         if column.numeric is not None:
             continue
-        cells = (cell for cell in column.each() if cell.lower() not in BLANK)
+        cells = (cell for cell in column.each() if isinstance(cell, str) and _word(cell))
         first = next(cells, "")
         if all(cell.endswith("%") and is_number(cell[:-1]) for cell in chain([first], cells)):
-            bare = [cell.rstrip("%") for cell in column.objects]
+            bare = [cell and cell.rstrip("%") for cell in column.objects]
             log.columns[name] = Column(bare, column.rows)
             log.notes.append(f"{shown(name)} is in percent")
+            found.append(name)
+    for name in found:
+        others = (other for other in log.columns if other not in found)
+        if (other := next((n for n in others if _is_share(log, n, name)), None)) is not None:
+            log.notes.append(f"{shown(name)} is in percent, but {shown(other)} is not")
+
+
+def _is_share(log: Log, name: str, of: str) -> bool:
+    """Whether a column has the same metric in shares of 1."""
+    alike = meaning(name).metric == meaning(of).metric and not is_position(name)
+    values = log.columns[name].numbers(name).values if alike else np.empty(0)
+    return len(values) > 0 and bool((np.abs(values) <= 1).all())
 
 
 @lru_cache(64)

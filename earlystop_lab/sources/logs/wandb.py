@@ -2,8 +2,10 @@
 
 import re
 
+import numpy as np
+
 from earlystop_lab.sources.logs import generic
-from earlystop_lab.sources.logs._cells import LogError
+from earlystop_lab.sources.logs._cells import LogError, shown
 from earlystop_lab.sources.logs._channels import is_position
 from earlystop_lab.sources.logs._columns import Log
 from earlystop_lab.sources.logs._reading import Source
@@ -45,14 +47,33 @@ def _chart(table: Log) -> list[Log]:
         match = _CHART.fullmatch(column)
         if match and not match["band"]:
             by_run.setdefault(match["run"], {})[match["metric"]] = column
+    notes = [*table.notes, *_averaged(table)]
     axis = [name for name in table.columns if not _CHART.fullmatch(name)][:1]
     return [
         Log(
             table.lines,
             {m: table.columns[c] for m, c in [*zip(axis, axis, strict=True), *chosen.items()]},
             run,
-            notes=list(table.notes),
+            notes=list(notes),
             skipped=list(table.skipped) if k == 0 else [],
         )
         for k, (run, chosen) in enumerate(by_run.items())
     ]
+
+
+def _averaged(table: Log) -> list[str]:
+    """A note where the bands of a chart are apart: its values are then means."""
+    for column in table.columns:
+        bands = [f"{column}{end}" for end in ("__MIN", "__MAX")]
+        if not {*bands} <= {*table.columns}:
+            continue
+        low, high = (table.columns[band].numbers(band) for band in bands)
+        _, *at = np.intersect1d(low.rows, high.rows, assume_unique=True, return_indices=True)
+        apart = low.values[at[0]] < high.values[at[1]]
+        if apart.any():
+            return [
+                f"{shown(column)} has a minimum below its maximum in {int(apart.sum())} of "
+                f"{len(apart)} rows: the chart shows means, of the runs of a group or of "
+                "neighbouring steps; a run's history has the values themselves"
+            ]
+    return []
