@@ -193,6 +193,15 @@ def by_names(val: str, train: str | None, unit: str = "epoch", *, stand_in: bool
     return known
 
 
+def mode_of(monitor: str) -> Mode:
+    """Which values of a metric are better, where nobody says it: higher ones by its name alone.
+
+    >>> mode_of("val_loss"), mode_of("eval_accuracy"), mode_of("val_top5_error")
+    ('min', 'max', 'min')
+    """
+    return "max" if meaning(monitor).kind == "higher" else "min"
+
+
 class Measure(NamedTuple):
     """A metric on one of the data sets of a boosting library."""
 

@@ -8,15 +8,16 @@ from typing import Any, ClassVar, Unpack
 from weakref import WeakValueDictionary
 
 from earlystop_lab.criteria import Rule
-from earlystop_lab.curves import Channel
+from earlystop_lab.curves import Channel, Mode
 from earlystop_lab.live._adapters import (
     CurrentStopper,
-    StopperOptions,
+    RunOptions,
     Training,
     Weights,
     by_names,
     library,
     metric_of,
+    mode_of,
     never_checked,
     no_metric,
     told,
@@ -57,6 +58,9 @@ class StopCallback(TrainerCallback, ExportableState):
     monitor : str
         A metric of the evaluation. With several data sets, that of one of them, such as
         ``eval_small_loss``.
+    mode : {"min", "max"}, optional
+        Whether higher values are better, by default as the name of the metric says: for an
+        accuracy, an F1 score and the like they are.
     **options
         Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
 
@@ -83,7 +87,8 @@ class StopCallback(TrainerCallback, ExportableState):
         criterion: Rule | str,
         *,
         monitor: str = "eval_loss",
-        **options: Unpack[StopperOptions],
+        mode: Mode | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         self.monitor = monitor
         said = options.get("channels") or {}
@@ -92,7 +97,8 @@ class StopCallback(TrainerCallback, ExportableState):
             name: Channel(**each) if isinstance(each, Mapping) else each
             for name, each in said.items()
         }
-        self._training = Training(criterion, by_names(monitor, "loss"), **options)
+        known = by_names(monitor, "loss")
+        self._training = Training(criterion, known, mode=mode or mode_of(monitor), **options)
         self._in_training = False
         self._logged = 0
         #: what was measured at this step, and has not been passed on yet

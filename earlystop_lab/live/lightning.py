@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from earlystop_lab.criteria import Rule, after
-from earlystop_lab.curves import canonical
+from earlystop_lab.curves import Mode, canonical
 from earlystop_lab.live._adapters import (
     CurrentStopper,
+    RunOptions,
     StopperOptions,
     Training,
     by_names,
     library,
     metric_of,
+    mode_of,
     never_checked,
     no_metric,
 )
@@ -56,6 +58,9 @@ class StopCallback(Callback):
         The validation metric, as logged by the module.
     train : str, optional
         The training metric, as logged by the module.
+    mode : {"min", "max"}, optional
+        Whether higher values are better, by default as the name of the metric says: for an
+        accuracy, an AUC and the like they are.
     **options
         Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
 
@@ -81,12 +86,14 @@ class StopCallback(Callback):
         *,
         monitor: str = "val_loss",
         train: str | None = None,
-        **options: Unpack[StopperOptions],
+        mode: Mode | None = None,
+        **options: Unpack[RunOptions],
     ) -> None:
         super().__init__()
         self.monitor, self.train = monitor, train
-        self._known, self._options = by_names(monitor, train), options
-        self._training = Training(criterion, self._known, **options)
+        self._known = by_names(monitor, train)
+        self._options: StopperOptions = {**options, "mode": mode or mode_of(monitor)}
+        self._training = Training(criterion, self._known, **self._options)
         self._rule = self.stopper.criterion
         #: the stage that the ``Trainer`` is set up for
         self._stage: str | None = None

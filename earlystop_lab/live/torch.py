@@ -40,6 +40,9 @@ def _ranks() -> int:
 
 def of_rank_0(told: Mapping[str, Any]) -> dict[str, Any]:
     """The values of rank 0, in all processes that train together."""
+    for name, value in told.items():
+        if isinstance(value, torch.Tensor) and value.numel() != 1:
+            raise ValueError(f"{name} = a tensor of shape {tuple(value.shape)}; expected a number")
     values = [v.item() if isinstance(v, torch.Tensor) else v for v in told.values()]
     if _ranks() > 1:
         distributed.broadcast_object_list(values, src=0)

@@ -177,6 +177,13 @@ def test_saved_and_restored_with_the_weights(tmp_path):
     assert float(training.validate()) == float(straight.validate())
 
 
+def test_a_tensor_of_several_numbers_is_named():
+    stopper = TorchStopper("Keras(1)", Training().model)
+    assert not stopper.update(val=torch.tensor([0.5]))
+    with pytest.raises(ValueError, match=r"val = a tensor of shape \(2,\); expected a number"):
+        stopper.update(val=torch.tensor([0.5, 0.25]))
+
+
 def test_without_the_weights_of_the_best_epoch_it_says_so():
     training = Training()
     first = TorchStopper("UP(3, k=1)", training.model)

@@ -822,6 +822,31 @@ def test_hugging_face_names_what_is_there(transformers, tmp_path):
         hugging_face(transformers, tmp_path, callback).train()
 
 
+MONITORED = [
+    ("{}_loss", None, "min"),
+    ("{}_accuracy", None, "max"),
+    ("{}_accuracy", "min", "min"),
+    ("{}_top5_error", None, "min"),
+    ("{}_perplexity", None, "min"),
+    ("{}_loss", "max", "max"),
+]
+
+
+@pytest.mark.parametrize(("monitor", "mode", "expected"), MONITORED)
+def test_lightning_knows_which_values_are_better_by_the_name(lightning, monitor, mode, expected):
+    callback = lightning_callback("Keras(1)", monitor=monitor.format("val"), mode=mode)
+    assert callback.stopper.mode == expected
+
+
+@pytest.mark.parametrize(("monitor", "mode", "expected"), MONITORED)
+def test_hugging_face_knows_which_values_are_better(transformers, monitor, mode, expected):
+    callback = hugging_face_callback("Keras(1)", monitor=monitor.format("eval"), mode=mode)
+    assert callback.stopper.mode == expected
+    # the callback that a Trainer makes from a checkpoint
+    again = hugging_face_callback(**callback.state()["args"])
+    assert (again.monitor, again.stopper.mode) == (callback.monitor, expected)
+
+
 # -- what the pages and docstrings say ----------------------------------------------------------
 
 
