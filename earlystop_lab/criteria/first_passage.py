@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache, reduce
 from inspect import signature
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -215,44 +215,26 @@ def passages(
 ) -> None:
     """Fill in the row at which each run passes each of ascending limits, or NEVER.
 
-    The limits have the columns of ``stop`` from ``column`` on. There may be many more of them than
-    highs, or many more highs than limits.
+    The limits have the columns of ``stop`` from ``column`` on.
     """
     for run in range(offsets.size - 1):
         stops = stop[run, column : column + limits.size]
-        passed = 0
-        for i in range(offsets[run], offsets[run + 1]):
-            more = length[i] - 1 if length.size else 0
-            first = float(value[i])
-            now = number_below(limits, limits.size, first + more, passed)
-            for j in range(passed, now):
-                stops[j] = row[i]
-                if more and first <= limits[j]:
-                    after = math.floor(limits[j] - first) + 1
-                    # the difference may have been rounded
-                    after -= first + (after - 1) > limits[j]
-                    stops[j] += apart * after
-            passed = now
-        for j in range(passed, limits.size):
-            stops[j] = NEVER
-
-
-def number_below(values: NDArray[Any], size: int, bound: float, least: int) -> int:
-    """How many of the first ``size`` ascending values are below the bound; at least ``least`` are.
-
-    Takes a time that grows with the logarithm of how many more there are.
-    """
-    low, above, apart = least, least, 1
-    while above < size and values[above] < bound:
-        low, above, apart = above + 1, above + apart, 2 * apart
-    above = min(above, size)
-    while low < above:
-        middle = (low + above) // 2
-        if values[middle] < bound:
-            low = middle + 1
-        else:
-            above = middle
-    return low
+        i, end = offsets[run], offsets[run + 1]
+        at, first, more = NEVER, -math.inf, 0
+        for j in range(limits.size):
+            while not limits[j] < first + more:
+                if i == end:
+                    at, first, more = NEVER, math.inf, 0
+                    break
+                at, first = row[i], float(value[i])
+                more = length[i] - 1 if length.size else 0
+                i += 1
+            stops[j] = at
+            if more and first <= limits[j]:
+                after = math.floor(limits[j] - first) + 1
+                # the difference may have been rounded
+                after -= first + (after - 1) > limits[j]
+                stops[j] += apart * after
 
 
 def lowest(
@@ -274,37 +256,34 @@ def lowest(
     longest = 0
     for run in range(offsets.size - 1):
         longest = max(longest, offsets[run + 1] - offsets[run])
-    lows = np.empty(longest + 1, np.int64)
     apart, alone = strips[0], strips.size == 1
+    # the lowest among the first so many ends of strips
+    lows = np.empty(longest // apart + 1, np.int32)
+    lows[0] = NEVER
     for run in range(offsets.size - 1):
-        end = offsets[run + 1] - offsets[run] - 1
-        most = -1
-        for j in range(first, last):
-            most = max(most, end if until[run, j] == NEVER else until[run, j])
-        selected = errors[offsets[run] : offsets[run] + most + 1]
-        found, low = 0, np.inf
-        for i in range(apart - 1, selected.size, apart):
-            if not np.isnan(selected[i]) and selectable(strips, i):
-                # infinity is the lowest so far if it is the first, and is below nothing later
-                lows[0] = i
-                found = int(selected[i] == np.inf)
-                break
-        for i in range(apart - 1, selected.size, apart):
-            error = float(selected[i])
-            lower = error < low
-            if not alone:
-                lower = lower and selectable(strips, i)
-            # counting, since where errors are noisy no branch can be predicted
-            lows[found] = i
-            found, low = found + lower, error if lower else low
+        untils, kept = until[run, first:last], best[run, first:last]
+        ends = errors[offsets[run] + apart - 1 : offsets[run + 1] : apart]
+        at, low, seen = NEVER, np.inf, 0
         # the checks of one rule ascend, and neighbours are often the same
-        before, number = NOWHERE, 0
-        for j in range(first, last):
-            check = end if until[run, j] == NEVER else until[run, j]
-            if check != before:
-                number = number_below(lows, found, check + 1, number if check > before else 0)
-                before = check
-            best[run, j] = lows[number - 1] if number else check
+        asked, found = NOWHERE, NOWHERE
+        for j in range(untils.size):
+            if untils[j] != asked:
+                asked = untils[j]
+                check = offsets[run + 1] - offsets[run] - 1 if asked == NEVER else asked
+                number = max(check + 1, 0) // apart
+                # as far as nothing before has looked
+                for i in range(seen, number):
+                    error, end = float(ends[i]), apart * (i + 1) - 1
+                    if not alone and not selectable(strips, end):
+                        error = np.nan
+                    lower = (error < low) | ((at == NEVER) & (error == error))
+                    # without branches, since where errors are noisy none can be predicted
+                    at = max(at, (end + 1) * lower - 1)
+                    low = error if error < low else low
+                    lows[i + 1] = at
+                seen = max(seen, number)
+                found = lows[number] if lows[number] >= 0 else check
+            kept[j] = found
 
 
 def selectable(strips: NDArray[np.int64], check: int) -> bool:
@@ -328,9 +307,11 @@ def in_order(criteria: Iterable[Criterion]) -> list[Criterion]:
     groups: dict[Any, list[Criterion]] = {}
     for each in criteria:
         groups.setdefault(shared(each), []).append(each)
+    # what reads most channels first: the other passes then find them in the processor's cache
+    passes = sorted(groups.items(), key=lambda each: -len(each[0][-1]))
     return [
         each
-        for (family, *_), group in groups.items()
+        for (family, *_), group in passes
         for each in sorted(group, key=attrgetter("threshold"), reverse=family.sign < 0)
     ]
 
@@ -356,6 +337,7 @@ def stops(
     # one allocation, large enough for huge pages
     stop, best = np.empty((2, len(runs), len(criteria)), np.int32)
     column = 0
+    passes: list[tuple[frozenset[int], int]] = []
     for key, group in groupby(criteria, key=shared):
         members = list(group)
         limits = _limits(members)
@@ -371,9 +353,10 @@ def stops(
         work = len(found.value) + len(runs)
         call_bound(passages, {}, *arguments, rule="thresholds", work=work)
         column += len(members)
+        passes.append((members[0].strips(select), len(members)))
     column = 0
-    for strips, group in groupby(criteria, key=lambda each: each.strips(select)):
-        columns = slice(column, column + len(list(group)))
+    for strips, alike in groupby(passes, key=itemgetter(0)):
+        columns = slice(column, column + sum(number for _, number in alike))
         lowest_errors(runs, strips, stop, best, columns, select)
         column = columns.stop
     return stop, best

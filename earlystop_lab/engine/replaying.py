@@ -563,7 +563,7 @@ def _scans(rules: Iterable[Rule | Pruning]) -> bool:
 def _chunk_size(curves: CurveSet, size: int | None, n_jobs: int) -> int:
     """Runs per task of a set in memory: many, to amortise overhead, but several tasks per job."""
     jobs = jobs_of(n_jobs)
-    most = len(curves) * 4 * CHECKS // max(1, int(curves.lengths.sum()))
+    most = len(curves) * 2 * CHECKS // max(1, int(curves.lengths.sum()))
     return size or max(1, min(most, -(-len(curves) // (8 * jobs if jobs > 1 else 1))))
 
 
