@@ -39,7 +39,7 @@ from earlystop_lab.studies.comparison import Bench
 #: smaller regrets are drawn at this value, since a logarithmic axis has no 0
 _FLOOR = 1e-4
 #: most characters of a criterion beside a line
-_LONGEST = 20
+_LONGEST = 24
 
 
 def plot_curve(
@@ -125,6 +125,9 @@ def plot_statistic(
 ) -> Axes:
     """A criterion's statistic with its thresholds, at the checks where it is defined.
 
+    A line joins those that are next to each other, or that are strips apart; where the statistic is
+    not defined for longer, the line is broken.
+
     Parameters
     ----------
     epoch, statistic : ndarray
@@ -145,11 +148,14 @@ def plot_statistic(
     matplotlib Axes
     """
     ax = ax or plt.gca()
-    defined = np.isfinite(statistic)
+    defined = np.flatnonzero(np.isfinite(statistic))
+    apart = np.diff(defined)
+    breaks = np.flatnonzero(apart > apart.min(initial=len(statistic))) + 1
+    x, y = (np.insert(np.asarray(of, float)[defined], breaks, np.nan) for of in (epoch, statistic))
     tone = colour(rule or next(iter(thresholds), ""))
-    # with many checks the marks would be a band
-    mark = "." if defined.sum() <= 150 else ""
-    ax.plot(epoch[defined], statistic[defined], color=tone, lw=0.9, marker=mark, ms=2.5)
+    # with many checks larger marks would be a band; those without neighbours need one
+    size = 2.5 if len(defined) <= 150 else 1.0
+    ax.plot(x, y, color=tone, lw=0.9, marker=".", ms=size)
     for threshold in thresholds.values():
         ax.axhline(threshold, color=BESIDE, lw=0.6, ls="--")
     label_margin(ax, "right", [(cut(n, _LONGEST), at, tone) for n, at in thresholds.items()])

@@ -586,7 +586,9 @@ Where the rules and the article's recommendations come from:
     ),
     # -- figures -------------------------------------------------------------------------------
     "plot.stops": "{criterion} stops at {unit} {stop}: {why}; it keeps {unit} {selected}",
-    "plot.goes_on": "{criterion} does not stop; the run ends at {unit} {stop}, it keeps {selected}",
+    "plot.goes_on": (
+        "{criterion} does not stop; the run ends at {unit} {stop}; it keeps {unit} {selected}"
+    ),
     "plot.bars": (
         "{runs:counted run}; bars: 95% intervals over {count:counted {unit}}, each by itself"
     ),

@@ -156,7 +156,9 @@ def plot_run(
         shown = seen[(curve.epoch <= until) & np.isfinite(seen)]
         if levels and len(shown):
             limits = [*levels.values(), float(shown.min())]
-            low, high = min(limits), max(*levels.values(), min(shown.max(), 2 * max(limits)))
+            # what soars at the start or after the stop must not flatten the rest
+            most = max(2 * max(limits), float(np.quantile(shown, 0.75)))
+            low, high = min(limits), max(*levels.values(), min(float(shown.max()), most))
             room = 0.12 * (high - low or 1)
             ax.set_ylim(low - room, high + room)
         if ax is not axes[-1]:
@@ -236,8 +238,7 @@ def plot_tradeoff_of(
     ax = _axes(0.75)
     plot_tradeoff(table, ax=ax, intervals=ends)
     log_axis(ax, "x")
-    ax.set_title(_intervals("plot.bars", clusters, len(curves)))
-    return ax
+    return _fitted(ax, _intervals("plot.bars", clusters, len(curves)))
 
 
 def plot_front_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = RULES) -> Axes:
@@ -264,8 +265,7 @@ def plot_front_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
     names = list(dict.fromkeys(means.rules))
     ax = _axes(0.75)
     plot_front(front(means), ax, rules=names, bands=names)
-    ax.set_title(_intervals("plot.bands", facts_of(kept).clusters, len(kept)))
-    return ax
+    return _fitted(ax, _intervals("plot.bands", facts_of(kept).clusters, len(kept)))
 
 
 def plot_profiles(curves: CurveSet, criteria: Sequence[Rule | str] = PROFILED) -> list[Axes]:
@@ -303,7 +303,8 @@ def plot_profiles(curves: CurveSet, criteria: Sequence[Rule | str] = PROFILED) -
         plot_profile(table, ax, bands=around)
     axes.flat[1].get_legend().remove()
     axes.flat[1].set_ylabel("share of runs, regret up to 1%")
-    fig.suptitle(_intervals("plot.bands", clusters, len(kept)), ha="left", x=0.01)
+    title = fill(_intervals("plot.bands", clusters, len(kept)), per_line(wide))
+    fig.suptitle(title, ha="left", x=0.01)
     return list(axes.flat)
 
 
@@ -325,8 +326,7 @@ def plot_ranks_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
         raise ValueError("plot ranks: no two of these rules take the same time on these runs")
     ax = _axes(0.75)
     plot_ranks(pd.concat(parts), ax, rules=list(tables))
-    ax.set_title(_intervals("plot.bars", facts_of(kept).clusters, len(kept)))
-    return ax
+    return _fitted(ax, _intervals("plot.bars", facts_of(kept).clusters, len(kept)))
 
 
 def plot_calibration(
@@ -377,11 +377,10 @@ def plot_calibration(
     )
     ax = plot_risk(table, promise.at_most, str(chosen), _axes(0.75))
     numbers = {"units": found.units, "unit": spoken(promise.unit), "cap": promise.cap}
-    ax.set_title(said("plot.calibrated", numbers))
     ax.set_xlabel(f"mean training time, share {share_of(found.watched.unit)}")
     if promise.exceed is not None:
         ax.set_ylabel(f"share of runs with a loss above {promise.exceed:.3g}")
-    return ax
+    return _fitted(ax, said("plot.calibrated", numbers))
 
 
 def families(rules: Sequence[Family | Criterion | str]) -> Mapping[str, Family | Criterion]:
@@ -428,9 +427,19 @@ def _axes(aspect: float) -> Axes:
     return plt.subplots(figsize=(wide, high), layout="constrained")[1]
 
 
+def _fitted(ax: Axes, title: str) -> Axes:
+    """The only axes of the current figure, with a title; what is longer than they are is broken."""
+    wide, high = plt.gcf().get_size_inches()
+    # the numbers of an axis, and the label of the other one
+    beside = 0.07 * plt.rcParams["font.size"]
+    ax.set_title(fill(title, per_line(wide - beside)))
+    ax.set_xlabel(fill(ax.get_xlabel(), per_line(wide - beside)))
+    ax.set_ylabel(fill(ax.get_ylabel(), per_line(high - beside)))
+    return ax
+
+
 def _intervals(key: str, clusters: pd.Index, runs: int) -> str:
     """What the intervals of a figure are over, or why there are none."""
     count = clusters.nunique()
     numbers = {"runs": runs, "count": count, "unit": spoken(str(clusters.name))}
-    text = said(key if count >= FEWEST_CLUSTERS else "plot.no_intervals", numbers)
-    return fill(text, per_line(0.9 * plt.rcParams["figure.figsize"][0]))
+    return said(key if count >= FEWEST_CLUSTERS else "plot.no_intervals", numbers)

@@ -252,11 +252,17 @@ def test_local_minima_are_those_of_a_plain_loop(values):
 def test_a_statistic_is_shown_where_it_is_defined_beside_its_thresholds():
     ax = draw_statistic()
     statistic, *thresholds = ax.lines
-    assert points(statistic) == [(2, 0), (3, 1.5), (5, 3)]
+    # the line is broken where the statistic is infinite
+    assert str(points(statistic)) == str([(2.0, 0.0), (3.0, 1.5), (math.nan,) * 2, (5.0, 3.0)])
     # lines across the whole axes
     assert [points(line) for line in thresholds] == [[(0, 1), (1, 1)], [(0, 2), (1, 2)]]
     assert {text.get_text(): text.xy[1] for text in ax.texts} == {"GL(1)": 1, "GL(2)": 2}
     assert ax.get_ylabel() == "loss"
+
+
+def test_a_statistic_of_strips_is_joined_from_strip_to_strip():
+    ax = plot_statistic(np.arange(1.0, 7), np.array([math.nan, 1, math.nan, 2, math.nan, 3]), {})
+    assert points(ax.lines[0]) == [(2, 1), (4, 2), (6, 3)]
 
 
 def test_a_statistic_that_is_nowhere_defined_is_an_empty_figure():
