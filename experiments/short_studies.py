@@ -256,7 +256,7 @@ def drawn_schedules(t: pd.DataFrame) -> Figure:
     return draw_estimates(
         t,
         {
-            "lowest in last tenth": ("lowest error in last tenth", "share"),
+            "lowest in last tenth": ("runs with their lowest error in the last tenth", "share"),
             "validation regret": ("validation regret, patience 10", "change"),
             "test against the end": ("test error against the end", "change"),
         },

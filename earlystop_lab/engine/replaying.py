@@ -180,7 +180,7 @@ class Stops:
         """
         from earlystop_lab.report.axes import new_axes, plot_stops
 
-        return plot_stops(self, ax or new_axes())
+        return plot_stops(self, ax or new_axes(len(self.criteria)))
 
     def with_meta(self, meta: pd.DataFrame) -> Stops:
         """The same stops with other metadata columns, for example groups for tables."""

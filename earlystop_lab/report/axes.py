@@ -39,7 +39,7 @@ from earlystop_lab.studies.comparison import Bench
 #: smaller regrets are drawn at this value, since a logarithmic axis has no 0
 _FLOOR = 1e-4
 #: most characters of a criterion beside a line
-_LONGEST = 24
+LONGEST = 24
 
 
 def plot_curve(
@@ -158,7 +158,7 @@ def plot_statistic(
     ax.plot(x, y, color=tone, lw=0.9, marker=".", ms=size)
     for threshold in thresholds.values():
         ax.axhline(threshold, color=BESIDE, lw=0.6, ls="--")
-    label_margin(ax, "right", [(cut(n, _LONGEST), at, tone) for n, at in thresholds.items()])
+    label_margin(ax, "right", [(cut(n, LONGEST), at, tone) for n, at in thresholds.items()])
     ax.set(xlabel=unit, ylabel=label)
     return ax
 
@@ -219,9 +219,11 @@ def plot_spread(
     return ax
 
 
-def new_axes() -> Axes:
-    """The axes of a new figure whose layout leaves room for all labels."""
-    return plt.subplots(layout="constrained")[1]
+def new_axes(rows: int = 0) -> Axes:
+    """The axes of a new figure whose layout leaves room for all labels, and for rows of text."""
+    wide, high = plt.rcParams["figure.figsize"]
+    needed = 0.025 * plt.rcParams["font.size"] * rows + 0.8
+    return plt.subplots(figsize=(wide, max(high, needed)), layout="constrained")[1]
 
 
 def plot_stops(stops: Stops, ax: Axes | None = None) -> Axes:
@@ -243,7 +245,7 @@ def plot_stops(stops: Stops, ax: Axes | None = None) -> Axes:
     """
     units = stops.meta["epoch.unit"].dropna().unique() if "epoch.unit" in stops.meta else ["epoch"]
     unit = units[0] if len(units) == 1 else "position"
-    table = pd.DataFrame(stops.stop, columns=stops.criteria)
+    table = pd.DataFrame(stops.stop, columns=[cut(name, LONGEST) for name in stops.criteria])
     ax = plot_spread(table, ax, f"stop ({unit})", rows=True)
     for i, fired in enumerate(stops.fired.mean(axis=0)):
         ax.annotate(
@@ -304,7 +306,7 @@ def plot_tradeoff(
             ]
             ax.vlines(part[x], low, high, color=seen.colour, lw=2.2, alpha=0.25, zorder=1)
         named += [
-            Label(cut(row["criterion"], _LONGEST), row[x], row[y], seen.colour)
+            Label(cut(row["criterion"], LONGEST), row[x], row[y], seen.colour)
             for row in part.to_dict("records")
         ]
     ax.margins(x=0.09, y=0.08)
@@ -348,7 +350,8 @@ def plot_front(
         if name not in rules:
             ax.plot(part["time"], regret, color=FAINT, lw=0.5, zorder=1)
             continue
-        ax.plot(part["time"], regret, color=seen.colour, ls=seen.line, label=name)
+        line = {"color": seen.colour, "ls": seen.line, "label": cut(str(name), LONGEST)}
+        ax.plot(part["time"], regret, **line)
         if name in bands:
             high = part["high"].replace(np.inf, np.nan).clip(lower=_FLOOR)
             low = part["low"].clip(lower=_FLOOR)
@@ -394,7 +397,8 @@ def plot_profile(
     shown, names = table[table.index > 0], list(map(str, table.columns))
     for name, line in zip(names, lines_of(names), strict=True):
         # a step: the share at an x holds until the next
-        ax.step(shown.index, shown[name], where="post", color=line.colour, ls=line.line, label=name)
+        style = {"color": line.colour, "ls": line.line, "label": cut(name, LONGEST)}
+        ax.step(shown.index, shown[name], where="post", **style)
         if name in bands:
             band = bands[name][bands[name].index > 0]
             area = ax.fill_between(band.index, band["low"], band["high"], step="post", lw=0)
@@ -451,7 +455,7 @@ def plot_ranks(
         style = {"color": seen.colour, "ls": seen.line, "marker": seen.marker}
         ax.plot(time, part["estimate"], ms=3.5, lw=0.9, label=name, **style)
         ax.vlines(time, part["low"], part["high"], color=seen.colour, lw=2.2, alpha=0.25)
-        beside.append((str(name), float(part["estimate"].iloc[-1]), seen.colour))
+        beside.append((cut(str(name), LONGEST), float(part["estimate"].iloc[-1]), seen.colour))
     ax.set(
         xscale="log",
         xlabel="training time, share of the whole run",
@@ -503,7 +507,7 @@ def plot_risk(table: pd.DataFrame, at_most: float, chosen: str, ax: Axes | None 
     )
     ax.xaxis.set_major_formatter(percent)
     ax.yaxis.set_major_formatter(percent)
-    label_points(ax, [Label(chosen, time, loss, seen.colour)], ax.lines[:3])
+    label_points(ax, [Label(cut(chosen, LONGEST), time, loss, seen.colour)], ax.lines[:3])
     ax.legend(loc="upper right")
     return ax
 
@@ -590,6 +594,6 @@ def _mark_stops(ax: Axes, stops: Mapping[str, float]) -> None:
             lw=0.8,
             ls=look(names[0]).line if one else "-",
         )
-        words = ", ".join(cut(name, _LONGEST) for name in names)
+        words = ", ".join(cut(name, LONGEST) for name in names)
         marked.append((words, epoch, colour(names[0]) if one else "black"))
     label_margin(ax, "top", marked)

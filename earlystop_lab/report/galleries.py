@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from earlystop_lab._common.wording import counted
+from earlystop_lab._common.wording import counted, cut
 from earlystop_lab.curves import Curve, CurveSet, FloatArray
 from earlystop_lab.report.axes import log_axis
 from earlystop_lab.report.style import colour, in_grey, per_line, small
@@ -96,10 +96,13 @@ def plot_gallery(curves: CurveSet, name: str) -> list[Axes]:
     wide = plt.rcParams["figure.figsize"][0]
     columns = max(1, min(len(groups), int(wide / PANEL)))
     rows = -(-len(groups) // columns)
+    # panels of many rows are lower, as low as their numbers have room
+    lowest = 0.9 * max(1.0, small() / 6.5)
+    high = min(max(HIGH, lowest) * rows, max(PAGE, lowest * rows)) + 0.8
     figure, axes = plt.subplots(
         rows,
         columns,
-        figsize=(wide, min(HIGH * rows, max(PAGE, 0.9 * rows)) + 0.8),
+        figsize=(wide, high),
         squeeze=False,
         layout="constrained",
     )
@@ -112,17 +115,18 @@ def plot_gallery(curves: CurveSet, name: str) -> list[Axes]:
     for ax in axes.flat[len(groups) :]:
         ax.axis("off")
     scales = {ax.get_yscale() for ax in axes.flat[: len(groups)]}
-    said = {"log": "validation error, logarithmic", "linear": "validation error"}
-    figure.supylabel(
-        said[scales.pop()] if len(scales) == 1 else "validation error, logarithmic where positive"
-    )
+    label = "validation error"
+    if scales != {"linear"}:
+        label += ", logarithmic" + (" where positive" if len(scales) > 1 else "")
+    figure.supylabel(fill(label, per_line(high - 0.8)))
     unit = curves.about("epoch").unit or "epoch or step as recorded"
     words = f"{unit.replace(', ', ' or ')}; bands end where fewer than half of the runs go on"
     title = f"{name}: {counted(len(curves), 'run')}"
-    if broad := wide > 5:
+    broad = wide > 5
+    if beside := broad and len(title) < per_line(wide - 0.49 * plt.rcParams["font.size"]):
         figure.suptitle(title, x=0.01, ha="left")
-    # beside the legend there is no room for a title
-    figure.supxlabel(fill(words if broad else f"{words}. {title}", per_line(wide)))
+    # else there is no room for the title beside the legend
+    figure.supxlabel(fill(words if beside else f"{words}. {title}", per_line(wide)))
     place: Any = "outside upper right" if broad else "outside upper left"
     figure.legend(handles=_legend(), loc=place, ncols=4 if broad else 2)
     return list(axes.flat[: len(groups)])
@@ -130,7 +134,7 @@ def plot_gallery(curves: CurveSet, name: str) -> list[Axes]:
 
 def _title(problem: str, runs: int, length: int) -> str:
     """The name, broken after underscores and hyphens if it is long, and the number of runs."""
-    *above, last = wrap(problem.replace("_", "_ "), length) or [""]
+    *above, last = wrap(cut(problem, 3 * length).replace("_", "_ "), length) or [""]
     count = f"({counted(runs, 'run')})"
     ends = [f"{last} {count}"] if len(last) + len(count) < length else [last, count]
     return "\n".join([*above, *ends]).replace("_ ", "_")

@@ -20,7 +20,7 @@ from earlystop_lab.report.style import BESIDE, small
 
 FloatArray = NDArray[np.float64]
 #: distances of a label from its point, in points; beyond the second a line leads to it
-RADII = (3.5, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0)
+RADII = (3.5, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0, 56.0, 70.0)
 #: directions in which a label may lie, the preferred ones first
 ANGLES = np.deg2rad([45, -45, 135, -135, 90, -90, 0, 180])
 #: distance of labels in a margin from the axes, in points

@@ -15,14 +15,14 @@ makes one new figure and returns its axes. Style and width are those of the surr
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import Literal
+from typing import Literal, TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from earlystop_lab._common.wording import counted, listed, spoken
+from earlystop_lab._common.wording import counted, cut, listed, spoken
 from earlystop_lab.criteria import FAMILIES, Criterion, Family, Rule
 from earlystop_lab.criteria.catalogue import statistic_of
 from earlystop_lab.criteria.first_passage import combined
@@ -42,6 +42,7 @@ from earlystop_lab.measures.profiles import (
     time_profile,
 )
 from earlystop_lab.report.axes import (
+    LONGEST,
     log_axis,
     plot_curve,
     plot_front,
@@ -53,9 +54,10 @@ from earlystop_lab.report.axes import (
 )
 from earlystop_lab.report.galleries import plot_gallery as plot_gallery
 from earlystop_lab.report.messages import said, share_of
-from earlystop_lab.report.style import drawn as drawn, per_line, save as save
+from earlystop_lab.report.style import drawn as drawn, per_line, save as save, small
 from earlystop_lab.studies.calibration import Calibrated, calibrate, measured
 
+T = TypeVar("T")
 #: criteria of a trade-off and of profiles where none are given
 USUAL = (
     "GL(1)", "GL(2)", "GL(5)", "UP(2)", "UP(4)", "UP(8)", "Keras(5)", "Keras(10)", "Keras(30)",
@@ -65,6 +67,8 @@ PROFILED = ("GL(2)", "UP(3)", "Keras(10)", "Keras(30)", "Keras(100)")
 RULES = ("Keras", "UP", "GL")
 #: most statistics below one run
 PANELS = 6
+#: most lines of a figure that are told apart, and points with a name an inch
+LINES, POINTS = 12, 6
 #: times of the ranks, and regrets and times of the profiles, as shares
 TIMES = (0.02, 0.05, 0.1, 0.2, 0.5)
 WITHIN = np.geomspace(1e-4, 1, 81)
@@ -103,7 +107,7 @@ def plot_run(
     ValueError
         If the run lacks a channel that a criterion watches, or there are too many statistics.
     """
-    rules = [rule_of(each) for each in criteria]
+    rules = [rule_of(each) for each in _few("run", criteria)]
     stops = replay(curve.alone(), rules, restore=restore)
     leaves = dict.fromkeys(leaf for rule in rules for leaf in rule.leaves)
     panels: dict[object, list[Criterion]] = {}
@@ -114,28 +118,33 @@ def plot_run(
             f"plot run: these criteria have {len(panels)} different statistics; a figure has room "
             f"for {PANELS}"
         )
-    wide = plt.rcParams["figure.figsize"][0]
+    wide = _wide()
     lines = [
         fill(why_stopped(rule, curve, stops, i), per_line(wide), subsequent_indent="  ")
         for i, rule in enumerate(rules)
     ]
     titles = [_label(members[0].family, wide) for members in panels.values()]
-    high = 0.13 * sum(1 + text.count("\n") for text in [*lines, *titles])
+    ends = {
+        text: float(stop)
+        for text, stop, fired in zip(stops.criteria, stops.stop[0], stops.fired[0], strict=True)
+        if fired
+    }
+    # in inches: lines of text above the panels, and several names that stand upright at stops
+    text = 0.0175 * plt.rcParams["font.size"] * sum(1 + x.count("\n") for x in [*lines, *titles])
+    names = [
+        sum(len(cut(n, LONGEST)) + 2 for n in ends if ends[n] == at) for at in {*ends.values()}
+    ]
+    upright = 0.008 * small() * max(names) if len(names) > 1 else 0
     fig, grid = plt.subplots(
         1 + len(panels),
         1,
-        figsize=(wide, 2.5 + 1.02 * len(panels) + high),
+        figsize=(wide, 2.5 + 1.02 * len(panels) + text + upright),
         height_ratios=[2.2, *[1] * len(panels)],
         sharex=True,
         squeeze=False,
         layout="constrained",
     )
     axes = list(grid[:, 0])
-    ends = {
-        text: float(stop)
-        for text, stop, fired in zip(stops.criteria, stops.stop[0], stops.fired[0], strict=True)
-        if fired
-    }
     last = float(curve.epoch[-1])
     until = min(last, 1.25 * max(ends.values())) if ends else last
     plot_curve(curve, ends, axes[0], until=until).set_xlabel("")
@@ -226,7 +235,8 @@ def plot_tradeoff_of(
     -------
     Axes
     """
-    stops = replay(curves, criteria)
+    most = int(POINTS * _wide() * 6.5 / small())
+    stops = replay(curves, _few("tradeoff", criteria, most))
     first = "GL(2)" if "GL(2)" in stops.criteria else stops.criteria[0]
     against = first if reference is None else str(rule_of(reference))
     error = "val" if np.isnan(stops.test).all() else "test"
@@ -265,6 +275,7 @@ def plot_front_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
     names = list(dict.fromkeys(means.rules))
     ax = _axes(0.75)
     plot_front(front(means), ax, rules=names, bands=names)
+    _legend_below(ax)
     return _fitted(ax, _intervals("plot.bands", facts_of(kept).clusters, len(kept)))
 
 
@@ -284,7 +295,7 @@ def plot_profiles(curves: CurveSet, criteria: Sequence[Rule | str] = PROFILED) -
         By regret, and by training time.
     """
     kept = _measurable(curves)
-    stops = replay(kept, criteria)
+    stops = replay(kept, _few("profiles", criteria))
     lost = regrets(stops, kept)
     names, clusters = stops.criteria, facts_of(kept).clusters
     well = ended_well(lost.val, lost.time)
@@ -296,12 +307,13 @@ def plot_profiles(curves: CurveSet, criteria: Sequence[Rule | str] = PROFILED) -
         profile_bands(lost.val, clusters, names, WITHIN),
         profile_bands(well, clusters, names, SPENT),
     )
-    wide = plt.rcParams["figure.figsize"][0]
+    wide = _wide()
     shape, high = ((1, 2), 0.42 * wide) if wide > 5 else ((2, 1), 1.4 * wide)
     fig, axes = plt.subplots(*shape, figsize=(wide, high), layout="constrained")
     for ax, table, around in zip(axes.flat, tables, bands, strict=True):
         plot_profile(table, ax, bands=around)
     axes.flat[1].get_legend().remove()
+    _legend_below(axes.flat[0])
     axes.flat[1].set_ylabel("share of runs, regret up to 1%")
     title = fill(_intervals("plot.bands", clusters, len(kept)), per_line(wide))
     fig.suptitle(title, ha="left", x=0.01)
@@ -324,7 +336,7 @@ def plot_ranks_of(curves: CurveSet, rules: Sequence[Family | Criterion | str] = 
             parts.append(found.assign(time=time))
     if not parts:
         raise ValueError("plot ranks: no two of these rules take the same time on these runs")
-    ax = _axes(0.75)
+    ax = _axes(0.75, len(tables))
     plot_ranks(pd.concat(parts), ax, rules=list(tables))
     return _fitted(ax, _intervals("plot.bars", facts_of(kept).clusters, len(kept)))
 
@@ -399,7 +411,7 @@ def _swept(
     kind: str, curves: CurveSet, rules: Sequence[Family | Criterion | str], *, fewest: int
 ) -> tuple[CurveSet, SweepMeans]:
     """The runs that can be measured, and means over them of every rule that can be swept."""
-    kept, known = _measurable(curves), families(rules)
+    kept, known = _measurable(curves), families(_few(kind, rules))
     swept = sweeps(known.values(), kept)
     if len(swept) < fewest:
         raise ValueError(
@@ -420,11 +432,38 @@ def _measurable(curves: CurveSet) -> CurveSet:
     return kept
 
 
-def _axes(aspect: float) -> Axes:
-    """The axes of a new figure as wide as the style says."""
-    wide = plt.rcParams["figure.figsize"][0]
-    high = max(aspect * min(wide, 4.5), 2.2)
+def _axes(aspect: float, names: int = 0) -> Axes:
+    """The axes of a new figure as wide as the style says, with room for names in their margin."""
+    wide = _wide()
+    beside = 0.02 * plt.rcParams["font.size"] * names + 1
+    high = max(aspect * min(wide, 4.5), 2.2 * small() / 6.5, beside)
     return plt.subplots(figsize=(wide, high), layout="constrained")[1]
+
+
+def _few(kind: str, given: Sequence[T], most: int = LINES) -> Sequence[T]:
+    """What a figure draws, if it has room for it."""
+    if len(given) > most:
+        raise ValueError(
+            f"plot {kind}: {len(given)} criteria; a figure of this width has room for {most}"
+        )
+    return given
+
+
+def _wide() -> float:
+    return float(plt.rcParams["figure.figsize"][0])
+
+
+def _legend_below(ax: Axes) -> None:
+    """Move the legend below the figure, which grows by it: in the axes it would cover lines."""
+    legend = ax.get_legend()
+    assert legend is not None
+    legend.remove()
+    handles, names = ax.get_legend_handles_labels()
+    columns = max(1, int(per_line(_wide()) / (8 + max(map(len, names)))))
+    fig, lines = plt.gcf(), -(-len(names) // columns)
+    wide, high = fig.get_size_inches()
+    fig.set_size_inches(wide, high + 0.024 * plt.rcParams["font.size"] * lines)
+    fig.legend(handles, names, loc="outside lower center", ncols=min(columns, len(names)))
 
 
 def _fitted(ax: Axes, title: str) -> Axes:

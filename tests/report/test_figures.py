@@ -49,6 +49,7 @@ def runs_of(problems, each):
 
 
 CURVES = runs_of(7, 3)
+NAMED = "Keras(1, min_delta=0.00012345, baseline=12345.678, start_from_epoch=5)"
 CRITERIA = ["GL(5)", "GL(2)", "PQ(0.5)", "UP(3)", "any_of(Keras(8), MaxEpochs(60))"]
 KINDS = {
     "run": lambda: plot_run(CURVES[2], CRITERIA),
@@ -60,6 +61,10 @@ KINDS = {
     "gallery": lambda: plot_gallery(CURVES, "simulated"),
     "stops": lambda: [replay(CURVES, CRITERIA).plot()],
     "table": lambda: [tradeoff(replay(CURVES, ["GL(2)", "GL(5)", "UP(3)"])).plot()],
+    "front of a long name": lambda: [plot_front_of(CURVES, [NAMED, "UP"])],
+    "profiles of long names": lambda: plot_profiles(CURVES, [f"any_of({NAMED}, GL(2))", NAMED]),
+    "many stops": lambda: [replay(CURVES, [f"Keras({n})" for n in range(30)]).plot()],
+    "one row of a long name": lambda: plot_gallery(CURVES[:2], "a_name_of_a_corpus_" * 4),
 }
 
 
@@ -77,7 +82,8 @@ def _figures():
     ("kind", "width", "look"),
     [(kind, "column", "paper") for kind in KINDS]
     + [(kind, "page", "grey") for kind in ("run", "tradeoff", "front", "gallery")]
-    + [("run", 4, "screen"), ("tradeoff", "page", "screen")],
+    + [("run", 4, "screen"), ("tradeoff", "page", "screen"), ("front", "column", "screen")]
+    + [("one row of a long name", "page", "screen")],
 )
 def test_a_figure_is_printed_as_it_is(kind, width, look, tmp_path):
     with drawn(look, width):
@@ -127,6 +133,16 @@ def test_a_run_shows_each_statistic_once_with_all_its_thresholds():
     assert [text.get_text() for text in axes[1].texts] == ["GL(5)", "GL(2)"]
     with pytest.raises(ValueError, match="7 different statistics; a figure has room for 6"):
         plot_run(CURVES[2], [*CRITERIA, "EMA(2)", "Lightning(4)"])
+
+
+@pytest.mark.parametrize(
+    "draw", [plot_run, plot_tradeoff_of, plot_front_of, plot_profiles, plot_ranks_of]
+)
+def test_more_than_a_figure_can_show_is_refused(draw):
+    many = [f"Keras({n})" for n in range(50)]
+    refused = pytest.raises(ValueError, match=r"^plot \w+: 50 criteria; .* has room for (12|40)$")
+    with drawn("paper", "page"), refused:
+        draw(CURVES[0] if draw is plot_run else CURVES, many)
 
 
 def test_the_calibrated_threshold_is_the_fastest_whose_bound_is_low_enough():
