@@ -9,16 +9,14 @@ from typing import Any, NamedTuple
 import altair as alt
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from pandas.api.types import is_numeric_dtype
 
 from earlystop_lab.report.comparison import word_of
+from earlystop_lab.report.embedding import short
 from earlystop_lab.studies.comparison import OnCorpus, Verdict
 
 #: the known rule that is drawn next to the new one until the reader picks another
 DRAWN_BESIDE = "Keras"
-#: significant digits of drawn values; printed values, such as epochs, keep all digits
-DIGITS = 6
 #: lowest possible start of an axis of regrets, since a logarithmic axis has no 0
 FLOOR = 1e-4
 NEW, BESIDE, MUTED, FAINT, INK = (
@@ -45,29 +43,6 @@ class Drawing(NamedTuple):
 
     spec: dict[str, Any]
     table: dict[str, list[Any]]
-
-
-def short(values: ArrayLike, digits: int | None = DIGITS) -> list[float | None]:
-    """The numbers with that many significant digits, as integers if all are whole.
-
-    >>> short([1.0, 20.0]), short([0.12345678, float("nan"), 1e300]), short([1.23456789], None)
-    ([1, 20], [0.123457, None, 1e+300], [1.23456789])
-    """
-    numbers = np.asarray(values, np.float64)
-    finite = np.isfinite(numbers)
-    known = numbers[finite]  # a copy
-    if finite.all() and (known == np.floor(known)).all() and (np.abs(known) < 2**53).all():
-        return known.astype(np.int64).tolist()
-    if digits is not None:
-        with np.errstate(divide="ignore"):
-            place = np.floor(np.log10(np.abs(known)))
-        # for very small and very large numbers, the power of ten under- or overflows
-        some = np.abs(place) < 290
-        power = 10.0 ** (digits - 1 - place[some])
-        known[some] = np.round(known[some] * power) / power
-    padded = np.full(len(numbers), None)
-    padded[finite] = known
-    return padded.tolist()
 
 
 def options() -> dict[str, Any]:

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2.utils import htmlsafe_json_dumps
 from numpy.typing import NDArray
 from tsdownsample import M4Downsampler
 
@@ -27,7 +26,7 @@ from earlystop_lab.criteria import Criterion, first_passage
 from earlystop_lab.curves import Curve, CurveSet, FloatArray, Runs
 from earlystop_lab.engine.replaying import Restore, Stops, replay
 from earlystop_lab.measures.hindsight import regrets
-from earlystop_lab.report.charts import short
+from earlystop_lab.report.embedding import JSON, embedded_size, short
 from earlystop_lab.studies.comparison import OnCorpus
 from earlystop_lab.studies.kept import NOTHING_KEPT, Arrays, Kept
 
@@ -37,8 +36,6 @@ RUNS_A_PROBLEM, RUNS = 3, 36
 COLUMNS, STATISTIC_COLUMNS = 400, 150
 #: represents infinity, which JSON does not have
 HUGE = 1e300
-#: JSON options: compact, and strictly standard
-JSON: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False}
 #: the names that the page uses for the curves
 CURVES = {"validation": "val", "training": "train", "test": "test"}
 #: the share of errors that the axis shows: the first errors may be far above the others, and the
@@ -97,11 +94,6 @@ def _sampled(curves: CurveSet) -> CurveSet:
 def _problems(curves: CurveSet) -> pd.Index:
     """The problem of each run, or the run itself."""
     return pd.Index(curves.meta["problem"].map(str) if curves.has("problem") else curves.runs)
-
-
-def embedded_size(value: Any) -> int:
-    """The number of bytes that the value takes in the page."""
-    return len(htmlsafe_json_dumps(value, **JSON))
 
 
 def sample(units: pd.Index) -> list[int]:

@@ -20,7 +20,8 @@ from earlystop_lab.inference.bootstrap import FEWEST_CLUSTERS
 from earlystop_lab.report import charts
 from earlystop_lab.report.as_tables import is_of_numbers
 from earlystop_lab.report.comparison import SHOWN, numbers_of, table, what_differs, words_of
-from earlystop_lab.report.explorer import JSON, embedded_size, explored, packed
+from earlystop_lab.report.embedding import JSON, embedded, embedded_size
+from earlystop_lab.report.explorer import explored, packed
 from earlystop_lab.report.forest import forest_of
 from earlystop_lab.report.messages import quality, said
 from earlystop_lab.studies.comparison import Bench, OnCorpus, processes_for
@@ -31,6 +32,8 @@ MOST = 9_900_000
 #: maximum number of columns of a table that has one column per data set
 WIDEST = 40
 _HERE = Path(__file__).parent
+#: where the explorer's data are filled in; all words of the page are escaped
+_HOLE = Markup("<!-- explorer -->")
 
 TERMS = {
     "Run, problem, data set, corpus": (
@@ -121,8 +124,8 @@ def page_of(bench: Bench, kept: Kept, n_jobs: int) -> str:
     elif len(bench.corpora) == 1:
         (only,) = bench.corpora
         shown["forest"] = _forest(only.comparisons, [what_differs(only)], bench.rule)
-    template = _template()
-    room = MOST - len(template.render(shown, data=data, explorer=explorer).encode())
+    before, after = _template().render(shown, data=data, explorer=_HOLE).split(_HOLE)
+    room = MOST - len(f"{before}{after}".encode()) - embedded_size(explorer)
     done = followed(runs, "page", len(bench.corpora), "corpora")
     for i, (found, its_runs) in enumerate(zip(bench.corpora, done, strict=True)):
         # what one corpus leaves unused is available to the others
@@ -131,7 +134,7 @@ def page_of(bench: Bench, kept: Kept, n_jobs: int) -> str:
         one = {"name": found.corpus, **names, **part}
         room -= embedded_size(one)
         explorer["corpora"].append(one)
-    return template.render(shown, data=data, explorer=explorer)
+    return f"{before}{embedded(explorer)}{after}"
 
 
 def _kept(found: OnCorpus) -> str:

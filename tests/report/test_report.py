@@ -19,8 +19,8 @@ from earlystop_lab import GL, H2O, PQ, UP, Channel, CurveSet, Keras, criterion, 
 from earlystop_lab.measures.hindsight import regrets
 from earlystop_lab.report import in_words, page, tables
 from earlystop_lab.report.as_tables import as_markdown
-from earlystop_lab.report.charts import short
 from earlystop_lab.report.comparison import label, table, words_of
+from earlystop_lab.report.embedding import short
 from earlystop_lab.report.forest import forest_of, kin_of
 from earlystop_lab.studies.comparison import bench
 from earlystop_lab.studies.kept import NOTHING_KEPT
