@@ -105,17 +105,18 @@ def front(found: OnCorpus, new: str) -> Drawing:
     )
     chosen = base.transform_filter("datum.role != 'others'")
     band = chosen.mark_area(opacity=0.18, clip=True).encode(
-        y=_regret("low_drawn:Q", low), y2="high_drawn:Q", color=_role(new)
+        y=_regret("low_drawn:Q", low), y2=alt.Y2("high_drawn:Q"), color=_role(new)
     )
     line = chosen.mark_line(strokeWidth=2, clip=True, point={"size": 22, "filled": True}).encode(
         color=_role(new), tooltip=_point_tooltip()
     )
-    chart = (
-        alt.layer(others.encode(detail="rule:N"), band.encode(detail="rule:N"), line)
-        .add_params(*_roles(found, new))
-        .properties(description=f"Regret against time on {found.corpus}, one line per rule")
+    chart = _layered(
+        [others.encode(detail=_RULE), band.encode(detail=_RULE), line],
+        f"Regret against time on {found.corpus}, one line per rule",
+        340,
+        _roles(found, new),
     )
-    return _drawing(chart, table, 340)
+    return Drawing(chart, _columns_of(table))
 
 
 def differences(found: OnCorpus, new: str) -> Drawing:
@@ -136,10 +137,12 @@ def differences(found: OnCorpus, new: str) -> Drawing:
     base = alt.Chart(_TABLE).encode(
         y=alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, grid=True))
     )
-    zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=FAINT).encode(x="zero:Q")
+    zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=FAINT).encode(x=alt.X("zero:Q"))
     # no element of its own for readers of screens, whom it would tell nothing where it is empty
     span = base.mark_rule(strokeWidth=2, clip=True, aria=False).encode(
-        x=alt.X("low:Q", scale=limits), x2="high:Q", color=alt.Color("verdict:N", scale=tone)
+        x=alt.X("low:Q", scale=limits),
+        x2=alt.X2("high:Q"),
+        color=alt.Color("verdict:N", scale=tone),
     )
     dot = base.mark_point(filled=True, size=60, opacity=1).encode(
         x=alt.X(
@@ -158,10 +161,9 @@ def differences(found: OnCorpus, new: str) -> Drawing:
             alt.Tooltip("verdict:N"),
         ],
     )
-    chart = alt.layer(zero, span, dot).properties(
-        description=f"Difference of {new} from every known rule on {found.corpus}"
-    )
-    return _drawing(chart, table, 17 * len(table))
+    description = f"Difference of {new} from every known rule on {found.corpus}"
+    chart = _layered([zero, span, dot], description, 17 * len(table))
+    return Drawing(chart, _columns_of(table))
 
 
 def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
@@ -170,7 +172,7 @@ def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
     long = table[table.index > 0].rename_axis("x").reset_index()
     long = long.melt("x", var_name="criterion", value_name="share")
     chart = (
-        alt.Chart(_TABLE, description=description)
+        alt.Chart(_TABLE, description=description, height=260, **_FIT)
         # a step function: the share at an x holds until the next x
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
@@ -192,7 +194,7 @@ def profile(table: pd.DataFrame, title: str, description: str) -> Drawing:
             ],
         )
     )
-    return _drawing(chart, long, 260)
+    return Drawing(chart.to_dict(validate=False), _columns_of(long))
 
 
 def ranks(found: OnCorpus, new: str) -> Drawing:
@@ -222,12 +224,13 @@ def ranks(found: OnCorpus, new: str) -> Drawing:
     chosen = base.transform_filter("datum.role != 'others'")
     grey = others.mark_line(strokeWidth=0.8, color=FAINT, point={"size": 12, "color": FAINT})
     line = chosen.mark_line(strokeWidth=2, point={"size": 40, "filled": True})
-    chart = (
-        alt.layer(grey.encode(detail="rule:N"), line.encode(color=_role(new)))
-        .add_params(*_roles(found, new))
-        .properties(description=f"Mean ranks at equal times on {found.corpus}, one line per rule")
+    chart = _layered(
+        [grey.encode(detail=_RULE), line.encode(color=_role(new))],
+        f"Mean ranks at equal times on {found.corpus}, one line per rule",
+        300,
+        _roles(found, new),
     )
-    return _drawing(chart, long, 300)
+    return Drawing(chart, _columns_of(long))
 
 
 # -- the explorer: empty charts, which page.js fills with data and parameters -----------------
@@ -251,11 +254,8 @@ def run_curves(unit: str, measured: str) -> dict[str, Any]:
         .mark_point(filled=True, size=90, color=BESIDE, opacity=1, clip=True)
         .encode(x=x, y=y)
     )
-    chart = alt.layer(line, *_stop_rule(x), kept).add_params(*params)
-    return _sized(
-        chart.properties(description="Error or score of the run, its stop, and the kept check"),
-        260,
-    )
+    description = "Error or score of the run, its stop, and the kept check"
+    return _layered([line, *_stop_rule(x), kept], description, 260, params)
 
 
 def run_statistic(unit: str) -> dict[str, Any]:
@@ -272,23 +272,20 @@ def run_statistic(unit: str) -> dict[str, Any]:
     level = limit.mark_rule(color=BESIDE, strokeDash=[6, 3], strokeWidth=1.5).encode(
         y=alt.Y("statistic:Q", scale=_between("low", "high"))
     )
-    chart = alt.layer(line.encode(x=x, y=y), level, *_stop_rule(x)).add_params(*params)
-    return _sized(
-        chart.properties(description="Statistic of the rule over the run, with its threshold"),
-        170,
-    )
+    layers = [line.encode(x=x, y=y), level, *_stop_rule(x)]
+    description = "Statistic of the rule over the run, with its threshold"
+    return _layered(layers, description, 170, params)
 
 
 def run_front(new: str) -> dict[str, Any]:
     """The sweep of a rule over all runs, and the position of one of its members."""
-    (ours,) = _params("ours", value=new)
     base = (
         alt.Chart(alt.NamedData("sweep"))
         .transform_calculate(role="datum.rule == ours ? ours : 'the known rule'")
         .encode(x=_time(), color=_role(new))
     )
     band = base.mark_area(opacity=0.18, clip=True).encode(
-        y=_regret("low:Q"), y2="high:Q", detail="rule:N"
+        y=_regret("low:Q"), y2=alt.Y2("high:Q"), detail=_RULE
     )
     line = base.mark_line(strokeWidth=1.5, clip=True).encode(y=_regret("regret:Q"))
     here = (
@@ -304,11 +301,8 @@ def run_front(new: str) -> dict[str, Any]:
             ),
         )
     )
-    chart = alt.layer(band, line, here).add_params(ours)
-    return _sized(
-        chart.properties(description="Front of the rule, and the position of this threshold on it"),
-        260,
-    )
+    description = "Front of the rule, and the position of this threshold on it"
+    return _layered([band, line, here], description, 260, _params("ours", value=new))
 
 
 def _stop_rule(x: alt.X) -> list[Chart]:
@@ -325,23 +319,29 @@ def _stop_rule(x: alt.X) -> list[Chart]:
             "(log(1 + stop) - log(1 + first)) * 2 > log(1 + last) - log(1 + first)"
             " ? 'right' : 'left'"
         ),
-    ).encode(x=x, text="text:N")
+    ).encode(x=x, text=alt.Text("text:N"))
     return [rule, text]
 
 
 # -- shared parts of charts ------------------------------------------------------------------
 
+#: as wide as the page
+_FIT: Any = {
+    "width": "container",
+    "autosize": alt.AutoSizeParams(type="fit-x", contains="padding"),
+}
 #: the data of a drawing
 _TABLE = alt.NamedData("table")
+#: one mark for each rule
+_RULE = alt.Detail("rule:N")
 _ROLE = "datum.rule == ours ? ours : datum.rule == beside ? 'the known rule' : 'others'"
 
 
-def _drawing(chart: Chart, table: pd.DataFrame, height: Any) -> Drawing:
-    columns = {
+def _columns_of(table: pd.DataFrame) -> dict[str, list[Any]]:
+    return {
         str(name): short(column) if is_numeric_dtype(column) else column.tolist()
         for name, column in table.items()
     }
-    return Drawing(_sized(chart, height), columns)
 
 
 def _roles(found: OnCorpus, new: str) -> list[alt.Parameter]:
@@ -430,8 +430,14 @@ def _nothing() -> alt.Chart:
     return alt.Chart(alt.InlineData([{}]))
 
 
-def _sized(chart: Chart, height: Any) -> dict[str, Any]:
-    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    made = chart.properties(width="container", height=height, autosize=fit)
+def _layered(
+    layers: Sequence[Chart],
+    description: str,
+    height: int,
+    params: Sequence[alt.Parameter] = (),
+) -> dict[str, Any]:
+    """A chart of several layers, made at once: each later change would copy all of them."""
+    more = {"params": [each.param for each in params]} if params else {}
+    made = alt.layer(*layers, description=description, height=height, **_FIT, **more)
     # a page has the same charts whatever the data are, and their validation takes seconds
     return made.to_dict(validate=False)
