@@ -139,7 +139,7 @@ findings:
 	    else echo "$$script: FAILED, exit code $$?"; echo "$$said"; failed=1; fi; \
 	done; test -z "$$failed"
 
-# numbers and texts beside those of commit BASE; takes some ten minutes a tree
+# answers beside those of commit BASE, and what differs; takes some ten minutes a tree
 same: $(VENV)/.installed-report
 	$(BIN)/python benchmarks/same_numbers.py --base $(BASE)
 
