@@ -1,13 +1,17 @@
 """Downloads from TensorBoard: one scalar per file, as CSV (Wall time, Step, Value) or JSON.
 
 The file name contains the run and the tag, ``run-fit_validation-tag-epoch_loss.csv``. The files of
-one run are read as one log, including those of its folders ``train`` and ``validation``.
+one run are read as one log, including those of its folders ``train`` and ``validation``. Of a
+longer scalar TensorBoard offers a random 1000 values, which a note says.
 """
 
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from earlystop_lab.curves import FloatArray
 from earlystop_lab.sources.logs._cells import LogError
 from earlystop_lab.sources.logs._channels import meaning
 from earlystop_lab.sources.logs._columns import Log, joined, log_of_rows
@@ -15,6 +19,8 @@ from earlystop_lab.sources.logs._reading import Source, suffix
 from earlystop_lab.sources.logs.tables import columns, read_table
 
 _COLUMNS = ["Wall time", "Step", "Value"]
+#: the most values of a scalar that TensorBoard shows unless told otherwise (--samples_per_plugin)
+_MOST = 1000
 _NAME = re.compile(r"run-(?P<run>.*?)(?:(?<![A-Za-z])(?P<set>[A-Za-z]+))?-tag-(?P<tag>.+)")
 
 
@@ -36,6 +42,22 @@ def read(source: Source) -> list[Log]:
 
 
 def _read(source: Source) -> Log:
+    log = _whole(source)
+    return replace(log, notes=[*log.notes, *_sampled(source.path, log.numbers("step").values)])
+
+
+def _sampled(path: Path, steps: FloatArray) -> list[str]:
+    """A note where a file has as many values as TensorBoard keeps, at steps that are not even."""
+    if len(steps) != _MOST or len(np.unique(np.diff(steps))) == 1:
+        return []
+    return [
+        f"{path.name} has {_MOST} values at uneven steps: TensorBoard offers that many, chosen at "
+        "random, of a longer curve, so checks are missing, perhaps the best one; import the event "
+        f"files, or start it with --samples_per_plugin scalars={100 * _MOST}"
+    ]
+
+
+def _whole(source: Source) -> Log:
     match = _NAME.fullmatch(_stem(source.path))
     name = match["tag"] if match else _stem(source.path)
     if match and _set(match):

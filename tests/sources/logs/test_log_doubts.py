@@ -263,3 +263,17 @@ def test_the_direction_of_a_negated_metric(tmp_path, name, direction):
     found = imported(tmp_path, text)
     assert found.curves.about(name).direction == direction
     np.testing.assert_array_equal(found.curves[0][name], VAL)
+
+
+def test_a_download_of_a_random_thousand_of_tensorboard_s_values_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    steps = np.sort(rng.choice(3000, 1000, replace=False))
+    for at, said in ((steps, True), (np.arange(0, 3000, 3), False), (steps[:-1], False)):
+        values = np.abs(at - 1234) / 1000
+        rows = "".join(f"1700000000,{s},{v}\n" for s, v in zip(at, values, strict=True))
+        found = imported(tmp_path, "Wall time,Step,Value\n" + rows, "run-a-tag-val_loss.csv")
+        assert checks(found) == [*zip(at.tolist(), values.tolist(), strict=True)]
+        assert ("TensorBoard offers that many, chosen at random" in told(found)) == said
+        points = json.dumps([[0, int(s), float(v)] for s, v in zip(at, values, strict=True)])
+        again = imported(tmp_path / "json", points, "run-a-tag-val_loss.json")
+        assert [note.text[-90:] for note in again.notes] == [n.text[-90:] for n in found.notes]
