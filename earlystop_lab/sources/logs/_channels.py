@@ -338,8 +338,9 @@ class _Chooser:
         return self.log.sets.get(name, meaning(name).role)
 
     def _metric(self, name: str) -> tuple[str, ...]:
-        # a column named by its set alone is as much a loss as one that says so
-        return meaning(name).metric or ("loss",)
+        # a column named by its set alone is as much a loss as one that says so, train/idx is not
+        said = meaning(name)
+        return said.metric or (("loss",) if said.kind != "aside" else (name,))
 
     def _free(self, *roles: str | None) -> list[str]:
         """Columns of these sets that are free to be chosen."""

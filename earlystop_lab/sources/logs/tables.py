@@ -39,7 +39,7 @@ _METRICS = (
     *("title", "name"),
 )
 #: a second name beside that of the metric, as ClearML has: the set, or one of several curves
-_VARIANTS = ("variant", "series", "metric.context")
+_VARIANTS = ("variant", "series")
 _VALUES = ("value", "metric_value", "metricvalue")
 #: MLflow keeps NaN as 0 and says so here
 _IS_NAN = "is_nan"
@@ -709,7 +709,8 @@ def _set_column(log: Log) -> str | None:
             continue
         words = {*log.told([name], lambda cells: _word(cells[0]))[0]} - {""}
         several = len({meaning(word).role for word in words}) > 1
-        known = several or name.lower() in _SET_COLUMNS
+        # Aim calls it metric.context.subset
+        known = several or re.split(r"[./]", name.lower())[-1] in _SET_COLUMNS
         if known and all(meaning(word).is_set for word in words):
             return name
     return None

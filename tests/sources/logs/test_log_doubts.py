@@ -198,10 +198,10 @@ def test_the_means_of_a_wandb_chart_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        # Aim's metric.dataframe() and Comet's get_metrics()
-        ("aim.csv", "run.hash,metric.name,metric.context,step,value\n" + "".join(
-            f"a1,loss,\"{{'subset': '{of}'}}\",{i},{v}\n"
-            for i in range(5) for of, v in (("train", TRAIN[i]), ("val", VAL[i])))),
+        # Aim's metric.dataframe() with names, contexts and runs, and Comet's get_metrics()
+        ("aim.csv", "idx,step,value,run.hash,metric.name,metric.context.subset\n" + "".join(
+            f"{i},{i},{v},a1,loss,{of}\n"
+            for of, values in (("val", VAL), ("train", TRAIN)) for i, v in enumerate(values))),
         ("comet.json", json.dumps([
             {"metricName": name, "metricValue": str(v), "step": i, "runContext": context}
             for name, context, values in (("val_loss", "validate", VAL), ("loss", "train", TRAIN))
@@ -211,6 +211,21 @@ def test_the_means_of_a_wandb_chart_are_named(tmp_path):
 def test_tables_of_one_number_a_row_from_trackers(tmp_path, name, text):
     found = imported(tmp_path, text, name)
     assert checks(found) == [*enumerate(VAL)]
+    assert checks(found, "train") == [*enumerate(TRAIN)]
+
+
+def test_a_table_of_one_set_alone(tmp_path):
+    rows = "".join(f"{i},{v},loss,val\n" for i, v in enumerate(VAL))
+    found = imported(tmp_path, "step,value,metric.name,metric.context.subset\n" + rows)
+    assert checks(found) == [*enumerate(VAL)]
+    assert "used as val" not in told(found)
+
+
+def test_a_count_of_a_set_is_no_curve(tmp_path):
+    rows = "".join(
+        f"{i},{10 * i},{t},{v}\n" for i, (t, v) in enumerate(zip(TRAIN, VAL, strict=True))
+    )
+    found = imported(tmp_path, "step,train/idx,train/loss,val/loss\n" + rows)
     assert checks(found, "train") == [*enumerate(TRAIN)]
 
 
