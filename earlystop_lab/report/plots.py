@@ -235,8 +235,8 @@ def plot_tradeoff_of(
     -------
     Axes
     """
-    most = int(POINTS * _wide() * 6.5 / small())
-    stops = replay(curves, _few("tradeoff", criteria, most))
+    stops = replay(curves, criteria)
+    _few("tradeoff", stops.criteria, int(POINTS * _wide() * 6.5 / small()))
     first = "GL(2)" if "GL(2)" in stops.criteria else stops.criteria[0]
     against = first if reference is None else str(rule_of(reference))
     error = "val" if np.isnan(stops.test).all() else "test"
@@ -295,7 +295,8 @@ def plot_profiles(curves: CurveSet, criteria: Sequence[Rule | str] = PROFILED) -
         By regret, and by training time.
     """
     kept = _measurable(curves)
-    stops = replay(kept, _few("profiles", criteria))
+    stops = replay(kept, criteria)
+    _few("profiles", stops.criteria)
     lost = regrets(stops, kept)
     names, clusters = stops.criteria, facts_of(kept).clusters
     well = ended_well(lost.val, lost.time)
