@@ -138,11 +138,17 @@ def _trained(proben1: Path, folder: Path, corpus: str, n_jobs: int) -> Path:
 
 def recommend_command(
     paths: Annotated[
-        list[Path], typer.Argument(help="A curve set, or training logs or folders of logs.")
+        list[Path],
+        typer.Argument(
+            help="Training logs or folders of logs, or a curve set (see earlystop import)."
+        ),
     ],
     max_loss: Annotated[
         str | None,
-        typer.Option(help="Goal: a mean loss of at most this share. The default goal is 1%."),
+        typer.Option(
+            help="Goal: lose at most this share of the error (or score) on average, such as 2%. "
+            "The default goal is 1%."
+        ),
     ] = None,
     max_epochs: Annotated[
         float | None,
@@ -269,7 +275,10 @@ def calibrate_command(
         ),
     ],
     at_most: Annotated[
-        str, typer.Option(help="The mean loss of a new run (with --exceed, a probability).")
+        str,
+        typer.Option(
+            help="Limit of the mean loss of new runs; with --exceed, of the share of runs."
+        ),
     ] = "2%",
     cap: Annotated[
         str | None,
@@ -278,7 +287,8 @@ def calibrate_command(
     confidence: Annotated[
         float | None,
         typer.Option(
-            help="Guarantee the loss in test error, with this probability over calibration sets."
+            help="Guarantee the loss in test error, with this probability, such as 0.9, over "
+            "calibration sets."
         ),
     ] = None,
     exceed: Annotated[
@@ -289,7 +299,9 @@ def calibrate_command(
         str | None,
         typer.Option(help="run or dataset: what is new; by default dataset if there are several."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bets of --confidence.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the order in which --confidence takes the runs.")
+    ] = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 def replay_command(
     curves: Annotated[
         Path,
-        typer.Argument(help="A curve set, Parquet or Arrow, or training logs: a file or a folder."),
+        typer.Argument(
+            help="A curve set (see earlystop import) or training logs: a file or a folder."
+        ),
     ],
     criteria: Annotated[
         list[str],
@@ -50,7 +52,9 @@ def replay_command(
     restore: Annotated[
         str,
         typer.Option(
-            help="Which weights to keep: best, lowest, last, own or ModelCheckpoint(...)."
+            help="Which weights to keep: best (of the lowest error at the checks that the rule "
+            "sees), lowest (at any check), last, own (as the rule's library does) or "
+            "ModelCheckpoint(...)."
         ),
     ] = "best",
     select: Annotated[

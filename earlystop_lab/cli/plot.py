@@ -155,7 +155,7 @@ def plot_calibration_command(
     rule: Annotated[
         str, typer.Option("-c", "--criterion", help="The rule whose threshold is calibrated.")
     ] = "Keras",
-    at_most: Annotated[str, typer.Option(help="The mean loss of a new run.")] = "2%",
+    at_most: Annotated[str, typer.Option(help="Limit of the mean loss of new runs.")] = "2%",
 ) -> "Sequence[Axes]":
     """Mean loss and its bound at every threshold of a rule; the calibrated one is marked."""
     from earlystop_lab.report.plots import families, plot_calibration
