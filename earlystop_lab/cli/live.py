@@ -47,6 +47,8 @@ def watch_command(
         raise ValueError(
             f'watch needs the package {error.name}: pip install "earlystop_lab[watch]"'
         ) from error
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out}: a file; expected a folder, which need not exist yet")
     better = None if mode is None else one_of("--mode", mode, ("min", "max"))
     asked = Asked(val, train, better)  # type: ignore[arg-type]
     chosen = criteria or ["GL(5)", "UP(3)", "Keras(10)"]

@@ -57,10 +57,16 @@ def _in_words(found: pd.DataFrame) -> str:
     """The table, and what its numbers are over."""
     runs, problems = (int(found[name].iloc[0]) for name in ("runs", "problems"))
     shown = found.drop(columns=["problems", "runs"])
+    if found["killed"].isna().any():
+        unknown = "; killed, loss and regret are NaN, as no run has a validation error"
+    elif found["regret"].isna().any():
+        unknown = "; regret is NaN, as the lowest error of a search is not above 0"
+    else:
+        unknown = ""
     return (
         f"{shown.to_string(index=False, float_format='{:.4g}'.format)}\n"
         f"{counted(runs, 'run')} of {counted(problems, 'problem')}, each "
         "of which is one search; saved is the share of all training that is not done, killed the "
         "share of searches in which the best run is stopped before its lowest validation error, "
-        "loss and regret what that costs on average"
+        f"loss and regret what that costs on average{unknown}"
     )

@@ -16,6 +16,7 @@ from earlystop_lab.live._adapters import (
     by_measures,
     in_rounds,
     library,
+    mode_of,
     no_metric,
 )
 
@@ -45,8 +46,9 @@ class StopCallback(TrainingCallback):
     train_name : str, optional
         The data set whose metric is the training error.
     mode : {"min", "max"}, optional
-        Whether higher values of the metric are better. By default as in XGBoost's
-        ``EarlyStopping``: lower ones, except for AUC, precision, MAP and NDCG.
+        Whether higher values of the metric are better. By default they are for AUC, precision, MAP
+        and NDCG, as in XGBoost's ``EarlyStopping``, and for metrics that their names say are
+        scores, such as ``interval-regression-accuracy``, which XGBoost takes for errors.
     **options
         Other arguments of :class:`Stopper`, which is the attribute :attr:`stopper`.
 
@@ -142,7 +144,8 @@ class StopCallback(TrainingCallback):
         of_it = [each.metric for each in there if each.data == data]
         metric = self.metric_name or (of_it[-1] if of_it else "")
         if (val := Measure(data, metric)) not in now:
-            raise no_metric(val.name, [each.name for each in there])
+            wanted = f"{data or 'any data set'}-{metric or 'any metric'}"
+            raise no_metric(wanted, [each.name for each in there])
         return val
 
 
@@ -153,11 +156,11 @@ def _booster(model: Booster) -> str:
 
 
 def _direction(val: Measure) -> Mode:
-    """Whether higher values are better, as in XGBoost's own early stopping."""
+    """Whether higher values are better, as in XGBoost's own early stopping or by the name."""
     own = EarlyStopping(rounds=1)
     nothing = SimpleNamespace(set_attr=lambda **attributes: None)
     own.after_iteration(nothing, 0, {val.data: {val.metric: [0.0]}})
-    return "max" if own.maximize else "min"
+    return "max" if own.maximize else mode_of(val.metric)
 
 
 def _last(evals_log: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[Measure, float]:

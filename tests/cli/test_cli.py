@@ -1024,3 +1024,24 @@ def test_plot_names_mistakes_and_writes_nothing(earlystop, tmp_path, words, mess
     assert message in err
     assert "Traceback" not in err
     assert not list(tmp_path.glob("x.[pg]*"))
+
+
+def test_prune_says_why_a_number_is_unknown(earlystop, tmp_path):
+    unknown, zero = tmp_path / "unknown.parquet", tmp_path / "zero.parquet"
+    CurveSet.from_runs([{"val": [float("nan")] * 2}]).write(unknown)
+    CurveSet.from_runs([{"val": [1.0, 0.0]}]).write(zero)
+    code, out, _ = earlystop("prune", unknown, "-c", "Keras(1)")
+    assert code == 0
+    assert "killed, loss and regret are NaN, as no run has a validation error" in out
+    code, out, _ = earlystop("prune", zero, "-c", "Keras(1)")
+    assert code == 0
+    assert "; regret is NaN, as the lowest error of a search is not above 0" in out
+
+
+def test_watch_does_not_save_runs_in_a_file(earlystop, tmp_path):
+    taken = tmp_path / "taken.csv"
+    taken.write_text("mine")
+    assert_refused(
+        earlystop("watch", "-o", taken), "--out", "taken.csv", "a file; expected a folder"
+    )
+    assert taken.read_text() == "mine"

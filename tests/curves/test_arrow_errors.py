@@ -35,7 +35,7 @@ VALUES = [
     decimal.Decimal("1e400"),
     1 + 2j,
     object(),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "s"),
     "\ud800",
     b"\xff",
     datetime.timedelta(1),

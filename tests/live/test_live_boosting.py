@@ -235,6 +235,30 @@ def test_xgboost_knows_which_values_are_better(xgboost, tmp_path, metric, mode):
     assert model.get_booster().num_boosted_rounds() == stopped.best_iteration + 1
 
 
+def test_xgboost_takes_an_accuracy_for_a_score(xgboost):
+    scores = iter([0.5, 0.7, 0.6, 0.65, 0.4])
+    callback = xgboost_callback("Keras(2)")
+    data = xgboost.DMatrix(X, Y)
+    model = xgboost.train(
+        {"nthread": 1, "disable_default_eval_metric": True},
+        data,
+        5,
+        evals=[(data, "val")],
+        custom_metric=lambda predicted, of: ("accuracy", next(scores)),
+        verbose_eval=False,
+        callbacks=[callback],
+    )
+    assert (callback.stopper.mode, callback.stopper.stop_epoch) == ("max", 4)
+    assert model.num_boosted_rounds() == 2
+
+
+def test_xgboost_without_evals_says_what_is_missing(xgboost):
+    with pytest.raises(ValueError, match="'any data set-any metric': no such metric"):
+        xgboost.train(
+            {"nthread": 1}, xgboost.DMatrix(X, Y), 2, callbacks=[xgboost_callback("UP(3)")]
+        )
+
+
 @pytest.mark.trained("XGBoost", "interrupted")
 def test_xgboost_records_what_was_interrupted(xgboost, tmp_path):
     class Interrupts(xgboost.callback.TrainingCallback):

@@ -269,7 +269,7 @@ def test_a_place_that_is_none_of_mlperf_s_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"box/chess/result_0\.txt: expected <round>"):
         read_corpus("mlperf-losses", tmp_path)
     (tmp_path / "x.tar.gz").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"x\.tar\.gz: not a complete tar archive"):
+    with pytest.raises(ValueError, match=r"x\.tar\.gz: not a complete tar archive \([^\n:]+\)$"):
         read_corpus("mlperf-losses", tmp_path)
 
 

@@ -230,5 +230,7 @@ def unpacked(source: Path, ending: tuple[str, ...]) -> Iterator[tuple[Path, list
                     with tarfile.open(archive) as members:
                         members.extractall(made, filter="data")
                 except (tarfile.TarError, zlib.error) as error:
-                    raise ValueError(f"not a complete tar archive ({error})") from error
+                    # what else tarfile tried is in lines of their own
+                    why = str(error).partition("\n")[0].rstrip(":")
+                    raise ValueError(f"not a complete tar archive ({why})") from error
         yield Path(made), archives

@@ -22,6 +22,8 @@ from earlystop_lab.sources.logs._finding import clean
 
 #: cells looked at to see whether a column has numbers
 _LOOK = 50
+#: a number with its unit behind it
+_WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s?(?P<unit>[^\W\d_]{1,5}(?:/[^\W\d_]{1,5})?|%)")
 #: what a channel of a log cannot be called: ids, positions, errors, metadata
 _TAKEN = frozenset({"run", "epoch", "val", "train", "test", "format", "file", "problem", "dataset"})
 _FACT = re.compile(r".*\.(?:metric|data|source|stand_in|unit)")
@@ -167,6 +169,24 @@ def _may_be_numeric(column: Column) -> bool:
         return True
     filled = (cell for cell in column.each() if not _is_blank(cell))
     return any(map(is_number, islice(filled, _LOOK)))
+
+
+def with_units(log: Log) -> list[tuple[str, str]]:
+    """Columns of numbers that all have the same unit behind them, and the first cell of each.
+
+    What does not change is a setting, such as the size of the model, and no curve.
+    """
+    found = []
+    for name, column in log.columns.items():
+        if column.numeric is not None or is_run(name):
+            continue
+        filled = (cell for cell in column.each() if not _is_blank(cell))
+        cells = [str(cell).strip() for cell in islice(filled, _LOOK)]
+        parts = [_WITH_UNIT.fullmatch(cell) for cell in cells]
+        units = {part["unit"] for part in parts if part}
+        if all(parts) and len(units) == 1 and len({*cells}) > 1:
+            found.append((name, cells[0]))
+    return found
 
 
 def _is_blank(cell: object) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earlystop_lab.curves import Channel, FloatArray
-from earlystop_lab.sources.logs._about import ERRORS, Named, unit
+from earlystop_lab.sources.logs._about import ERRORS, Named, unit, with_units
 from earlystop_lab.sources.logs._cells import LogError, listed, shown
 from earlystop_lab.sources.logs._channels import Choice, is_epoch
 from earlystop_lab.sources.logs._columns import IntArray, Log, Numbers
@@ -117,6 +117,13 @@ def measure(
     if nowhere := [name for name in series if run[name] is None]:
         were, are = ("was", "is") if len(nowhere) == 1 else ("were", "are")
         notes.append(f"{listed(nowhere)} {were} not measured at any check and {are} left out")
+    used = {*(each.column for each in channels.values()), choice.epoch}
+    for name, cell in with_units(log):
+        if name not in used:
+            notes.append(
+                f"{shown(name)} has a unit behind every number, such as {shown(cell)}, and is left "
+                "out; write the numbers alone to keep it"
+            )
     if (epochs := _as_epochs(log, choice, rows.at)) is not None:
         assert choice.epoch is not None, "there are no steps without a column of them"
         run |= {"epoch": epochs, "epoch.unit": "epoch", "step": rows.at}

@@ -292,3 +292,24 @@ def test_a_download_of_a_random_thousand_of_tensorboard_s_values_is_named(tmp_pa
         points = json.dumps([[0, int(s), float(v)] for s, v in zip(at, values, strict=True)])
         again = imported(tmp_path / "json", points, "run-a-tag-val_loss.json")
         assert [note.text[-90:] for note in again.notes] == [n.text[-90:] for n in found.notes]
+
+
+@pytest.mark.parametrize(
+    ("cells", "noted"),
+    [
+        (("12s", "13s", "11s"), True),
+        (("1.5 GB", "2 GB", "2.25 GB"), True),
+        (("50 img/s", "", "60 img/s"), True),
+        (("7B", "7B", "7B"), False),
+        (("3a", "4f", "5c"), False),
+        (("12:30:01", "12:31:02", "12:32:03"), False),
+        (("12", "13", "11"), False),
+        (("12%", "13%", "11%"), False),
+    ],
+)
+def test_a_column_with_a_unit_in_every_cell_is_named_where_it_is_left_out(tmp_path, cells, noted):
+    rows = "".join(f"{k},{0.9 / k},{cell}\n" for k, cell in enumerate(cells, 1))
+    found = imported(tmp_path, f"epoch,val_loss,took\n{rows}")
+    assert ("'took' has a unit behind every number" in told(found)) == noted
+    assert found.curves[0].epoch.tolist() == [1, 2, 3]
+    assert found.curves.has("took") == (cells[0] in ("12", "12%"))
