@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -325,7 +325,13 @@ def simulate_command(
     The parameters of each family are those of the Python function simulate.
     """
     ending(out, ".parquet", ".arrow")
-    given = dict(assignment(text) for text in params or [])
+    given: dict[str, Any] = {}
+    for name, value in map(assignment, params or []):
+        if name in given:
+            raise ValueError(
+                f"--param {name}: given as {given[name]!r} and {value!r}; expected one value"
+            )
+        given[name] = value
     if own := given.keys() & {"family", "n", "seed", "curves"}:
         raise ValueError(
             f"--param {min(own)}: this has an option or argument of its own; see --help"

@@ -1,11 +1,13 @@
 """The command for runs that are still in progress."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from earlystop_lab._common.checks import one_of
+from earlystop_lab._common.terminal import say
 
 
 def watch_command(
@@ -52,4 +54,7 @@ def watch_command(
     better = None if mode is None else one_of("--mode", mode, ("min", "max"))
     asked = Asked(val, train, better)  # type: ignore[arg-type]
     chosen = criteria or ["GL(5)", "UP(3)", "Keras(10)"]
+    for path in paths or ():
+        if not path.exists():
+            say(f"{path} does not exist; it is read once it does", to=sys.stderr)
     serve(out, chosen, paths or (), asked=asked, host=host, port=port)

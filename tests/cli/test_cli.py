@@ -1045,3 +1045,27 @@ def test_watch_does_not_save_runs_in_a_file(earlystop, tmp_path):
         earlystop("watch", "-o", taken), "--out", "taken.csv", "a file; expected a folder"
     )
     assert taken.read_text() == "mine"
+
+
+def test_watch_says_which_logs_do_not_exist_yet(earlystop, tmp_path, monkeypatch):
+    (tmp_path / "there.csv").write_text("epoch,val_loss\n")
+    monkeypatch.setattr("earlystop_lab.live.watch.server.serve", lambda *given, **options: None)
+    code, _, err = earlystop("watch", "there.csv", "tpyo.csv")
+    assert (code, err) == (0, "tpyo.csv does not exist; it is read once it does\n")
+
+
+def test_simulate_takes_one_value_of_a_parameter(earlystop, tmp_path):
+    words = [
+        "simulate",
+        "parametric",
+        "-n",
+        "2",
+        "-p",
+        "epochs=5",
+        "-p",
+        "epochs=6",
+        "-o",
+        "s.arrow",
+    ]
+    assert_refused(earlystop(*words), "--param epochs: given as 5 and 6; expected one value")
+    assert files(tmp_path) == {}
