@@ -202,6 +202,7 @@ def recommend_command(
     """
     from earlystop_lab.report import answer_as_json, in_words
     from earlystop_lab.report.as_data import answers_as_json
+    from earlystop_lab.report.recommendation import answers_in_words
     from earlystop_lab.studies.recommendation import by_framework
     from earlystop_lab.studies.refits import refit as refit_of
 
@@ -246,7 +247,7 @@ def recommend_command(
     ]
     one = len(answers) == 1
     show(
-        lambda: "\n\n".join(map(in_words, answers)),
+        lambda: answers_in_words(answers, [*map(len, parts.values())]),
         lambda: answer_as_json(answers[0]) if one else answers_as_json(answers),
         json=json,
         out=None if out is not None and out.suffix in PICTURES else out,

@@ -729,6 +729,9 @@ Where the rules and the article's recommendations come from:
     "advice.paste": "  Code to paste:",
     "advice.keeps_last": "keeps the last weights, which loses {loss} on these runs",
     "advice.differs": "not equivalent: stops elsewhere in {elsewhere} runs",
+    "recommendation.other_logs": (
+        "{runs:counted run} in logs that do not say which program wrote them:"
+    ),
     "recommendation.framework": "For {framework}, with its own version of each rule:",
     "recommendation.analysed": "Analysed: {what} ({better} is better).",
     "recommendation.front": (

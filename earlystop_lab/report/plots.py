@@ -105,8 +105,11 @@ def plot_run(
     Raises
     ------
     ValueError
-        If the run lacks a channel that a criterion watches, or there are too many statistics.
+        If the run lacks a channel that a criterion watches or has no validation error that is a
+        number, or there are too many statistics.
     """
+    if not np.isfinite(curve.val).any():
+        raise ValueError(f"plot run: no validation error of run {curve.run!r} is a number")
     rules = [rule_of(each) for each in _few("run", criteria)]
     stops = replay(curve.alone(), rules, restore=restore)
     leaves = dict.fromkeys(leaf for rule in rules for leaf in rule.leaves)

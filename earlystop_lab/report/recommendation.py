@@ -1,5 +1,6 @@
 """A recommendation in words, with the code to paste."""
 
+from collections.abc import Sequence
 from textwrap import indent
 
 import numpy as np
@@ -32,6 +33,16 @@ def _(answer: Recommendation) -> str:
     if len(answer.front):
         parts += [said("recommendation.front", {}), _front(answer.front, answer)]
     return "\n".join(parts)
+
+
+def answers_in_words(answers: Sequence[Recommendation], runs: Sequence[int]) -> str:
+    """Answers about the logs of one program each, and the number of runs that each is about."""
+    texts = [in_words(answer) for answer in answers]
+    for i, answer in enumerate(answers):
+        if answer.framework is None and len(answers) > 1:
+            about = said("recommendation.other_logs", {"runs": runs[i]})
+            texts[i] = f"{about}\n{texts[i]}"
+    return "\n\n".join(texts)
 
 
 def _analysed(answer: Recommendation) -> list[str]:

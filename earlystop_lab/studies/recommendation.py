@@ -17,6 +17,7 @@ it holds.
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from itertools import compress
 from typing import Literal, NamedTuple
@@ -426,7 +427,7 @@ def advised(
 
 
 def by_framework(curves: CurveSet) -> dict[str | None, CurveSet]:
-    """The runs of each program that wrote their logs; None if that is unknown.
+    """The runs of each program that wrote their logs, None if that is unknown; most runs first.
 
     >>> runs = [{"val": [1.0], "format": "lightgbm"}, {"val": [2.0], "format": "csv"}]
     >>> {name: len(part) for name, part in by_framework(CurveSet.from_runs(runs)).items()}
@@ -440,7 +441,7 @@ def by_framework(curves: CurveSet) -> dict[str | None, CurveSet]:
     names = [_OF_FORMAT.get(each) for each in curves.meta["format"]]
     return {
         name: curves.select(np.array([each == name for each in names]))
-        for name in dict.fromkeys(names)
+        for name, _ in Counter(names).most_common()
     }
 
 

@@ -877,6 +877,13 @@ def test_logs_of_one_framework_get_its_line_and_mixed_ones_an_answer_each(earlys
     both = json.loads(out)
     assert [each["framework"] for each in both] == [None, "XGBoost"]
     assert [len(each["advice"][0]["programs"]) > 1 for each in both] == [True, False]
+    # the first line of an answer about logs of no known program says so
+    text = earlystop("recommend", "mixed.parquet", "--max-loss", "5%")[1]
+    assert text.startswith("8 runs in logs that do not say which program wrote them:\n")
+    CurveSet.from_runs(runs[1:]).write(tmp_path / "most.parquet")
+    text = earlystop("recommend", "most.parquet", "--max-loss", "5%")[1]
+    assert "For XGBoost, with its own version of each rule:" in text.split("\n")[0]
+    assert "\n\n7 runs in logs that do not say which program wrote them:\n" in text
     code, _, err = earlystop("recommend", "mixed.parquet", "-o", "x.png")
     assert code == 2
     assert "choose one: --framework" in err
