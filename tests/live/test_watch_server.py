@@ -281,7 +281,7 @@ def test_logs_that_are_not_there_yet_grow_are_cut_and_begin_again(tmp_path):
         until(lambda: f"{name} (2)" in server.runs())
         until(lambda: str(folder / "b.csv") in server.runs())
         assert server.runs()[name]["checks"] == 6
-        assert server.interrupt() == (0, "")
+        assert server.interrupt() == (0, f"{log} does not exist; it is read once it does\n")
     # both are kept, and the log goes on where it was
     with Server(tmp_path / "runs", log, *CRITERIA) as server:
         with log.open("a") as file:
